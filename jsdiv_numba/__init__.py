@@ -1,0 +1,85 @@
+"""The Jensen-Shannon divergence over NumPy arrays: accurate, fast, compiled by Numba.
+
+Every public name is loaded on first use, so that importing the package costs
+little more than importing NumPy.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._threads import set_workers
+    from .distance import cdist, jensenshannon, pdist
+    from .divergence import js_divergence, js_divergence_logit
+    from .loss import JSDivergenceLogitLoss, JSDivergenceLoss, Loss
+    from .scalarise import (
+        Scalarisation,
+        max_scalarise,
+        mean_scalarise,
+        meansq_scalarise,
+        norm_scalarise,
+        selfwmean,
+        selfwmean_scalarise,
+        sum_scalarise,
+        vnorm_scalarise,
+        wmean,
+        wmean_scalarise,
+    )
+    from .ufuncs import js_sum, js_sum_logit, js_term
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "JSDivergenceLogitLoss",
+    "JSDivergenceLoss",
+    "Loss",
+    "Scalarisation",
+    "__version__",
+    "cdist",
+    "jensenshannon",
+    "js_divergence",
+    "js_divergence_logit",
+    "js_sum",
+    "js_sum_logit",
+    "js_term",
+    "max_scalarise",
+    "mean_scalarise",
+    "meansq_scalarise",
+    "norm_scalarise",
+    "pdist",
+    "selfwmean",
+    "selfwmean_scalarise",
+    "set_workers",
+    "sum_scalarise",
+    "vnorm_scalarise",
+    "wmean",
+    "wmean_scalarise",
+]
+
+_MODULES = {
+    "JSDivergenceLogitLoss": "loss",
+    "JSDivergenceLoss": "loss",
+    "Loss": "loss",
+    "cdist": "distance",
+    "jensenshannon": "distance",
+    "js_divergence": "divergence",
+    "js_divergence_logit": "divergence",
+    "js_sum": "ufuncs",
+    "js_sum_logit": "ufuncs",
+    "js_term": "ufuncs",
+    "pdist": "distance",
+    "set_workers": "_threads",
+}
+"""Where each name lives; all others live in `scalarise`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _MODULES.get(name, "scalarise")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,172 @@
+"""The one place for dtypes, broadcasting, axes, checks and their errors."""
+
+import math
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+import numpy as np
+
+Axis = int | Sequence[int] | None
+"""One axis, several, or all of them."""
+
+FloatArray = np.ndarray[Any, np.dtype[Any]]
+"""An array of float32 or float64."""
+
+
+def as_real(name: str, values: object) -> FloatArray:
+    """Return `values` as an array of real numbers, without a copy where it is one."""
+    array = values if type(values) is np.ndarray else _as_array(name, values)
+    if array.dtype.name == "bfloat16":
+        return array.astype(np.float32)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"{name} has dtype {array.dtype}; pass real numbers of at most 64 bits, "
+            f"{_ADVICE.get(array.dtype.kind, 'for example `.astype(float)`')}"
+        )
+    return array
+
+
+def _as_array(name: str, values: object) -> FloatArray:
+    for marker, advice in _FOREIGN.items():
+        if hasattr(values, marker):
+            raise TypeError(f"{name} is a {type(values).__name__}; {advice}")
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise TypeError(
+                f"{name} is a masked array with masked entries, which have no divergence; "
+                "pass `.filled(0)`, or only the unmasked rows"
+            )
+        values = values.data
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} is not an array: {error}") from None
+
+
+_FOREIGN = {
+    "__dask_graph__": "use the function of the same name on its blocks (`dask.array.map_blocks`)",
+    "__cuda_array_interface__": "it is on a GPU; copy it to a NumPy array first",
+}
+
+_ADVICE = {
+    "c": "such as `.real` or `abs()` of it",
+    "f": "such as `.astype(float)`",
+    "O": "such as `.astype(float)`, once every entry is a number",
+    "U": "not text",
+    "S": "not text",
+}
+
+
+def result_dtype(*arrays: FloatArray) -> np.dtype[Any]:
+    """Return float32 where it holds every array (float16 too), else float64 (integers too)."""
+    common = np.result_type(*arrays)
+    return np.dtype(np.float32 if common.kind == "f" and common.itemsize <= 4 else np.float64)
+
+
+def broadcast_shape(P: FloatArray, Q: FloatArray, names: tuple[str, str]) -> tuple[int, ...]:
+    """Return the common shape of two arrays."""
+    try:
+        return np.broadcast_shapes(P.shape, Q.shape)
+    except ValueError:
+        raise ValueError(
+            f"{names[0]} of shape {P.shape} and {names[1]} of shape {Q.shape} do not broadcast"
+        ) from None
+
+
+def normalise_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """Return the reduced axes as sorted non-negative integers."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = [_axis_number(a) for a in (axis if isinstance(axis, Sequence) else (axis,))]
+    # NumPy lets a 0-d array be reduced over axis 0 or -1.
+    lowest, highest = -max(ndim, 1), max(ndim, 1) - 1
+    for a in axes:
+        if not lowest <= a <= highest:
+            raise ValueError(
+                f"axis {a} is out of range for the broadcast shape's {ndim} dimensions"
+            )
+    normalised = {a % ndim for a in axes} if ndim else set()
+    if ndim and len(normalised) < len(axes):
+        raise ValueError(f"axis {axis} names a dimension twice")
+    return tuple(sorted(normalised))
+
+
+def _axis_number(axis: Any) -> int:
+    try:
+        return index(axis)
+    except TypeError:
+        raise TypeError(
+            f"axis is {axis!r}; it must be an integer, a sequence of integers or None"
+        ) from None
+
+
+def log_base(base: object) -> float | None:
+    """Return ln(base), or None where the result stays in nats."""
+    if base is None:
+        return None
+    if not isinstance(base, int | float | np.integer | np.floating) or not 1 < base < math.inf:
+        raise ValueError(f"base is {base!r}; it must be a finite number above 1, or None for nats")
+    return math.log(base)
+
+
+def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    """Return the shape that is left when `axes` are reduced."""
+    if keepdims:
+        return tuple(1 if i in axes else n for i, n in enumerate(shape))
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
+
+
+def kept_then_reduced(array: FloatArray, axes: tuple[int, ...]) -> FloatArray:
+    """View an array with the reduced axes moved to the end."""
+    kept = [i for i in range(array.ndim) if i not in axes]
+    return array.transpose(*kept, *axes)
+
+
+def rows_along(array: FloatArray, shape: tuple[int, ...], axes: tuple[int, ...]) -> FloatArray:
+    """View an array, broadcast to `shape`, with the reduced axes as one last axis.
+
+    Several axes are copied where their strides do not allow a view.
+    """
+    array = np.broadcast_to(array, shape)
+    if axes == (len(shape) - 1,):
+        return array
+    moved = kept_then_reduced(array, axes)
+    kept = moved.shape[: len(shape) - len(axes)]
+    return moved.reshape(*kept, math.prod(shape[i] for i in axes))
+
+
+def result_array(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
+    """Return the array to write to: `out`, if it fits, or a new one."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out is a {type(out).__name__}; it must be a NumPy array")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}; the result has shape {shape}")
+    if not np.can_cast(dtype, out.dtype, "same_kind"):
+        raise TypeError(f"out has dtype {out.dtype}; the result is {dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    return out
+
+
+def check_probabilities(**arrays: FloatArray) -> None:
+    """Raise if any array has a negative or infinite entry."""
+    for name, array in arrays.items():
+        invalid = (array < 0) | np.isinf(array)
+        _raise_first(name, array, invalid, "probabilities must be finite and not negative")
+
+
+def check_logits(**arrays: FloatArray) -> None:
+    """Raise if any array has an entry +inf."""
+    for name, array in arrays.items():
+        invalid = np.isposinf(array)
+        _raise_first(name, array, invalid, "logits may be -inf, a probability of 0, but not +inf")
+
+
+def _raise_first(name: str, array: FloatArray, invalid: Any, rule: str) -> None:
+    if invalid.any():
+        where = np.unravel_index(int(invalid.argmax()), array.shape)
+        place = f"[{', '.join(str(int(i)) for i in where)}]" if array.ndim else ""
+        raise ValueError(f"{name}{place} is {array[where]}; {rule}")

@@ -1,0 +1,99 @@
+"""Run a ufunc over blocks of its result, spread over threads."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ._arrays import FloatArray
+from ._threads import get_workers, run_blocks
+
+BLOCK_ELEMENTS = 1 << 17
+"""Input elements that one block reads: about 0.1 ms of work, and small enough for the cache."""
+
+ROW_PIECE = 1 << 20
+"""A longer row is added up in pieces of this many elements, which threads share."""
+
+
+def run_elementwise(
+    ufunc: np.ufunc,
+    operands: tuple[FloatArray, ...],
+    out: FloatArray,
+    workers: int | None,
+    divisor: float | None = None,
+) -> bool:
+    """Write ``ufunc(*operands) / divisor`` to `out`; return whether there is any NaN."""
+    return _run(ufunc, operands, out, out.shape, 1, workers, divisor)
+
+
+def run_rows(
+    ufunc: np.ufunc,
+    operands: tuple[FloatArray, ...],
+    out: FloatArray,
+    workers: int | None,
+    divisor: float | None = None,
+) -> bool:
+    """Do the same for a ufunc that reduces, or maps, the operands' last axis."""
+    length = operands[0].shape[-1]
+    outer = operands[0].shape[:-1]
+    return _run(ufunc, operands, out, outer, length, workers, divisor)
+
+
+def run_long_rows(
+    ufunc: np.ufunc,
+    operands: tuple[FloatArray, ...],
+    out: FloatArray,
+    workers: int | None,
+    divisor: float | None = None,
+) -> bool:
+    """Do the same for a sum over the last axis that may be longer than a piece."""
+    length = operands[0].shape[-1]
+    if length <= ROW_PIECE:
+        return run_rows(ufunc, operands, out, workers, divisor)
+    pieces = length // ROW_PIECE
+    whole = pieces * ROW_PIECE
+    parts = np.empty((*operands[0].shape[:-1], pieces + 1), np.float64)
+    split = tuple(a[..., :whole].reshape(*a.shape[:-1], pieces, ROW_PIECE) for a in operands)
+    rest = tuple(a[..., whole:] for a in operands)
+    run_rows(ufunc, split, parts[..., :pieces], workers)
+    run_rows(ufunc, rest, parts[..., pieces], workers)
+    total = parts.sum(axis=-1) if divisor is None else parts.sum(axis=-1) / divisor
+    out[...] = total
+    return bool(np.isnan(total).any())
+
+
+def _run(
+    ufunc: np.ufunc,
+    operands: tuple[FloatArray, ...],
+    out: FloatArray,
+    outer: tuple[int, ...],
+    length: int,
+    workers: int | None,
+    divisor: float | None,
+) -> bool:
+    """Split the longest outer axis into blocks and run them."""
+    found_nan = []
+
+    def run(block: Any) -> None:
+        part = out[block]
+        # What a ufunc would warn of here is either an answer, NaN, or an error raised later.
+        with np.errstate(all="ignore"):
+            ufunc(*(operand[block] for operand in operands), out=part)
+            if divisor is not None:
+                np.divide(part, divisor, out=part)
+        if np.isnan(part).any():
+            found_nan.append(block)
+
+    run_blocks(run, _blocks(outer, length), get_workers(workers))
+    return bool(found_nan)
+
+
+def _blocks(outer: tuple[int, ...], length: int) -> list[Any]:
+    """Return the indices of the blocks along the longest outer axis."""
+    elements = math.prod(outer) * length
+    if elements <= BLOCK_ELEMENTS or not outer:
+        return [...]
+    axis = int(np.argmax(outer))
+    step = max(1, BLOCK_ELEMENTS * outer[axis] // elements)
+    before = (slice(None),) * axis
+    return [(*before, slice(i, i + step)) for i in range(0, outer[axis], step)]

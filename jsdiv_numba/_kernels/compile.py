@@ -1,0 +1,99 @@
+"""How every kernel is compiled: the options, and the few operations that Numba does not offer."""
+
+from llvmlite import ir
+from numba import njit
+from numba.core import types
+from numba.core.imputils import impl_ret_borrowed
+from numba.extending import intrinsic
+
+# Spelled out, because a helper without a `fastmath` of its own inherits its caller's,
+# and a formula whose operations are reassociated loses its accuracy.
+_INTERNAL = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+formula = njit(fastmath=False, **_INTERNAL)
+"""A scalar function: exactly the operations that are written."""
+
+kernel = njit(fastmath=False, nogil=True, **_INTERNAL)
+"""A loop whose order of operations matters, or that has none."""
+
+summing = njit(fastmath={"reassoc", "nsz"}, nogil=True, **_INTERNAL)
+"""A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases."""
+
+
+@intrinsic
+def fma(typingctx, x, y, z):
+    """X·y + z with one rounding: the same bits in a vector loop and in its scalar remainder."""
+    if not (isinstance(x, types.Float) and x == y == z):
+        return None
+
+    def codegen(context, builder, signature, args):
+        kind = args[0].type
+        function = builder.module.declare_intrinsic(
+            "llvm.fma", [kind], ir.FunctionType(kind, [kind] * 3)
+        )
+        return builder.call(function, args)
+
+    return x(x, y, z), codegen
+
+
+def _reinterpret(context, builder, signature, args):
+    return builder.bitcast(args[0], context.get_value_type(signature.return_type))
+
+
+@intrinsic
+def bits_of(typingctx, value):
+    """The integer with the bits of a float."""
+    if not isinstance(value, types.Float):
+        return None
+    return types.Integer.from_bitwidth(value.bitwidth)(value), _reinterpret
+
+
+@intrinsic
+def float_of(typingctx, bits):
+    """The float with the bits of an integer."""
+    if not isinstance(bits, types.Integer):
+        return None
+    return getattr(types, f"float{bits.bitwidth}")(bits), _reinterpret
+
+
+@intrinsic
+def any_layout(typingctx, array):
+    """Relabel a contiguous array as one of any stride, for a kernel compiled for those alone."""
+    if not isinstance(array, types.Array):
+        return None
+
+    def codegen(context, builder, signature, args):
+        return impl_ret_borrowed(context, builder, signature.return_type, args[0])
+
+    return array.copy(layout="A")(array), codegen
+
+
+@intrinsic
+def item(typingctx, array, index):
+    """Element `index` of a 1-d array that is known to be contiguous, `index` to be in range.
+
+    An array of layout "A" is indexed by its stride, and a signed index is tested
+    for counting from the end: either keeps LLVM from vectorising.
+    """
+    if not (isinstance(array, types.Array) and array.ndim == 1):
+        return None
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return context.unpack_value(builder, array.dtype, builder.gep(data, [args[1]]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def set_item(typingctx, array, index, value):
+    """Assign to an element as `item` reads it."""
+    if not (isinstance(array, types.Array) and array.ndim == 1 and array.dtype == value):
+        return None
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        context.pack_value(builder, value, args[2], builder.gep(data, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, value), codegen

@@ -1,0 +1,141 @@
+"""The two precisions: their types, their bit layout and the coefficients of their polynomials.
+
+The coefficients are made by ``python -m tests.coefficients``; a test holds them to it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What a formula needs to know of the floats it is compiled for."""
+
+    Float: Any
+    """The NumPy scalar type."""
+
+    Int: Any
+    """The integer type of the same width."""
+
+    mantissa: int
+    """Number of mantissa bits."""
+
+    split: float
+    """A ratio r is reduced to r·2^-k with k = floor(log2(r) + split), roughly."""
+
+    lesser: tuple[float, ...]
+    """(atanh(u) - u)/u³ in powers of u², for the smaller side's logarithm."""
+
+    greater: tuple[float, ...]
+    """The same, on the wider interval that the greater side's logarithm needs."""
+
+    exponential: tuple[float, ...]
+    """(exp(r) - 1 - r)/r² in powers of r, |r| <= ln(2)/2."""
+
+    tiny: int
+    """Sums p + q below 2^tiny are lifted before the formula sees them."""
+
+    lift: int
+    """By this power of two."""
+
+    huge: int
+    """Sums p + q above 2^huge are lowered by 2^-64."""
+
+    trusted: tuple[int, int]
+    """A row's sum between these powers of two needed no lifting and lost nothing."""
+
+    logit_near: float
+    """A divergence of logits below this is computed again from their differences."""
+
+    exp_min: float
+    """Exponentials of numbers below this are taken as 0."""
+
+    @cached_property
+    def ln2_parts(self) -> tuple[Any, Any]:
+        """ln(2) as a part with trailing zeros, exact times any exponent, and the rest."""
+        exact = np.log(np.longdouble(2))
+        bits = self.Float(exact).view(self.Int) & self.Int(-(1 << (self.mantissa // 2)))
+        high = self.Int(bits).view(self.Float)
+        return high, self.Float(exact - np.longdouble(high))
+
+
+FLOAT32 = Precision(
+    Float=np.float32,
+    Int=np.int32,
+    mantissa=23,
+    split=0.75,
+    lesser=(
+        0.333333301,
+        0.20001307,
+        0.142043998,
+        0.127015551,
+    ),
+    greater=(
+        0.333333202,
+        0.200037788,
+        0.141183221,
+        0.134257619,
+    ),
+    exponential=(
+        0.5,
+        0.16666577,
+        0.0416665546,
+        0.00836318503,
+        0.00139261911,
+    ),
+    tiny=-70,
+    lift=60,
+    huge=100,
+    trusted=(-76, 120),
+    logit_near=1e-3,
+    exp_min=-87.0,
+)
+
+FLOAT64 = Precision(
+    Float=np.float64,
+    Int=np.int64,
+    mantissa=52,
+    split=0.5,
+    lesser=(
+        0.33333333333333469,
+        0.19999999999665958,
+        0.14285714418745088,
+        0.11111091295820481,
+        0.090923102474684521,
+        0.076417241274440431,
+        0.075604195259036956,
+    ),
+    greater=(
+        0.33333333333333482,
+        0.19999999999780883,
+        0.14285714338242668,
+        0.11111106283054642,
+        0.090911304581474116,
+        0.076866386163380115,
+        0.067511642687800508,
+        0.051613474636624964,
+        0.08435372057917079,
+    ),
+    exponential=(
+        0.5,
+        0.16666666666666671,
+        0.04166666666666667,
+        0.0083333333333261294,
+        0.0013888888888883744,
+        0.00019841269874840769,
+        2.4801587325562126e-5,
+        2.7557255374658742e-6,
+        2.7557273624866476e-7,
+        2.5105227636551759e-8,
+        2.0914694560351592e-9,
+    ),
+    tiny=-900,
+    lift=128,
+    huge=960,
+    trusted=(-930, 1000),
+    logit_near=1e-7,
+    exp_min=-707.0,
+)

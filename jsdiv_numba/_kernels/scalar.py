@@ -1,0 +1,160 @@
+"""The mathematics, written once: the term of the divergence and what it is made of.
+
+`scalar_formulas(precision)` compiles it for one precision. With s = p + q,
+d = |p - q|, m = min(p, q) and M = max(p, q),
+
+    term(p, q) = ½·[m·log(2m/s) + M·log(2M/s)],
+
+    log(2M/s) = 2·atanh(u),  u = d/(2s + d),
+    log(2m/s) = k·ln 2 + 2·atanh(v),  v = (m' - s)/(m' + s),  m' = 2m·2^-k.
+
+When k = 0, which is when p and q are close, v = -d/(m' + s) and the first-order
+parts of both logarithms, which would cancel, combine exactly:
+
+    m·v + M·u = -s·u·v >= 0.
+
+So no step subtracts nearly equal numbers, and the result is accurate to a few
+units in the last place from p = q to p = 0. Nothing branches: it vectorises.
+"""
+
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from .compile import bits_of, float_of, fma, formula
+from .precision import Precision
+
+
+@cache
+def scalar_formulas(precision: Precision) -> SimpleNamespace:
+    """Compile the formulas for one precision."""
+    horner = _horner(precision)
+    log_ratio_parts = _log_ratio_parts(precision)
+    term_of = _term_of(precision, horner, log_ratio_parts)
+    lift_of = _lift_of(precision)
+    return SimpleNamespace(
+        term_of=term_of,
+        lift_of=lift_of,
+        js_term=_js_term(precision, term_of, lift_of),
+        exp=_exp(precision, horner),
+    )
+
+
+def _horner(precision):
+    zero = precision.Float(0)
+
+    @formula
+    def horner(x, descending):
+        value = zero
+        for coefficient in descending:
+            value = fma(value, x, coefficient)
+        return value
+
+    return horner
+
+
+def _descending(precision, coefficients):
+    return tuple(precision.Float(c) for c in reversed(coefficients))
+
+
+def _log_ratio_parts(precision):
+    Float, Int = precision.Float, precision.Int
+    mantissa = Int(precision.mantissa)
+    split = Int(int(precision.split * 2**precision.mantissa))
+    # Adding an integer to the bits of 1.5·2^mantissa adds it to the float: a
+    # conversion that every instruction set has.
+    magic = Float(1.5 * 2**precision.mantissa)
+    magic_bits = magic.view(Int)
+
+    @formula
+    def log_ratio_parts(x, s):
+        """Return k as an integer and as a float, and x·2^-k near s, for s > 0.
+
+        Where x is 0 or subnormal the latter is finite nonsense: such an x counts
+        only where s is tiny too, and there the caller lifts both.
+        """
+        bits = bits_of(x)
+        # Int() at every step: Numba would widen int32 to int64, at half the speed.
+        k = Int(Int(Int(bits - bits_of(s)) + split) >> mantissa)
+        reduced = float_of(Int(bits - Int(k << mantissa)))
+        return k, float_of(Int(k + magic_bits)) - magic, reduced
+
+    return log_ratio_parts
+
+
+def _term_of(precision, horner, log_ratio_parts):
+    Float, Int = precision.Float, precision.Int
+    half_ln2, two, zero = Float(np.log(2) / 2), Float(2), Int(0)
+    lesser_tail = _descending(precision, precision.lesser)
+    greater_tail = _descending(precision, precision.greater)
+
+    @formula
+    def term_of(s, d, m, M):
+        """Return the term, given s = p + q > 0, |p - q|, min(p, q) and max(p, q)."""
+        k, exponent, reduced = log_ratio_parts(m + m, s)
+        near = k == zero
+        v = (-d if near else reduced - s) / (reduced + s)
+        u = d / fma(two, s, d)
+        mv, Mu, vv, uu = m * v, M * u, v * v, u * u
+        leading = -(s * u * v) if near else fma(m, fma(exponent, half_ln2, v), Mu)
+        tails = fma(Mu * uu, horner(uu, greater_tail), leading)
+        return fma(mv * vv, horner(vv, lesser_tail), tails)
+
+    return term_of
+
+
+def _lift_of(precision):
+    Float = precision.Float
+    tiny, huge = Float(2.0**precision.tiny), Float(2.0**precision.huge)
+    lift, lower, one = Float(2.0**precision.lift), Float(2.0**-64), Float(1)
+
+    @formula
+    def lift_of(s):
+        """Return the power of two that brings p and q, of sum s, to where `term_of` is accurate."""
+        lifted = lift if s < tiny else one
+        return lower if s > huge else lifted
+
+    return lift_of
+
+
+def _js_term(precision, term_of, lift_of):
+    Float = precision.Float
+    smallest, zero, nan = np.nextafter(Float(0), Float(1)), Float(0), Float(np.nan)
+
+    @formula
+    def js_term(p, q):
+        """Return the term for any p and q: NaN for negative, infinite or NaN."""
+        a, b = abs(p), abs(q)  # -0 is 0, down to its bits
+        lift = lift_of(a + b)
+        a, b = a * lift, b * lift
+        s = max(a + b, smallest)
+        term = term_of(s, abs(a - b), min(a, b), max(a, b)) / lift
+        return nan if min(p, q) < zero else term
+
+    return js_term
+
+
+def _exp(precision, horner):
+    Float, Int = precision.Float, precision.Int
+    mantissa, bias = Int(precision.mantissa), Int(precision.Float(1).view(precision.Int))
+    magic = Float(1.5 * 2**precision.mantissa)
+    magic_bits = magic.view(Int)
+    log2_e, one, zero = Float(1 / np.log(2)), Float(1), Float(0)
+    ln2_high, ln2_low = precision.ln2_parts
+    lowest = Float(precision.exp_min)
+    tail = _descending(precision, precision.exponential)
+
+    @formula
+    def exp(x):
+        """Return e^x for x <= 0; 0 where it would be all but subnormal; NaN for NaN."""
+        y = lowest if x < lowest else x
+        shifted = fma(y, log2_e, magic)
+        k = shifted - magic
+        r = fma(-k, ln2_low, fma(-k, ln2_high, y))
+        mantissa_part = fma(r * r, horner(r, tail), r) + one
+        exponent_bits = Int(bits_of(shifted) - magic_bits)
+        power = float_of(Int(Int(exponent_bits << mantissa) + bias))
+        return zero if x < lowest else mantissa_part * power
+
+    return exp

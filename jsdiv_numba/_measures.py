@@ -1,0 +1,103 @@
+"""From checked arguments to a result: the path that every divergence along an axis takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import _arrays, _blocks
+from ._arrays import Axis, FloatArray
+from .ufuncs import built
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What distinguishes one divergence from another."""
+
+    total: str
+    """The ufunc that gives a row's divergence."""
+
+    terms: str
+    """The ufunc that gives its terms."""
+
+    by_row: bool
+    """Whether a term depends on its whole row."""
+
+    check: Callable[..., None]
+    """Called with the inputs once a NaN came out: raises if one of them is invalid."""
+
+
+PROBABILITIES = Measure("js_sum", "js_term", False, _arrays.check_probabilities)
+LOGITS = Measure("js_sum_logit", "js_term_logit", True, _arrays.check_logits)
+
+
+@dataclass(frozen=True)
+class _Task:
+    measure: Measure
+    arrays: tuple[FloatArray, FloatArray]
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    dtype: np.dtype[Any]
+    divisor: float | None
+    workers: int | None
+
+    def ufunc(self, name: str) -> np.ufunc:
+        return built(name, (self.dtype.name,))
+
+    def rows(self) -> tuple[FloatArray, ...]:
+        return tuple(_arrays.rows_along(array, self.shape, self.axes) for array in self.arrays)
+
+
+def evaluate(
+    measure: Measure,
+    P: Any,
+    Q: Any,
+    axis: Axis,
+    keepdims: bool,
+    reduce: bool,
+    *,
+    base: float | None,
+    out: FloatArray | None,
+    workers: int | None,
+) -> Any:
+    """Return a measure's divergences along `axis`, or its terms."""
+    P, Q = _arrays.as_real("P", P), _arrays.as_real("Q", Q)
+    shape = _arrays.broadcast_shape(P, Q, ("P", "Q"))
+    axes = _arrays.normalise_axes(axis, len(shape))
+    dtype = _arrays.result_dtype(P, Q)
+    task = _Task(measure, (P, Q), shape, axes, dtype, _arrays.log_base(base), workers)
+    result_shape = _arrays.reduced_shape(shape, axes, keepdims) if reduce else shape
+    result = target = _arrays.result_array(out, result_shape, dtype)
+    if out is not None and any(np.may_share_memory(out, array) for array in (P, Q)):
+        target = np.empty(result_shape, dtype)
+
+    compute = _totals if reduce else _terms_by_row if measure.by_row else _terms
+    if compute(task, target):
+        measure.check(P=P, Q=Q)
+    if target is not result:
+        result[...] = target
+    return result if out is not None or result.ndim else result[()]
+
+
+def _totals(task: _Task, target: FloatArray) -> bool:
+    rows = task.rows()
+    run = _blocks.run_rows if task.measure.by_row else _blocks.run_long_rows
+    ufunc, target = task.ufunc(task.measure.total), target.reshape(rows[0].shape[:-1])
+    return run(ufunc, rows, target, task.workers, task.divisor)
+
+
+def _terms(task: _Task, target: FloatArray) -> bool:
+    operands = tuple(np.broadcast_to(array, task.shape) for array in task.arrays)
+    ufunc = task.ufunc(task.measure.terms)
+    return _blocks.run_elementwise(ufunc, operands, target, task.workers, task.divisor)
+
+
+def _terms_by_row(task: _Task, target: FloatArray) -> bool:
+    rows = task.rows()
+    terms = np.empty(rows[0].shape, task.dtype)
+    ufunc = task.ufunc(task.measure.terms)
+    found_nan = _blocks.run_rows(ufunc, rows, terms, task.workers, task.divisor)
+    moved = _arrays.kept_then_reduced(target, task.axes)
+    moved[...] = terms.reshape(moved.shape)
+    return found_nan

@@ -1,0 +1,171 @@
+"""The one place for worker threads.
+
+Kernels release the GIL and each result is computed by one of them alone, so
+threads share blocks of work freely and the bits of the result do not depend on
+their number. The pool is made when it is first needed, and dropped in a forked
+child, whose threads do not exist.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import ContextVar
+from itertools import islice
+from operator import index
+from typing import TypeVar
+
+ENVIRONMENT_VARIABLE = "JSDIV_NUMBA_WORKERS"
+
+T = TypeVar("T")
+
+_default: ContextVar[int | None] = ContextVar("workers", default=None)
+_inside_worker = threading.local()
+
+
+def available_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def check_workers(workers: object, name: str = "workers") -> int:
+    """Return `workers` as a positive integer; a negative one counts from the CPUs, as in SciPy."""
+    try:
+        number = index(workers)  # type: ignore[arg-type]
+    except TypeError:
+        raise ValueError(f"{name} is {workers!r}; it must be an integer or None") from None
+    if number < 0:
+        number += available_cpus() + 1
+    if number <= 0:
+        raise ValueError(
+            f"{name} is {workers!r}; it must be positive, or from -1 (every CPU) down to "
+            f"-{available_cpus()} (one CPU)"
+        )
+    return number
+
+
+def get_workers(workers: int | None = None) -> int:
+    """Return the number of threads to use for an argument `workers`."""
+    if workers is not None:
+        return check_workers(workers)
+    default = _default.get()
+    if default is not None:
+        return default
+    from_environment = os.environ.get(ENVIRONMENT_VARIABLE)
+    if from_environment is None:
+        return available_cpus()
+    try:
+        return check_workers(int(from_environment), ENVIRONMENT_VARIABLE)
+    except ValueError:
+        raise ValueError(
+            f"the environment variable {ENVIRONMENT_VARIABLE} is {from_environment!r}; "
+            "it must be an integer other than 0"
+        ) from None
+
+
+@contextlib.contextmanager
+def set_workers(workers: int) -> Iterator[None]:
+    """Set the default number of worker threads within a ``with`` block.
+
+    Parameters
+    ----------
+    workers : int
+        Number of threads; -1 is every CPU that this process may use.
+
+    Raises
+    ------
+    ValueError
+        If `workers` is not an integer, or is 0.
+
+    Notes
+    -----
+    Nests, and holds for the thread or task that entered it, as
+    `scipy.fft.set_workers` does. An explicit ``workers=`` wins over it, and it
+    wins over the environment variable ``JSDIV_NUMBA_WORKERS``. The number never
+    changes a bit of any result.
+
+    Examples
+    --------
+    >>> import jsdiv_numba
+    >>> with jsdiv_numba.set_workers(1):
+    ...     jsdiv_numba.js_divergence([0.5, 0.5], [0.5, 0.5])
+    array([0.])
+    """
+    token = _default.set(check_workers(workers))
+    try:
+        yield
+    finally:
+        _default.reset(token)
+
+
+def run_blocks(function: Callable[[T], object], blocks: Sequence[T], workers: int) -> None:
+    """Call `function` on every block, spread over threads.
+
+    An exception, Ctrl-C included, stops the work: blocks that have begun are
+    finished, no other is begun, and it is raised.
+    """
+    if workers == 1 or len(blocks) < 2 or getattr(_inside_worker, "yes", False):
+        for block in blocks:
+            function(block)
+        return
+    _run_in_pool(function, blocks, min(workers, len(blocks)))
+
+
+def _run_in_pool(function: Callable[[T], object], blocks: Sequence[T], workers: int) -> None:
+    remaining = iter(blocks)
+    take = threading.Lock()
+    stopped = threading.Event()
+
+    def work() -> None:
+        _inside_worker.yes = True
+        try:
+            while not stopped.is_set():
+                with take:
+                    block = list(islice(remaining, 1))
+                if not block:
+                    return
+                function(block[0])
+        except BaseException:
+            stopped.set()
+            raise
+        finally:
+            _inside_worker.yes = False
+
+    futures: list[Future[None]] = []
+    try:
+        futures += [_shared_pool.submit(workers - 1, work) for _ in range(workers - 1)]
+        work()
+    finally:
+        # A helper still waiting behind other calls' work has nothing left to do for this one.
+        running = [future for future in futures if not future.cancel()]
+        wait(running)
+    for future in running:
+        future.result()
+
+
+class _SharedPool:
+    """A pool of threads, made on first use and replaced when a call wants a larger one."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew: in a forked child neither the threads nor the lock's owner exist."""
+        self._lock = threading.Lock()
+        self._size = 0
+        self._executor: ThreadPoolExecutor | None = None
+
+    def submit(self, size: int, work: Callable[[], None]) -> Future[None]:
+        with self._lock:
+            if self._executor is None or self._size < size:
+                self._size = size
+                self._executor = ThreadPoolExecutor(size, thread_name_prefix="jsdiv_numba")
+            return self._executor.submit(work)
+
+
+_shared_pool = _SharedPool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_shared_pool.forget)

@@ -1,0 +1,189 @@
+"""The Jensen-Shannon divergence of probabilities and of logits."""
+
+from typing import Any
+
+import numpy as np
+
+from . import _arrays
+from ._arrays import Axis, FloatArray
+from ._measures import LOGITS, PROBABILITIES, evaluate
+
+__all__ = ["js_divergence", "js_divergence_logit"]
+
+
+def js_divergence(
+    P: Any,
+    Q: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    out: FloatArray | None = None,
+    workers: int | None = None,
+) -> Any:
+    r"""Jensen-Shannon divergence of probabilities.
+
+    .. math::
+
+        \mathrm{JS}(P \| Q) = \tfrac12 \sum_i \Big[ p_i \log \frac{2 p_i}{p_i + q_i}
+        + q_i \log \frac{2 q_i}{p_i + q_i} \Big]
+        = \tfrac12 \mathrm{KL}(P \| M) + \tfrac12 \mathrm{KL}(Q \| M), \quad M = \tfrac12 (P + Q)
+
+    It is 0 for equal distributions and log 2 for disjoint ones. It is the
+    divergence, not its square root (`jensenshannon` is), and nothing is
+    normalised.
+
+    Parameters
+    ----------
+    P, Q : array_like
+        Probabilities, of shapes that broadcast. Finite and not negative;
+        0·log 0 is 0.
+    axis : int, sequence of int or None, default -1
+        The categories' axis or axes, of the broadcast shape; None is all.
+    keepdims : bool, default True
+        Whether the reduced axes stay, with length 1.
+    reduce : bool, default True
+        If False, return each element's term of the sum, in the broadcast shape.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    out : ndarray, optional
+        Array for the result, of its shape, to whose dtype it can be cast.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Divergences, of dtype float32 if that holds both inputs' dtypes (float16
+        too), else float64. A scalar if no dimension is left.
+
+    Raises
+    ------
+    ValueError
+        If a probability is negative or infinite, shapes do not broadcast, or
+        `axis`, `base`, `workers` or the shape of `out` is wrong.
+    TypeError
+        If an input is not real, or `out` cannot hold the result's dtype.
+
+    See Also
+    --------
+    js_divergence_logit : the same from logits.
+    jensenshannon : the distance, with SciPy's signature.
+
+    Notes
+    -----
+    The measure is Lin's [1]_. A row with a NaN gives NaN. The relative error of
+    the result is below 1e-14 in float64 and 1e-6 in float32, for equal,
+    near-equal, sparse, disjoint and badly scaled rows alike.
+
+    .. [1] J. Lin, "Divergence measures based on the Shannon entropy", IEEE
+       Transactions on Information Theory 37 (1991) 145-151.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import js_divergence
+    >>> P = [[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]
+    >>> Q = [[0.5, 0.5, 0.0], [0.6, 0.4, 0.0]]
+    >>> js_divergence(P, Q).round(6)
+    array([[0.      ],
+           [0.229195]])
+    >>> js_divergence([1, 0], [0, 1], base=2, keepdims=False).round(15)
+    np.float64(1.0)
+    """
+    return evaluate(
+        PROBABILITIES, P, Q, axis, keepdims, reduce, base=base, out=out, workers=workers
+    )
+
+
+def js_divergence_logit(
+    P: Any,
+    Q: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    out: FloatArray | None = None,
+    workers: int | None = None,
+) -> Any:
+    r"""Jensen-Shannon divergence of the softmaxes of logits.
+
+    .. math::
+
+        \mathrm{JS}(\operatorname{softmax}(P) \,\|\, \operatorname{softmax}(Q))
+
+    Parameters
+    ----------
+    P, Q : array_like
+        Logits, of shapes that broadcast. An entry -inf is a probability of 0;
+        adding a constant to a row changes nothing.
+    axis : int, sequence of int or None, default -1
+        The categories' axis, of the broadcast shape. Several axes share one
+        softmax. None takes the softmax along the last axis, and sums over all.
+    keepdims : bool, default True
+        Whether the reduced axes stay, with length 1.
+    reduce : bool, default True
+        If False, return each element's term of the sum, in the broadcast shape.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    out : ndarray, optional
+        Array for the result, of its shape, to whose dtype it can be cast.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Divergences, of dtype float32 if that holds both inputs' dtypes (float16
+        too), else float64. A scalar if no dimension is left.
+
+    Raises
+    ------
+    ValueError
+        If a logit is +inf, shapes do not broadcast, or `axis`, `base`,
+        `workers` or the shape of `out` is wrong.
+    TypeError
+        If an input is not real, or `out` cannot hold the result's dtype.
+
+    See Also
+    --------
+    js_divergence : the same from probabilities.
+
+    Notes
+    -----
+    A row with a NaN, or whose logits are all -inf, gives NaN. Near-equal rows
+    are computed from the differences of their logits, so that the relative
+    error stays below 1e-10 in float64 and 1e-4 in float32 where probabilities
+    would long be equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jsdiv_numba import js_divergence_logit
+    >>> A = np.array([[0.0, 1.0, 2.0], [0.0, 0.0, -np.inf]])
+    >>> B = np.array([0.0, 1.0, 2.0])
+    >>> js_divergence_logit(A, B).round(6)
+    array([[0.      ],
+           [0.331347]])
+    >>> js_divergence_logit(B, B + [0.0, 0.0, 1e-9]) > 0
+    array([ True])
+    """
+    logits_axis = -1 if axis is None else axis
+    if axis is not None or not reduce:
+        return evaluate(
+            LOGITS, P, Q, logits_axis, keepdims, reduce, base=base, out=out, workers=workers
+        )
+    rows = np.asarray(evaluate(LOGITS, P, Q, -1, True, True, base=base, out=None, workers=workers))
+    shape = (1,) * rows.ndim if keepdims else ()
+    result = _arrays.result_array(out, shape, rows.dtype)
+    result[...] = rows.sum()
+    return result if out is not None or result.ndim else result[()]

@@ -1,0 +1,90 @@
+"""Make the coefficients of the kernels' polynomials: ``python -m tests.coefficients``.
+
+In 60 digits. Each is the interpolant at Chebyshev nodes, within a small factor of the best
+polynomial of its degree, rounded once to the precision that uses it.
+"""
+
+from collections.abc import Callable
+
+from mpmath import atanh, cos, exp, linspace, log, lu_solve, matrix, mp, mpf, pi, sqrt
+
+mp.dps = 60
+
+MARGIN = mpf("1e-4")
+"""Rounding may put an argument just outside its interval."""
+
+
+def atanh_tail(t: mpf) -> mpf:
+    """(atanh(u) - u)/u³ at t = u²."""
+    if t < mpf("1e-15"):
+        return mpf(1) / 3 + t / 5
+    u = sqrt(t)
+    return (atanh(u) - u) / u**3
+
+
+def exp_tail(r: mpf) -> mpf:
+    """(exp(r) - 1 - r)/r²."""
+    if abs(r) < mpf("1e-15"):
+        return mpf(1) / 2 + r / 6
+    return (exp(r) - 1 - r) / r**2
+
+
+def interpolant(function: Callable[[mpf], mpf], low: mpf, high: mpf, terms: int) -> list[mpf]:
+    """Coefficients, lowest power first, of the interpolant at `terms` Chebyshev nodes."""
+    low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
+    nodes = [
+        (low + high) / 2 + (high - low) / 2 * cos(pi * (2 * i + 1) / (2 * terms))
+        for i in range(terms)
+    ]
+    powers = matrix([[node**j for j in range(terms)] for node in nodes])
+    return list(lu_solve(powers, matrix([function(node) for node in nodes])))
+
+
+def worst_error(
+    function: Callable[[mpf], mpf], low: mpf, high: mpf, coefficients: list[mpf]
+) -> mpf:
+    """Largest absolute error over the interval."""
+    return max(
+        abs(sum(c * x**j for j, c in enumerate(coefficients)) - function(x))
+        for x in linspace(low, high, 400)
+    )
+
+
+def lesser_interval(split: float) -> tuple[mpf, mpf]:
+    """Range of u² for the smaller side: see `Precision.split`.
+
+    The exponent is read off the bits, which are a logarithm up to 0.0861, so
+    the reduced ratio r lies in 2^(-split-0.0861) .. 2^(1-split+0.0861).
+    """
+    bound = mpf("0.08608")
+    ends = [mpf(2) ** (-split - bound), mpf(2) ** (1 - split + bound)]
+    return mpf(0), max(((r - 1) / (r + 1)) ** 2 for r in ends)
+
+
+GREATER_INTERVAL = (mpf(0), mpf(1) / 9)
+EXPONENTIAL_INTERVAL = (-log(2) / 2, log(2) / 2)
+
+POLYNOMIALS = {
+    ("FLOAT32", "lesser"): (atanh_tail, lesser_interval(0.75), 4),
+    ("FLOAT32", "greater"): (atanh_tail, GREATER_INTERVAL, 4),
+    ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 5),
+    ("FLOAT64", "lesser"): (atanh_tail, lesser_interval(0.5), 7),
+    ("FLOAT64", "greater"): (atanh_tail, GREATER_INTERVAL, 9),
+    ("FLOAT64", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 11),
+}
+
+
+def coefficients(precision: str, name: str) -> list[mpf]:
+    """Compute one polynomial of the table, lowest power first."""
+    function, (low, high), terms = POLYNOMIALS[precision, name]
+    return interpolant(function, low, high, terms)
+
+
+if __name__ == "__main__":
+    for (precision, name), (function, (low, high), _) in POLYNOMIALS.items():
+        made = coefficients(precision, name)
+        error = mp.nstr(worst_error(function, low, high, made), 2)
+        interval = f"{mp.nstr(low, 4)} .. {mp.nstr(high, 4)}"
+        print(f"{precision}.{name}  # worst error {error} over {interval}")
+        digits = 9 if precision == "FLOAT32" else 17
+        print("".join(f"        {mp.nstr(c, digits)},\n" for c in made))
