@@ -1,0 +1,339 @@
+"""Losses: a score of two arrays, made a scalar and multiplied by ``nu``."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy.typing as npt
+
+from ._arrays import Axis
+from .divergence import js_divergence, js_divergence_logit
+from .scalarise import Reduction, as_scalarisation, checked_axis, mean_scalarise
+
+__all__ = ["JSDivergenceLogitLoss", "JSDivergenceLoss", "Loss"]
+
+
+class Loss:
+    """A score, a scalarisation of it, and a multiplier.
+
+    Called with the arguments of the score, it returns ::
+
+        nu * scalarisation(score(...))
+
+    Parameters
+    ----------
+    score : callable
+        Takes the arguments of the call and returns an array of real numbers.
+    scalarisation : callable
+        From an array to a scalar: a map of :mod:`jsdiv_numba.scalarise`, or any other
+        callable such as ``np.max``.
+    nu : float
+        Multiplier of the loss.
+    name : str, optional
+        Made of the score's name by default: ``js_divergence`` gives ``JsDivergenceLoss``.
+    key : object, optional
+        Accepted for compatibility with hypercoil and ignored.
+
+    Attributes
+    ----------
+    score, scalarisation, nu, name
+        As given. Each may be set between calls; the next call uses it.
+
+    Raises
+    ------
+    TypeError
+        If the score or the scalarisation cannot be called, ``nu`` is not a real number, or
+        the name is not a string.
+    ValueError
+        If ``nu`` is NaN or infinite.
+
+    Notes
+    -----
+    Losses compare by identity. They can be copied, and pickled as far as their score and
+    scalarisation can: a lambda cannot.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jsdiv_numba import Loss, meansq_scalarise
+    >>> mse = Loss(np.subtract, meansq_scalarise(), nu=0.5, name="HalfMSE")
+    >>> mse
+    [ν = 0.5]HalfMSE
+    >>> float(mse([1.0, 2.0], [1.0, 4.0]))
+    1.0
+    """
+
+    def __init__(
+        self,
+        score: Callable[..., Any],
+        scalarisation: Reduction,
+        nu: float = 1.0,
+        name: str | None = None,
+        *,
+        key: object = None,
+    ) -> None:
+        del key  # nothing here draws at random
+        if not callable(score):
+            raise TypeError(f"score is {score!r}; it must be a callable that returns an array")
+        if not isinstance(name, str | None):
+            raise TypeError(f"name is {name!r}; it must be a string or None")
+        as_scalarisation(scalarisation, "scalarisation")
+        self.score = score
+        self.scalarisation = scalarisation
+        self.nu = nu
+        self.name = _default_name(score) if name is None else name
+
+    @property
+    def nu(self) -> float:
+        """Multiplier of the loss; set it between calls for a schedule."""
+        return self._nu
+
+    @nu.setter
+    def nu(self, nu: float) -> None:
+        try:
+            finite = math.isfinite(nu)
+        except TypeError:
+            raise TypeError(f"nu is {nu!r}; it must be a real number") from None
+        if not finite:
+            raise ValueError(f"nu is {nu!r}; it must be finite")
+        self._nu = float(nu)
+
+    def __call__(
+        self,
+        *args: Any,
+        key: object = None,
+        scalarisation_weight: npt.ArrayLike | None = None,
+        **params: Any,
+    ) -> Any:
+        """Evaluate the loss.
+
+        Parameters
+        ----------
+        *args, **params
+            Arguments of the score.
+        key : object, optional
+            Passed to the score, if it is not None.
+        scalarisation_weight : array_like, optional
+            Weight of a weighted mean; see :func:`~jsdiv_numba.wmean_scalarise`.
+
+        Returns
+        -------
+        scalar or ndarray
+            A NumPy scalar of the dtype of the scores, unless the scalarisation leaves axes.
+
+        Raises
+        ------
+        TypeError
+            If a weight is given to a scalarisation that takes none, or is missing.
+        ValueError
+            If the weight does not fit the scores.
+        """
+        if key is not None:
+            params["key"] = key
+        scores = self.score(*args, **self._score_params(), **params)
+        reduce = as_scalarisation(self.scalarisation, "scalarisation")
+        return self.nu * reduce(scores, scalarisation_weight=scalarisation_weight)
+
+    def __repr__(self) -> str:
+        return f"[ν = {self.nu}]{self.name}"
+
+    def _score_params(self) -> dict[str, Any]:
+        return {}
+
+
+class _DivergenceLoss(Loss):
+    """What the losses of this module share: the arguments that both scores take."""
+
+    def __init__(
+        self,
+        score: Callable[..., Any],
+        nu: float,
+        name: str,
+        *,
+        axis: Axis,
+        keepdims: bool,
+        reduce: bool,
+        scalarisation: Reduction | None,
+    ) -> None:
+        scalarisation = mean_scalarise() if scalarisation is None else scalarisation
+        super().__init__(score, scalarisation, nu, name)
+        self.axis = checked_axis(axis)
+        self.keepdims = keepdims
+        self.reduce = reduce
+
+    def _score_params(self) -> dict[str, Any]:
+        return {"axis": self.axis, "keepdims": self.keepdims, "reduce": self.reduce}
+
+
+class JSDivergenceLoss(_DivergenceLoss):
+    """Jensen-Shannon divergence of two arrays of probabilities, as a loss in nats.
+
+    Called ``loss(P, Q, *, key=None, scalarisation_weight=None)`` with two arrays that
+    broadcast, it returns ::
+
+        nu * scalarisation(½ KL(P‖M) + ½ KL(Q‖M)),    M = ½ (P + Q)
+
+    Parameters
+    ----------
+    nu : float
+        Multiplier of the loss.
+    name : str, optional
+        ``JSDivergence`` by default.
+    axis : int, sequence of ints, or None
+        Axes of P and Q that make up one distribution; None is all of them.
+    keepdims : bool
+        Whether the scores keep these axes, with length 1. It changes which axes a
+        scalarisation with ``axis=`` sees.
+    reduce : bool
+        Whether the scores are divergences. If False they are the unsummed terms, one for
+        each element of P and Q.
+    scalarisation : callable, optional
+        From the scores to a scalar; the mean by default.
+    key : object, optional
+        Accepted for compatibility with hypercoil and ignored.
+
+    Attributes
+    ----------
+    nu, name, axis, keepdims, reduce, scalarisation, score
+        As given. Each may be set between calls; the next call uses it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind: see :class:`Loss`.
+    ValueError
+        If ``nu`` is NaN or infinite.
+
+    See Also
+    --------
+    js_divergence : the score: how zeros, NaN and unnormalised rows are treated.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import JSDivergenceLoss, max_scalarise
+    >>> P = [[1.0, 0.0], [0.5, 0.5]]
+    >>> Q = [[0.0, 1.0], [0.5, 0.5]]
+    >>> loss = JSDivergenceLoss()
+    >>> loss
+    [ν = 1.0]JSDivergence
+    >>> round(float(loss(P, Q)), 6)
+    0.346574
+
+    The worst row, at twice the strength:
+
+    >>> loss.scalarisation, loss.nu = max_scalarise(), 2.0
+    >>> round(float(loss(P, Q)), 6)
+    1.386294
+    """
+
+    def __init__(
+        self,
+        nu: float = 1.0,
+        name: str | None = None,
+        *,
+        axis: Axis = -1,
+        keepdims: bool = False,
+        reduce: bool = True,
+        scalarisation: Reduction | None = None,
+        key: object = None,
+    ) -> None:
+        del key  # as in Loss
+        super().__init__(
+            js_divergence,
+            nu,
+            "JSDivergence" if name is None else name,
+            axis=axis,
+            keepdims=keepdims,
+            reduce=reduce,
+            scalarisation=scalarisation,
+        )
+
+
+class JSDivergenceLogitLoss(_DivergenceLoss):
+    """Jensen-Shannon divergence of two arrays of logits, as a loss in nats.
+
+    Called ``loss(P, Q, *, key=None, scalarisation_weight=None)`` with two arrays that
+    broadcast, it returns ::
+
+        nu * scalarisation(JS(softmax(P)‖softmax(Q)))
+
+    Parameters
+    ----------
+    nu : float
+        Multiplier of the loss.
+    name : str, optional
+        ``JSDivergenceLogit`` by default.
+    axis : int, sequence of ints, or None
+        Axes of P and Q over which the softmax is taken and the terms are summed. None takes
+        the softmax over the last axis and sums over all.
+    keepdims : bool
+        Whether the scores keep these axes, with length 1. It changes which axes a
+        scalarisation with ``axis=`` sees.
+    reduce : bool
+        Whether the scores are divergences. If False they are the unsummed terms, one for
+        each element of P and Q.
+    scalarisation : callable, optional
+        From the scores to a scalar; the mean by default.
+    key : object, optional
+        Accepted for compatibility with hypercoil and ignored.
+
+    Attributes
+    ----------
+    nu, name, axis, keepdims, reduce, scalarisation, score
+        As given. Each may be set between calls; the next call uses it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind: see :class:`Loss`.
+    ValueError
+        If ``nu`` is NaN or infinite.
+
+    See Also
+    --------
+    js_divergence_logit : the score: how shifts and infinite logits are treated.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import JSDivergenceLogitLoss
+    >>> loss = JSDivergenceLogitLoss()
+    >>> loss
+    [ν = 1.0]JSDivergenceLogit
+
+    Logits may be shifted by any constant:
+
+    >>> float(loss([2.0, 0.0, -1.0], [102.0, 100.0, 99.0]))
+    0.0
+    """
+
+    def __init__(
+        self,
+        nu: float = 1.0,
+        name: str | None = None,
+        *,
+        axis: Axis = -1,
+        keepdims: bool = False,
+        reduce: bool = True,
+        scalarisation: Reduction | None = None,
+        key: object = None,
+    ) -> None:
+        del key  # as in Loss
+        super().__init__(
+            js_divergence_logit,
+            nu,
+            "JSDivergenceLogit" if name is None else name,
+            axis=axis,
+            keepdims=keepdims,
+            reduce=reduce,
+            scalarisation=scalarisation,
+        )
+
+
+def _default_name(score: Callable[..., Any]) -> str:
+    while isinstance(score, functools.partial):
+        score = score.func
+    name = getattr(score, "__name__", None)
+    if name is None:
+        return f"{type(score).__name__}Loss"
+    return "".join(part.title() for part in name.split("_")) + "Loss"

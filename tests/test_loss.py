@@ -1,0 +1,458 @@
+"""Tests of jsdiv_numba.loss: scores, scalarisations and multipliers put together."""
+
+import copy
+import functools
+import pickle
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jsdiv_numba import (
+    JSDivergenceLogitLoss,
+    JSDivergenceLoss,
+    Loss,
+    js_divergence,
+    js_divergence_logit,
+    max_scalarise,
+    mean_scalarise,
+    meansq_scalarise,
+    norm_scalarise,
+    scalarise,
+    selfwmean_scalarise,
+    sum_scalarise,
+    vnorm_scalarise,
+    wmean,
+    wmean_scalarise,
+)
+from tests import hypercoil_reference as hypercoil
+
+RNG = np.random.default_rng(4)
+P, Q = RNG.dirichlet(np.ones(6), (2, 3, 4))
+A, B = RNG.normal(size=(2, 3, 4, 6))
+
+
+class Case(NamedTuple):
+    loss_class: type[Loss]
+    score: Callable[..., Any]
+    reference: Callable[..., Any]
+    arrays: tuple[np.ndarray, np.ndarray]
+
+
+BOTH = pytest.mark.parametrize(
+    "case",
+    [
+        Case(JSDivergenceLoss, js_divergence, hypercoil.js_divergence, (P, Q)),
+        Case(JSDivergenceLogitLoss, js_divergence_logit, hypercoil.js_divergence_logit, (A, B)),
+    ],
+    ids=["probabilities", "logits"],
+)
+EACH = pytest.mark.parametrize("loss_class", [JSDivergenceLoss, JSDivergenceLogitLoss])
+MAPS = [
+    sum_scalarise,
+    mean_scalarise,
+    meansq_scalarise,
+    max_scalarise,
+    norm_scalarise,
+    vnorm_scalarise,
+    selfwmean_scalarise,
+]
+
+
+def assert_near(ours, theirs):
+    """Compare with hypercoil's formulas, which are exact to some machine epsilons only."""
+    assert np.shape(ours) == np.shape(theirs)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+@BOTH
+def test_default_is_the_mean(case):
+    assert case.loss_class()(*case.arrays) == np.mean(case.score(*case.arrays))
+    assert_near(
+        case.loss_class()(*case.arrays), hypercoil.mean_scalarise()(case.reference)(*case.arrays)
+    )
+
+
+@BOTH
+@settings(deadline=None, max_examples=50)
+@given(
+    scalarisation=st.sampled_from([made.__name__ for made in MAPS]),
+    params=st.fixed_dictionaries(
+        {
+            "axis": st.sampled_from([-1, 1, (0, 2), (-1, -2), 0]),
+            "keepdims": st.booleans(),
+            "reduce": st.booleans(),
+        }
+    ),
+    nu=st.floats(-10, 10),
+)
+def test_any_settings(case, scalarisation, params, nu):
+    ours, theirs = (getattr(module, scalarisation)(axis=0) for module in (scalarise, hypercoil))
+    loss = case.loss_class(nu, scalarisation=ours, **params)
+    assert_near(loss(*case.arrays), nu * theirs(case.reference)(*case.arrays, **params))
+
+
+@BOTH
+def test_axis_may_be_a_list(case):
+    listed, plain = case.loss_class(axis=[2, 0]), case.loss_class(axis=(0, 2))
+    assert listed(*case.arrays) == plain(*case.arrays)
+
+
+@BOTH
+def test_axis_none_scores_everything(case):
+    expected = case.reference(*case.arrays, axis=None, keepdims=False)
+    assert_near(case.loss_class(axis=None)(*case.arrays), expected)
+
+
+@EACH
+def test_inputs_broadcast_and_may_be_lists(loss_class):
+    rows = [[0.5, 0.5], [0.25, 0.75]]
+    pairs = [loss_class()(rows[0], rows[0]), loss_class()(rows[0], rows[1])]
+    assert loss_class()(rows[0], rows) == np.mean(pairs)
+    assert pairs[0] == 0.0
+    assert pairs[1] > 0.0
+
+
+@EACH
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("nu", [2, 0.5, np.float64(0.5), np.float32(2), Fraction(1, 2)])
+def test_result_is_a_scalar_of_the_dtype_of_the_scores(loss_class, dtype, nu):
+    result = loss_class(nu)(P.astype(dtype), Q.astype(dtype))
+    assert type(result) is dtype
+    assert float(result) > 0
+
+
+def test_one_pair_of_rows():
+    assert isinstance(JSDivergenceLoss()(P[0, 0], Q[0, 0]), float)
+
+
+def test_reduce_false_leaves_the_terms_to_the_scalarisation():
+    loss = JSDivergenceLoss(reduce=False, scalarisation=sum_scalarise())
+    total = JSDivergenceLoss(scalarisation=sum_scalarise())
+    np.testing.assert_allclose(loss(P, Q), total(P, Q), rtol=1e-14)
+    loss.scalarisation = max_scalarise()
+    assert loss(P, Q) == np.max(js_divergence(P, Q, reduce=False)) < total(P, Q)
+
+
+def test_keepdims_moves_the_axes_that_the_scalarisation_sees():
+    loss = JSDivergenceLoss(keepdims=True, scalarisation=max_scalarise(axis=-2))
+    np.testing.assert_array_equal(loss(P, Q), js_divergence(P, Q).max(axis=-2))
+    loss.keepdims = False
+    np.testing.assert_array_equal(loss(P, Q), js_divergence(P, Q)[..., 0].max(axis=-2))
+
+
+def test_a_scalarisation_may_leave_axes():
+    result = JSDivergenceLoss(2.0, scalarisation=mean_scalarise(axis=-1))(P, Q)
+    np.testing.assert_array_equal(result, 2 * js_divergence(P, Q)[..., 0].mean(axis=-1))
+
+
+@pytest.mark.parametrize("made", MAPS)
+def test_maps_can_be_given_uncalled(made):
+    loss, uncalled = JSDivergenceLoss(scalarisation=made()), JSDivergenceLoss(scalarisation=made)
+    np.testing.assert_array_equal(uncalled(P, Q), loss(P, Q))
+
+
+@pytest.mark.parametrize(
+    ("scalarisation", "expected"),
+    [
+        (np.max, np.max),
+        (np.median, np.median),
+        (lambda scores: scores[0, 0], lambda scores: scores[0, 0]),
+        (lambda scores: float(scores.sum()), np.sum),
+        (lambda scores: np.asarray(scores.min()), np.min),
+        (functools.partial(np.quantile, q=0.9), lambda scores: np.quantile(scores, 0.9)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_callable_is_a_scalarisation(scalarisation, expected, dtype):
+    first, second = P.astype(dtype), Q.astype(dtype)
+    result = JSDivergenceLoss(scalarisation=scalarisation)(first, second)
+    assert type(result) is dtype
+    np.testing.assert_allclose(
+        result, expected(js_divergence(first, second, keepdims=False)), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("scalarisation", [wmean_scalarise(), wmean_scalarise])
+def test_weight_at_the_call(scalarisation):
+    weight = RNG.uniform(size=(3, 4))
+    loss = JSDivergenceLoss(3.0, scalarisation=scalarisation)
+    expected = 3 * wmean(js_divergence(P, Q, keepdims=False), weight)
+    assert loss(P, Q, scalarisation_weight=weight) == expected
+    reference = hypercoil.wmean_scalarise()(hypercoil.js_divergence)
+    assert_near(
+        loss(P, Q, scalarisation_weight=weight),
+        3 * reference(P, Q, keepdims=False, scalarisation_weight=weight),
+    )
+
+
+def test_weight_in_the_map_and_at_the_call():
+    held, given_at_call = [1, 0, 0], [0, 0, 1]
+    inner = wmean_scalarise(axis=0, weight=held)
+    loss = JSDivergenceLoss(scalarisation=max_scalarise(inner=inner))
+    scores = js_divergence(P, Q, keepdims=False)
+    assert loss(P, Q) == scores[0].max()
+    assert loss(P, Q, scalarisation_weight=given_at_call) == scores[2].max()
+    assert loss(P, Q) == scores[0].max()
+
+
+def test_nu_schedule():
+    loss = JSDivergenceLoss()
+    base = loss(P, Q)
+    for nu in np.linspace(-1, 1, 5):
+        loss.nu = nu
+        assert loss(P, Q) == nu * base
+        assert loss.nu == nu
+        assert isinstance(loss.nu, float)
+
+
+def test_attributes_can_change_between_calls():
+    loss = JSDivergenceLoss()
+    loss.axis, loss.reduce, loss.scalarisation = 0, False, np.max
+    assert loss(P, Q) == js_divergence(P, Q, axis=0, reduce=False).max()
+    loss.score, loss.reduce, loss.name = js_divergence_logit, True, "Other"
+    assert loss(A, B) == js_divergence_logit(A, B, axis=0).max()
+    assert repr(loss) == "[ν = 1.0]Other"
+
+
+def test_attributes_are_what_was_given():
+    scalarisation = max_scalarise()
+    loss = JSDivergenceLoss(
+        2, "Drift", axis=[0, 1], keepdims=True, reduce=False, scalarisation=scalarisation, key=1
+    )
+    assert vars(loss).keys() >= {"name", "axis", "keepdims", "reduce", "scalarisation", "score"}
+    assert (loss.nu, loss.name, loss.axis) == (2.0, "Drift", [0, 1])
+    assert (loss.keepdims, loss.reduce) == (True, False)
+    assert loss.scalarisation is scalarisation
+    assert loss.score is js_divergence
+
+
+@EACH
+def test_defaults(loss_class):
+    loss = loss_class()
+    assert (loss.nu, loss.axis, loss.keepdims, loss.reduce) == (1.0, -1, False, True)
+
+
+@pytest.mark.parametrize(
+    ("loss", "shown"),
+    [
+        (JSDivergenceLoss(), "[ν = 1.0]JSDivergence"),
+        (JSDivergenceLogitLoss(), "[ν = 1.0]JSDivergenceLogit"),
+        (JSDivergenceLoss(2), "[ν = 2.0]JSDivergence"),
+        (JSDivergenceLogitLoss(0.25, "Logits"), "[ν = 0.25]Logits"),
+        (Loss(js_divergence, np.max), "[ν = 1.0]JsDivergenceLoss"),
+        (Loss(np.subtract, np.max, -1), "[ν = -1.0]SubtractLoss"),
+        (Loss(functools.partial(js_divergence, axis=0), np.max), "[ν = 1.0]JsDivergenceLoss"),
+        (Loss(np.vectorize(abs), np.max, name="Mine"), "[ν = 1.0]Mine"),
+        (Loss(max_scalarise(), np.max), "[ν = 1.0]ScalarisationLoss"),
+    ],
+)
+def test_names(loss, shown):
+    assert repr(loss) == shown
+
+
+def test_base_class_passes_its_arguments_to_the_score():
+    loss = Loss(js_divergence, sum_scalarise(), 2.0)
+    assert loss(P, Q=Q, axis=0) == 2 * js_divergence(P, Q, axis=0).sum()
+
+
+@pytest.mark.parametrize(
+    "score", [np.subtract, lambda X, Y: X - Y, functools.partial(np.add, -A), np.hypot]
+)
+def test_scores_without_a_key(score):
+    arguments = (B,) if isinstance(score, functools.partial) else (A, B)
+    loss = Loss(score, meansq_scalarise())
+    np.testing.assert_allclose(loss(*arguments), np.mean(score(*arguments) ** 2), rtol=1e-14)
+
+
+def test_key_reaches_the_score_only_when_given():
+    received = []
+
+    def score(X, **params):
+        received.append(params)
+        return X
+
+    loss = Loss(score, np.max)
+    loss(A)
+    loss(A, key=None)
+    loss(A, key=5)
+    assert received == [{}, {}, {"key": 5}]
+
+
+@BOTH
+def test_divergence_losses_accept_a_key(case):
+    assert case.loss_class(key=0)(*case.arrays, key=0) == case.loss_class()(*case.arrays)
+
+
+def test_score_params_of_the_call_reach_the_score():
+    nats, bits = (JSDivergenceLoss()(P, Q, base=base) for base in (None, 2))
+    np.testing.assert_allclose(bits, nats / np.log(2), rtol=1e-14)
+
+
+def test_a_loss_can_score_with_a_reduced_function():
+    score = max_scalarise(axis=-1)(js_divergence)
+    loss = Loss(score, mean_scalarise())
+    assert loss(P, Q, keepdims=False) == js_divergence(P, Q)[..., 0].max(axis=-1).mean()
+
+
+@EACH
+@pytest.mark.parametrize("made", [*MAPS, lambda: np.max, lambda: max_scalarise])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda loss: pickle.loads(pickle.dumps(loss))]
+)
+def test_losses_can_be_copied_and_pickled(loss_class, made, duplicate):
+    loss = loss_class(0.5, "Drift", axis=1, scalarisation=mean_scalarise(inner=made()))
+    twin = duplicate(loss)
+    assert twin(P, Q) == loss(P, Q)
+    assert repr(twin) == repr(loss)
+    twin.nu = 3
+    assert loss.nu == 0.5
+
+
+def test_weighted_losses_can_be_pickled():
+    loss = JSDivergenceLoss(scalarisation=wmean_scalarise(axis=0, weight=[1, 2, 3]))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(loss))(P, Q), loss(P, Q))
+
+
+def test_losses_compare_by_identity():
+    loss = JSDivergenceLoss()
+    assert loss == loss  # noqa: PLR0124 - equality with itself is what is tested
+    assert loss != JSDivergenceLoss()
+    assert len({loss, JSDivergenceLoss(), loss}) == 2
+
+
+@EACH
+def test_empty_batch(loss_class):
+    empty = np.empty((0, 5))
+    assert loss_class(scalarisation=sum_scalarise())(empty, empty) == 0.0
+    with pytest.warns(RuntimeWarning) as caught:
+        assert np.isnan(loss_class()(empty, empty))
+    assert "Mean of empty slice" in str(caught[0].message)
+
+
+def test_nan_in_one_row_is_not_hidden():
+    spoilt = P.copy()
+    spoilt[0, 0, 0] = np.nan
+    assert np.isnan(JSDivergenceLoss()(spoilt, Q))
+    scores = JSDivergenceLoss(scalarisation=max_scalarise(axis=-1))(spoilt, Q)
+    np.testing.assert_array_equal(np.isnan(scores), [True, False, False])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: JSDivergenceLoss("1"),
+            TypeError,
+            "nu is '1'; it must be a real number",
+        ),
+        (
+            lambda: JSDivergenceLoss(1j),
+            TypeError,
+            "nu is 1j; it must be a real number",
+        ),
+        (
+            lambda: JSDivergenceLogitLoss(np.nan),
+            ValueError,
+            "nu is nan; it must be finite",
+        ),
+        (
+            lambda: setattr(JSDivergenceLoss(), "nu", np.inf),
+            ValueError,
+            "nu is inf; it must be finite",
+        ),
+        (
+            lambda: setattr(JSDivergenceLoss(), "nu", None),
+            TypeError,
+            "nu is None; it must be a real number",
+        ),
+        (
+            lambda: JSDivergenceLoss(name=3),
+            TypeError,
+            "name is 3; it must be a string or None",
+        ),
+        (
+            lambda: JSDivergenceLoss(scalarisation="mean"),
+            TypeError,
+            (
+                "scalarisation is 'mean'; it must be a callable from an array to a scalar, such as "
+                "mean_scalarise() or np.max"
+            ),
+        ),
+        (
+            lambda: Loss("js_divergence", np.max),
+            TypeError,
+            "score is 'js_divergence'; it must be a callable that returns an array",
+        ),
+        (
+            lambda: Loss(js_divergence, None),
+            TypeError,
+            (
+                "scalarisation is None; it must be a callable from an array to a scalar, such as "
+                "mean_scalarise() or np.max"
+            ),
+        ),
+        (
+            lambda: JSDivergenceLoss()(P, Q, scalarisation_weight=[1]),
+            TypeError,
+            (
+                "scalarisation_weight was given, but Scalarisation(mean, axis=None, "
+                "keepdims=False) takes no weight; use "
+                "wmean_scalarise, alone or as inner="
+            ),
+        ),
+        (
+            lambda: JSDivergenceLoss(scalarisation=np.max)(P, Q, scalarisation_weight=[1]),
+            TypeError,
+            (
+                "scalarisation_weight was given, but Scalarisation(max) takes no weight; use "
+                "wmean_scalarise, alone or as inner="
+            ),
+        ),
+        (
+            lambda: JSDivergenceLoss(scalarisation=wmean_scalarise())(P, Q),
+            TypeError,
+            (
+                "the weighted mean has no weight; give one to the map, "
+                "wmean_scalarise(weight=w), or to the call, loss(P, Q, scalarisation_weight=w)"
+            ),
+        ),
+        (
+            lambda: JSDivergenceLoss(scalarisation=wmean_scalarise(weight=[1, 2]))(P, Q),
+            ValueError,
+            (
+                "weight of shape (2,) does not fit scores of shape (3, 4) averaged over axis "
+                "(0, 1); it must have shape (3, 4)"
+            ),
+        ),
+    ],
+)
+def test_errors(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: JSDivergenceLoss(axis="rows"), "^axis is"),
+        (lambda: JSDivergenceLogitLoss(axis=(0, 1.5)), "^axis is"),
+        (Loss(lambda: "high", np.max), "^scores has dtype"),
+    ],
+)
+def test_common_checks_are_made(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_a_scalarisation_of_functions_is_told_apart():
+    def of_functions(score):
+        return lambda *args: score(*args).max()
+
+    with pytest.raises(TypeError, match=r"of_functions.* returned a function"):
+        JSDivergenceLoss(scalarisation=of_functions)(P, Q)
