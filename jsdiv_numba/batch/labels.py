@@ -1,0 +1,56 @@
+"""Words as they are shown: labels printable and not too long, nouns counted."""
+
+_ELLIPSIS = "…"
+
+
+def shown(label: str, limit: int) -> str:
+    """Return `label` fit to be printed in at most `limit` characters.
+
+    The middle is left out, because labels that share a beginning often differ at
+    the end. What a terminal would act upon rather than show becomes ``�``.
+
+    Parameters
+    ----------
+    label : str
+        Any text, as it stood in a file.
+    limit : int
+        The greatest number of characters, at least 3.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shown("Danish", 10)
+    'Danish'
+    >>> shown("Norwegian (Bokmål)", 10)
+    'Norwe…mål)'
+    """
+    printable = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in label)
+    if len(printable) <= limit:
+        return printable
+    tail = (limit - 1) // 2
+    return printable[: limit - 1 - tail] + _ELLIPSIS + printable[-tail:]
+
+
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    noun : str
+        Of what; its plural takes an s.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

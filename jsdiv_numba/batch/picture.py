@@ -1,0 +1,204 @@
+"""A heat map in the order of a hierarchical clustering, with its dendrograms."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from jsdiv_numba.batch.clustering import Clustering, cluster
+from jsdiv_numba.batch.comparison import Pairwise, within
+from jsdiv_numba.batch.labels import counted, shown
+from jsdiv_numba.batch.quantity import Quantity
+from jsdiv_numba.batch.rows import LabelledRows
+from jsdiv_numba.batch.writers import replacing
+
+_MOST_LABELS = 60
+_LABEL_LIMIT, _TITLE_LIMIT = 28, 40
+_COLOURS = "magma"
+_INK, _PALE_INK = "#222222", "#666666"
+# Lengths are in inches.
+_LONGEST_SIDE, _SMALLEST_CELL, _LARGEST_CELL = 6.5, 0.15, 0.8
+_TREE, _GAP, _BAR_WIDTH, _BAR_HEIGHT = 1.1, 0.06, 0.18, 2.6
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One side of the matrix: its rows, or its columns."""
+
+    rows: LabelledRows
+    tree: Clustering
+
+    @property
+    def has_labels(self) -> bool:
+        return len(self.rows) <= _MOST_LABELS
+
+    @property
+    def labels(self) -> list[str]:
+        return [shown(self.rows.labels[i], _LABEL_LIMIT) for i in self.tree.order]
+
+    @property
+    def cell(self) -> float:
+        cell = _LONGEST_SIDE / len(self.rows)
+        return min(max(cell, _SMALLEST_CELL), _LARGEST_CELL) if self.has_labels else cell
+
+    @property
+    def length(self) -> float:
+        return self.cell * len(self.rows)
+
+    @property
+    def font_size(self) -> float:
+        return min(max(0.6 * 72 * self.cell, 6.0), 12.0)
+
+
+def write_picture(path: Path, result: Pairwise) -> None:
+    """Draw a matrix and write the picture, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.png``, ``.svg`` or ``.pdf`` file.
+    result : Pairwise
+        What is drawn.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    with replacing(path) as file, warnings.catch_warnings():
+        # A label in a script that the font lacks is drawn as boxes, which says it as well.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure = draw(result)
+        figure.savefig(
+            file, format=path.suffix[1:].lower(), dpi=200, bbox_inches="tight", pad_inches=0.3
+        )
+
+
+def draw(result: Pairwise) -> Figure:
+    """Draw a matrix as a heat map, its rows and its columns in the order of a clustering.
+
+    The clustering is by average linkage with optimal leaf ordering. Rows of two files
+    are clustered each by the distances within their own file. Up to 60 labels are
+    written out.
+
+    Parameters
+    ----------
+    result : Pairwise
+        What is drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        It belongs to no window and to no global state.
+    """
+    rows, columns = _sides(result)
+    width, height = columns.length, rows.length
+    figure = Figure(figsize=(_TREE + width, height + _TREE))
+    heat_map = _axes(figure, _TREE, 0, width, height)
+    image = _draw_matrix(heat_map, result, rows, columns)
+    _draw_tree(_axes(figure, 0, 0, _TREE - _GAP, height), rows, on_top=False)
+    top = height
+    if not result.symmetric:
+        _draw_tree(_axes(figure, _TREE, height + _GAP, width, _TREE), columns, on_top=True)
+        top += _GAP + _TREE
+    _draw_title(figure, top + 0.2, result)
+    left = _right_edge(heat_map) + 0.3
+    bar = _axes(figure, left, height - _BAR_HEIGHT, _BAR_WIDTH, _BAR_HEIGHT)
+    _draw_colour_bar(bar, image, result.quantity)
+    return figure
+
+
+def _sides(result: Pairwise) -> tuple[_Side, _Side]:
+    if result.symmetric:
+        side = _Side(result.first, cluster(result.matrix))
+        return side, side
+    first, second = (
+        _Side(rows, cluster(within(rows, result.quantity)))
+        for rows in (result.first, result.second)
+    )
+    return first, second
+
+
+def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Return bare axes at a place in inches."""
+    across, up = figure.get_size_inches()
+    axes = figure.add_axes((left / across, bottom / up, width / across, height / up))
+    axes.set_frame_on(False)
+    axes.tick_params(length=0, colors=_INK)
+    return axes
+
+
+def _draw_matrix(axes: Axes, result: Pairwise, rows: _Side, columns: _Side) -> ScalarMappable:
+    matrix = result.matrix[np.ix_(rows.tree.order, columns.tree.order)]
+    # Rows that are all equal would leave the colours no range.
+    greatest = float(matrix.max()) or result.quantity.maximum
+    image = axes.imshow(matrix, cmap=_COLOURS, vmin=0.0, vmax=greatest, aspect="auto")
+    axes.yaxis.tick_right()
+    axes.yaxis.set_label_position("right")
+    _name(axes.yaxis, rows)
+    _name(axes.xaxis, columns, rotation=45, ha="right", rotation_mode="anchor")
+    if rows.has_labels and columns.has_labels:
+        axes.grid(which="minor", color="white", linewidth=0.6)
+        axes.tick_params(which="minor", length=0)
+    return image
+
+
+def _name(axis: Axis, side: _Side, **style: Any) -> None:
+    count = len(side.rows)
+    if side.has_labels:
+        # A dollar sign in a label is no formula.
+        axis.set_ticks(range(count), side.labels, parse_math=False, size=side.font_size, **style)
+        axis.set_ticks(np.arange(count - 1) + 0.5, minor=True)
+    else:
+        axis.set_ticks([])
+        axis.set_label_text(counted(count, "row"), color=_INK, size=12)
+
+
+def _draw_tree(axes: Axes, side: _Side, *, on_top: bool) -> None:
+    tree = side.tree
+    corners = np.stack([tree.positions, tree.heights], axis=-1)
+    along, above = (-0.5, len(tree.order) - 0.5), (0.0, float(tree.heights.max(initial=0.0)) or 1.0)
+    if on_top:
+        axes.set(xlim=along, ylim=above)
+    else:
+        corners = corners[..., ::-1]
+        axes.set(xlim=above[::-1], ylim=along[::-1])
+    # Where leaves are dense, the small brackets are thin, and the large ones stand out.
+    spans = np.abs(tree.positions[:, 2] - tree.positions[:, 0])
+    widths = np.clip(18.0 * side.cell * spans, 0.1, 1.2)
+    brackets = LineCollection(list(corners), colors=_PALE_INK, linewidths=widths, clip_on=False)
+    axes.add_collection(brackets)
+    axes.set_axis_off()
+
+
+def _draw_title(figure: Figure, bottom: float, result: Pairwise) -> None:
+    sides = [result.first] if result.symmetric else [result.first, result.second]
+    rows = " against ".join(
+        f"{counted(len(side), 'row')} of {shown(Path(side.source).name, _TITLE_LIMIT)}"
+        for side in sides
+    )
+    up = float(figure.get_size_inches()[1])
+    bottom_line = figure.text(0, bottom / up, f"{rows}, ordered by average-linkage clustering")
+    bottom_line.set(color=_PALE_INK, size=11, parse_math=False)
+    title = figure.text(0, (bottom + 0.3) / up, result.quantity.name)
+    title.set(color=_INK, size=17, weight="bold")
+
+
+def _right_edge(axes: Axes) -> float:
+    """Return where the labels on the right end, in inches."""
+    box = axes.get_tightbbox() or axes.bbox
+    return float(box.x1 / axes.figure.dpi)
+
+
+def _draw_colour_bar(axes: Axes, image: ScalarMappable, quantity: Quantity) -> None:
+    bar = axes.figure.colorbar(image, cax=axes)
+    bar.outline.set_visible(False)
+    bar.set_label(f"{quantity.name} ({quantity.unit})", color=_INK, size=11, labelpad=8)
+    axes.tick_params(length=0, colors=_INK, labelsize=10)

@@ -1,0 +1,237 @@
+"""CSV and TSV files as rows, with every error at its line."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.labels import shown
+from jsdiv_numba.batch.rows import (
+    ZERO_ROW,
+    LabelledRows,
+    are_distributions,
+    default_labels,
+    fault,
+)
+
+# A line has to fit in a block: 16 MiB are about a million columns.
+_BLOCK = 1 << 24
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What the first lines of a file say of the rest."""
+
+    path: Path
+    source: str
+    delimiter: str
+    header: tuple[str, ...] | None
+    header_end: int
+    width: int
+    labelled: bool
+
+    @property
+    def label_name(self) -> str:
+        if not self.labelled:
+            return "row"
+        return "label" if self.header is None else self.header[0]
+
+    def column(self, j: int) -> str:
+        return f"column {j + 1}" if self.header is None else f"column {self.header[j]!r}"
+
+
+def read_csv(path: Path, source: str) -> LabelledRows:
+    """Read a file of values separated by commas; see `read_text`."""
+    return read_text(path, source, ",")
+
+
+def read_tsv(path: Path, source: str) -> LabelledRows:
+    """Read a file of values separated by tabs; see `read_text`."""
+    return read_text(path, source, "\t")
+
+
+def read_text(path: Path, source: str, delimiter: str) -> LabelledRows:
+    """Read a file of delimited text as rows.
+
+    The first line is a header unless all its values are numbers, the first of them
+    aside, which may be a label. The first column holds labels if its first value is
+    no number, or if the header leaves its name empty, as pandas does.
+
+    Parameters
+    ----------
+    path : Path
+        The file, in UTF-8.
+    source : str
+        The file as the user named it.
+    delimiter : str
+        What separates the values.
+
+    Returns
+    -------
+    LabelledRows
+        Its values are float64.
+
+    Raises
+    ------
+    FileError
+        Naming file, line (from 1), column and value.
+    """
+    import pyarrow as pa
+
+    layout = _layout(path, source, delimiter)
+    try:
+        columns = _parse(layout).columns
+    except pa.ArrowInvalid as error:
+        _raise_first_fault(layout)
+        first_line = str(error).partition("\n")[0]
+        raise FileError(f"{source}: {first_line}") from error
+    values = _matrix(columns[layout.labelled :])
+    if not are_distributions(values):
+        _raise_first_fault(layout)
+    labels = tuple(columns[0].to_pylist()) if layout.labelled else default_labels(len(values))
+    names = None if layout.header is None else layout.header[layout.labelled :]
+    return LabelledRows(source, values, labels, layout.label_name, names)
+
+
+def _layout(path: Path, source: str, delimiter: str) -> _Layout:
+    records = _records(path, source, delimiter)
+    line, end, first = next(records, (0, 0, []))
+    if not first:
+        raise FileError(f"{source}: the file is empty")
+    header, header_end = None, 0
+    if _is_header(first):
+        header, header_end = tuple(first), end
+        line, _, first = next(records, (0, 0, []))
+        if not first:
+            raise FileError(f"{source}: the header has no rows below it")
+    labelled = not _is_value(first[0]) or (header is not None and not header[0])
+    if not any(_is_value(cell) for cell in first[labelled:]):
+        found = shown(delimiter.join(first), _SHOWN)
+        raise FileError(
+            f"{source}, line {line}: no numeric column in {found!r} "
+            f"(.csv separates values by commas, .tsv by tabs)"
+        )
+    return _Layout(
+        path=path,
+        source=source,
+        delimiter=delimiter,
+        header=header,
+        header_end=header_end,
+        width=len(header or first),
+        labelled=labelled,
+    )
+
+
+def _records(path: Path, source: str, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield the first line, the last line, and the cells of each record."""
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        end = 0
+        while True:
+            line = end + 1
+            try:
+                cells = next(reader)
+                "".join(cells).encode()
+            except StopIteration:
+                return
+            except UnicodeEncodeError as error:
+                raise FileError(f"{source}, line {line}: not UTF-8; save it as UTF-8") from error
+            except csv.Error as error:
+                raise FileError(f"{source}, line {line}: {error}") from error
+            end = reader.line_num
+            if cells:
+                yield line, end, cells
+
+
+def _is_header(first: Sequence[str]) -> bool:
+    values = first[1:] or first
+    return not first[0] or not all(_is_value(cell) for cell in values)
+
+
+def _is_value(cell: str) -> bool:
+    return _number(cell) is not None or _is_missing(cell)
+
+
+def _number(cell: str) -> float | None:
+    """Return what Arrow reads `cell` as: unlike Python, plain ASCII without underscores."""
+    if not cell.isascii() or "_" in cell:
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _is_missing(cell: str) -> bool:
+    return cell in _missing_marks()
+
+
+@cache
+def _missing_marks() -> frozenset[str]:
+    """Return what Arrow reads as a missing value."""
+    from pyarrow.csv import ConvertOptions
+
+    return frozenset(ConvertOptions().null_values)
+
+
+def _parse(layout: _Layout) -> Any:
+    """Return the Arrow table below the header; its columns are called 0, 1, ..."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    names = [str(j) for j in range(layout.width)]
+    types = dict.fromkeys(names, pa.float64())
+    if layout.labelled:
+        types["0"] = pa.string()
+    return arrow_csv.read_csv(
+        layout.path,
+        read_options=arrow_csv.ReadOptions(
+            column_names=names, skip_rows=layout.header_end, block_size=_BLOCK
+        ),
+        parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(column_types=types),
+    )
+
+
+def _matrix(columns: Sequence[Any]) -> NDArray[np.float64]:
+    values = np.empty((len(columns[0]), len(columns)))
+    for j, column in enumerate(columns):
+        values[:, j] = column.to_numpy()
+    return values
+
+
+def _raise_first_fault(layout: _Layout) -> None:
+    """Go through the file again, slowly, and raise for the first thing that is wrong."""
+    for line, end, cells in _records(layout.path, layout.source, layout.delimiter):
+        if end <= layout.header_end:
+            continue
+        place = f"{layout.source}, line {line}"
+        if len(cells) != layout.width:
+            raise FileError(
+                f"{place}: number of values is {len(cells)}, but the first line has {layout.width}"
+            )
+        for j in range(layout.labelled, layout.width):
+            wrong = _cell_fault(cells[j])
+            if wrong:
+                raise FileError(f"{place}, {layout.column(j)}: {wrong}")
+        if not any(float(cell) for cell in cells[layout.labelled :]):
+            raise FileError(f"{place}: {ZERO_ROW}")
+
+
+def _cell_fault(cell: str) -> str | None:
+    written = shown(cell.strip(" "), _SHOWN)
+    if not written:
+        return "the value is missing; fill it in or leave the row out"
+    number = _number(cell)
+    if number is not None:
+        return fault(number, written)
+    if _is_missing(cell):
+        return f"{written} marks a missing value; fill it in or leave the row out"
+    return f"{written!r} is not a number; only the first column may be text (the rows' labels)"

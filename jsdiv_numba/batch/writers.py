@@ -1,0 +1,173 @@
+"""A matrix or a picture into a file: whole, or not at all."""
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsdiv_numba.batch.errors import FileError
+
+MATRIX_SUFFIXES = (".npy", ".csv", ".tsv", ".parquet")
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+def check_destination(path: Path, suffixes: Sequence[str], sources: Sequence[str] = ()) -> None:
+    """Raise `FileError` if `path` could not be written, before anything is computed.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written.
+    suffixes : sequence of str
+        The extensions that it may have.
+    sources : sequence of str
+        The files that are read, none of which it may replace.
+
+    Raises
+    ------
+    FileError
+    """
+    if path.suffix.lower() not in suffixes:
+        raise FileError(f"{path}: unknown extension {path.suffix!r}; use {', '.join(suffixes)}")
+    if path.is_dir():
+        raise FileError(f"{path}: a folder, not a file")
+    for source in sources:
+        if path.exists() and os.path.exists(source) and path.samefile(source):
+            raise FileError(f"{path}: is read as well; write to another file")
+    with _as_file_error(path):
+        probe = _temporary(path)
+        probe.open("xb").close()
+        probe.unlink()
+
+
+def check_headings(path: Path, headings: Sequence[str]) -> None:
+    """Raise `FileError` if `path` is a Parquet file that would have two columns of one name.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written.
+    headings : sequence of str
+        The names of its columns.
+
+    Raises
+    ------
+    FileError
+    """
+    if path.suffix.lower() != ".parquet":
+        return
+    heading, count = Counter(headings).most_common(1)[0]
+    if count > 1:
+        raise FileError(
+            f"{path}: {count} columns would be called {heading!r}, which Parquet's readers "
+            f"refuse; give the rows labels of their own or write .csv"
+        )
+
+
+def write_table(
+    path: Path,
+    values: NDArray[np.floating[Any]],
+    *,
+    labels: Mapping[str, Sequence[str]],
+    headings: Sequence[str],
+) -> None:
+    """Write values with their labels; every float reads back as the same float.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv``, ``.tsv``, ``.parquet``, or ``.npy``, which holds the values only.
+    values : ndarray, shape (n,) or (n, m)
+        What is written.
+    labels : mapping of str to sequence of str, length n
+        The leading columns of text, by their heading.
+    headings : sequence of str, length m
+        What the columns of `values` are called.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    with replacing(path) as file:
+        if suffix == ".npy":
+            np.save(file, values)
+        else:
+            _write_arrow(file, suffix, _arrow_table(values, labels, headings))
+
+
+def _arrow_table(
+    values: NDArray[np.floating[Any]],
+    labels: Mapping[str, Sequence[str]],
+    headings: Sequence[str],
+) -> Any:
+    import pyarrow as pa
+
+    columns = [pa.array(texts, pa.string()) for texts in labels.values()]
+    columns += [pa.array(np.ascontiguousarray(c)) for c in values.reshape(len(values), -1).T]
+    return pa.Table.from_arrays(columns, names=[*labels, *headings])
+
+
+def _write_arrow(file: BinaryIO, suffix: str, table: Any) -> None:
+    from pyarrow import csv, parquet
+
+    if suffix == ".parquet":
+        parquet.write_table(table, file)
+    else:
+        csv.write_csv(table, file, csv.WriteOptions(delimiter=_DELIMITERS[suffix]))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` once it is whole.
+
+    It is written under a temporary name in the same folder, flushed to the disk and
+    renamed; if anything goes wrong on the way, it is removed and `path` stays as it was.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written; a link is followed.
+
+    Yields
+    ------
+    BinaryIO
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = _temporary(target)
+    with _as_file_error(path):
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _temporary(path: Path) -> Path:
+    # Not the tempfile module: its files are private, and results are for the user's group too.
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+@contextmanager
+def _as_file_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,195 @@
+"""The command ``jsdiv``: its arguments, its examples, and its exit codes."""
+
+import io
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsdiv_numba import __version__
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.quantity import METRICS, Quantity
+
+_EXTRA = {"click", "matplotlib", "pyarrow", "rich"}
+_INSTALL = 'the command needs more packages: pip install "jsdiv_numba[cli]"'
+
+try:
+    import click
+except ModuleNotFoundError:
+    sys.stderr.write(f"jsdiv: {_INSTALL}\n")
+    raise SystemExit(2) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command ``jsdiv``.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows ``jsdiv``; by default, what the process was started with.
+
+    Returns
+    -------
+    int
+        0, or 2 after an error, which one line on stderr tells, or 130 after Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        jsdiv.main(args=arguments, prog_name="jsdiv", standalone_mode=False)
+    except click.Abort:
+        return 130
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "jsdiv"
+        return _fail(f"{error.format_message()} See '{command} --help'.")
+    except (FileError, MemoryError, OSError) as error:
+        return _fail(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        return _fail(_INSTALL)
+    return 0
+
+
+def _fail(message: str) -> int:
+    click.echo(f"jsdiv: {' '.join(message.splitlines())}", err=True)
+    return 2
+
+
+def _finite(
+    _context: click.Context, _parameter: click.Parameter, value: float | None
+) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number.")
+    return value
+
+
+_output = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the values to a .npy, .csv, .tsv or .parquet file; all but .npy with labels.",
+)
+_base = click.option(
+    "--base",
+    type=click.FloatRange(min=1, min_open=True),
+    metavar="NUMBER",
+    callback=_finite,
+    help="Base of the logarithms: 2 for bits. By default e, for nats.",
+)
+_metric = click.option(
+    "--metric",
+    type=click.Choice(METRICS),
+    default=METRICS[0],
+    show_default=True,
+    help="The distance, which is a metric, or the divergence, which is its square.",
+)
+_top = click.option(
+    "-n",
+    "--top",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="How many of the closest and of the farthest to print.",
+)
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  jsdiv pairwise letters.csv --plot letters.png
+  jsdiv pairwise topics.npy -o distances.npy
+  jsdiv rows before.csv after.csv --base 2
+  jsdiv pairwise --help""",
+)
+@click.version_option(__version__, prog_name="jsdiv")
+@click.pass_context
+def jsdiv(context: click.Context) -> None:
+    """Jensen-Shannon distances between the rows of files.
+
+    A file is .npy, .npz (FILE.npz:NAME for one of several arrays), .csv, .tsv or
+    .parquet. Each row is a distribution up to its sum: counts will do. A first column
+    of text labels the rows.
+
+    In .csv and .tsv the first line is a header unless its values are numbers. A first
+    column of numbers is data, unless the header leaves its name empty.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@jsdiv.command(
+    short_help="Compare every row of a file with every other.",
+    epilog="""\b
+Examples:
+  jsdiv pairwise letters.csv
+  jsdiv pairwise letters.csv --plot letters.png -o letters-distances.csv
+  jsdiv pairwise queries.npy corpus.npy -o distances.npy --base 2 --top 10
+  jsdiv pairwise models.npz:topics --metric js_divergence""",
+)
+@click.argument("file", type=click.Path())
+@click.argument("file2", type=click.Path(), required=False)
+@_output
+@_base
+@_metric
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Draw a heat map ordered by clustering, with dendrogram, to a .png, .svg or .pdf file.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads to use. By default the CPUs that the process may use.",
+)
+@_top
+def pairwise(
+    *,
+    file: str,
+    file2: str | None,
+    output: Path | None,
+    base: float | None,
+    metric: str,
+    plot: Path | None,
+    workers: int | None,
+    top: int,
+) -> None:
+    """Compare every row of FILE with every other, or with every row of FILE2.
+
+    Prints the closest and the farthest pairs. Rows are divided by their sums, for the
+    distance and for the divergence alike.
+    """
+    from jsdiv_numba.batch import jobs
+
+    jobs.pairwise(
+        file, file2, Quantity(metric, base), output=output, plot=plot, workers=workers, top=top
+    )
+
+
+@jsdiv.command(
+    short_help="Compare the rows of two files one by one.",
+    epilog="""\b
+Examples:
+  jsdiv rows before.csv after.csv
+  jsdiv rows model-a.npy model-b.npy --metric js_divergence -o drift.npy""",
+)
+@click.argument("p", type=click.Path())
+@click.argument("q", type=click.Path())
+@_output
+@_base
+@_metric
+@_top
+def rows(*, p: str, q: str, output: Path | None, base: float | None, metric: str, top: int) -> None:
+    """Compare each row of P with the row of Q that stands in the same place.
+
+    Prints the closest and the farthest rows. Rows are divided by their sums, for the
+    distance and for the divergence alike.
+    """
+    from jsdiv_numba.batch import jobs
+
+    jobs.rows(p, q, Quantity(metric, base), output=output, top=top)

@@ -1,0 +1,110 @@
+"""Reading NumPy's own files."""
+
+import numpy as np
+import pytest
+
+from jsdiv_numba.batch.arrays import read_npy, read_npz
+from jsdiv_numba.batch.errors import FileError
+
+MATRIX = np.arange(1, 7).reshape(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("bool", "float64"),
+        ("int8", "float64"),
+        ("uint64", "float64"),
+        ("float16", "float32"),
+        ("float32", "float32"),
+        ("float64", "float64"),
+        (">f4", "float32"),
+        (">f8", "float64"),
+        ("longdouble", "float64"),
+    ],
+)
+def test_values_keep_single_precision_and_are_double_otherwise(tmp_path, dtype, expected):
+    np.save(tmp_path / "f.npy", MATRIX.astype(dtype))
+    rows = read_npy(tmp_path / "f.npy", "f.npy")
+    np.testing.assert_array_equal(rows.values, MATRIX.astype(dtype).astype(expected), strict=True)
+    assert rows.values.dtype.isnative
+
+
+def test_rows_are_called_by_their_index(tmp_path):
+    np.save(tmp_path / "f.npy", MATRIX)
+    rows = read_npy(tmp_path / "f.npy", "f.npy")
+    assert (rows.labels, rows.label_name, rows.columns) == (("row 0", "row 1"), "row", None)
+
+
+def test_the_only_array_needs_no_name(tmp_path):
+    np.savez(tmp_path / "f.npz", x=MATRIX)
+    assert read_npz(tmp_path / "f.npz", "f.npz").values.tolist() == MATRIX.tolist()
+
+
+def test_an_array_is_chosen_by_name(tmp_path):
+    np.savez_compressed(tmp_path / "f.npz", x=MATRIX, y=MATRIX + 1)
+    rows = read_npz(tmp_path / "f.npz", "f.npz:y", "y")
+    assert rows.values.tolist() == (MATRIX + 1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        ([1.0, 2.0], "f.npy: shape (2,); rows need a 2-D array"),
+        ([[1j]], "f.npy: dtype complex128; values have to be real numbers"),
+        ([["a"]], "f.npy: dtype <U1; values have to be real numbers"),
+    ],
+)
+def test_npy_errors(tmp_path, array, message):
+    np.save(tmp_path / "f.npy", np.array(array))
+    with pytest.raises(FileError) as error:
+        read_npy(tmp_path / "f.npy", "f.npy")
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04"])
+@pytest.mark.parametrize("read", [read_npy, read_npz])
+def test_a_damaged_file_is_named(tmp_path, read, content):
+    path = tmp_path / "f"
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=r"^f: damaged, not a NumPy file, or it holds Python obj"):
+        read(path, "f")
+
+
+@pytest.mark.parametrize("save", [np.save, np.savez])
+def test_python_objects_are_refused(tmp_path, save):
+    path = tmp_path / "f"
+    with path.open("wb") as file:
+        save(file, np.array([[None]]))
+    with pytest.raises(FileError, match="holds Python objects instead of numbers"):
+        (read_npy if save is np.save else read_npz)(path, "f")
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (None, "f.npz: say which of its arrays (x, y), as {path}:NAME"),
+        ("z", "f.npz: no array 'z' in {path}; its arrays: x, y"),
+    ],
+)
+def test_npz_errors_list_the_arrays(tmp_path, member, message):
+    path = tmp_path / "f.npz"
+    np.savez(path, x=MATRIX, y=MATRIX)
+    with pytest.raises(FileError) as error:
+        read_npz(path, "f.npz", member)
+    assert str(error.value) == message.format(path=path)
+
+
+def test_an_archive_without_arrays(tmp_path):
+    np.savez(tmp_path / "f.npz")
+    with pytest.raises(FileError, match=r"say which of its arrays \(none\)"):
+        read_npz(tmp_path / "f.npz", "f.npz")
+
+
+def test_mistaken_extensions_say_the_right_one(tmp_path):
+    np.save(tmp_path / "f.npy", MATRIX)
+    np.savez(tmp_path / "f.npz", MATRIX)
+    with pytest.raises(FileError, match=r"call it \.npy"):
+        read_npz(tmp_path / "f.npy", "f.npz")
+    with pytest.raises(FileError, match=r"call it \.npz"):
+        read_npy(tmp_path / "f.npz", "f.npy")

@@ -1,0 +1,293 @@
+"""The command `jsdiv`: mostly in this process, and a few times as one of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from jsdiv_numba import __version__
+from jsdiv_numba.batch import jobs
+from jsdiv_numba.cli import main
+from jsdiv_numba.distance import cdist, jensenshannon
+
+ROOT = Path(__file__).parents[1]
+COUNTS = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [0.0, 0.0, 5.0]])
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("f.csv").write_text("k,a,b,c\nx,1,2,3\ny,3,2,1\nz,0,0,5\n")
+    Path("g.csv").write_text("k,a,b,c\nu,1,1,1\nv,0,0,1\n")
+    np.save("f.npy", COUNTS)
+
+
+def run(*arguments):
+    """Run the command in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        env=environment,
+    )
+
+
+def test_pairwise_prints_and_writes(capsys):
+    assert main(["pairwise", "f.csv", "-o", "d.csv", "--plot", "d.png"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.splitlines()[0] == "f.csv: 3 rows × 3 columns; 3 pairs"
+    assert captured.out.splitlines()[-2:] == ["Wrote d.csv", "Wrote d.png"]
+    assert Path("d.csv").read_text().splitlines()[0] == '"k","x","y","z"'
+    matrix = np.loadtxt("d.csv", delimiter=",", skiprows=1, usecols=(1, 2, 3))
+    np.testing.assert_array_equal(matrix, cdist(COUNTS, COUNTS))
+    assert Path("d.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_pairwise_of_two_files():
+    assert main(["pairwise", "f.csv", "g.csv", "--output", "d.parquet", "--base", "2"]) == 0
+    table = parquet.read_table("d.parquet")
+    assert table.column_names == ["k", "u", "v"]
+    assert table["k"].to_pylist() == ["x", "y", "z"]
+    expected = cdist(COUNTS, [[1.0, 1.0, 1.0], [0.0, 0.0, 1.0]], base=2)
+    assert [table["u"].to_pylist(), table["v"].to_pylist()] == expected.T.tolist()
+
+
+@pytest.mark.parametrize("metric", ["jensenshannon", "js_divergence"])
+def test_metrics_of_pairwise(metric):
+    assert main(["pairwise", "f.npy", "--metric", metric, "-o", "d.npy", "--workers", "1"]) == 0
+    np.testing.assert_array_equal(np.load("d.npy"), cdist(COUNTS, COUNTS, metric))
+    assert np.diag(np.load("d.npy")).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(("metric", "power"), [("jensenshannon", 1), ("js_divergence", 2)])
+def test_rows(metric, power):
+    np.save("g.npy", COUNTS[::-1])
+    assert main(["rows", "f.npy", "g.npy", "--metric", metric, "--base", "2", "-o", "d.npy"]) == 0
+    expected = jensenshannon(COUNTS, COUNTS[::-1], 2, axis=1) ** power
+    np.testing.assert_allclose(np.load("d.npy"), expected, rtol=1e-15)
+
+
+def test_rows_have_the_labels_of_both_files():
+    assert main(["rows", "f.csv", "f.npy", "-o", "d.tsv"]) == 0
+    lines = [line.split("\t") for line in Path("d.tsv").read_text().splitlines()]
+    assert lines[0] == ['"p"', '"q"', '"jensenshannon"']
+    assert [line[:2] for line in lines[1:]] == [
+        ['"x"', '"row 0"'],
+        ['"y"', '"row 1"'],
+        ['"z"', '"row 2"'],
+    ]
+    assert [float(line[2]) for line in lines[1:]] == [0.0, 0.0, 0.0]
+
+
+def test_top_says_how_many(capsys):
+    assert main(["pairwise", "f.csv", "--top", "1"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("Closest pairs") == out.count("Farthest pairs") == 1
+    assert len(out.splitlines()) == 8
+    assert main(["rows", "f.csv", "f.csv", "-n", "0"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+FAULTS = {
+    "missing file": (["pairwise", "no.csv"], "no.csv: No such file or directory"),
+    "unknown extension": (
+        ["pairwise", "f.xls"],
+        "f.xls: unknown extension '.xls'; use .csv, .npy, .npz, .parquet, .tsv",
+    ),
+    "fault in the first file": (
+        ["pairwise", "bad.csv"],
+        "bad.csv, line 3, column 'b': negative value -4; a distribution has no negative values",
+    ),
+    "fault in the second file": (
+        ["rows", "f.csv", "bad.csv"],
+        "bad.csv, line 3, column 'b': negative value -4; a distribution has no negative values",
+    ),
+    "other columns": (
+        ["pairwise", "f.csv", "h.csv"],
+        (
+            "h.csv: numeric column 3 is 'd', but 'c' in f.csv; "
+            "both files need the same columns in the same order"
+        ),
+    ),
+    "other number of rows": (
+        ["rows", "f.csv", "g.csv"],
+        (
+            'g.csv: number of rows is 2, but f.csv has 3; "jsdiv pairwise" compares every row '
+            "with every row"
+        ),
+    ),
+    "missing folder": (
+        ["pairwise", "f.csv", "-o", "no/d.csv"],
+        "no/d.csv: cannot be written: No such file or directory",
+    ),
+    "unknown extension of the output": (
+        ["rows", "f.csv", "f.csv", "-o", "d.xls"],
+        "d.xls: unknown extension '.xls'; use .npy, .csv, .tsv, .parquet",
+    ),
+    "unknown extension of the picture": (
+        ["pairwise", "f.csv", "--plot", "d.gif"],
+        "d.gif: unknown extension '.gif'; use .png, .svg, .pdf",
+    ),
+    "input as output": (
+        ["pairwise", "f.csv", "g.csv", "-o", "g.csv"],
+        "g.csv: is read as well; write to another file",
+    ),
+    "twin labels in Parquet": (
+        ["pairwise", "twins.csv", "-o", "d.parquet"],
+        (
+            "d.parquet: 2 columns would be called 'x', which Parquet's readers refuse; "
+            "give the rows labels of their own or write .csv"
+        ),
+    ),
+    "base": (
+        ["pairwise", "f.csv", "--base", "1"],
+        "Invalid value for '--base': 1.0 is not in the range x>1. See 'jsdiv pairwise --help'.",
+    ),
+    "base that is no number": (
+        ["rows", "f.csv", "f.csv", "--base", "nan"],
+        "Invalid value for '--base': nan is not a finite number. See 'jsdiv rows --help'.",
+    ),
+    "metric": (
+        ["pairwise", "f.csv", "--metric", "cosine"],
+        (
+            "Invalid value for '--metric': 'cosine' is not one of 'jensenshannon', "
+            "'js_divergence'. See 'jsdiv pairwise --help'."
+        ),
+    ),
+    "no file": (["pairwise"], "Missing argument 'FILE'. See 'jsdiv pairwise --help'."),
+    "no second file": (["rows", "f.csv"], "Missing argument 'Q'. See 'jsdiv rows --help'."),
+    "no such command": (["frobnicate"], "No such command 'frobnicate'. See 'jsdiv --help'."),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_one_line_and_exit_code_2(arguments, message, capsys):
+    Path("bad.csv").write_text("k,a,b,c\nx,1,2,3\ny,3,-4,1\nz,0,0,5\n")
+    Path("h.csv").write_text("k,a,b,d\nx,1,2,3\n")
+    Path("twins.csv").write_text("k,a,b\nx,1,2\nx,2,1\n")
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    assert main(arguments) == 2
+    assert capsys.readouterr() == ("", f"jsdiv: {message}\n")
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
+@pytest.mark.parametrize("option", [["-o", "d.xls"], ["-o", "no/d.npy"], ["--plot", "d.gif"]])
+def test_destinations_are_checked_before_anything_is_read(option, monkeypatch):
+    monkeypatch.setattr(jobs, "read_rows", lambda _: pytest.fail("read too early"))
+    assert main(["pairwise", "f.csv", *option]) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, "\n"),
+        (MemoryError("Unable to allocate\n74.5 GiB"), 2, "jsdiv: Unable to allocate 74.5 GiB\n"),
+        (OSError("disk on fire"), 2, "jsdiv: disk on fire\n"),
+        (
+            ModuleNotFoundError("no", name="pyarrow.csv"),
+            2,
+            'jsdiv: the command needs more packages: pip install "jsdiv_numba[cli]"\n',
+        ),
+    ],
+    ids=["Ctrl-C", "memory", "system", "package"],
+)
+def test_what_happens_on_the_way(error, code, message, monkeypatch, capsys):
+    def fail(*_arguments, **_keywords):
+        raise error
+
+    monkeypatch.setattr(jobs, "compare_pairs", fail)
+    assert main(["pairwise", "f.csv", "-o", "d.csv"]) == code
+    assert capsys.readouterr() == ("", message)
+    assert not Path("d.csv").exists()
+
+
+@pytest.mark.parametrize("error", [ModuleNotFoundError("no", name="other"), RuntimeError("bug")])
+def test_a_mistake_of_ours_is_not_hidden(error, monkeypatch):
+    def fail(*_arguments, **_keywords):
+        raise error
+
+    monkeypatch.setattr(jobs, "compare_pairs", fail)
+    with pytest.raises(type(error)):
+        main(["pairwise", "f.csv"])
+
+
+@pytest.mark.parametrize("command", [[], ["pairwise"], ["rows"]])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_has_examples(command, option, capsys):
+    assert main([*command, option]) == 0
+    out = capsys.readouterr().out
+    assert "Examples:\n    jsdiv " in out
+    assert all(f"jsdiv {name}" in out for name in command)
+
+
+def test_examples_of_the_help_are_commands(capsys):
+    for command in ([], ["pairwise"], ["rows"]):
+        main([*command, "--help"])
+        out = capsys.readouterr().out
+        for example in out.partition("Examples:\n")[2].splitlines():
+            main(example.split()[1:])
+            captured = capsys.readouterr()
+            # Such files do not exist here; the arguments are right if that is all that is wrong.
+            assert "Usage:" in captured.out or "No such file or directory" in captured.err
+
+
+def test_without_arguments_it_helps(capsys):
+    assert main([]) == 0
+    assert click.unstyle(capsys.readouterr().out).startswith("Usage: jsdiv ")
+
+
+def test_a_stream_that_cannot_encode_a_label_gets_it_escaped():
+    Path("å.csv").write_text("k,a,b\nå,1,2\nx,2,1\n", encoding="utf-8")
+    code = (
+        "import sys; sys.stdout.reconfigure(encoding='ascii'); from jsdiv_numba.cli import main; "
+    )
+    completed = run("-c", code + r"main(['pairwise', 'å.csv'])")
+    assert completed.stderr == ""
+    assert r"\xe5" in completed.stdout
+
+
+def test_as_a_module():
+    completed = run("-m", "jsdiv_numba", "--version")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert completed.stdout == f"jsdiv, version {__version__}\n"
+
+
+def test_exit_codes_of_the_process():
+    completed = run("-m", "jsdiv_numba", "pairwise", "no.csv")
+    assert completed.returncode == 2
+    assert (completed.stdout, completed.stderr) == (
+        "",
+        "jsdiv: no.csv: No such file or directory\n",
+    )
+
+
+def test_from_a_file_to_a_picture_as_a_process():
+    letters = ROOT / "docs" / "examples" / "letters.csv"
+    completed = run("-m", "jsdiv_numba", "pairwise", str(letters), "--plot", "letters.png")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    lines = completed.stdout.splitlines()
+    assert lines[3].split() == ["Closest", "pairs", "√nats"]
+    assert lines[4].startswith("Norwegian Bokmål   Norwegian Nynorsk   0.0")
+    assert lines[-1] == "Wrote letters.png"
+    assert Path("letters.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("package", ["click", "rich", "pyarrow", "matplotlib"])
+def test_without_the_extra_it_says_what_to_install(package):
+    block = f"import runpy, sys; sys.modules[{package!r}] = None; "
+    start = "sys.argv = ['jsdiv', 'pairwise', 'f.csv', '--plot', 'd.png', '-o', 'd.csv']; "
+    completed = run("-c", f"{block}{start}runpy.run_module('jsdiv_numba', run_name='__main__')")
+    assert completed.returncode == 2
+    assert completed.stdout == ""
+    assert completed.stderr == (
+        'jsdiv: the command needs more packages: pip install "jsdiv_numba[cli]"\n'
+    )
+    assert not Path("d.png").exists()

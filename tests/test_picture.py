@@ -1,0 +1,127 @@
+"""The heat map."""
+
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from jsdiv_numba.batch.clustering import cluster
+from jsdiv_numba.batch.comparison import compare_pairs
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.picture import draw, write_picture
+from jsdiv_numba.batch.quantity import Quantity
+from jsdiv_numba.batch.rows import LabelledRows, default_labels
+
+QUANTITY = Quantity("jensenshannon", 2.0)
+
+
+def rows(n, labels=None, seed=0):
+    values = np.random.default_rng(seed).random((n, 5))
+    return LabelledRows("f.csv", values, tuple(labels or default_labels(n)), "k", None)
+
+
+def compare(first, second=None):
+    return compare_pairs(first, second or first, QUANTITY)
+
+
+def tick_labels(axis):
+    return [text.get_text() for text in axis.get_ticklabels()]
+
+
+def shown_matrix(axes):
+    return np.asarray(axes.images[0].get_array())
+
+
+def test_rows_and_columns_stand_in_the_order_of_the_clustering():
+    result = compare(rows(9))
+    heat_map, *_ = draw(result).axes
+    order = cluster(result.matrix).order
+    np.testing.assert_array_equal(shown_matrix(heat_map), result.matrix[np.ix_(order, order)])
+    assert tick_labels(heat_map.yaxis) == [f"row {i}" for i in order]
+    assert tick_labels(heat_map.xaxis) == tick_labels(heat_map.yaxis)
+
+
+def test_two_files_are_clustered_each_by_itself():
+    first, second = rows(4), rows(7, seed=1)
+    result = compare(first, second)
+    heat_map, *trees, _ = draw(result).axes
+    i, j = (cluster(compare(side).matrix).order for side in (first, second))
+    np.testing.assert_array_equal(shown_matrix(heat_map), result.matrix[np.ix_(i, j)])
+    assert [len(tree.collections[0].get_segments()) for tree in trees] == [3, 6]
+
+
+def test_the_dendrogram_stands_beside_its_rows():
+    heat_map, tree, _ = draw(compare(rows(9))).axes
+    assert tree.get_ylim() == heat_map.get_ylim()
+    boxes = [axes.get_position() for axes in (heat_map, tree)]
+    np.testing.assert_allclose(boxes[0].intervaly, boxes[1].intervaly)
+    assert boxes[1].x1 < boxes[0].x0
+
+
+def test_the_colour_bar_names_quantity_and_unit():
+    result = compare(rows(9))
+    bar = draw(result).axes[-1]
+    assert bar.get_ylabel() == "Jensen–Shannon distance (√bits)"
+    np.testing.assert_allclose(bar.get_ylim(), [0.0, result.matrix.max()])
+
+
+def test_the_colour_bar_clears_the_labels():
+    figure = draw(compare(rows(5, ["a label as long as any" + c for c in "abcde"])))
+    heat_map, *_, bar = figure.axes
+    assert bar.bbox.x0 > heat_map.yaxis.get_tightbbox().x1
+
+
+@pytest.mark.parametrize(("n", "has_labels"), [(60, True), (61, False)])
+def test_only_so_many_labels_are_legible(n, has_labels):
+    heat_map, *_ = draw(compare(rows(n))).axes
+    assert len(tick_labels(heat_map.yaxis)) == (n if has_labels else 0)
+    assert heat_map.get_ylabel() == ("" if has_labels else "61 rows")
+
+
+def test_labels_are_no_formulas_and_not_too_long():
+    labels = ["$x", "$", "\\alpha$", "a" * 40]
+    heat_map, *_ = draw(compare(rows(4, labels))).axes
+    shown = tick_labels(heat_map.yaxis)
+    assert sorted(shown, key=len) == ["$", "$x", "\\alpha$", "a" * 14 + "…" + "a" * 13]
+    assert not any(text.get_parse_math() for text in heat_map.yaxis.get_ticklabels())
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("m", [None, 1, 3])
+def test_a_picture_of_few_rows(tmp_path, n, m):
+    write_picture(tmp_path / "f.png", compare(rows(n), m and rows(m, seed=1)))
+    assert min(imread(tmp_path / "f.png").shape[:2]) > 300
+
+
+def test_equal_rows_have_the_colour_of_zero():
+    same = LabelledRows("f.csv", np.ones((3, 2)), ("a", "b", "c"), "k", None)
+    heat_map, *_ = draw(compare(same)).axes
+    assert heat_map.images[0].norm(0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"), ("PNG", b"\x89")],
+)
+def test_formats(tmp_path, suffix, start):
+    write_picture(tmp_path / f"f.{suffix}", compare(rows(3)))
+    assert (tmp_path / f"f.{suffix}").read_bytes().startswith(start)
+
+
+def test_a_script_that_the_font_lacks_draws_no_warning(tmp_path):
+    write_picture(tmp_path / "f.png", compare(rows(2, ["東京", "京都"])))
+    assert (tmp_path / "f.png").exists()
+
+
+def test_drawing_needs_and_changes_no_global_state(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    before = mpl.rcParams.copy()
+    write_picture(tmp_path / "f.png", compare(rows(3)))
+    assert mpl.rcParams.copy() == before
+
+
+def test_a_picture_that_cannot_be_written(tmp_path):
+    with pytest.raises(FileError, match="cannot be written: No such file or directory"):
+        write_picture(tmp_path / "missing" / "f.png", compare(rows(3)))
