@@ -1,12 +1,16 @@
 """Run a ufunc over blocks of its result, spread over threads."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ._arrays import FloatArray
 from ._threads import get_workers, run_blocks
+
+Finish = Callable[[FloatArray], object]
+"""What is done to each block of results, in place: another base, a square root."""
 
 BLOCK_ELEMENTS = 1 << 17
 """Input elements that one block reads: about 0.1 ms of work, and small enough for the cache."""
@@ -20,10 +24,10 @@ def run_elementwise(
     operands: tuple[FloatArray, ...],
     out: FloatArray,
     workers: int | None,
-    divisor: float | None = None,
+    finish: Finish | None = None,
 ) -> bool:
-    """Write ``ufunc(*operands) / divisor`` to `out`; return whether there is any NaN."""
-    return _run(ufunc, operands, out, out.shape, 1, workers, divisor)
+    """Write ``ufunc(*operands)`` to `out`, finished in place; return whether there is any NaN."""
+    return _run(ufunc, operands, out, out.shape, 1, workers, finish)
 
 
 def run_rows(
@@ -31,12 +35,12 @@ def run_rows(
     operands: tuple[FloatArray, ...],
     out: FloatArray,
     workers: int | None,
-    divisor: float | None = None,
+    finish: Finish | None = None,
 ) -> bool:
     """Do the same for a ufunc that reduces, or maps, the operands' last axis."""
     length = operands[0].shape[-1]
     outer = operands[0].shape[:-1]
-    return _run(ufunc, operands, out, outer, length, workers, divisor)
+    return _run(ufunc, operands, out, outer, length, workers, finish)
 
 
 def run_long_rows(
@@ -44,12 +48,12 @@ def run_long_rows(
     operands: tuple[FloatArray, ...],
     out: FloatArray,
     workers: int | None,
-    divisor: float | None = None,
+    finish: Finish | None = None,
 ) -> bool:
     """Do the same for a sum over the last axis that may be longer than a piece."""
     length = operands[0].shape[-1]
     if length <= ROW_PIECE:
-        return run_rows(ufunc, operands, out, workers, divisor)
+        return run_rows(ufunc, operands, out, workers, finish)
     pieces = length // ROW_PIECE
     whole = pieces * ROW_PIECE
     parts = np.empty((*operands[0].shape[:-1], pieces + 1), np.float64)
@@ -57,9 +61,10 @@ def run_long_rows(
     rest = tuple(a[..., whole:] for a in operands)
     run_rows(ufunc, split, parts[..., :pieces], workers)
     run_rows(ufunc, rest, parts[..., pieces], workers)
-    total = parts.sum(axis=-1) if divisor is None else parts.sum(axis=-1) / divisor
-    out[...] = total
-    return bool(np.isnan(total).any())
+    np.sum(parts, axis=-1, out=out)
+    if finish is not None:
+        finish(out)
+    return bool(np.isnan(out).any())
 
 
 def _run(
@@ -69,7 +74,7 @@ def _run(
     outer: tuple[int, ...],
     length: int,
     workers: int | None,
-    divisor: float | None,
+    finish: Finish | None,
 ) -> bool:
     """Split the longest outer axis into blocks and run them."""
     found_nan = []
@@ -79,8 +84,8 @@ def _run(
         # What a ufunc would warn of here is either an answer, NaN, or an error raised later.
         with np.errstate(all="ignore"):
             ufunc(*(operand[block] for operand in operands), out=part)
-            if divisor is not None:
-                np.divide(part, divisor, out=part)
+            if finish is not None:
+                finish(part)
         if np.isnan(part).any():
             found_nan.append(block)
 

@@ -18,18 +18,41 @@ class Measure:
     total: str
     """The ufunc that gives a row's divergence."""
 
-    terms: str
-    """The ufunc that gives its terms."""
+    terms: str | None
+    """The ufunc that gives its terms, if it has any."""
 
     by_row: bool
-    """Whether a term depends on its whole row."""
+    """Whether an element's part depends on its whole row."""
 
     check: Callable[..., None]
     """Called with the inputs once a NaN came out: raises if one of them is invalid."""
 
+    names: tuple[str, str] = ("P", "Q")
+    """What the function calls its inputs."""
+
+    root: bool = False
+    """Whether the square root is returned."""
+
 
 PROBABILITIES = Measure("js_sum", "js_term", False, _arrays.check_probabilities)
 LOGITS = Measure("js_sum_logit", "js_term_logit", True, _arrays.check_logits)
+DISTANCE = Measure(
+    "js_sum_normalised", None, True, _arrays.check_probabilities, names=("p", "q"), root=True
+)
+
+
+def finisher(divisor: float | None, root: bool) -> _blocks.Finish | None:
+    """Return what makes the result, in place, of a divergence in nats."""
+    if divisor is None and not root:
+        return None
+
+    def finish(values: FloatArray) -> None:
+        if divisor is not None:
+            np.divide(values, divisor, out=values)
+        if root:
+            np.sqrt(values, out=values)
+
+    return finish
 
 
 @dataclass(frozen=True)
@@ -39,10 +62,12 @@ class _Task:
     shape: tuple[int, ...]
     axes: tuple[int, ...]
     dtype: np.dtype[Any]
-    divisor: float | None
+    finish: _blocks.Finish | None
     workers: int | None
 
-    def ufunc(self, name: str) -> np.ufunc:
+    def ufunc(self, name: str | None) -> np.ufunc:
+        if name is None:
+            raise NotImplementedError("this measure has no terms")
         return built(name, (self.dtype.name,))
 
     def rows(self) -> tuple[FloatArray, ...]:
@@ -62,11 +87,13 @@ def evaluate(
     workers: int | None,
 ) -> Any:
     """Return a measure's divergences along `axis`, or its terms."""
-    P, Q = _arrays.as_real("P", P), _arrays.as_real("Q", Q)
-    shape = _arrays.broadcast_shape(P, Q, ("P", "Q"))
+    names = measure.names
+    P, Q = _arrays.as_real(names[0], P), _arrays.as_real(names[1], Q)
+    shape = _arrays.broadcast_shape(P, Q, names)
     axes = _arrays.normalise_axes(axis, len(shape))
     dtype = _arrays.result_dtype(P, Q)
-    task = _Task(measure, (P, Q), shape, axes, dtype, _arrays.log_base(base), workers)
+    finish = finisher(_arrays.log_base(base), measure.root)
+    task = _Task(measure, (P, Q), shape, axes, dtype, finish, workers)
     result_shape = _arrays.reduced_shape(shape, axes, keepdims) if reduce else shape
     result = target = _arrays.result_array(out, result_shape, dtype)
     if out is not None and any(np.may_share_memory(out, array) for array in (P, Q)):
@@ -74,7 +101,7 @@ def evaluate(
 
     compute = _totals if reduce else _terms_by_row if measure.by_row else _terms
     if compute(task, target):
-        measure.check(P=P, Q=Q)
+        measure.check(**dict(zip(names, (P, Q), strict=True)))
     if target is not result:
         result[...] = target
     return result if out is not None or result.ndim else result[()]
@@ -84,20 +111,20 @@ def _totals(task: _Task, target: FloatArray) -> bool:
     rows = task.rows()
     run = _blocks.run_rows if task.measure.by_row else _blocks.run_long_rows
     ufunc, target = task.ufunc(task.measure.total), target.reshape(rows[0].shape[:-1])
-    return run(ufunc, rows, target, task.workers, task.divisor)
+    return run(ufunc, rows, target, task.workers, task.finish)
 
 
 def _terms(task: _Task, target: FloatArray) -> bool:
     operands = tuple(np.broadcast_to(array, task.shape) for array in task.arrays)
     ufunc = task.ufunc(task.measure.terms)
-    return _blocks.run_elementwise(ufunc, operands, target, task.workers, task.divisor)
+    return _blocks.run_elementwise(ufunc, operands, target, task.workers, task.finish)
 
 
 def _terms_by_row(task: _Task, target: FloatArray) -> bool:
     rows = task.rows()
     terms = np.empty(rows[0].shape, task.dtype)
     ufunc = task.ufunc(task.measure.terms)
-    found_nan = _blocks.run_rows(ufunc, rows, terms, task.workers, task.divisor)
+    found_nan = _blocks.run_rows(ufunc, rows, terms, task.workers, task.finish)
     moved = _arrays.kept_then_reduced(target, task.axes)
     moved[...] = terms.reshape(moved.shape)
     return found_nan

@@ -68,3 +68,12 @@ def _built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
 
     ufunc: np.ufunc = compile_ufunc(name, dtypes)
     return ufunc
+
+
+def pair_kernels(dtype: str) -> Any:
+    """Return the kernels for pairs of rows, compiled for this dtype."""
+    with _compiling:
+        from ._kernels.pairs import pair_kernels as kernels
+        from ._kernels.precision import FLOAT32, FLOAT64
+
+        return kernels({"float32": FLOAT32, "float64": FLOAT64}[dtype])

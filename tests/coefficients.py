@@ -29,15 +29,22 @@ def exp_tail(r: mpf) -> mpf:
     return (exp(r) - 1 - r) / r**2
 
 
-def interpolant(function: Callable[[mpf], mpf], low: mpf, high: mpf, terms: int) -> list[mpf]:
-    """Coefficients, lowest power first, of the interpolant at `terms` Chebyshev nodes."""
-    low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
-    nodes = [
-        (low + high) / 2 + (high - low) / 2 * cos(pi * (2 * i + 1) / (2 * terms))
-        for i in range(terms)
-    ]
-    powers = matrix([[node**j for j in range(terms)] for node in nodes])
+def log2_ratio(f: mpf) -> mpf:
+    """log2(1 + f)/f."""
+    return log(1 + f) / (f * log(2))
+
+
+def interpolant(function: Callable[[mpf], mpf], nodes: list[mpf]) -> list[mpf]:
+    """Coefficients, lowest power first, of the interpolant at some nodes."""
+    powers = matrix([[node**j for j in range(len(nodes))] for node in nodes])
     return list(lu_solve(powers, matrix([function(node) for node in nodes])))
+
+
+def chebyshev_nodes(low: mpf, high: mpf, number: int) -> list[mpf]:
+    """Nodes of an interval a little wider than low .. high."""
+    low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
+    angles = [pi * (2 * i + 1) / (2 * number) for i in range(number)]
+    return [(low + high) / 2 + (high - low) / 2 * cos(angle) for angle in angles]
 
 
 def worst_error(
@@ -61,15 +68,25 @@ def lesser_interval(split: float) -> tuple[mpf, mpf]:
     return mpf(0), max(((r - 1) / (r + 1)) ** 2 for r in ends)
 
 
+def log2_interval(split: float, centres: tuple[float, float]) -> tuple[mpf, mpf]:
+    """Symmetric range of f: see `Precision.log2_split` and `log2_centres`."""
+    pieces = [(mpf(2) / 3, mpf(split), centres[0]), (mpf(split), mpf(4) / 3, centres[1])]
+    widest = max(abs(end * centre - 1) for low, high, centre in pieces for end in (low, high))
+    return -widest, widest
+
+
+LOG2_SPLIT = 0.9428090415820634  # the square root of 2/3 · 4/3
 GREATER_INTERVAL = (mpf(0), mpf(1) / 9)
 EXPONENTIAL_INTERVAL = (-log(2) / 2, log(2) / 2)
 
 POLYNOMIALS = {
     ("FLOAT32", "lesser"): (atanh_tail, lesser_interval(0.75), 4),
     ("FLOAT32", "greater"): (atanh_tail, GREATER_INTERVAL, 4),
+    ("FLOAT32", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.0, 1.0)), 6),
     ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 5),
     ("FLOAT64", "lesser"): (atanh_tail, lesser_interval(0.5), 7),
     ("FLOAT64", "greater"): (atanh_tail, GREATER_INTERVAL, 9),
+    ("FLOAT64", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.24267578125, 0.87890625)), 12),
     ("FLOAT64", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 11),
 }
 
@@ -77,7 +94,11 @@ POLYNOMIALS = {
 def coefficients(precision: str, name: str) -> list[mpf]:
     """Compute one polynomial of the table, lowest power first."""
     function, (low, high), terms = POLYNOMIALS[precision, name]
-    return interpolant(function, low, high, terms)
+    if function is log2_ratio:
+        # f times this polynomial then interpolates log2(1 + f), the middle node being f = 0.
+        nodes = chebyshev_nodes(low, high, terms + 1)
+        return interpolant(function, [node for node in nodes if abs(node) > mpf("1e-30")])
+    return interpolant(function, chebyshev_nodes(low, high, terms))
 
 
 if __name__ == "__main__":

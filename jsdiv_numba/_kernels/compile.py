@@ -1,5 +1,6 @@
 """How every kernel is compiled: the options, and the few operations that Numba does not offer."""
 
+import numpy as np
 from llvmlite import ir
 from numba import njit
 from numba.core import types
@@ -58,14 +59,14 @@ def float_of(typingctx, bits):
 
 @intrinsic
 def any_layout(typingctx, array):
-    """Relabel a contiguous array as one of any stride, for a kernel compiled for those alone."""
+    """Relabel an array as writeable and of any stride, for kernels compiled for those alone."""
     if not isinstance(array, types.Array):
         return None
 
     def codegen(context, builder, signature, args):
         return impl_ret_borrowed(context, builder, signature.return_type, args[0])
 
-    return array.copy(layout="A")(array), codegen
+    return array.copy(layout="A", readonly=False)(array), codegen
 
 
 @intrinsic
@@ -97,3 +98,14 @@ def set_item(typingctx, array, index, value):
         return context.get_dummy_value()
 
     return types.none(array, types.intp, value), codegen
+
+
+@kernel
+def contiguous(row):
+    """Return a row itself if its elements are adjacent, else a copy."""
+    if row.strides[0] == row.itemsize:
+        return any_layout(row)
+    copy = np.empty(row.size, row.dtype)
+    for i in range(row.size):
+        copy[i] = row[i]
+    return any_layout(copy)

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import bits_of, float_of, formula, item, kernel, set_item, summing
+from .compile import bits_of, float_of, item, kernel, set_item, summing
 from .precision import FLOAT64, Precision
 from .rows import BLOCK, row_kernels
-from .scalar import scalar_formulas
+from .scalar import exact_sum, scalar_formulas
 
 
 @cache
@@ -125,14 +125,6 @@ def _terms_in_float64():
     return terms_in_float64
 
 
-@formula
-def _difference(x, y):
-    """Return x - y and its rounding error, exactly (Knuth's two-sum)."""
-    difference = x - y
-    back = difference - x
-    return difference, (x - (difference - back)) - (y + back)
-
-
 @kernel
 def _comes_first(a, b):
     """Whether `a` is the first of the two, so that swapping them changes no bit of the result."""
@@ -162,7 +154,7 @@ def _near_terms(softmax):
     @kernel
     def relative_difference(a, b, i, pivot_difference, pivot_error):
         """Return δ at category i less δ at the pivot."""
-        difference, error = _difference(a[i], b[i])
+        difference, error = exact_sum(a[i], -b[i])
         return (difference - pivot_difference) + (error - pivot_error)
 
     @kernel
@@ -178,7 +170,7 @@ def _near_terms(softmax):
         pivot = _pivot(p, q)
         if pivot < 0:
             return
-        pivot_difference, pivot_error = _difference(a[pivot], b[pivot])
+        pivot_difference, pivot_error = exact_sum(a[pivot], -b[pivot])
         q_pivot = q[pivot]
         excess = 0.0
         for i in range(p.size):

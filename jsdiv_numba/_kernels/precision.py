@@ -32,6 +32,15 @@ class Precision:
     greater: tuple[float, ...]
     """The same, on the wider interval that the greater side's logarithm needs."""
 
+    log2: tuple[float, ...]
+    """log2(1 + f)/f in powers of f, where x·2^-k = (1 + f)/centre."""
+
+    log2_split: float
+    """Between 2/3 and 4/3: below it the first centre serves, from it on the second."""
+
+    log2_centres: tuple[float, float]
+    """Short numbers, about the reciprocals of the middles of the two intervals."""
+
     exponential: tuple[float, ...]
     """(exp(r) - 1 - r)/r² in powers of r, |r| <= ln(2)/2."""
 
@@ -46,6 +55,9 @@ class Precision:
 
     trusted: tuple[int, int]
     """A row's sum between these powers of two needed no lifting and lost nothing."""
+
+    pair_near: float
+    """A divergence from entropies, in nats, below this is computed again term by term."""
 
     logit_near: float
     """A divergence of logits below this is computed again from their differences."""
@@ -79,6 +91,16 @@ FLOAT32 = Precision(
         0.141183221,
         0.134257619,
     ),
+    log2=(
+        1.44273128,
+        -0.72137937,
+        0.478318763,
+        -0.358407149,
+        0.333442517,
+        -0.279868659,
+    ),
+    log2_split=0.9428090415820634,
+    log2_centres=(1.0, 1.0),
     exponential=(
         0.5,
         0.16666577,
@@ -90,6 +112,7 @@ FLOAT32 = Precision(
     lift=60,
     huge=100,
     trusted=(-76, 120),
+    pair_near=0.014,
     logit_near=1e-3,
     exp_min=-87.0,
 )
@@ -119,6 +142,22 @@ FLOAT64 = Precision(
         0.051613474636624964,
         0.08435372057917079,
     ),
+    log2=(
+        1.4426950408887082,
+        -0.7213475204442445,
+        0.48089834720459392,
+        -0.36067376044676874,
+        0.28853894292435844,
+        -0.24044911284189346,
+        0.20610682962496308,
+        -0.18034388490772892,
+        0.15987767875101527,
+        -0.143877600866491,
+        0.14238258804169646,
+        -0.13065629885260945,
+    ),
+    log2_split=0.9428090415820634,
+    log2_centres=(1.24267578125, 0.87890625),
     exponential=(
         0.5,
         0.16666666666666671,
@@ -136,6 +175,7 @@ FLOAT64 = Precision(
     lift=128,
     huge=960,
     trusted=(-930, 1000),
+    pair_near=5e-4,
     logit_near=1e-7,
     exp_min=-707.0,
 )

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import any_layout, bits_of, item, kernel, summing
+from .compile import bits_of, contiguous, item, kernel, summing
 from .precision import FLOAT64, Precision
 from .scalar import scalar_formulas
 
@@ -29,11 +29,11 @@ def _block_sum(precision):
     smallest, zero, no_sign = np.nextafter(Float(0), Float(1)), Float(0), Int(0)
 
     @summing
-    def block_sum(p, q, p_start, q_start, size):
+    def block_sum(p, q, start, size):
         """Return the sum of the terms of contiguous rows, and a negative integer for a sign bit."""
         total, signs = zero, no_sign
         for i in range(size):
-            x, y = item(p, p_start + i), item(q, q_start + i)
+            x, y = item(p, start + i), item(q, start + i)
             total += term_of(max(x + y, smallest), abs(x - y), min(x, y), max(x, y))
             signs = Int(signs | Int(bits_of(x) | bits_of(y)))
         return total, signs
@@ -83,28 +83,19 @@ def _full_range_sum_float64():
 def _row_sum(precision, block_sum, full_range_sum):
     Float, Int = precision.Float, precision.Int
     low, high = (2.0**power for power in precision.trusted)
-    itemsize = precision.Float(0).itemsize
     no_sign = Int(0)
 
     @kernel
     def row_sum(p, q):
         """Return the divergence of two rows of any stride: NaN if any value is invalid."""
-        n = p.size
-        contiguous = p.strides[0] == itemsize and q.strides[0] == itemsize
-        scratch = any_layout(np.empty(0 if contiguous else 2 * BLOCK, p.dtype))
+        x, y = contiguous(p), contiguous(q)
         total, signs = 0.0, no_sign
-        for start in range(0, n, BLOCK):
-            size = BLOCK if n - start > BLOCK else n - start
-            x, y, x_start, y_start = p, q, start, start
-            if not contiguous:
-                x, y, x_start, y_start = scratch, scratch, 0, BLOCK
-                for i in range(size):
-                    scratch[i], scratch[BLOCK + i] = p[start + i], q[start + i]
-            part, sign = block_sum(x, y, x_start, y_start, size)
+        for start in range(0, x.size, BLOCK):
+            part, sign = block_sum(x, y, start, min(BLOCK, x.size - start))
             total += part
             signs |= sign
         if signs < 0 or not low < total < high:
-            total = full_range_sum(p, q, total)
+            total = full_range_sum(x, y, total)
         return Float(total)
 
     return row_sum

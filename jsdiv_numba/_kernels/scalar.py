@@ -38,7 +38,16 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
         lift_of=lift_of,
         js_term=_js_term(precision, term_of, lift_of),
         exp=_exp(precision, horner),
+        log2=_log2(precision, horner),
     )
+
+
+@formula
+def exact_sum(x, y):
+    """Return x + y and its rounding error, exactly (Knuth's two-sum)."""
+    total = x + y
+    part = total - x
+    return total, (x - (total - part)) + (y - part)
 
 
 def _horner(precision):
@@ -158,3 +167,26 @@ def _exp(precision, horner):
         return zero if x < lowest else mantissa_part * power
 
     return exp
+
+
+def _log2(precision, horner):
+    Float, Int = precision.Float, precision.Int
+    mantissa = Int(precision.mantissa)
+    # Less the bits of 2/3, the exponent bits are those of the reduced number in 2/3 .. 4/3.
+    origin = Int(Float(2 / 3).view(Int))
+    split, minus_one = Float(precision.log2_split), Float(-1)
+    low_centre, high_centre = (Float(centre) for centre in precision.log2_centres)
+    low_offset, high_offset = (Float(-np.log2(np.longdouble(c))) for c in precision.log2_centres)
+    tail = _descending(precision, precision.log2)
+
+    @formula
+    def log2(x):
+        """Return log2(x) for x > 0; a finite number for 0 and for subnormal x."""
+        bits = bits_of(x)
+        k = Int(Int(bits - origin) >> mantissa)
+        reduced = float_of(Int(bits - Int(k << mantissa)))
+        low = reduced < split
+        f = fma(reduced, low_centre if low else high_centre, minus_one)
+        return fma(f, horner(f, tail), Float(k) + (low_offset if low else high_offset))
+
+    return log2

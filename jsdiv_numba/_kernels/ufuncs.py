@@ -7,6 +7,7 @@ from numba import guvectorize, types, vectorize
 from numba.extending import overload
 
 from .logits import logit_kernels
+from .normalised import normalised_kernels
 from .precision import FLOAT32, FLOAT64, Precision
 from .rows import row_kernels
 from .scalar import scalar_formulas
@@ -73,6 +74,10 @@ _Maker = Callable[[str, Any, list[Any]], Any]
 _UFUNCS: dict[str, tuple[_Maker, Callable[[Precision], Any]]] = {
     "js_term": (_elementwise, lambda precision: scalar_formulas(precision).js_term),
     "js_sum": (_to_scalar, lambda precision: row_kernels(precision).row_sum),
+    "js_sum_normalised": (
+        _to_scalar,
+        lambda precision: normalised_kernels(precision).row_sum,
+    ),
     "js_sum_logit": (_to_scalar, lambda precision: logit_kernels(precision).logit_sum),
     "js_term_logit": (_to_row, lambda precision: logit_kernels(precision).logit_terms),
 }

@@ -1,0 +1,140 @@
+"""Loops over one pair of rows of weights, normalised on the fly.
+
+Dividing first would cost the accuracy of near-equal rows: the rounding of each
+quotient is an error of its own. With row sums S and T, the term of p/S and q/T
+is that of p·T and q·S, divided by S·T, and p·T - q·S is computed to its last
+bits, from exact products and from sums of twice the working precision.
+"""
+
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from .compile import bits_of, contiguous, float_of, fma, formula, item, kernel, summing
+from .precision import Precision
+from .rows import BLOCK
+from .scalar import exact_sum, scalar_formulas
+
+
+@cache
+def normalised_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile the kernels for one precision."""
+    row_scale = _row_scale(precision)
+    pair_sum = _pair_sum(precision)
+    return SimpleNamespace(
+        row_scale=row_scale,
+        pair_sum=pair_sum,
+        row_sum=_row_sum(row_scale, pair_sum),
+    )
+
+
+def _row_scale(precision):
+    Float, Int = precision.Float, precision.Int
+    infinite = Int(Float(np.inf).view(Int))
+    one = Int(Float(1).view(Int))
+    lowest = Int(Float(np.finfo(Float).tiny).view(Int))
+    highest = Int(Int(one + one) - lowest)
+    none, zero, nan = Int(0), Float(0), Float(np.nan)
+
+    @summing
+    def largest_bits(p):
+        top, signs = none, none
+        for i in range(p.size):
+            bits = bits_of(item(p, i))
+            signs = Int(signs | bits)
+            top = bits if bits > top else top
+        return top, signs
+
+    # Entries are below 4 once scaled. Their parts above 2^-grid add up without rounding.
+    grid = precision.mantissa - 2 - int(np.log2(BLOCK)) + 1
+    magic = Float(1.5 * 2.0 ** (precision.mantissa - grid))
+
+    @formula
+    def split(x):
+        upper = (x + magic) - magic
+        return upper, x - upper
+
+    @summing
+    def scaled_sums(p, start, size, scale):
+        upper, lower = zero, zero
+        for i in range(size):
+            high, low = split(item(p, start + i) * scale)
+            upper += high
+            lower += low
+        return upper, lower
+
+    @kernel
+    def row_scale(p):
+        """Return a power of two that brings the largest entry near 1, and the row's sum times it.
+
+        The sum is a float and what it lacks. All are NaN if an entry is negative,
+        infinite or NaN. The row is contiguous.
+        """
+        top, signs = largest_bits(p)
+        if signs < 0:
+            for i in range(p.size):
+                if p[i] < 0:
+                    return nan, nan, nan
+        if top >= infinite:
+            return nan, nan, nan
+        exponent = min(max(Int(top & infinite), lowest), highest)
+        scale = float_of(Int(Int(one + one) - exponent))
+        total, rest = 0.0, 0.0
+        for start in range(0, p.size, BLOCK):
+            upper, lower = scaled_sums(p, start, min(BLOCK, p.size - start), scale)
+            total, error = exact_sum(total, np.float64(upper))
+            rest += error + lower
+        rounded = Float(total + rest)
+        return scale, rounded, Float((total - rounded) + rest)
+
+    return row_scale
+
+
+def _pair_sum(precision):
+    Float = precision.Float
+    term_of = scalar_formulas(precision).term_of
+    smallest, zero = np.nextafter(Float(0), Float(1)), Float(0)
+
+    @summing
+    def block_sum(p, q, start, size, p_sum, q_sum):
+        p_scale, p_total, p_rest = p_sum
+        q_scale, q_total, q_rest = q_sum
+        total = zero
+        for i in range(size):
+            x, y = abs(item(p, start + i)) * p_scale, abs(item(q, start + i)) * q_scale
+            a, a_rest = product(x, q_total, q_rest)
+            b, b_rest = product(y, p_total, p_rest)
+            difference = abs(sum_of_four(a, -b, a_rest, -b_rest))
+            total += term_of(max(a + b, smallest), difference, min(a, b), max(a, b))
+        return total
+
+    @formula
+    def product(x, total, rest):
+        """Return x·(total + rest) as a float and what it lacks."""
+        rounded = x * total
+        return rounded, fma(x, rest, fma(x, total, -rounded))
+
+    @formula
+    def sum_of_four(a, b, c, d):
+        return (a + b) + (c + d)
+
+    @kernel
+    def pair_sum(p, q, p_sum, q_sum):
+        """Return the divergence of two contiguous rows, normalised by what `row_scale` says."""
+        total = 0.0
+        for start in range(0, p.size, BLOCK):
+            total += block_sum(p, q, start, min(BLOCK, p.size - start), p_sum, q_sum)
+        return Float(total / (np.float64(p_sum[1]) * np.float64(q_sum[1])))
+
+    return pair_sum
+
+
+def _row_sum(row_scale, pair_sum):
+    @kernel
+    def row_sum(p, q):
+        """Return the divergence of two rows of any stride, each divided by its sum."""
+        x, y = contiguous(p), contiguous(q)
+        return pair_sum(x, y, row_scale(x), row_scale(y))
+
+    return row_sum

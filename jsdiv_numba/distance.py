@@ -1,0 +1,273 @@
+"""SciPy's names: the Jensen-Shannon distance of rows, and of all pairs of rows."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _arrays, _pairs
+from ._arrays import Axis, FloatArray
+from ._measures import DISTANCE, evaluate, finisher
+
+__all__ = ["cdist", "jensenshannon", "pdist"]
+
+METRICS = ("jensenshannon", "js_divergence")
+
+
+def jensenshannon(
+    p: Any,
+    q: Any,
+    base: float | None = None,
+    *,
+    axis: Axis = 0,
+    keepdims: bool = False,
+    workers: int | None = None,
+) -> Any:
+    r"""Jensen-Shannon distance of distributions, the square root of the divergence.
+
+    .. math::
+
+        \sqrt{\mathrm{JS}\Big(\frac{p}{\sum p} \,\Big\|\, \frac{q}{\sum q}\Big)}
+
+    Both inputs are first divided by their sums. The distance is a metric.
+
+    Parameters
+    ----------
+    p, q : array_like
+        Weights, of shapes that broadcast. Finite and not negative; their sums
+        along `axis` need not be 1.
+    base : float, optional
+        Base of the logarithm in the divergence; None is e. With base 2 the
+        distance lies between 0 and 1.
+    axis : int, sequence of int or None, default 0
+        The categories' axis or axes, of the broadcast shape; None is all.
+    keepdims : bool, default False
+        Whether the reduced axes stay, with length 1.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Distances, in the square root of nats (of the base's unit), of dtype
+        float32 if that holds both inputs' dtypes, else float64.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or infinite, shapes do not broadcast, or `axis`,
+        `base` or `workers` is wrong.
+    TypeError
+        If an input is not real.
+
+    See Also
+    --------
+    js_divergence : without normalisation and square root.
+    cdist, pdist : of all pairs of rows.
+
+    Notes
+    -----
+    A drop-in for `scipy.spatial.distance.jensenshannon`. It differs where that
+    is wrong: near-equal rows have a small distance rather than NaN, float32 is
+    as accurate as float32 can be, and a negative weight is an error. A row of
+    zeros, or one with a NaN, gives NaN. That the distance is a metric was shown
+    by Endres and Schindelin [1]_.
+
+    .. [1] D. M. Endres and J. E. Schindelin, "A new metric for probability
+       distributions", IEEE Transactions on Information Theory 49 (2003) 1858-1860.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import jensenshannon
+    >>> float(jensenshannon([1.0, 0.0, 0.0], [0.0, 1.0, 0.0], 2).round(12))
+    1.0
+    >>> jensenshannon([[1, 2, 3], [5, 6, 7]], [[9, 1, 1], [10, 12, 14]], axis=1).round(6)
+    array([0.481871, 0.      ])
+    """
+    return evaluate(DISTANCE, p, q, axis, keepdims, True, base=base, out=None, workers=workers)
+
+
+def cdist(
+    XA: Any,
+    XB: Any,
+    metric: str = "jensenshannon",
+    *,
+    out: FloatArray | None = None,
+    base: float | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> FloatArray:
+    r"""Jensen-Shannon distance between each row of one matrix and each of another.
+
+    .. math::
+
+        D_{ij} = \sqrt{\mathrm{JS}\Big(\frac{a_i}{\sum a_i} \,\Big\|\, \frac{b_j}{\sum b_j}\Big)}
+
+    Parameters
+    ----------
+    XA : array_like, shape (m, n)
+        One distribution a row, finite and not negative, of any positive sum.
+    XB : array_like, shape (k, n)
+        The same.
+    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
+        The distance, or the divergence: its square.
+    out : ndarray, shape (m, k), optional
+        Array for the result, written block by block; it may be a memory map.
+    base : float, optional
+        Base of the logarithm; None is e.
+    dtype : {float32, float64}, optional
+        Precision of the computation and of the result. By default float32 if
+        that holds both inputs' dtypes (float16 too), else float64.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray, shape (m, k)
+        Distances, in the square root of nats (of the base's unit), or
+        divergences in nats.
+
+    Raises
+    ------
+    ValueError
+        If an entry is negative or infinite, the matrices have different numbers
+        of columns, or `metric`, `base`, `dtype`, `workers` or the shape of
+        `out` is wrong.
+    TypeError
+        If an input is not real, or `out` cannot hold the result's dtype.
+
+    See Also
+    --------
+    pdist : the pairs within one matrix.
+    jensenshannon : row by row.
+
+    Notes
+    -----
+    A drop-in for `scipy.spatial.distance.cdist` with this metric, which accepts
+    no `base` and computes in float64 alone. Each pair costs one logarithm an
+    element, from the rows' entropies; close pairs are computed again term by
+    term, so that near-duplicates are as accurate as others and equal rows have
+    distance 0. A row of zeros, or one with a NaN, is at distance NaN of all.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import cdist
+    >>> cdist([[1, 0], [1, 1]], [[1, 0], [0, 2], [3, 3]], base=2).round(6)
+    array([[0.      , 1.      , 0.557923],
+           [0.557923, 0.557923, 0.      ]])
+    """
+    XA, XB = _pairs.as_rows("XA", XA), _pairs.as_rows("XB", XB)
+    if XA.shape[1] != XB.shape[1]:
+        raise ValueError(
+            f"XA of shape {XA.shape} and XB of shape {XB.shape} have different numbers of columns"
+        )
+    finish = finisher(_arrays.log_base(base), _takes_root(metric))
+    kind = _precision(dtype, XA, XB)
+    result = _arrays.result_array(out, (len(XA), len(XB)), kind)
+    a = _pairs.prepare("XA", XA, kind, workers)
+    b = a if XB is XA else _pairs.prepare("XB", XB, kind, workers)
+
+    def write(block: _pairs.Block, values: FloatArray) -> None:
+        result[block.i_start : block.i_stop, block.j_start : block.j_stop] = values
+
+    _pairs.run_pairs(a, b, False, finish, write, workers)
+    return result
+
+
+def pdist(
+    X: Any,
+    metric: str = "jensenshannon",
+    *,
+    out: FloatArray | None = None,
+    base: float | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> FloatArray:
+    r"""Jensen-Shannon distance between the rows of one matrix, each pair once.
+
+    .. math::
+
+        D_{ij} = \sqrt{\mathrm{JS}\Big(\frac{x_i}{\sum x_i} \,\Big\|\, \frac{x_j}{\sum x_j}\Big)},
+        \quad i < j
+
+    Parameters
+    ----------
+    X : array_like, shape (m, n)
+        One distribution a row, finite and not negative, of any positive sum.
+    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
+        The distance, or the divergence: its square.
+    out : ndarray, shape (m·(m-1)/2,), optional
+        Array for the result, written block by block; it may be a memory map.
+    base : float, optional
+        Base of the logarithm; None is e.
+    dtype : {float32, float64}, optional
+        Precision of the computation and of the result. By default float32 if
+        that holds the input's dtype (float16 too), else float64.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray, shape (m·(m-1)/2,)
+        Distances, in the square root of nats (of the base's unit), or
+        divergences in nats, in the order (0, 1), (0, 2), ..., (1, 2), ...:
+        the condensed form of `scipy.spatial.distance.squareform`.
+
+    Raises
+    ------
+    ValueError
+        If an entry is negative or infinite, X is not 2-d, or `metric`, `base`,
+        `dtype`, `workers` or the shape of `out` is wrong.
+    TypeError
+        If the input is not real, or `out` cannot hold the result's dtype.
+
+    See Also
+    --------
+    cdist : the pairs of two matrices.
+
+    Notes
+    -----
+    A drop-in for `scipy.spatial.distance.pdist` with this metric; see `cdist`
+    for how it is computed and where it differs.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import pdist
+    >>> pdist([[1, 0], [0, 2], [3, 3]], base=2).round(6)
+    array([1.      , 0.557923, 0.557923])
+    """
+    X = _pairs.as_rows("X", X)
+    finish = finisher(_arrays.log_base(base), _takes_root(metric))
+    kind = _precision(dtype, X)
+    number = len(X)
+    result = _arrays.result_array(out, (number * (number - 1) // 2,), kind)
+    rows = _pairs.prepare("X", X, kind, workers)
+
+    def write(block: _pairs.Block, values: FloatArray) -> None:
+        for i in range(block.i_start, block.i_stop):
+            first = max(block.j_start, i + 1)
+            if first < block.j_stop:
+                start = number * i - i * (i + 1) // 2 + first - i - 1
+                segment = values[i - block.i_start, first - block.j_start :]
+                result[start : start + len(segment)] = segment
+
+    _pairs.run_pairs(rows, rows, True, finish, write, workers)
+    return result
+
+
+def _takes_root(metric: str) -> bool:
+    if metric not in METRICS:
+        raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(map(repr, METRICS))}")
+    return metric == "jensenshannon"
+
+
+def _precision(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any]:
+    if dtype is None:
+        return _arrays.result_dtype(*arrays)
+    kind = np.dtype(dtype)
+    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {kind}; it must be float32 or float64")
+    return kind
