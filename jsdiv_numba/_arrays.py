@@ -17,9 +17,9 @@ FloatArray = np.ndarray[Any, np.dtype[Any]]
 def as_real(name: str, values: object) -> FloatArray:
     """Return `values` as an array of real numbers, without a copy where it is one."""
     array = values if type(values) is np.ndarray else _as_array(name, values)
-    if array.dtype.name == "bfloat16":
-        return array.astype(np.float32)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        if array.dtype.name == "bfloat16":
+            return array.astype(np.float32)
         raise TypeError(
             f"{name} has dtype {array.dtype}; pass real numbers of at most 64 bits, "
             f"{_ADVICE.get(array.dtype.kind, 'for example `.astype(float)`')}"
@@ -47,6 +47,7 @@ def _as_array(name: str, values: object) -> FloatArray:
 _FOREIGN = {
     "__dask_graph__": "use the function of the same name on its blocks (`dask.array.map_blocks`)",
     "__cuda_array_interface__": "it is on a GPU; copy it to a NumPy array first",
+    "toarray": "make it dense with `.toarray()`",
 }
 
 _ADVICE = {
@@ -61,11 +62,17 @@ _ADVICE = {
 def result_dtype(*arrays: FloatArray) -> np.dtype[Any]:
     """Return float32 where it holds every array (float16 too), else float64 (integers too)."""
     common = np.result_type(*arrays)
-    return np.dtype(np.float32 if common.kind == "f" and common.itemsize <= 4 else np.float64)
+    return _FLOAT32 if common.kind == "f" and common.itemsize <= 4 else _FLOAT64
+
+
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def broadcast_shape(P: FloatArray, Q: FloatArray, names: tuple[str, str]) -> tuple[int, ...]:
     """Return the common shape of two arrays."""
+    shape: tuple[int, ...] = P.shape
+    if shape == Q.shape:
+        return shape
     try:
         return np.broadcast_shapes(P.shape, Q.shape)
     except ValueError:
@@ -78,6 +85,8 @@ def normalise_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Return the reduced axes as sorted non-negative integers."""
     if axis is None:
         return tuple(range(ndim))
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     axes = [_axis_number(a) for a in (axis if isinstance(axis, Sequence) else (axis,))]
     # NumPy lets a 0-d array be reduced over axis 0 or -1.
     lowest, highest = -max(ndim, 1), max(ndim, 1) - 1
@@ -128,7 +137,8 @@ def rows_along(array: FloatArray, shape: tuple[int, ...], axes: tuple[int, ...])
 
     Several axes are copied where their strides do not allow a view.
     """
-    array = np.broadcast_to(array, shape)
+    if array.shape != shape:
+        array = np.broadcast_to(array, shape)
     if axes == (len(shape) - 1,):
         return array
     moved = kept_then_reduced(array, axes)
@@ -144,7 +154,7 @@ def result_array(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> F
         raise TypeError(f"out is a {type(out).__name__}; it must be a NumPy array")
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}; the result has shape {shape}")
-    if not np.can_cast(dtype, out.dtype, "same_kind"):
+    if out.dtype.kind != "f":
         raise TypeError(f"out has dtype {out.dtype}; the result is {dtype}")
     if not out.flags.writeable:
         raise ValueError("out is read-only")

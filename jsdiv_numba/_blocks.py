@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._arrays import FloatArray
-from ._threads import get_workers, run_blocks
+from ._threads import run_blocks
 
 Finish = Callable[[FloatArray], object]
 """What is done to each block of results, in place: another base, a square root."""
@@ -77,28 +77,34 @@ def _run(
     finish: Finish | None,
 ) -> bool:
     """Split the longest outer axis into blocks and run them."""
-    found_nan = []
+    if math.prod(outer) * length <= BLOCK_ELEMENTS:
+        return _compute(ufunc, operands, out, finish)
+    with_nan = []
 
     def run(block: Any) -> None:
-        part = out[block]
-        # What a ufunc would warn of here is either an answer, NaN, or an error raised later.
-        with np.errstate(all="ignore"):
-            ufunc(*(operand[block] for operand in operands), out=part)
-            if finish is not None:
-                finish(part)
-        if np.isnan(part).any():
-            found_nan.append(block)
+        if _compute(ufunc, tuple(operand[block] for operand in operands), out[block], finish):
+            with_nan.append(block)
 
-    run_blocks(run, _blocks(outer, length), get_workers(workers))
-    return bool(found_nan)
+    run_blocks(run, _blocks(outer, length), workers)
+    return bool(with_nan)
+
+
+def _compute(
+    ufunc: np.ufunc, operands: tuple[FloatArray, ...], out: FloatArray, finish: Finish | None
+) -> bool:
+    # What a ufunc would warn of here is either an answer, NaN, or an error raised later.
+    with np.errstate(all="ignore"):
+        ufunc(*operands, out=out)
+        if finish is not None:
+            finish(out)
+    return math.isnan(out) if out.ndim == 0 else bool(np.isnan(out).any())
 
 
 def _blocks(outer: tuple[int, ...], length: int) -> list[Any]:
     """Return the indices of the blocks along the longest outer axis."""
-    elements = math.prod(outer) * length
-    if elements <= BLOCK_ELEMENTS or not outer:
+    if not outer:
         return [...]
     axis = int(np.argmax(outer))
-    step = max(1, BLOCK_ELEMENTS * outer[axis] // elements)
+    step = max(1, BLOCK_ELEMENTS * outer[axis] // (math.prod(outer) * length))
     before = (slice(None),) * axis
     return [(*before, slice(i, i + step)) for i in range(0, outer[axis], step)]

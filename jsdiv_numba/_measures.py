@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _arrays, _blocks
 from ._arrays import Axis, FloatArray
+from ._threads import check_workers
 from .ufuncs import built
 
 
@@ -55,8 +56,11 @@ def finisher(divisor: float | None, root: bool) -> _blocks.Finish | None:
     return finish
 
 
-@dataclass(frozen=True)
-class _Task:
+DTYPE_NAMES = {"f": "float32", "d": "float64"}
+"""`dtype.name` takes as long as the rest of a small call."""
+
+
+class _Task(NamedTuple):
     measure: Measure
     arrays: tuple[FloatArray, FloatArray]
     shape: tuple[int, ...]
@@ -68,10 +72,12 @@ class _Task:
     def ufunc(self, name: str | None) -> np.ufunc:
         if name is None:
             raise NotImplementedError("this measure has no terms")
-        return built(name, (self.dtype.name,))
+        return built(name, (DTYPE_NAMES[self.dtype.char],))
 
     def rows(self) -> tuple[FloatArray, ...]:
-        return tuple(_arrays.rows_along(array, self.shape, self.axes) for array in self.arrays)
+        P, Q = self.arrays
+        along = _arrays.rows_along
+        return along(P, self.shape, self.axes), along(Q, self.shape, self.axes)
 
 
 def evaluate(
@@ -87,6 +93,8 @@ def evaluate(
     workers: int | None,
 ) -> Any:
     """Return a measure's divergences along `axis`, or its terms."""
+    if workers is not None:
+        workers = check_workers(workers)
     names = measure.names
     P, Q = _arrays.as_real(names[0], P), _arrays.as_real(names[1], Q)
     shape = _arrays.broadcast_shape(P, Q, names)

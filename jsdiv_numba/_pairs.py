@@ -1,6 +1,6 @@
 """All pairs of rows: what is known of each row, and the blocks of pairs that threads share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,8 +8,8 @@ import numpy as np
 from . import _arrays
 from ._arrays import FloatArray
 from ._blocks import Finish
-from ._threads import get_workers, run_blocks
-from .ufuncs import pair_kernels
+from ._threads import run_blocks
+from .ufuncs import pair_kernel
 
 BLOCK_ELEMENTS = 1 << 24
 """Pairs times columns of one block: a few milliseconds."""
@@ -17,22 +17,19 @@ BLOCK_ELEMENTS = 1 << 24
 BLOCK_PAIRS = 1 << 18
 """Pairs of one block: at most 2 MB of results."""
 
-PREPARED_ELEMENTS = 1 << 17
+PREPARED_ELEMENTS = 1 << 18
+"""Elements of the rows that one call prepares."""
+
+TOGETHER, LANES, KNOWN = 4, 16, 4
+"""As in `jsdiv_numba._kernels.pairs`, which is imported late."""
 
 
 class Rows(NamedTuple):
-    """A matrix and what is known of its rows; see `jsdiv_numba._kernels.pairs.Prepared`."""
+    """A matrix and what is known of its rows; see `jsdiv_numba._kernels.pairs.Rows`."""
 
     given: FloatArray
     padded: FloatArray
-    scales: FloatArray
-    totals: FloatArray
-    rests: FloatArray
-    entropies: FloatArray
-
-    @property
-    def number(self) -> int:
-        return len(self.given)
+    known: FloatArray
 
 
 class Block(NamedTuple):
@@ -43,6 +40,11 @@ class Block(NamedTuple):
     j_start: int
     j_stop: int
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows of each."""
+        return self.i_stop - self.i_start, self.j_stop - self.j_start
+
 
 def as_rows(name: str, values: Any) -> FloatArray:
     """Return an input as a matrix of real numbers."""
@@ -52,72 +54,104 @@ def as_rows(name: str, values: Any) -> FloatArray:
     return matrix
 
 
-def prepare(name: str, matrix: FloatArray, dtype: np.dtype[Any], workers: int | None) -> Rows:
-    """Normalise a matrix's rows, and note their sums and entropies."""
-    kernels = pair_kernels(dtype.name)
-    # The kernels read the rows as given again where a pair is close; aligned, and native.
-    given = np.require(matrix, dtype, "A")
+class Comparison:
+    """The divergences of all pairs of rows of two matrices, or of one with itself.
+
+    Parameters
+    ----------
+    a, b : tuple of str and 2-d array
+        The matrices, with the names of the arguments that they came from.
+    dtype : dtype
+        float32 or float64.
+    finish : callable or None
+        Done to each block of divergences, in place.
+    workers : int or None
+        Number of threads.
+    """
+
+    def __init__(
+        self,
+        a: tuple[str, FloatArray],
+        b: tuple[str, FloatArray],
+        dtype: np.dtype[Any],
+        finish: Finish | None,
+        workers: int | None,
+    ) -> None:
+        self.inputs = {a[0]: a[1], b[0]: b[1]}
+        self.dtype, self.finish, self.workers = dtype, finish, workers
+        self.a = _unprepared(a[1], dtype)
+        self.b = self.a if b[1] is a[1] else _unprepared(b[1], dtype)
+        self.kernel = pair_kernel(dtype.char)
+        self.spread = max(a[1].shape[1], 1).bit_length() - 1
+        """The power of two that brings the entries of a normalised row near 1."""
+
+    def run(
+        self,
+        above: bool,
+        target: Callable[[Block], FloatArray],
+        store: Callable[[Block, FloatArray], None],
+    ) -> None:
+        """Compute all pairs, or those with i < j, in blocks.
+
+        ``target(block)`` returns the array for a block's values, and
+        ``store(block, values)`` is called when they are there.
+        """
+        blocks = self._blocks(above)
+        alone = len(blocks) == 1
+        if not alone:
+            self._prepare()
+
+        def run(block: Block) -> None:
+            values = target(block)
+            if self._compute(block, values, prepare=alone, above=above):
+                _arrays.check_probabilities(**self.inputs)
+            if self.finish is not None:
+                # A NaN is an answer here, of a row that has a NaN or no mass.
+                with np.errstate(all="ignore"):
+                    self.finish(values)
+            store(block, values)
+
+        run_blocks(run, blocks, self.workers)
+
+    def _compute(self, block: Block, values: FloatArray, *, prepare: bool, above: bool) -> bool:
+        a, b = self.a, self.b
+        flags = prepare, prepare and b is not a, above
+        with_nan: bool = self.kernel(*a, *b, *block, self.spread, *flags, values)
+        return with_nan
+
+    def _prepare(self) -> None:
+        step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
+        nothing = np.empty((0, 0), self.dtype)
+
+        def run(rows: Rows) -> Callable[[int], None]:
+            def prepare(start: int) -> None:
+                stop = min(start + step, len(rows.given))
+                ranges = start, stop, 0, 0
+                if self.kernel(*rows, *rows, *ranges, self.spread, True, False, False, nothing):
+                    _arrays.check_probabilities(**self.inputs)
+
+            return prepare
+
+        for rows in (self.a,) if self.b is self.a else (self.a, self.b):
+            run_blocks(run(rows), range(0, len(rows.given), step), self.workers)
+
+    def _blocks(self, above: bool) -> list[Block]:
+        height_of_a, width_of_b = len(self.a.given), len(self.b.given)
+        pairs = min(max(BLOCK_ELEMENTS // self.a.padded.shape[1], 64), BLOCK_PAIRS)
+        height = max(8, int((pairs / 64) ** 0.5))
+        width = max(TOGETHER, pairs // height // TOGETHER * TOGETHER)
+        return [
+            Block(i, min(i + height, height_of_a), j, min(j + width, width_of_b))
+            for i in range(0, height_of_a, height)
+            for j in range((i + 1) // TOGETHER * TOGETHER if above else 0, width_of_b, width)
+        ]
+
+
+def _unprepared(matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
+    # The kernel reads the rows as given again where a pair is close: aligned, and native.
+    given = matrix
+    if matrix.dtype is not dtype or not matrix.flags.aligned:
+        given = np.require(matrix, dtype, "A")
     number, length = given.shape
-    shape = kernels.padded_rows(number), kernels.padded_length(length)
-    rows = Rows(
-        given,
-        np.zeros(shape, dtype),
-        scales=np.empty(number, dtype),
-        totals=np.empty(number, dtype),
-        rests=np.empty(number, dtype),
-        entropies=np.empty(number, np.float64),
-    )
-    spread = _spread(length)
-    step = max(1, PREPARED_ELEMENTS // shape[1])
-
-    def run(start: int) -> None:
-        kernels.prepare(*rows, start, min(start + step, number), spread)
-
-    run_blocks(run, range(0, number, step), get_workers(workers))
-    if np.isnan(rows.totals).any():
-        _arrays.check_probabilities(**{name: matrix})
-    return rows
-
-
-def _spread(length: int) -> int:
-    """Return the power of two that brings the entries of a normalised row near 1."""
-    return max(length, 1).bit_length() - 1
-
-
-def blocks(a: Rows, b: Rows, above: bool) -> Iterator[Block]:
-    """Cut all pairs, or those with i < j, into blocks."""
-    columns_of_data = a.padded.shape[1]
-    pairs = min(max(BLOCK_ELEMENTS // columns_of_data, 64), BLOCK_PAIRS)
-    height = max(8, int((pairs / 64) ** 0.5))
-    width = max(4, pairs // height // 4 * 4)
-    for i in range(0, a.number, height):
-        i_stop = min(i + height, a.number)
-        first = (i + 1) // 4 * 4 if above else 0
-        for j in range(first, b.number, width):
-            yield Block(i, i_stop, j, min(j + width, b.number))
-
-
-def run_pairs(
-    a: Rows,
-    b: Rows,
-    above: bool,
-    finish: Finish | None,
-    write: Callable[[Block, FloatArray], None],
-    workers: int | None,
-) -> None:
-    """Compute the divergences of all blocks of pairs and hand each, finished, to `write`."""
-    kernels = pair_kernels(a.padded.dtype.name)
-    spread = _spread(a.given.shape[1])
-
-    def run(block: Block) -> None:
-        values = np.zeros(
-            (block.i_stop - block.i_start, block.j_stop - block.j_start), a.padded.dtype
-        )
-        kernels.pair_block(*a, *b, *block, spread, above, values)
-        # A NaN is an answer here, of a row that has a NaN or no mass.
-        with np.errstate(all="ignore"):
-            if finish is not None:
-                finish(values)
-        write(block, values)
-
-    run_blocks(run, list(blocks(a, b, above)), get_workers(workers))
+    shape = -(-number // TOGETHER) * TOGETHER, -(-max(length, 1) // LANES) * LANES
+    return Rows(given, np.zeros(shape, dtype), np.empty((number, KNOWN), np.float64))

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from itertools import islice
 from operator import index
@@ -101,49 +101,65 @@ def set_workers(workers: int) -> Iterator[None]:
         _default.reset(token)
 
 
-def run_blocks(function: Callable[[T], object], blocks: Sequence[T], workers: int) -> None:
+def run_blocks(function: Callable[[T], object], blocks: Sequence[T], workers: int | None) -> None:
     """Call `function` on every block, spread over threads.
 
     An exception, Ctrl-C included, stops the work: blocks that have begun are
     finished, no other is begun, and it is raised.
     """
-    if workers == 1 or len(blocks) < 2 or getattr(_inside_worker, "yes", False):
-        for block in blocks:
-            function(block)
+    if len(blocks) == 1 and workers is None:
+        function(blocks[0])
         return
-    _run_in_pool(function, blocks, min(workers, len(blocks)))
+    threads = min(get_workers(workers), len(blocks))
+    if threads > 1 and not getattr(_inside_worker, "yes", False):
+        _run_in_pool(function, blocks, threads)
+        return
+    for block in blocks:
+        function(block)
 
 
 def _run_in_pool(function: Callable[[T], object], blocks: Sequence[T], workers: int) -> None:
     remaining = iter(blocks)
-    take = threading.Lock()
-    stopped = threading.Event()
+    helpers_at_work = 0
+    failures: list[BaseException] = []
+    roster = threading.Condition()
 
     def work() -> None:
         _inside_worker.yes = True
         try:
-            while not stopped.is_set():
-                with take:
+            while not failures:
+                with roster:
                     block = list(islice(remaining, 1))
                 if not block:
                     return
                 function(block[0])
-        except BaseException:
-            stopped.set()
-            raise
+        except BaseException as error:
+            failures.append(error)
         finally:
             _inside_worker.yes = False
 
-    futures: list[Future[None]] = []
+    def help_out() -> None:
+        nonlocal helpers_at_work
+        with roster:
+            helpers_at_work += 1
+        work()
+        with roster:
+            helpers_at_work -= 1
+            roster.notify()
+
     try:
-        futures += [_shared_pool.submit(workers - 1, work) for _ in range(workers - 1)]
+        # No thread starts while the interpreter exits; this one then does the work alone.
+        with contextlib.suppress(RuntimeError):
+            for _ in range(workers - 1):
+                _shared_pool.submit(workers - 1, help_out)
         work()
     finally:
-        # A helper still waiting behind other calls' work has nothing left to do for this one.
-        running = [future for future in futures if not future.cancel()]
-        wait(running)
-    for future in running:
-        future.result()
+        with roster:
+            # A helper that only begins now, behind other calls' work, finds nothing to do.
+            remaining = iter(())
+            roster.wait_for(lambda: helpers_at_work == 0)
+    if failures:
+        raise failures[0]
 
 
 class _SharedPool:
@@ -158,12 +174,12 @@ class _SharedPool:
         self._size = 0
         self._executor: ThreadPoolExecutor | None = None
 
-    def submit(self, size: int, work: Callable[[], None]) -> Future[None]:
+    def submit(self, size: int, work: Callable[[], None]) -> None:
         with self._lock:
             if self._executor is None or self._size < size:
                 self._size = size
                 self._executor = ThreadPoolExecutor(size, thread_name_prefix="jsdiv_numba")
-            return self._executor.submit(work)
+            self._executor.submit(work)
 
 
 _shared_pool = _SharedPool()

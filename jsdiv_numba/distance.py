@@ -166,13 +166,19 @@ def cdist(
     finish = finisher(_arrays.log_base(base), _takes_root(metric))
     kind = _precision(dtype, XA, XB)
     result = _arrays.result_array(out, (len(XA), len(XB)), kind)
-    a = _pairs.prepare("XA", XA, kind, workers)
-    b = a if XB is XA else _pairs.prepare("XB", XB, kind, workers)
 
-    def write(block: _pairs.Block, values: FloatArray) -> None:
-        result[block.i_start : block.i_stop, block.j_start : block.j_stop] = values
+    def place(block: _pairs.Block) -> FloatArray:
+        return result[block.i_start : block.i_stop, block.j_start : block.j_stop]
 
-    _pairs.run_pairs(a, b, False, finish, write, workers)
+    def buffer(block: _pairs.Block) -> FloatArray:
+        return place(block) if out is None else np.empty(block.shape, kind)
+
+    def store(block: _pairs.Block, values: FloatArray) -> None:
+        if out is not None:
+            place(block)[...] = values
+
+    comparison = _pairs.Comparison(("XA", XA), ("XB", XB), kind, finish, workers)
+    comparison.run(False, buffer, store)
     return result
 
 
@@ -244,9 +250,11 @@ def pdist(
     kind = _precision(dtype, X)
     number = len(X)
     result = _arrays.result_array(out, (number * (number - 1) // 2,), kind)
-    rows = _pairs.prepare("X", X, kind, workers)
 
-    def write(block: _pairs.Block, values: FloatArray) -> None:
+    def buffer(block: _pairs.Block) -> FloatArray:
+        return np.zeros(block.shape, kind)
+
+    def store(block: _pairs.Block, values: FloatArray) -> None:
         for i in range(block.i_start, block.i_stop):
             first = max(block.j_start, i + 1)
             if first < block.j_stop:
@@ -254,7 +262,7 @@ def pdist(
                 segment = values[i - block.i_start, first - block.j_start :]
                 result[start : start + len(segment)] = segment
 
-    _pairs.run_pairs(rows, rows, True, finish, write, workers)
+    _pairs.Comparison(("X", X), ("X", X), kind, finish, workers).run(True, buffer, store)
     return result
 
 
@@ -267,7 +275,7 @@ def _takes_root(metric: str) -> bool:
 def _precision(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any]:
     if dtype is None:
         return _arrays.result_dtype(*arrays)
-    kind = np.dtype(dtype)
-    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype is {kind}; it must be float32 or float64")
-    return kind
+    for kind in (np.dtype(np.float32), np.dtype(np.float64)):
+        if np.dtype(dtype) == kind:
+            return kind
+    raise ValueError(f"dtype is {np.dtype(dtype)}; it must be float32 or float64")

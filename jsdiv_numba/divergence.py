@@ -51,7 +51,7 @@ def js_divergence(
     base : float, optional
         Base of the logarithm; None is e, and the unit then nats.
     out : ndarray, optional
-        Array for the result, of its shape, to whose dtype it can be cast.
+        Array for the result, of its shape and a floating dtype.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. It changes no bit of the result.
@@ -135,7 +135,7 @@ def js_divergence_logit(
     base : float, optional
         Base of the logarithm; None is e, and the unit then nats.
     out : ndarray, optional
-        Array for the result, of its shape, to whose dtype it can be cast.
+        Array for the result, of its shape and a floating dtype.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. It changes no bit of the result.

@@ -11,7 +11,7 @@ The three sums cancel when the rows are close, so a pair that comes out below
 
 from collections import namedtuple
 from functools import cache
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numba import njit, types
@@ -22,55 +22,30 @@ from .precision import Precision
 from .rows import BLOCK
 from .scalar import scalar_formulas
 
-LANES = 16
-"""Rows are padded with zeros to a multiple of this, which leaves no loop a remainder."""
-
 TOGETHER = 4
-"""Rows of the second set that one row of the first meets at a time."""
+"""Rows of the second set that one row of the first meets at a time: `Rows.padded` has a
+multiple of them. Its columns are padded with zeros to a multiple of 16, which leaves the
+loops over them no remainder."""
 
 TILE_BYTES = 1 << 18
 """Rows of the second set that stay in the cache while those of the first pass."""
 
-Prepared = namedtuple("Prepared", "given padded scales totals rests entropies")
-"""Rows ready for `pair_block`: as given, and normalised, scaled by 2^spread and padded.
-
-`scales`, `totals` and `rests` are what `row_scale` says of each, and `entropies`
-is ½ Σ (p log2 p + p) of the scaled row.
-"""
-
-
-def padded_length(length: int) -> int:
-    """Return the number of columns of `Prepared.padded`."""
-    return -(-max(length, 1) // LANES) * LANES
-
-
-def padded_rows(number: int) -> int:
-    """Return the number of rows of `Prepared.padded`."""
-    return -(-number // TOGETHER) * TOGETHER
+Rows = namedtuple("Rows", "given padded known")
+"""A matrix, its rows normalised, scaled by 2^spread and padded, and what is known of each row:
+what `row_scale` says of it, and ½ Σ (p log2 p + p) of the scaled row."""
 
 
 @cache
-def pair_kernels(precision: Precision) -> SimpleNamespace:
-    """Compile the kernels for one precision, for these argument types alone."""
+def pair_kernel(precision: Precision) -> Any:
+    """Compile the kernel for one precision, for these argument types alone."""
     kind = types.float32 if precision.Float is np.float32 else types.float64
     given = types.Array(kind, 2, "A", readonly=True)
-    matrix, vector = types.Array(kind, 2, "C"), types.Array(kind, 1, "C")
-    sums = types.Array(types.float64, 1, "C")
-    prepared = (given, matrix, vector, vector, vector, sums)
-    size, result = types.intp, types.Array(kind, 2, "A")
-    ranges = (size, size, size, size)
-    options = {"nogil": True, "error_model": "numpy", "fastmath": False}
+    padded, known = types.Array(kind, 2, "C"), types.Array(types.float64, 2, "C")
+    flag, size, result = types.boolean, types.intp, types.Array(kind, 2, "A")
     # Numba casts the layout of an array argument, but not of one within a tuple.
-    prepare = njit(types.void(*prepared, size, size, size), **options)
-    pair_block = njit(
-        types.void(*prepared, *prepared, *ranges, size, types.boolean, result), **options
-    )
-    return SimpleNamespace(
-        padded_length=padded_length,
-        padded_rows=padded_rows,
-        prepare=prepare(_prepare(precision)),
-        pair_block=pair_block(_pair_block(precision)),
-    )
+    arguments = [given, padded, known] * 2 + [size] * 5 + [flag] * 3 + [result]
+    options = {"nogil": True, "error_model": "numpy", "fastmath": False}
+    return njit(types.boolean(*arguments), **options)(_pair_block(precision))
 
 
 def _prepare(precision):
@@ -88,16 +63,20 @@ def _prepare(precision):
             entropy += np.float64(p * log2(p) + p)
         return 0.5 * entropy
 
-    def prepare(given, padded, scales, totals, rests, entropies, start, stop, spread):
-        """Fill in all that is known of rows start .. stop."""
-        rows = Prepared(given, padded, scales, totals, rests, entropies)
+    @kernel
+    def prepare(rows, start, stop, spread):
+        """Fill in all that is known of rows start .. stop; return whether any of it is NaN."""
+        with_nan = False
         for i in range(start, stop):
             row = contiguous(rows.given[i])
             scale, total, rest = row_scale(row)
-            rows.scales[i], rows.totals[i], rows.rests[i] = scale, total, rest
             factor = Float(np.float64(scale) * 2.0**spread / total)
             rows.padded[i, row.size :] = 0.0
-            rows.entropies[i] = normalise(row, any_layout(rows.padded[i]), factor)
+            entropy = normalise(row, any_layout(rows.padded[i]), factor)
+            rows.known[i, 0], rows.known[i, 1] = scale, total
+            rows.known[i, 2], rows.known[i, 3] = rest, entropy
+            with_nan |= np.isnan(total)
+        return with_nan
 
     return prepare
 
@@ -135,44 +114,34 @@ def _entropy_sums(precision):
 def _pair_block(precision):
     Float = precision.Float
     near, ln2, itemsize = precision.pair_near, np.log(2.0), precision.Float(0).itemsize
+    prepare = _prepare(precision)
     entropy_sums = _entropy_sums(precision)
     pair_sum = normalised_kernels(precision).pair_sum
 
     @kernel
     def sum_of(rows, i):
-        return rows.scales[i], rows.totals[i], rows.rests[i]
+        return Float(rows.known[i, 0]), Float(rows.known[i, 1]), Float(rows.known[i, 2])
 
     @kernel
     def exact(a, b, i, j):
         p, q = contiguous(a.given[i]), contiguous(b.given[j])
-        return pair_sum(p, q, sum_of(a, i), sum_of(b, j))
+        return np.float64(pair_sum(p, q, sum_of(a, i), sum_of(b, j)))
 
     def pair_block(
-        a0,
-        a1,
-        a2,
-        a3,
-        a4,
-        a5,
-        b0,
-        b1,
-        b2,
-        b3,
-        b4,
-        b5,
-        i_start,
-        i_stop,
-        j_start,
-        j_stop,
-        spread,
-        above,
-        result,
-    ):
+        a_given, a_padded, a_known, b_given, b_padded, b_known,
+        i_start, i_stop, j_start, j_stop, spread, prepare_a, prepare_b, above, result,
+    ):  # fmt: skip
         """Write the divergences of rows i_start .. i_stop and j_start .. j_stop.
 
-        With `above`, only those of pairs i < j.
+        With `above`, only those of pairs i < j. The rows of these ranges are
+        prepared first if asked for; return whether any of those is invalid.
         """
-        a, b = Prepared(a0, a1, a2, a3, a4, a5), Prepared(b0, b1, b2, b3, b4, b5)
+        a, b = Rows(a_given, a_padded, a_known), Rows(b_given, b_padded, b_known)
+        with_nan = False
+        if prepare_a:
+            with_nan |= prepare(a, i_start, i_stop, spread)
+        if prepare_b:
+            with_nan |= prepare(b, j_start, j_stop, spread)
         unit = ln2 * 2.0**-spread
         tile = max(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * TOGETHER
         for tile_start in range(j_start, j_stop, tile):
@@ -181,12 +150,11 @@ def _pair_block(precision):
                 first = max(tile_start, i + 1) if above else tile_start
                 for j in range(first - first % TOGETHER, tile_stop, TOGETHER):
                     sums = entropy_sums(a.padded[i], b.padded, j)
-                    for k in range(TOGETHER):
-                        if first <= j + k < tile_stop:
-                            entropies = a.entropies[i] + b.entropies[j + k]
-                            value = unit * (entropies - 0.5 * sums[k])
-                            if not value >= near:
-                                value = np.float64(exact(a, b, i, j + k))
-                            result[i - i_start, j + k - j_start] = Float(value)
+                    for k in range(max(j, first), min(j + TOGETHER, tile_stop)):
+                        value = unit * (a.known[i, 3] + b.known[k, 3] - 0.5 * sums[k - j])
+                        if not value >= near:
+                            value = exact(a, b, i, k)
+                        result[i - i_start, k - j_start] = Float(value)
+        return with_nan
 
     return pair_block
