@@ -7,7 +7,6 @@ import numpy as np
 
 from . import _arrays
 from ._arrays import FloatArray
-from ._blocks import Finish
 from ._threads import run_blocks
 from .ufuncs import pair_kernel
 
@@ -63,8 +62,10 @@ class Comparison:
         The matrices, with the names of the arguments that they came from.
     dtype : dtype
         float32 or float64.
-    finish : callable or None
-        Done to each block of divergences, in place.
+    root : bool
+        Whether the square roots are wanted.
+    log_base : float
+        What divides a divergence in nats.
     workers : int or None
         Number of threads.
     """
@@ -74,11 +75,14 @@ class Comparison:
         a: tuple[str, FloatArray],
         b: tuple[str, FloatArray],
         dtype: np.dtype[Any],
-        finish: Finish | None,
+        *,
+        root: bool,
+        log_base: float,
         workers: int | None,
     ) -> None:
         self.inputs = {a[0]: a[1], b[0]: b[1]}
-        self.dtype, self.finish, self.workers = dtype, finish, workers
+        self.dtype, self.workers = dtype, workers
+        self.root, self.log_base = root, log_base
         self.a = _unprepared(a[1], dtype)
         self.b = self.a if b[1] is a[1] else _unprepared(b[1], dtype)
         self.kernel = pair_kernel(dtype.char)
@@ -105,38 +109,35 @@ class Comparison:
             values = target(block)
             if self._compute(block, values, prepare=alone, above=above):
                 _arrays.check_probabilities(**self.inputs)
-            if self.finish is not None:
-                # A NaN is an answer here, of a row that has a NaN or no mass.
-                with np.errstate(all="ignore"):
-                    self.finish(values)
             store(block, values)
 
         run_blocks(run, blocks, self.workers)
 
     def _compute(self, block: Block, values: FloatArray, *, prepare: bool, above: bool) -> bool:
         a, b = self.a, self.b
-        flags = prepare, prepare and b is not a, above
-        with_nan: bool = self.kernel(*a, *b, *block, self.spread, *flags, values)
+        flags = prepare, prepare and b is not a, above, self.root
+        with_nan: bool = self.kernel(*a, *b, *block, self.spread, *flags, self.log_base, values)
         return with_nan
 
     def _prepare(self) -> None:
         step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
-        nothing = np.empty((0, 0), self.dtype)
+        each = (self.a,) if self.b is self.a else (self.a, self.b)
+        parts = [(rows, start) for rows in each for start in range(0, len(rows.given), step)]
+        no_pairs = np.empty((0, 0), self.dtype)
 
-        def run(rows: Rows) -> Callable[[int], None]:
-            def prepare(start: int) -> None:
-                stop = min(start + step, len(rows.given))
-                ranges = start, stop, 0, 0
-                if self.kernel(*rows, *rows, *ranges, self.spread, True, False, False, nothing):
-                    _arrays.check_probabilities(**self.inputs)
+        def prepare(part: tuple[Rows, int]) -> None:
+            rows, start = part
+            block = Block(start, min(start + step, len(rows.given)), 0, 0)
+            flags = True, False, False, False
+            if self.kernel(*rows, *rows, *block, self.spread, *flags, self.log_base, no_pairs):
+                _arrays.check_probabilities(**self.inputs)
 
-            return prepare
-
-        for rows in (self.a,) if self.b is self.a else (self.a, self.b):
-            run_blocks(run(rows), range(0, len(rows.given), step), self.workers)
+        run_blocks(prepare, parts, self.workers)
 
     def _blocks(self, above: bool) -> list[Block]:
         height_of_a, width_of_b = len(self.a.given), len(self.b.given)
+        if height_of_a * width_of_b * self.a.padded.shape[1] <= BLOCK_ELEMENTS // 64:
+            return [Block(0, height_of_a, 0, width_of_b)]
         pairs = min(max(BLOCK_ELEMENTS // self.a.padded.shape[1], 64), BLOCK_PAIRS)
         height = max(8, int((pairs / 64) ** 0.5))
         width = max(TOGETHER, pairs // height // TOGETHER * TOGETHER)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from . import _arrays, _pairs
 from ._arrays import Axis, FloatArray
-from ._measures import DISTANCE, evaluate, finisher
+from ._measures import DISTANCE, evaluate
 
 __all__ = ["cdist", "jensenshannon", "pdist"]
 
@@ -163,7 +163,7 @@ def cdist(
         raise ValueError(
             f"XA of shape {XA.shape} and XB of shape {XB.shape} have different numbers of columns"
         )
-    finish = finisher(_arrays.log_base(base), _takes_root(metric))
+    root, log_base = _takes_root(metric), _arrays.log_base(base) or 1.0
     kind = _precision(dtype, XA, XB)
     result = _arrays.result_array(out, (len(XA), len(XB)), kind)
 
@@ -177,7 +177,9 @@ def cdist(
         if out is not None:
             place(block)[...] = values
 
-    comparison = _pairs.Comparison(("XA", XA), ("XB", XB), kind, finish, workers)
+    comparison = _pairs.Comparison(
+        ("XA", XA), ("XB", XB), kind, root=root, log_base=log_base, workers=workers
+    )
     comparison.run(False, buffer, store)
     return result
 
@@ -246,13 +248,13 @@ def pdist(
     array([1.      , 0.557923, 0.557923])
     """
     X = _pairs.as_rows("X", X)
-    finish = finisher(_arrays.log_base(base), _takes_root(metric))
+    root, log_base = _takes_root(metric), _arrays.log_base(base) or 1.0
     kind = _precision(dtype, X)
     number = len(X)
     result = _arrays.result_array(out, (number * (number - 1) // 2,), kind)
 
     def buffer(block: _pairs.Block) -> FloatArray:
-        return np.zeros(block.shape, kind)
+        return np.empty(block.shape, kind)
 
     def store(block: _pairs.Block, values: FloatArray) -> None:
         for i in range(block.i_start, block.i_stop):
@@ -262,7 +264,10 @@ def pdist(
                 segment = values[i - block.i_start, first - block.j_start :]
                 result[start : start + len(segment)] = segment
 
-    _pairs.Comparison(("X", X), ("X", X), kind, finish, workers).run(True, buffer, store)
+    comparison = _pairs.Comparison(
+        ("X", X), ("X", X), kind, root=root, log_base=log_base, workers=workers
+    )
+    comparison.run(True, buffer, store)
     return result
 
 

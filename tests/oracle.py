@@ -1,6 +1,7 @@
 """What the answers are: mpmath in 60 digits, on the very floats that were passed."""
 
 from collections.abc import Iterable
+from itertools import repeat
 
 import numpy as np
 from mpmath import exp, log, mp, mpf
@@ -40,23 +41,28 @@ def js_divergence_normalised(p, q) -> mpf:
     return sum((_term(x, y) for x, y in zip(normalised(p), normalised(q), strict=True)), mpf(0))
 
 
-def softmax(row) -> list[mpf]:
-    """Probabilities of a row of logits, unrounded."""
+def softmax(row, counts: Iterable[int] = repeat(1)) -> list[mpf]:
+    """Probabilities of a row of logits, unrounded, each of them standing `counts` times."""
     finite = [mpf(float(v)) if np.isfinite(v) else None for v in row]
     top = max(v for v in finite if v is not None)
     exponentials = [mpf(0) if v is None else exp(v - top) for v in finite]
-    total = sum(exponentials)
+    total = sum(count * e for count, e in zip(counts, exponentials, strict=False))
     return [e / total for e in exponentials]
 
 
-def js_terms_logit(a, b) -> list[mpf]:
+def js_terms_logit(a, b, counts: Iterable[int] = repeat(1)) -> list[mpf]:
     """Terms of the divergence of the softmaxes of two rows of logits, in nats."""
-    return [_term(x, y) for x, y in zip(softmax(a), softmax(b), strict=True)]
+    return [_term(x, y) for x, y in zip(softmax(a, counts), softmax(b, counts), strict=True)]
 
 
 def js_divergence_logit(a, b) -> mpf:
     """Divergence of the softmaxes of two rows of logits, in nats."""
     return sum(js_terms_logit(a, b), mpf(0))
+
+
+def repeated(terms: list[mpf], counts: Iterable[int]) -> mpf:
+    """Sum of terms of which each stands `counts` times: the oracle of a long row."""
+    return sum((count * term for count, term in zip(counts, terms, strict=True)), mpf(0))
 
 
 def relative_error(computed, exact: mpf) -> float:

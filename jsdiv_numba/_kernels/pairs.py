@@ -43,7 +43,8 @@ def pair_kernel(precision: Precision) -> Any:
     padded, known = types.Array(kind, 2, "C"), types.Array(types.float64, 2, "C")
     flag, size, result = types.boolean, types.intp, types.Array(kind, 2, "A")
     # Numba casts the layout of an array argument, but not of one within a tuple.
-    arguments = [given, padded, known] * 2 + [size] * 5 + [flag] * 3 + [result]
+    rows, ranges, flags = [given, padded, known], [size] * 4, [flag] * 4
+    arguments = [*rows, *rows, *ranges, size, *flags, types.float64, result]
     options = {"nogil": True, "error_model": "numpy", "fastmath": False}
     return njit(types.boolean(*arguments), **options)(_pair_block(precision))
 
@@ -129,12 +130,13 @@ def _pair_block(precision):
 
     def pair_block(
         a_given, a_padded, a_known, b_given, b_padded, b_known,
-        i_start, i_stop, j_start, j_stop, spread, prepare_a, prepare_b, above, result,
+        i_start, i_stop, j_start, j_stop, spread,
+        prepare_a, prepare_b, above, root, log_base, result,
     ):  # fmt: skip
-        """Write the divergences of rows i_start .. i_stop and j_start .. j_stop.
+        """Write the divergences, or their roots, of rows i_start .. i_stop and j_start .. j_stop.
 
         With `above`, only those of pairs i < j. The rows of these ranges are
-        prepared first if asked for; return whether any of those is invalid.
+        prepared first if asked for; return whether any of those has a sum of NaN.
         """
         a, b = Rows(a_given, a_padded, a_known), Rows(b_given, b_padded, b_known)
         with_nan = False
@@ -154,7 +156,8 @@ def _pair_block(precision):
                         value = unit * (a.known[i, 3] + b.known[k, 3] - 0.5 * sums[k - j])
                         if not value >= near:
                             value = exact(a, b, i, k)
-                        result[i - i_start, k - j_start] = Float(value)
+                        value /= log_base
+                        result[i - i_start, k - j_start] = np.sqrt(value) if root else value
         return with_nan
 
     return pair_block
