@@ -19,74 +19,69 @@ ROW_PIECE = 1 << 20
 """A longer row is added up in pieces of this many elements, which threads share."""
 
 
-def run_elementwise(
+def run(
     ufunc: np.ufunc,
     operands: tuple[FloatArray, ...],
     out: FloatArray,
+    core: int,
     workers: int | None,
     finish: Finish | None = None,
 ) -> bool:
-    """Write ``ufunc(*operands)`` to `out`, finished in place; return whether there is any NaN."""
-    return _run(ufunc, operands, out, out.shape, 1, workers, finish)
+    """Write ``ufunc(*operands)`` to `out`, finished in place; return whether there is any NaN.
+
+    The last `core` axes of the operands are those of the ufunc's signature. The
+    longest of the others is split into blocks.
+    """
+    shape = operands[0].shape
+    outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
+    if math.prod(outer) * length <= BLOCK_ELEMENTS:
+        return _compute(ufunc, operands, out, finish)
+    with_nan = []
+
+    def compute(block: Any) -> None:
+        if _compute(ufunc, tuple(operand[block] for operand in operands), out[block], finish):
+            with_nan.append(block)
+
+    run_blocks(compute, _blocks(outer, length), workers)
+    return bool(with_nan)
 
 
-def run_rows(
+def run_pieces(
     ufunc: np.ufunc,
     operands: tuple[FloatArray, ...],
     out: FloatArray,
+    core: int,
     workers: int | None,
     finish: Finish | None = None,
 ) -> bool:
-    """Do the same for a ufunc that reduces, or maps, the operands' last axis."""
-    length = operands[0].shape[-1]
-    outer = operands[0].shape[:-1]
-    return _run(ufunc, operands, out, outer, length, workers, finish)
+    """Do the same for a sum along the first core axis, adding up the sums of its pieces.
 
-
-def run_long_rows(
-    ufunc: np.ufunc,
-    operands: tuple[FloatArray, ...],
-    out: FloatArray,
-    workers: int | None,
-    finish: Finish | None = None,
-) -> bool:
-    """Do the same for a sum over the last axis that may be longer than a piece."""
-    length = operands[0].shape[-1]
-    if length <= ROW_PIECE:
-        return run_rows(ufunc, operands, out, workers, finish)
-    pieces = length // ROW_PIECE
-    whole = pieces * ROW_PIECE
-    parts = np.empty((*operands[0].shape[:-1], pieces + 1), np.float64)
-    split = tuple(a[..., :whole].reshape(*a.shape[:-1], pieces, ROW_PIECE) for a in operands)
-    rest = tuple(a[..., whole:] for a in operands)
-    run_rows(ufunc, split, parts[..., :pieces], workers)
-    run_rows(ufunc, rest, parts[..., pieces], workers)
-    np.sum(parts, axis=-1, out=out)
+    A piece depends on the shape alone, so the bits of the result do not depend
+    on the number of workers.
+    """
+    length = operands[0].shape[-core]
+    piece = ROW_PIECE if core == 1 else max(BLOCK_ELEMENTS // max(operands[0].shape[-1], 1), 64)
+    if length <= piece:
+        return run(ufunc, operands, out, core, workers, finish)
+    pieces = length // piece
+    split = [_split(operand, core, pieces, piece) for operand in operands]
+    parts = np.empty((pieces + 1, *out.shape))
+    run(ufunc, tuple(whole for whole, _ in split), parts[:-1], core, workers)
+    run(ufunc, tuple(rest for _, rest in split), parts[-1], core, workers)
+    np.sum(parts, axis=0, out=out)
     if finish is not None:
         finish(out)
     return bool(np.isnan(out).any())
 
 
-def _run(
-    ufunc: np.ufunc,
-    operands: tuple[FloatArray, ...],
-    out: FloatArray,
-    outer: tuple[int, ...],
-    length: int,
-    workers: int | None,
-    finish: Finish | None,
-) -> bool:
-    """Split the longest outer axis into blocks and run them."""
-    if math.prod(outer) * length <= BLOCK_ELEMENTS:
-        return _compute(ufunc, operands, out, finish)
-    with_nan = []
-
-    def run(block: Any) -> None:
-        if _compute(ufunc, tuple(operand[block] for operand in operands), out[block], finish):
-            with_nan.append(block)
-
-    run_blocks(run, _blocks(outer, length), workers)
-    return bool(with_nan)
+def _split(
+    operand: FloatArray, core: int, pieces: int, piece: int
+) -> tuple[FloatArray, FloatArray]:
+    """View the first core axis as whole pieces, along a new first axis, and the rest."""
+    moved = np.moveaxis(operand, -core, 0)
+    whole, rest = moved[: pieces * piece], moved[pieces * piece :]
+    whole = whole.reshape(pieces, piece, *whole.shape[1:])
+    return np.moveaxis(whole, 1, -core), np.moveaxis(rest, 0, -core)
 
 
 def _compute(

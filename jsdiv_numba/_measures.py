@@ -22,6 +22,9 @@ class Measure:
     terms: str | None
     """The ufunc that gives its terms, if it has any."""
 
+    columns: str | None
+    """The ufunc that gives the divergences of many columns, if there is one."""
+
     by_row: bool
     """Whether an element's part depends on its whole row."""
 
@@ -35,10 +38,28 @@ class Measure:
     """Whether the square root is returned."""
 
 
-PROBABILITIES = Measure("js_sum", "js_term", False, _arrays.check_probabilities)
-LOGITS = Measure("js_sum_logit", "js_term_logit", True, _arrays.check_logits)
+PROBABILITIES = Measure(
+    total="js_sum",
+    terms="js_term",
+    columns="js_sum_columns",
+    by_row=False,
+    check=_arrays.check_probabilities,
+)
+LOGITS = Measure(
+    total="js_sum_logit",
+    terms="js_term_logit",
+    columns=None,
+    by_row=True,
+    check=_arrays.check_logits,
+)
 DISTANCE = Measure(
-    "js_sum_normalised", None, True, _arrays.check_probabilities, names=("p", "q"), root=True
+    total="js_sum_normalised",
+    terms=None,
+    columns=None,
+    by_row=True,
+    check=_arrays.check_probabilities,
+    names=("p", "q"),
+    root=True,
 )
 
 
@@ -117,22 +138,39 @@ def evaluate(
 
 def _totals(task: _Task, target: FloatArray) -> bool:
     rows = task.rows()
-    run = _blocks.run_rows if task.measure.by_row else _blocks.run_long_rows
-    ufunc, target = task.ufunc(task.measure.total), target.reshape(rows[0].shape[:-1])
-    return run(ufunc, rows, target, task.workers, task.finish)
+    target = target.reshape(rows[0].shape[:-1])
+    measure = task.measure
+    if measure.columns is not None:
+        axis = _columns_axis(rows)
+        if axis is not None:
+            columns = tuple(np.moveaxis(operand, axis, -1) for operand in rows)
+            ufunc, target = task.ufunc(measure.columns), np.moveaxis(target, axis, -1)
+            return _blocks.run_pieces(ufunc, columns, target, 2, task.workers, task.finish)
+    run = _blocks.run if measure.by_row else _blocks.run_pieces
+    return run(task.ufunc(measure.total), rows, target, 1, task.workers, task.finish)
+
+
+def _columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
+    """Return the outer axis that memory follows, if it does not follow the rows."""
+    if any(operand.strides[-1] == operand.itemsize for operand in rows):
+        return None
+    for axis in range(rows[0].ndim - 1):
+        if all(operand.strides[axis] == operand.itemsize for operand in rows):
+            return axis
+    return None
 
 
 def _terms(task: _Task, target: FloatArray) -> bool:
     operands = tuple(np.broadcast_to(array, task.shape) for array in task.arrays)
     ufunc = task.ufunc(task.measure.terms)
-    return _blocks.run_elementwise(ufunc, operands, target, task.workers, task.finish)
+    return _blocks.run(ufunc, operands, target, 0, task.workers, task.finish)
 
 
 def _terms_by_row(task: _Task, target: FloatArray) -> bool:
     rows = task.rows()
     terms = np.empty(rows[0].shape, task.dtype)
     ufunc = task.ufunc(task.measure.terms)
-    found_nan = _blocks.run_rows(ufunc, rows, terms, task.workers, task.finish)
+    found_nan = _blocks.run(ufunc, rows, terms, 1, task.workers, task.finish)
     moved = _arrays.kept_then_reduced(target, task.axes)
     moved[...] = terms.reshape(moved.shape)
     return found_nan

@@ -82,7 +82,7 @@ class Comparison:
     ) -> None:
         self.inputs = {a[0]: a[1], b[0]: b[1]}
         self.dtype, self.workers = dtype, workers
-        self.root, self.log_base = root, log_base
+        self.root, self.factor = root, 1.0 / log_base
         self.a = _unprepared(a[1], dtype)
         self.b = self.a if b[1] is a[1] else _unprepared(b[1], dtype)
         self.kernel = pair_kernel(dtype.char)
@@ -116,7 +116,7 @@ class Comparison:
     def _compute(self, block: Block, values: FloatArray, *, prepare: bool, above: bool) -> bool:
         a, b = self.a, self.b
         flags = prepare, prepare and b is not a, above, self.root
-        with_nan: bool = self.kernel(*a, *b, *block, self.spread, *flags, self.log_base, values)
+        with_nan: bool = self.kernel(*a, *b, *block, self.spread, *flags, self.factor, values)
         return with_nan
 
     def _prepare(self) -> None:
@@ -129,7 +129,7 @@ class Comparison:
             rows, start = part
             block = Block(start, min(start + step, len(rows.given)), 0, 0)
             flags = True, False, False, False
-            if self.kernel(*rows, *rows, *block, self.spread, *flags, self.log_base, no_pairs):
+            if self.kernel(*rows, *rows, *block, self.spread, *flags, self.factor, no_pairs):
                 _arrays.check_probabilities(**self.inputs)
 
         run_blocks(prepare, parts, self.workers)

@@ -11,8 +11,8 @@ from numba.extending import intrinsic
 # and a formula whose operations are reassociated loses its accuracy.
 _INTERNAL = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-formula = njit(fastmath=False, **_INTERNAL)
-"""A scalar function: exactly the operations that are written."""
+formula = njit(fastmath=False, forceinline=True, **_INTERNAL)
+"""A scalar function: exactly the operations that are written, inlined so that loops vectorise."""
 
 kernel = njit(fastmath=False, nogil=True, **_INTERNAL)
 """A loop whose order of operations matters, or that has none."""
@@ -35,6 +35,33 @@ def fma(typingctx, x, y, z):
         return builder.call(function, args)
 
     return x(x, y, z), codegen
+
+
+@intrinsic
+def always_inline(typingctx):
+    """Have the caller itself inlined, as `forceinline` does: `vectorize` has no such option."""
+
+    def codegen(context, builder, signature, args):
+        builder.function.attributes.add("alwaysinline")
+        return context.get_dummy_value()
+
+    return types.none(), codegen
+
+
+@intrinsic
+def where(typingctx, condition, x, y):
+    """X if the condition holds, else y; both are computed.
+
+    A conditional expression is a branch, into which LLVM may move all that only
+    one side needs: then the loop around it is not vectorised.
+    """
+    if not (isinstance(condition, types.Boolean) and x == y):
+        return None
+
+    def codegen(context, builder, signature, args):
+        return builder.select(*args)
+
+    return x(condition, x, y), codegen
 
 
 def _reinterpret(context, builder, signature, args):

@@ -131,9 +131,9 @@ def _pair_block(precision):
     def pair_block(
         a_given, a_padded, a_known, b_given, b_padded, b_known,
         i_start, i_stop, j_start, j_stop, spread,
-        prepare_a, prepare_b, above, root, log_base, result,
+        prepare_a, prepare_b, above, root, factor, result,
     ):  # fmt: skip
-        """Write the divergences, or their roots, of rows i_start .. i_stop and j_start .. j_stop.
+        """Write divergences times a factor, or their roots, of rows i_start .. and j_start ..
 
         With `above`, only those of pairs i < j. The rows of these ranges are
         prepared first if asked for; return whether any of those has a sum of NaN.
@@ -156,7 +156,7 @@ def _pair_block(precision):
                         value = unit * (a.known[i, 3] + b.known[k, 3] - 0.5 * sums[k - j])
                         if not value >= near:
                             value = exact(a, b, i, k)
-                        value /= log_base
+                        value *= factor
                         result[i - i_start, k - j_start] = np.sqrt(value) if root else value
         return with_nan
 

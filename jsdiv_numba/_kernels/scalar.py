@@ -22,7 +22,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import bits_of, float_of, fma, formula
+from .compile import bits_of, float_of, fma, formula, where
 from .precision import Precision
 
 
@@ -103,10 +103,10 @@ def _term_of(precision, horner, log_ratio_parts):
         """Return the term, given s = p + q > 0, |p - q|, min(p, q) and max(p, q)."""
         k, exponent, reduced = log_ratio_parts(m + m, s)
         near = k == zero
-        v = (-d if near else reduced - s) / (reduced + s)
+        v = where(near, -d, reduced - s) / (reduced + s)
         u = d / fma(two, s, d)
         mv, Mu, vv, uu = m * v, M * u, v * v, u * u
-        leading = -(s * u * v) if near else fma(m, fma(exponent, half_ln2, v), Mu)
+        leading = where(near, -(s * u * v), fma(m, fma(exponent, half_ln2, v), Mu))
         tails = fma(Mu * uu, horner(uu, greater_tail), leading)
         return fma(mv * vv, horner(vv, lesser_tail), tails)
 
@@ -121,8 +121,7 @@ def _lift_of(precision):
     @formula
     def lift_of(s):
         """Return the power of two that brings p and q, of sum s, to where `term_of` is accurate."""
-        lifted = lift if s < tiny else one
-        return lower if s > huge else lifted
+        return where(s > huge, lower, where(s < tiny, lift, one))
 
     return lift_of
 
@@ -139,7 +138,7 @@ def _js_term(precision, term_of, lift_of):
         a, b = a * lift, b * lift
         s = max(a + b, smallest)
         term = term_of(s, abs(a - b), min(a, b), max(a, b)) / lift
-        return nan if min(p, q) < zero else term
+        return where(min(p, q) < zero, nan, term)
 
     return js_term
 
@@ -157,14 +156,14 @@ def _exp(precision, horner):
     @formula
     def exp(x):
         """Return e^x for x <= 0; 0 where it would be all but subnormal; NaN for NaN."""
-        y = lowest if x < lowest else x
+        y = where(x < lowest, lowest, x)
         shifted = fma(y, log2_e, magic)
         k = shifted - magic
         r = fma(-k, ln2_low, fma(-k, ln2_high, y))
         mantissa_part = fma(r * r, horner(r, tail), r) + one
         exponent_bits = Int(bits_of(shifted) - magic_bits)
         power = float_of(Int(Int(exponent_bits << mantissa) + bias))
-        return zero if x < lowest else mantissa_part * power
+        return where(x < lowest, zero, mantissa_part * power)
 
     return exp
 
@@ -186,7 +185,7 @@ def _log2(precision, horner):
         k = Int(Int(bits - origin) >> mantissa)
         reduced = float_of(Int(bits - Int(k << mantissa)))
         low = reduced < split
-        f = fma(reduced, low_centre if low else high_centre, minus_one)
-        return fma(f, horner(f, tail), Float(k) + (low_offset if low else high_offset))
+        f = fma(reduced, where(low, low_centre, high_centre), minus_one)
+        return fma(f, horner(f, tail), Float(k) + where(low, low_offset, high_offset))
 
     return log2

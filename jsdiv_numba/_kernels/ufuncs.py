@@ -6,6 +6,8 @@ from typing import Any
 from numba import guvectorize, types, vectorize
 from numba.extending import overload
 
+from .columns import column_kernels
+from .compile import always_inline
 from .logits import logit_kernels
 from .normalised import normalised_kernels
 from .precision import FLOAT32, FLOAT64, Precision
@@ -31,7 +33,7 @@ def _choosing(kernels: dict[str, Any]) -> Any:
     def chosen(p, q):
         raise NotImplementedError("replaced when it is compiled")
 
-    @overload(chosen, jit_options={"error_model": "numpy", "fastmath": False})
+    @overload(chosen, jit_options={"fastmath": False, "forceinline": True})
     def choose(p, q):
         kernel = kernels[str(getattr(p, "dtype", p))]
 
@@ -45,6 +47,7 @@ def _choosing(kernels: dict[str, Any]) -> Any:
 
 def _elementwise(name: str, kernel: Any, floats: list[Any]) -> Any:
     def body(p, q):
+        always_inline()
         return kernel(p, q)
 
     body.__name__ = name
@@ -55,25 +58,37 @@ def _to_scalar(name: str, kernel: Any, floats: list[Any]) -> Any:
     def body(p, q, result):
         result[0] = kernel(p, q)
 
-    return _generalised(name, body, "(n),(n)->()", floats)
+    body.__name__ = name
+    arguments = [(kind[:], kind[:], kind[:]) for kind in floats]
+    return guvectorize(arguments, "(n),(n)->()", **_OPTIONS)(body).ufunc
 
 
 def _to_row(name: str, kernel: Any, floats: list[Any]) -> Any:
     def body(p, q, result):
         kernel(p, q, result)
 
-    return _generalised(name, body, "(n),(n)->(n)", floats)
-
-
-def _generalised(name: str, body: Callable[..., None], signature: str, floats: list[Any]) -> Any:
     body.__name__ = name
-    return guvectorize([(kind[:],) * 3 for kind in floats], signature, **_OPTIONS)(body).ufunc
+    arguments = [(kind[:], kind[:], kind[:]) for kind in floats]
+    return guvectorize(arguments, "(n),(n)->(n)", **_OPTIONS)(body).ufunc
+
+
+def _to_columns(name: str, kernel: Any, floats: list[Any]) -> Any:
+    def body(p, q, result):
+        kernel(p, q, result)
+
+    body.__name__ = name
+    arguments = [(kind[:, :], kind[:, :], kind[:]) for kind in floats]
+    return guvectorize(arguments, "(n,m),(n,m)->(m)", **_OPTIONS)(body).ufunc
 
 
 _Maker = Callable[[str, Any, list[Any]], Any]
 _UFUNCS: dict[str, tuple[_Maker, Callable[[Precision], Any]]] = {
     "js_term": (_elementwise, lambda precision: scalar_formulas(precision).js_term),
     "js_sum": (_to_scalar, lambda precision: row_kernels(precision).row_sum),
+    "js_sum_columns": (
+        _to_columns,
+        lambda precision: column_kernels(precision).column_sums,
+    ),
     "js_sum_normalised": (
         _to_scalar,
         lambda precision: normalised_kernels(precision).row_sum,
