@@ -18,6 +18,9 @@ BLOCK_ELEMENTS = 1 << 17
 ROW_PIECE = 1 << 20
 """A longer row is added up in pieces of this many elements, which threads share."""
 
+COLUMN_PIECE = 1 << 10
+"""The same for columns that lie side by side."""
+
 
 def run(
     ufunc: np.ufunc,
@@ -56,21 +59,23 @@ def run_pieces(
 ) -> bool:
     """Do the same for a sum along the first core axis, adding up the sums of its pieces.
 
-    A piece depends on the shape alone, so the bits of the result do not depend
-    on the number of workers.
+    A piece depends on the length alone, so the bits of the result depend neither
+    on the number of workers nor on what stands beside it.
     """
-    length = operands[0].shape[-core]
-    piece = ROW_PIECE if core == 1 else max(BLOCK_ELEMENTS // max(operands[0].shape[-1], 1), 64)
+    length, piece = operands[0].shape[-core], ROW_PIECE if core == 1 else COLUMN_PIECE
     if length <= piece:
         return run(ufunc, operands, out, core, workers, finish)
     pieces = length // piece
     split = [_split(operand, core, pieces, piece) for operand in operands]
-    parts = np.empty((pieces + 1, *out.shape))
-    run(ufunc, tuple(whole for whole, _ in split), parts[:-1], core, workers)
-    run(ufunc, tuple(rest for _, rest in split), parts[-1], core, workers)
-    np.sum(parts, axis=0, out=out)
-    if finish is not None:
-        finish(out)
+    # The parts of one sum are adjacent, because only then does NumPy add them up in pairs.
+    parts = np.empty((*out.shape, pieces + 1))
+    of_whole = np.moveaxis(parts[..., :pieces], -1, 0)
+    run(ufunc, tuple(whole for whole, _ in split), of_whole, core, workers)
+    run(ufunc, tuple(rest for _, rest in split), parts[..., pieces], core, workers)
+    with np.errstate(all="ignore"):
+        out[...] = parts.sum(axis=-1)
+        if finish is not None:
+            finish(out)
     return bool(np.isnan(out).any())
 
 

@@ -132,7 +132,8 @@ def evaluate(
     if compute(task, target):
         measure.check(**dict(zip(names, (P, Q), strict=True)))
     if target is not result:
-        result[...] = target
+        with np.errstate(all="ignore"):
+            result[...] = target
     return result if out is not None or result.ndim else result[()]
 
 
@@ -172,5 +173,6 @@ def _terms_by_row(task: _Task, target: FloatArray) -> bool:
     ufunc = task.ufunc(task.measure.terms)
     found_nan = _blocks.run(ufunc, rows, terms, 1, task.workers, task.finish)
     moved = _arrays.kept_then_reduced(target, task.axes)
-    moved[...] = terms.reshape(moved.shape)
+    with np.errstate(all="ignore"):
+        moved[...] = terms.reshape(moved.shape)
     return found_nan

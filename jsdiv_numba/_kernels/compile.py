@@ -64,6 +64,20 @@ def where(typingctx, condition, x, y):
     return x(condition, x, y), codegen
 
 
+@intrinsic
+def larger(typingctx, x, y):
+    """The larger of two floats, either one if there is a NaN: LLVM vectorises a maximum so."""
+    if not (isinstance(x, types.Float) and x == y):
+        return None
+
+    def codegen(context, builder, signature, args):
+        flags = ("nnan", "nsz")
+        condition = builder.fcmp_ordered(">", *args, flags=flags)
+        return builder.select(condition, *args, flags=flags)
+
+    return x(x, y), codegen
+
+
 def _reinterpret(context, builder, signature, args):
     return builder.bitcast(args[0], context.get_value_type(signature.return_type))
 

@@ -1,9 +1,9 @@
 """Loops over one pair of rows of logits.
 
-The divergence of two softmaxes is first computed from the probabilities. A small
-one has lost accuracy there, since the rounding of p and q is no longer small
-beside p - q, and is computed again: float32 in float64, and float64 from the
-differences of the logits (`near_terms`).
+A row's divergence is first computed from entropies, at one logarithm an element.
+Where that has cancelled, it is computed again term by term from the probabilities;
+and where the rounding of those is no longer small beside p - q, once more: float32
+in float64, and float64 from the differences of the logits (`near_terms`).
 """
 
 import math
@@ -12,83 +12,86 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import bits_of, float_of, item, kernel, set_item, summing
+from .compile import fma, item, kernel, summing
 from .precision import FLOAT64, Precision
 from .rows import BLOCK, row_kernels
 from .scalar import exact_sum, scalar_formulas
+from .softmax import softmax_kernels
 
 
 @cache
 def logit_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
-    softmax = _softmax(precision)
-    near_terms = _near_terms(softmax) if precision is FLOAT64 else _terms_in_float64()
+    kernels = softmax_kernels(precision)
+    near_terms = _near_terms(kernels.softmax) if precision is FLOAT64 else _terms_in_float64()
     return SimpleNamespace(
-        logit_sum=_logit_sum(precision, softmax, near_terms),
-        logit_terms=_logit_terms(precision, softmax, near_terms),
+        logit_sum=_logit_sum(precision, kernels, near_terms),
+        logit_terms=_logit_terms(precision, kernels.softmax, near_terms),
     )
 
 
-def _softmax(precision):
-    Float, Int = precision.Float, precision.Int
-    exp = scalar_formulas(precision).exp
-    limits = np.iinfo(Int)
-    magnitude, lowest = Int(limits.max), Int(limits.min)
-    sign_shift, zero = Int(limits.bits - 1), Float(0)
+def _from_entropies(precision):
+    Float = precision.Float
+    log2 = scalar_formulas(precision).log2
+    zero, ln2 = Float(0), np.log(2.0)
 
     @summing
-    def largest(x):
-        # Compared as integers, whose maximum LLVM vectorises without a word on NaN.
-        top = lowest
-        for i in range(x.size):
-            bits = bits_of(item(x, i))
-            order = Int(bits ^ Int(Int(bits >> sign_shift) & magnitude))
-            top = order if order > top else top
-        return float_of(Int(top ^ Int(Int(top >> sign_shift) & magnitude)))
-
-    @summing
-    def exp_block(x, top, start, size):
+    def mixed_block(x, y, ratio, start, size):
         total = zero
         for i in range(size):
-            value = exp(item(x, start + i) - top)
-            set_item(x, start + i, value)
-            total += value
+            mixed = fma(item(y, start + i), ratio, item(x, start + i))
+            total += mixed * log2(mixed)
         return total
 
     @kernel
-    def softmax(logits):
-        """Return the probabilities of a row of any stride."""
-        n = logits.size
-        x = np.empty(n, logits.dtype)
-        for i in range(n):
-            x[i] = logits[i]
-        top, total = largest(x), 0.0
-        for start in range(0, n, BLOCK):
-            total += exp_block(x, top, start, BLOCK if n - start > BLOCK else n - start)
-        factor = Float(1.0 / total)
-        for i in range(n):
-            x[i] *= factor
-        return x
+    def from_entropies(x, y, x_total, y_total, x_moment, y_moment):
+        """Return JS = ½ Σ p log p + ½ Σ q log q - Σ m log m of two rows of exponentials.
 
-    return softmax
+        In multiples of the first row's sum, 2m is x + ratio·y. The ratio is
+        rounded, so that q stands in it with a mass that is not quite 1.
+        """
+        ratio = Float(x_total / y_total)
+        mass = ratio * y_total / x_total
+        entropy = 0.0
+        for start in range(0, x.size, BLOCK):
+            entropy += mixed_block(x, y, ratio, start, min(BLOCK, x.size - start))
+        p_log_p = x_moment / x_total - math.log(x_total)
+        q_log_q = mass * (y_moment / y_total - math.log(y_total) + math.log(mass))
+        twice_m = 1.0 + mass
+        m_log_m = ln2 * entropy / x_total - twice_m * (math.log(x_total) + ln2)
+        return 0.5 * (p_log_p + q_log_q - m_log_m)
+
+    return from_entropies
 
 
-def _logit_sum(precision, softmax, near_terms):
-    Float, near = precision.Float, precision.logit_near
+def _logit_sum(precision, kernels, near_terms):
+    Float, cancelled, near = precision.Float, precision.logit_cancelled, precision.logit_near
+    exponentials, scale = kernels.exponentials, kernels.scale
+    from_entropies = _from_entropies(precision)
     row_sum = row_kernels(precision).row_sum
 
     @kernel
     def logit_sum(a, b):
         """Return the divergence of two rows of logits of any stride."""
-        total = row_sum(softmax(a), softmax(b))
+        if not _comes_first(a, b):
+            a, b = b, a
+        workspace = np.empty((2, a.size), a.dtype)
+        x, y = workspace[0], workspace[1]
+        x_total, x_moment = exponentials(a, x)
+        y_total, y_moment = exponentials(b, y)
+        total = from_entropies(x, y, x_total, y_total, x_moment, y_moment)
+        if total >= cancelled:
+            return Float(total)
+        scale(x, x_total)
+        scale(y, y_total)
+        total = np.float64(row_sum(x, y))
         if total < near:
             terms = np.empty(a.size, np.float64)
             near_terms(a, b, terms)
-            near_total = 0.0
+            total = 0.0
             for i in range(terms.size):
-                near_total += terms[i]
-            total = Float(near_total)
-        return total
+                total += terms[i]
+        return Float(total)
 
     return logit_sum
 

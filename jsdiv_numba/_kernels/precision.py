@@ -59,8 +59,11 @@ class Precision:
     pair_near: float
     """A divergence from entropies, in nats, below this is computed again term by term."""
 
+    logit_cancelled: float
+    """The same for a divergence of logits from entropies."""
+
     logit_near: float
-    """A divergence of logits below this is computed again from their differences."""
+    """And below this, from their differences."""
 
     exp_min: float
     """Exponentials of numbers below this are taken as 0."""
@@ -113,6 +116,7 @@ FLOAT32 = Precision(
     huge=100,
     trusted=(-76, 120),
     pair_near=0.014,
+    logit_cancelled=0.05,
     logit_near=1e-3,
     exp_min=-87.0,
 )
@@ -176,6 +180,7 @@ FLOAT64 = Precision(
     huge=960,
     trusted=(-930, 1000),
     pair_near=5e-4,
+    logit_cancelled=1e-3,
     logit_near=1e-7,
     exp_min=-707.0,
 )

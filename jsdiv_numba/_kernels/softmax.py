@@ -1,0 +1,83 @@
+"""From a row of logits to its exponentials and probabilities."""
+
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from .compile import contiguous, item, kernel, larger, set_item, summing, where
+from .precision import Precision
+from .rows import BLOCK
+from .scalar import scalar_formulas
+
+
+@cache
+def softmax_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile the kernels for one precision."""
+    exponentials, scale = _exponentials(precision), _scale(precision)
+    return SimpleNamespace(
+        exponentials=exponentials, scale=scale, softmax=_softmax(exponentials, scale)
+    )
+
+
+def _exponentials(precision):
+    Float = precision.Float
+    exp = scalar_formulas(precision).exp
+    lowest, zero, none = Float(precision.exp_min), Float(0), Float(-np.inf)
+
+    @summing
+    def largest(x):
+        top = none
+        for i in range(x.size):
+            top = larger(item(x, i), top)
+        return top
+
+    @summing
+    def exponential_block(x, top, values, start, size):
+        total, moment = zero, zero
+        for i in range(size):
+            shifted = item(x, start + i) - top
+            value = exp(shifted)
+            set_item(values, start + i, value)
+            total += value
+            moment += value * where(shifted < lowest, lowest, shifted)
+        return total, moment
+
+    @kernel
+    def exponentials(logits, values):
+        """Write e^x; return their sum and Σ x·e^x, where x are the logits less the largest."""
+        row = contiguous(logits)
+        top, total, moment = largest(row), 0.0, 0.0
+        for start in range(0, row.size, BLOCK):
+            size = min(BLOCK, row.size - start)
+            part, part_moment = exponential_block(row, top, values, start, size)
+            total += part
+            moment += part_moment
+        return total, moment
+
+    return exponentials
+
+
+def _scale(precision):
+    Float = precision.Float
+
+    @kernel
+    def scale(values, total):
+        """Divide a row by its sum."""
+        factor = Float(1.0 / total)
+        for i in range(values.size):
+            values[i] *= factor
+
+    return scale
+
+
+def _softmax(exponentials, scale):
+    @kernel
+    def softmax(logits):
+        """Return the probabilities of a row of any stride."""
+        values = np.empty(logits.size, logits.dtype)
+        total, _ = exponentials(logits, values)
+        scale(values, total)
+        return values
+
+    return softmax
