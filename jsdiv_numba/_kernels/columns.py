@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import item, kernel, set_item, summing, where
+from .compile import item, kernel, minimum, set_item, summing, where
 from .precision import Precision
 from .rows import row_kernels
 from .scalar import scalar_formulas
@@ -23,17 +23,16 @@ def column_kernels(precision: Precision) -> SimpleNamespace:
 
 def _add_terms(precision):
     Float = precision.Float
-    term_of = scalar_formulas(precision).term_of
-    smallest, zero, nan = np.nextafter(Float(0), Float(1)), Float(0), Float(np.nan)
+    term = scalar_formulas(precision).term
+    zero, nan = Float(0), Float(np.nan)
 
     @summing
     def add_terms(p, q, sums):
         """Add the terms of two contiguous rows to the columns' sums: NaN for a negative entry."""
         for j in range(sums.size):
             x, y = item(p, j), item(q, j)
-            a, b = abs(x), abs(y)
-            term = term_of(max(a + b, smallest), abs(a - b), min(a, b), max(a, b))
-            set_item(sums, j, item(sums, j) + where(min(x, y) < zero, nan, term))
+            value = where(minimum(x, y) < zero, nan, term(abs(x), abs(y)))
+            set_item(sums, j, item(sums, j) + value)
 
     return add_terms
 
@@ -52,7 +51,7 @@ def _column_sums(precision, add_terms):
         if p.strides[1] == itemsize and q.strides[1] == itemsize:
             sums = np.zeros(number, Float)
             for start in range(0, length, BLOCK):
-                for i in range(start, min(start + BLOCK, length)):
+                for i in range(start, minimum(start + BLOCK, length)):
                     add_terms(p[i], q[i], sums)
                 for j in range(number):
                     totals[j] += sums[j]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import fma, item, kernel, summing
+from .compile import fma, item, kernel, maximum, minimum, summing
 from .precision import FLOAT64, Precision
 from .rows import BLOCK, row_kernels
 from .scalar import exact_sum, scalar_formulas
@@ -54,7 +54,7 @@ def _from_entropies(precision):
         mass = ratio * y_total / x_total
         entropy = 0.0
         for start in range(0, x.size, BLOCK):
-            entropy += mixed_block(x, y, ratio, start, min(BLOCK, x.size - start))
+            entropy += mixed_block(x, y, ratio, start, minimum(BLOCK, x.size - start))
         p_log_p = x_moment / x_total - math.log(x_total)
         q_log_q = mass * (y_moment / y_total - math.log(y_total) + math.log(mass))
         twice_m = 1.0 + mass
@@ -187,10 +187,10 @@ def _near_terms(softmax):
         log_total = math.log1p(excess)
         for i in range(p.size):
             x, y = p[i], q[i]
-            s, d = max(x + y, smallest), abs(x - y)
+            s, d = maximum(x + y, smallest), abs(x - y)
             delta = relative_difference(a, b, i, pivot_difference, pivot_error) - log_total
             if abs(delta) < 1.0:
                 d = s * math.tanh(0.5 * abs(delta))
-            terms[i] = term_of(s, d, min(x, y), max(x, y))
+            terms[i] = term_of(s, d, minimum(x, y), maximum(x, y))
 
     return near_terms

@@ -11,7 +11,18 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import bits_of, contiguous, float_of, fma, formula, item, kernel, summing
+from .compile import (
+    bits_of,
+    contiguous,
+    float_of,
+    fma,
+    formula,
+    item,
+    kernel,
+    maximum,
+    minimum,
+    summing,
+)
 from .precision import Precision
 from .rows import BLOCK
 from .scalar import exact_sum, scalar_formulas
@@ -43,7 +54,7 @@ def _row_scale(precision):
         for i in range(p.size):
             bits = bits_of(item(p, i))
             signs = Int(signs | bits)
-            top = bits if bits > top else top
+            top = maximum(bits, top)
         return top, signs
 
     # Entries are below 4 once scaled. Their parts above 2^-grid add up without rounding.
@@ -78,11 +89,11 @@ def _row_scale(precision):
                     return nan, nan, nan
         if top >= infinite:
             return nan, nan, nan
-        exponent = min(max(Int(top & infinite), lowest), highest)
+        exponent = minimum(maximum(Int(top & infinite), lowest), highest)
         scale = float_of(Int(Int(one + one) - exponent))
         total, rest = 0.0, 0.0
         for start in range(0, p.size, BLOCK):
-            upper, lower = scaled_sums(p, start, min(BLOCK, p.size - start), scale)
+            upper, lower = scaled_sums(p, start, minimum(BLOCK, p.size - start), scale)
             total, error = exact_sum(total, np.float64(upper))
             rest += error + lower
         rounded = Float(total + rest)
@@ -106,7 +117,7 @@ def _pair_sum(precision):
             a, a_rest = product(x, q_total, q_rest)
             b, b_rest = product(y, p_total, p_rest)
             difference = abs(sum_of_four(a, -b, a_rest, -b_rest))
-            total += term_of(max(a + b, smallest), difference, min(a, b), max(a, b))
+            total += term_of(maximum(a + b, smallest), difference, minimum(a, b), maximum(a, b))
         return total
 
     @formula
@@ -124,7 +135,7 @@ def _pair_sum(precision):
         """Return the divergence of two contiguous rows, normalised by what `row_scale` says."""
         total = 0.0
         for start in range(0, p.size, BLOCK):
-            total += block_sum(p, q, start, min(BLOCK, p.size - start), p_sum, q_sum)
+            total += block_sum(p, q, start, minimum(BLOCK, p.size - start), p_sum, q_sum)
         return Float(total / (np.float64(p_sum[1]) * np.float64(q_sum[1])))
 
     return pair_sum

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from .compile import any_layout, contiguous, item, kernel, set_item, summing
+from .compile import any_layout, contiguous, item, kernel, maximum, minimum, set_item, summing
 from .normalised import normalised_kernels
 from .precision import Precision
 from .rows import BLOCK
@@ -104,7 +104,7 @@ def _entropy_sums(precision):
         """Return Σ v log2 v, v = p + q, of one padded row with four."""
         s0 = s1 = s2 = s3 = 0.0
         for start in range(0, p.size, BLOCK):
-            size = min(BLOCK, p.size - start)
+            size = minimum(BLOCK, p.size - start)
             t0, t1, t2, t3 = block_sums(p, q[j], q[j + 1], q[j + 2], q[j + 3], start, size)
             s0, s1, s2, s3 = s0 + t0, s1 + t1, s2 + t2, s3 + t3
         return s0, s1, s2, s3
@@ -145,14 +145,14 @@ def _pair_block(precision):
         if prepare_b:
             with_nan |= prepare(b, j_start, j_stop, spread)
         unit = ln2 * 2.0**-spread
-        tile = max(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * TOGETHER
+        tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * TOGETHER
         for tile_start in range(j_start, j_stop, tile):
-            tile_stop = min(tile_start + tile, j_stop)
+            tile_stop = minimum(tile_start + tile, j_stop)
             for i in range(i_start, i_stop):
-                first = max(tile_start, i + 1) if above else tile_start
+                first = maximum(tile_start, i + 1) if above else tile_start
                 for j in range(first - first % TOGETHER, tile_stop, TOGETHER):
                     sums = entropy_sums(a.padded[i], b.padded, j)
-                    for k in range(max(j, first), min(j + TOGETHER, tile_stop)):
+                    for k in range(maximum(j, first), minimum(j + TOGETHER, tile_stop)):
                         value = unit * (a.known[i, 3] + b.known[k, 3] - 0.5 * sums[k - j])
                         if not value >= near:
                             value = exact(a, b, i, k)

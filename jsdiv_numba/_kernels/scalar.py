@@ -22,23 +22,23 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import bits_of, float_of, fma, formula, where
+from .compile import bits_of, float_of, fma, formula, horner, maximum, minimum, where
 from .precision import Precision
 
 
 @cache
 def scalar_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
-    horner = _horner(precision)
-    log_ratio_parts = _log_ratio_parts(precision)
-    term_of = _term_of(precision, horner, log_ratio_parts)
+    term_of = _term_of(precision, _log_ratio_parts(precision))
+    term = _term(precision, term_of)
     lift_of = _lift_of(precision)
     return SimpleNamespace(
         term_of=term_of,
+        term=term,
         lift_of=lift_of,
-        js_term=_js_term(precision, term_of, lift_of),
-        exp=_exp(precision, horner),
-        log2=_log2(precision, horner),
+        js_term=_js_term(precision, term, lift_of),
+        exp=_exp(precision),
+        log2=_log2(precision),
     )
 
 
@@ -48,19 +48,6 @@ def exact_sum(x, y):
     total = x + y
     part = total - x
     return total, (x - (total - part)) + (y - part)
-
-
-def _horner(precision):
-    zero = precision.Float(0)
-
-    @formula
-    def horner(x, descending):
-        value = zero
-        for coefficient in descending:
-            value = fma(value, x, coefficient)
-        return value
-
-    return horner
 
 
 def _descending(precision, coefficients):
@@ -92,7 +79,7 @@ def _log_ratio_parts(precision):
     return log_ratio_parts
 
 
-def _term_of(precision, horner, log_ratio_parts):
+def _term_of(precision, log_ratio_parts):
     Float, Int = precision.Float, precision.Int
     half_ln2, two, zero = Float(np.log(2) / 2), Float(2), Int(0)
     lesser_tail = _descending(precision, precision.lesser)
@@ -113,6 +100,19 @@ def _term_of(precision, horner, log_ratio_parts):
     return term_of
 
 
+def _term(precision, term_of):
+    Float = precision.Float
+    smallest = np.nextafter(Float(0), Float(1))
+
+    @formula
+    def term(p, q):
+        """Return the term of p, q >= 0 that need no lifting, both possibly 0."""
+        s = maximum(p + q, smallest)
+        return term_of(s, abs(p - q), minimum(p, q), maximum(p, q))
+
+    return term
+
+
 def _lift_of(precision):
     Float = precision.Float
     tiny, huge = Float(2.0**precision.tiny), Float(2.0**precision.huge)
@@ -126,24 +126,20 @@ def _lift_of(precision):
     return lift_of
 
 
-def _js_term(precision, term_of, lift_of):
-    Float = precision.Float
-    smallest, zero, nan = np.nextafter(Float(0), Float(1)), Float(0), Float(np.nan)
+def _js_term(precision, term, lift_of):
+    zero, nan = precision.Float(0), precision.Float(np.nan)
 
     @formula
     def js_term(p, q):
         """Return the term for any p and q: NaN for negative, infinite or NaN."""
         a, b = abs(p), abs(q)  # -0 is 0, down to its bits
         lift = lift_of(a + b)
-        a, b = a * lift, b * lift
-        s = max(a + b, smallest)
-        term = term_of(s, abs(a - b), min(a, b), max(a, b)) / lift
-        return where(min(p, q) < zero, nan, term)
+        return where(minimum(p, q) < zero, nan, term(a * lift, b * lift) / lift)
 
     return js_term
 
 
-def _exp(precision, horner):
+def _exp(precision):
     Float, Int = precision.Float, precision.Int
     mantissa, bias = Int(precision.mantissa), Int(precision.Float(1).view(precision.Int))
     magic = Float(1.5 * 2**precision.mantissa)
@@ -168,7 +164,7 @@ def _exp(precision, horner):
     return exp
 
 
-def _log2(precision, horner):
+def _log2(precision):
     Float, Int = precision.Float, precision.Int
     mantissa = Int(precision.mantissa)
     # Less the bits of 2/3, the exponent bits are those of the reduced number in 2/3 .. 4/3.

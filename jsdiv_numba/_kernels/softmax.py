@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import contiguous, item, kernel, larger, set_item, summing, where
+from .compile import contiguous, item, kernel, larger, minimum, set_item, summing, where
 from .precision import Precision
 from .rows import BLOCK
 from .scalar import scalar_formulas
@@ -49,7 +49,7 @@ def _exponentials(precision):
         row = contiguous(logits)
         top, total, moment = largest(row), 0.0, 0.0
         for start in range(0, row.size, BLOCK):
-            size = min(BLOCK, row.size - start)
+            size = minimum(BLOCK, row.size - start)
             part, part_moment = exponential_block(row, top, values, start, size)
             total += part
             moment += part_moment
