@@ -101,7 +101,7 @@ class Comparison:
         ``store(block, values)`` is called when they are there.
         """
         blocks = self._blocks(above)
-        alone = len(blocks) == 1
+        alone = blocks == [Block(0, len(self.a.given), 0, len(self.b.given))]
         if not alone:
             self._prepare()
 
@@ -124,15 +124,18 @@ class Comparison:
         each = (self.a,) if self.b is self.a else (self.a, self.b)
         parts = [(rows, start) for rows in each for start in range(0, len(rows.given), step)]
         no_pairs = np.empty((0, 0), self.dtype)
+        with_nan = []
 
         def prepare(part: tuple[Rows, int]) -> None:
             rows, start = part
             block = Block(start, min(start + step, len(rows.given)), 0, 0)
             flags = True, False, False, False
             if self.kernel(*rows, *rows, *block, self.spread, *flags, self.factor, no_pairs):
-                _arrays.check_probabilities(**self.inputs)
+                with_nan.append(part)
 
         run_blocks(prepare, parts, self.workers)
+        if with_nan:
+            _arrays.check_probabilities(**self.inputs)
 
     def _blocks(self, above: bool) -> list[Block]:
         height_of_a, width_of_b = len(self.a.given), len(self.b.given)

@@ -1,5 +1,7 @@
 """How every kernel is compiled: the options, and the few operations that Numba does not offer."""
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import njit
@@ -82,7 +84,7 @@ def where(typingctx, condition, x, y):
     return x(condition, x, y), codegen
 
 
-def _selecting(comparison: str, flags: tuple[str, ...] = ()):
+def _selecting(comparison: str, flags: tuple[str, ...] = ()) -> Any:
     """Return an intrinsic's typing: one of two numbers, the first where the comparison holds."""
 
     def choose(typingctx, x, y):

@@ -1,0 +1,165 @@
+"""Worst relative errors against mpmath: ``python -m benchmarks.accuracy``.
+
+Draws random pairs of rows of every kind in ``tests/cases.py``, in both precisions, and
+compares each answer with the one in 150 digits. Prints a Markdown table and, for every bound
+of the accuracy contract that was exceeded, the rows that exceed it; the exit code is then 1.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from mpmath import mp, sqrt
+
+import jsdiv_numba
+from tests import cases, oracle
+
+
+DIGITS = 150
+"""In ten thousand cases there are rows, sparse or from logits, that differ after the 60th."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way to a result: what is drawn for it, and how it is judged."""
+
+    name: str
+    kinds: dict[str, Callable[[np.random.Generator, type], cases.Pair]]
+    errors: Callable[[Any, Any], Iterable[float]]
+    bounds: dict[type, float]
+
+
+@dataclass
+class Worst:
+    """The largest error on one path of one kind of rows, and the rows that have it."""
+
+    path: Path
+    kind: str
+    dtype: type
+    error: float = 0.0
+    pair: cases.Pair = field(default=(np.empty(0), np.empty(0)))
+
+    @property
+    def bound(self) -> float:
+        return self.path.bounds[self.dtype]
+
+    @property
+    def exceeded(self) -> bool:
+        return not self.error <= self.bound
+
+    def note(self, error: float, pair: cases.Pair) -> None:
+        # Not `error > self.error`: NaN is the worst error, and stays.
+        if not (error <= self.error or np.isnan(self.error)):
+            self.error, self.pair = error, pair
+
+
+def row_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    computed = jsdiv_numba.js_divergence(p, q, keepdims=False)
+    return [oracle.relative_error(computed, oracle.js_divergence(p, q))]
+
+
+def term_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    computed = jsdiv_numba.js_divergence(p, q, reduce=False)
+    return list(map(oracle.relative_error, computed, oracle.js_terms(p, q)))
+
+
+def logit_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
+    computed = jsdiv_numba.js_divergence_logit(a, b, keepdims=False)
+    return [oracle.relative_error(computed, oracle.js_divergence_logit(a, b))]
+
+
+def squared_error(distance: Any, p: np.ndarray, q: np.ndarray) -> list[float]:
+    """Return the relative error of the square, which has twice that of the distance."""
+    if not (p.any() and q.any()):
+        return []  # such rows cannot be normalised
+    return [2 * oracle.relative_error(distance, sqrt(oracle.js_divergence_normalised(p, q)))]
+
+
+def distance_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    return squared_error(jsdiv_numba.jensenshannon(p, q), p, q)
+
+
+def pair_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    return squared_error(jsdiv_numba.cdist([p], [q])[0, 0], p, q)
+
+
+FULL = {np.float64: 1e-14, np.float32: 1e-6}
+# Where every element has a scale of its own, no number of digits is enough for the sums.
+NORMALISED = {
+    kind: cases.ROWS[kind] for kind in ("ordinary", "sparse", "near_equal", "disjoint", "scaled")
+}
+PATHS = (
+    Path("divergence", cases.ROWS, row_errors, FULL),
+    Path("each term", cases.ROWS, term_errors, FULL),
+    Path("from logits", cases.LOGITS, logit_errors, {np.float64: 1e-10, np.float32: 1e-4}),
+    Path("`jensenshannon`, squared", NORMALISED, distance_errors, FULL),
+    Path("`cdist`, squared", NORMALISED, pair_errors, {np.float64: 1e-11, np.float32: 1e-4}),
+)
+
+
+def worst_of(path: Path, kind: str, dtype: type, count: int, seed: int) -> Worst:
+    """Draw `count` cases of one kind and return the worst."""
+    rng = np.random.default_rng(seed)
+    worst = Worst(path, kind, dtype)
+    with mp.workdps(DIGITS):
+        for _ in range(count):
+            pair = path.kinds[kind](rng, dtype)
+            for error in path.errors(*pair):
+                worst.note(error, pair)
+    return worst
+
+
+def measure(count: int, seed: int) -> Iterator[Worst]:
+    """Yield the worst case of every path, kind and precision."""
+    for path in PATHS:
+        for kind in path.kinds:
+            for dtype in path.bounds:
+                print(f"{path.name}: {kind}, {dtype.__name__}", file=sys.stderr, flush=True)
+                yield worst_of(path, kind, dtype, count, seed)
+
+
+def table(results: Sequence[Worst]) -> str:
+    """Return the results as a Markdown table with a line for each path and kind."""
+    lines = [
+        "| result | rows | float64 | bound | float32 | bound |",
+        "|---|---|---|---|---|---|",
+    ]
+    cells = {(w.path.name, w.kind, w.dtype): f"{w.error:.1e} | {w.bound:.0e}" for w in results}
+    for path, kind in dict.fromkeys((w.path.name, w.kind) for w in results):
+        pair = " | ".join(cells[path, kind, dtype] for dtype in (np.float64, np.float32))
+        lines.append(f"| {path} | {kind.replace('_', ' ')} | {pair} |")
+    return "\n".join(lines)
+
+
+def report(worst: Worst) -> str:
+    """Return what it takes to see an exceeded bound again."""
+    P, Q = (
+        f"np.array({row.tolist()}, np.{row.dtype})".replace("inf", "np.inf") for row in worst.pair
+    )
+    return (
+        f"{worst.path.name}: {worst.kind}, {worst.dtype.__name__}: "
+        f"{worst.error:.2e} exceeds {worst.bound:.0e}\nP = {P}\nQ = {Q}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; return 1 if a bound was exceeded."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--cases", type=int, default=10_000, help="pairs of rows of each kind (10,000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random generator (0)")
+    options = parser.parse_args(arguments)
+    results = list(measure(options.cases, options.seed))
+    print(table(results))
+    exceeded = [worst for worst in results if worst.exceeded]
+    for worst in exceeded:
+        print(f"\n{report(worst)}")
+    return 1 if exceeded else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

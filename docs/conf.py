@@ -1,0 +1,28 @@
+"""How Sphinx builds this documentation."""
+
+import jsdiv_numba
+
+project = "jsdiv_numba"
+author = "The jsdiv_numba developers"
+release = version = jsdiv_numba.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+]
+exclude_patterns = ["_build"]
+default_role = "py:obj"
+
+myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "none"  # the docstrings describe the types
+autosummary_generate = False  # the pages are written by hand, one for a module
+numpydoc_show_class_members = False
+
+html_theme = "furo"
+html_title = "jsdiv_numba"
+html_static_path = ["_static"]

@@ -1,0 +1,165 @@
+"""The accuracy contract, against mpmath on the very floats that were passed."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from mpmath import mpf
+
+from jsdiv_numba import js_divergence, js_divergence_logit
+from tests import cases, oracle
+
+CASES = 200
+PRECISIONS = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+ROW_ERROR = {np.float64: 1e-14, np.float32: 1e-6}
+LOGIT_ERROR = {np.float64: 1e-10, np.float32: 1e-4}
+
+
+def worst_error(divergence, pair, terms):
+    """Return the worst error of the sum and of any term, relative to the divergence."""
+    exact = sum(terms, mpf(0))
+    computed = divergence(*pair, reduce=False)
+    errors = [oracle.relative_error(divergence(*pair, keepdims=False), exact)]
+    for one, term in zip(computed, terms, strict=True):
+        errors.append(oracle.relative_error(one, term) * (float(term / exact) if term else 1.0))
+    return np.max(errors)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("kind", cases.ROWS)
+def test_rows_and_elements(kind, dtype):
+    rng = np.random.default_rng(1)
+    for _ in range(CASES):
+        pair = cases.ROWS[kind](rng, dtype)
+        error = worst_error(js_divergence, pair, oracle.js_terms(*pair))
+        assert error < ROW_ERROR[dtype], pair
+
+
+@PRECISIONS
+@pytest.mark.parametrize("kind", cases.LOGITS)
+def test_logits(kind, dtype):
+    rng = np.random.default_rng(2)
+    for _ in range(CASES):
+        pair = cases.LOGITS[kind](rng, dtype)
+        error = worst_error(js_divergence_logit, pair, oracle.js_terms_logit(*pair))
+        assert error < LOGIT_ERROR[dtype], pair
+
+
+@pytest.mark.parametrize("spread", [1e-5, 1e-3, 0.1, 0.5, 1, 10, 30])
+def test_float32_elements_of_every_ratio(spread):
+    """A million of them, against the float64 that the other tests hold to mpmath."""
+    rng = np.random.default_rng(3)
+    P = (10 ** rng.uniform(-3, 3, 1_000_000)).astype(np.float32)
+    Q = (P * np.exp(-spread * rng.exponential(size=P.size))).astype(np.float32)
+    exact = js_divergence(P.astype(np.float64), Q, reduce=False)
+    np.testing.assert_allclose(js_divergence(P, Q, reduce=False), exact, rtol=1e-6, atol=0)
+
+
+def extremes(dtype):
+    limits = np.finfo(dtype)
+    smallest, largest = limits.smallest_subnormal, limits.max
+    fractions = np.array([1, 0.999, 0.5, 0.49, 0.25, 0.24, 1e-6], dtype)
+    small = np.array([0, smallest, 3 * smallest, limits.tiny / 2, limits.tiny, 3 * limits.tiny])
+    middle = np.array([limits.eps**3, 1e-10, 1, 1e10])
+    return np.concatenate([small, middle, fractions * largest]).astype(dtype)
+
+
+@PRECISIONS
+def test_elements_at_the_ends_of_the_range(dtype):
+    for p, q in product(extremes(dtype), repeat=2):
+        exact = oracle.js_divergence([p], [q])
+        for computed in (js_divergence(p, q), js_divergence(p, q, reduce=False)):
+            assert oracle.relative_error(computed, exact) < ROW_ERROR[dtype], (p, q, computed)
+
+
+@PRECISIONS
+def test_an_ordinary_element_hides_no_error_at_the_ends_of_the_range(dtype):
+    for p, q in product(extremes(dtype), repeat=2):
+        rows = np.array([[p, 0.5], [q, 0.25]], dtype)
+        exact = oracle.js_divergence(*rows)
+        computed = js_divergence(*rows, keepdims=False)
+        assert oracle.relative_error(computed, exact) < ROW_ERROR[dtype], (p, q, computed)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("scale", [0.99, 0.5, 0.3, 0.2, 1e-3])
+def test_near_equal_elements_at_the_upper_end(dtype, scale):
+    limits = np.finfo(dtype)
+    rows = np.array([[limits.max * scale, 1], [limits.max * scale * (1 - 8 * limits.eps), 0.5]])
+    rows = rows.astype(dtype)
+    computed, exact = js_divergence(*rows, keepdims=False), oracle.js_divergence(*rows)
+    assert oracle.relative_error(computed, exact) < ROW_ERROR[dtype]
+
+
+LONG = [5_000, 1_000_000, (1 << 20) + 3]
+"""The last is added up in pieces."""
+
+
+def long_rows(rng, length, distinct):
+    """Return which of a few distinct elements stands where, in runs, and how often each does."""
+    index = np.sort(rng.integers(0, distinct, length))
+    return index, [int(count) for count in np.bincount(index, minlength=distinct)]
+
+
+@PRECISIONS
+@pytest.mark.parametrize("distinct", [1, 2, 100])
+@pytest.mark.parametrize("length", LONG)
+def test_long_rows(length, distinct, dtype):
+    """Equal elements are the hardest: their rounding errors do not cancel."""
+    rng = np.random.default_rng(4)
+    index, counts = long_rows(rng, length, distinct)
+    for separation in 10.0 ** rng.uniform(np.log10(cases.EPSILON[dtype]), 0, 8):
+        P = (rng.random(distinct) / length).astype(dtype)
+        Q = (P * (1 + separation * rng.uniform(-1, 1, distinct))).astype(dtype)
+        exact = oracle.repeated(oracle.js_terms(P, Q), counts)
+        columns = [np.stack([x, x], axis=1)[index] for x in (P, Q)]
+        for computed in (
+            js_divergence(P[index], Q[index], keepdims=False),
+            js_divergence(*columns, axis=0)[0, 0],
+        ):
+            assert oracle.relative_error(computed, exact) < ROW_ERROR[dtype], (P, Q)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("distinct", [2, 100])
+@pytest.mark.parametrize("length", LONG)
+def test_long_rows_of_logits(length, distinct, dtype):
+    rng = np.random.default_rng(5)
+    index, counts = long_rows(rng, length, distinct)
+    for separation in 10.0 ** rng.uniform(np.log10(cases.LOGIT_EPSILON[dtype]), 0.5, 4):
+        A = (2 * rng.standard_normal(distinct)).astype(dtype)
+        B = (A + separation * rng.standard_normal(distinct)).astype(dtype)
+        computed = js_divergence_logit(A[index], B[index], keepdims=False)
+        exact = oracle.repeated(oracle.js_terms_logit(A, B, counts), counts)
+        assert oracle.relative_error(computed, exact) < LOGIT_ERROR[dtype], (A, B)
+
+
+EXTREME_LOGITS = {
+    "opposite ends": ([1e308, -1e308, 0], [-1e308, 1e308, 1]),
+    "one end": ([1e308, -1e308, 0], [1e308, -1e308, 1]),
+    "shifted to the other end": ([1e308, 1e308], [-1e308, -1e308]),
+    "shifted by 1e300": ([1e300, 1e300, -np.inf], [0, 0, -np.inf]),
+    "far apart": ([0, -690], [0, -700]),
+    "one category": ([3], [7]),
+    "one category, at the ends": ([1e308], [-1e308]),
+    "the same zeros": ([0, -np.inf, -np.inf], [1, -np.inf, -np.inf]),
+    "other zeros": ([0, -np.inf], [-np.inf, 0]),
+    "a small probability and a zero": ([0, -np.inf, 1], [0, -600, 1]),
+}
+
+
+@pytest.mark.parametrize(("A", "B"), EXTREME_LOGITS.values(), ids=EXTREME_LOGITS)
+def test_extreme_logits(A, B):
+    exact = oracle.js_divergence_logit(A, B)
+    computed = js_divergence_logit(A, B, keepdims=False)
+    assert oracle.relative_error(computed, exact) < LOGIT_ERROR[np.float64]
+    assert worst_error(js_divergence_logit, (A, B), oracle.js_terms_logit(A, B)) < 1e-10
+
+
+def test_the_smallest_logit_difference_is_seen():
+    A = np.linspace(-3, 3, 50)
+    B = A.copy()
+    B[20] = np.nextafter(B[20], 4)
+    exact = oracle.js_divergence_logit(A, B)
+    assert 0 < exact < 1e-34
+    assert oracle.relative_error(js_divergence_logit(A, B, keepdims=False), exact) < 1e-10

@@ -1,0 +1,239 @@
+"""The house's plan, held against the imports that the modules really make."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PACKAGE = "jsdiv_numba"
+ROOT = Path(__file__).parents[1] / PACKAGE
+
+KERNEL_TOOLS = {"_kernels.compile", "_kernels.precision"}
+FILE_TYPES = {"batch.errors", "batch.rows"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    # What compiles.
+    "_kernels": set(),
+    "_kernels.compile": set(),
+    "_kernels.precision": set(),
+    "_kernels.scalar": KERNEL_TOOLS,
+    "_kernels.rows": {*KERNEL_TOOLS, "_kernels.scalar"},
+    "_kernels.columns": {*KERNEL_TOOLS, "_kernels.rows", "_kernels.scalar"},
+    "_kernels.softmax": {*KERNEL_TOOLS, "_kernels.rows", "_kernels.scalar"},
+    "_kernels.logits": {
+        *KERNEL_TOOLS,
+        "_kernels.rows",
+        "_kernels.scalar",
+        "_kernels.softmax",
+    },
+    "_kernels.normalised": {*KERNEL_TOOLS, "_kernels.scalar", "_kernels.rows"},
+    "_kernels.pairs": {*KERNEL_TOOLS, "_kernels.normalised", "_kernels.rows", "_kernels.scalar"},
+    "_kernels.ufuncs": {
+        *KERNEL_TOOLS,
+        "_kernels.columns",
+        "_kernels.logits",
+        "_kernels.normalised",
+        "_kernels.rows",
+        "_kernels.scalar",
+    },
+    # What stands between an array and a kernel.
+    "_arrays": set(),
+    "_threads": set(),
+    "_blocks": {"_arrays", "_threads"},
+    "ufuncs": {"_kernels.pairs", "_kernels.precision", "_kernels.ufuncs"},
+    "_measures": {"_arrays", "_blocks", "_threads", "ufuncs"},
+    "_pairs": {"_arrays", "_blocks", "_threads", "ufuncs"},
+    # The public functions.
+    "divergence": {"_arrays", "_measures"},
+    "distance": {"_arrays", "_measures", "_pairs"},
+    "scalarise": {"_arrays"},
+    "loss": {"_arrays", "divergence", "scalarise"},
+    "__init__": {"_threads", "distance", "divergence", "loss", "scalarise", "ufuncs"},
+    # The command.
+    "batch": set(),
+    "batch.errors": set(),
+    "batch.labels": set(),
+    "batch.quantity": set(),
+    "batch.clustering": set(),
+    "batch.extremes": set(),
+    "batch.rows": {"batch.errors"},
+    "batch.arrays": FILE_TYPES,
+    "batch.parquet": FILE_TYPES,
+    "batch.text": {*FILE_TYPES, "batch.labels"},
+    "batch.readers": {*FILE_TYPES, "batch.arrays", "batch.parquet", "batch.text"},
+    "batch.writers": {"batch.errors"},
+    "batch.comparison": {*FILE_TYPES, "batch.quantity", "distance"},
+    "batch.report": {
+        "batch.comparison",
+        "batch.extremes",
+        "batch.labels",
+        "batch.quantity",
+        "batch.rows",
+    },
+    "batch.picture": {
+        "batch.clustering",
+        "batch.comparison",
+        "batch.labels",
+        "batch.quantity",
+        "batch.rows",
+        "batch.writers",
+    },
+    "batch.jobs": {
+        "batch.comparison",
+        "batch.picture",
+        "batch.quantity",
+        "batch.readers",
+        "batch.report",
+        "batch.writers",
+    },
+    "cli": {"__init__", "batch.errors", "batch.jobs", "batch.quantity"},
+    "__main__": {"cli"},
+}
+"""What each module may import of the package, at its top or late."""
+
+HEAVY_AT_TOP: dict[str, set[str]] = {
+    "_kernels.compile": {"llvmlite", "numba"},
+    "_kernels.pairs": {"numba"},
+    "_kernels.ufuncs": {"numba"},
+    "batch.picture": {"matplotlib"},
+    "batch.report": {"rich"},
+    "cli": {"click"},
+}
+"""Packages heavier than NumPy that a module loads as soon as it is imported."""
+
+HEAVY_WHEN_USED: dict[str, set[str]] = {
+    "batch.clustering": {"scipy"},
+    "batch.parquet": {"pyarrow"},
+    "batch.text": {"pyarrow"},
+    "batch.writers": {"pyarrow"},
+}
+"""Those that only a function of the module imports."""
+
+
+class Import(NamedTuple):
+    """One module that another imports."""
+
+    target: str
+    late: bool
+
+
+def _modules() -> dict[str, Path]:
+    """Return the package's files by the name that the tables use."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        inner = parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
+        found[".".join(inner)] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(name: str) -> list[Import]:
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    late_nodes = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+    }
+    return [
+        Import(target, node in late_nodes)
+        for node in ast.walk(tree)
+        for target in _targets(node, name)
+    ]
+
+
+def _targets(node: ast.AST, importer: str) -> Iterator[str]:
+    """Yield the absolute names that an import statement may load, the module it names first."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = _absolute(node, importer)
+        names = [f"{base}.{alias.name}" for alias in node.names]
+        submodules = [n for n in names if n.removeprefix(f"{PACKAGE}.") in MODULES]
+        yield from submodules
+        if len(submodules) < len(names):
+            yield base
+
+
+def _absolute(node: ast.ImportFrom, importer: str) -> str:
+    if not node.level:
+        return str(node.module)
+    is_package = MODULES[importer].name == "__init__.py"
+    inside = [] if importer == "__init__" else importer.split(".")
+    levels_up = node.level - is_package
+    folder = [PACKAGE, *inside][: len(inside) + 1 - levels_up]
+    return ".".join([*folder, *([node.module] if node.module else [])])
+
+
+def _own(target: str) -> str | None:
+    """Return the tables' name of a module of the package, or None for another's."""
+    if target == PACKAGE:
+        return "__init__"
+    return target.removeprefix(f"{PACKAGE}.") if target.startswith(f"{PACKAGE}.") else None
+
+
+def _own_imports(name: str) -> set[str]:
+    return {own for target, _ in _imports(name) if (own := _own(target)) is not None}
+
+
+def _heavy_imports(name: str, *, late: bool) -> set[str]:
+    light = {*sys.stdlib_module_names, PACKAGE, "numpy"}
+    return {i.target.split(".")[0] for i in _imports(name) if i.late is late} - light
+
+
+def test_every_module_stands_in_the_table():
+    assert set(MODULES) == set(MAY_IMPORT)
+
+
+def test_the_tables_name_modules_that_exist():
+    named = {*HEAVY_AT_TOP, *HEAVY_WHEN_USED}.union(*MAY_IMPORT.values())
+    assert named <= set(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_what_it_may(name):
+    assert _own_imports(name) <= MAY_IMPORT[name]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_heavy_packages_are_imported_where_the_tables_say(name):
+    assert _heavy_imports(name, late=False) == HEAVY_AT_TOP.get(name, set())
+    assert _heavy_imports(name, late=True) == HEAVY_WHEN_USED.get(name, set())
+
+
+def test_imports_point_one_way():
+    TopologicalSorter(MAY_IMPORT).prepare()
+
+
+def test_kernels_know_nothing_of_the_rest_of_the_package():
+    kernels = {name for name in MODULES if name.split(".")[0] == "_kernels"}
+    assert len(kernels) > 1
+    assert set().union(*map(_own_imports, kernels)) <= kernels
+
+
+def test_nothing_but_main_imports_the_command():
+    assert {name for name in MODULES if "cli" in _own_imports(name)} == {"__main__"}
+
+
+@pytest.mark.parametrize(
+    ("importer", "statement", "expected"),
+    [
+        ("loss", "from ._arrays import Axis", ["jsdiv_numba._arrays"]),
+        ("loss", "from . import _arrays", ["jsdiv_numba._arrays"]),
+        ("loss", "from . import __version__", ["jsdiv_numba"]),
+        ("batch.rows", "from ..distance import cdist", ["jsdiv_numba.distance"]),
+        ("batch", "from .rows import fault", ["jsdiv_numba.batch.rows"]),
+        ("cli", "from jsdiv_numba.batch import jobs", ["jsdiv_numba.batch.jobs"]),
+        ("cli", "import jsdiv_numba.loss, numpy.linalg", ["jsdiv_numba.loss", "numpy.linalg"]),
+    ],
+)
+def test_statements_are_read_as_python_reads_them(importer, statement, expected):
+    (node,) = ast.parse(statement).body
+    assert list(_targets(node, importer)) == expected

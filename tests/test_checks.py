@@ -1,0 +1,228 @@
+"""What the functions refuse, and what they say then."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from jsdiv_numba import js_divergence, js_divergence_logit
+
+ROWS = np.full((2, 3), 0.25)
+BOTH = pytest.mark.parametrize(
+    "divergence", [js_divergence, js_divergence_logit], ids=["probabilities", "logits"]
+)
+
+
+def message_of(error, function, *arguments, **options):
+    with pytest.raises(error) as caught:
+        function(*arguments, **options)
+    assert caught.type is error
+    return str(caught.value)
+
+
+REAL = "pass real numbers of at most 64 bits"
+OBJECTS = f"P has dtype object; {REAL}, such as `.astype(float)`, once every entry is a number"
+MASKED = (
+    "P is a masked array with masked entries, which have no divergence; "
+    "pass `.filled(0)`, or only the unmasked rows"
+)
+NOT_REAL = {
+    "complex": ([1j], f"P has dtype complex128; {REAL}, such as `.real` or `abs()` of it"),
+    "longdouble": (
+        np.longdouble([1]),
+        f"P has dtype {np.dtype(np.longdouble)}; {REAL}, such as `.astype(float)`",
+    ),
+    "text": (["a"], f"P has dtype <U1; {REAL}, not text"),
+    "bytes": (b"ab", f"P has dtype |S2; {REAL}, not text"),
+    "dates": (
+        np.array(["2020-01-01"], "M8[D]"),
+        f"P has dtype datetime64[D]; {REAL}, for example `.astype(float)`",
+    ),
+    "structure": (
+        np.zeros(1, [("a", "f8")]),
+        f"P has dtype [('a', '<f8')]; {REAL}, for example `.astype(float)`",
+    ),
+    "fractions": ([Fraction(1, 2)], OBJECTS),
+    "numbers that are too large": ([10**30], OBJECTS),
+    "None": (None, OBJECTS),
+    "generator": ((x for x in [1.0]), OBJECTS),
+    "dictionary": ({"a": 1}, OBJECTS),
+    "masked entries": (np.ma.array([1.0, 2.0], mask=[False, True]), MASKED),
+    "sparse array": (sparse.csr_array(ROWS), "P is a csr_array; make it dense with `.toarray()`"),
+    "sparse matrix": (
+        sparse.coo_matrix(ROWS),
+        "P is a coo_matrix; make it dense with `.toarray()`",
+    ),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("values", "message"), NOT_REAL.values(), ids=NOT_REAL)
+def test_what_is_not_real_is_a_type_error(divergence, values, message):
+    assert message_of(TypeError, divergence, values, [1.0]) == message
+    other = message.replace("P", "Q", 1)
+    assert message_of(TypeError, divergence, [1.0], values) == other
+
+
+FOREIGN = {
+    "__dask_graph__": "use the function of the same name on its blocks (`dask.array.map_blocks`)",
+    "__cuda_array_interface__": "it is on a GPU; copy it to a NumPy array first",
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("marker", "advice"), FOREIGN.items())
+def test_arrays_of_other_libraries_are_not_copied_unasked(divergence, marker, advice):
+    foreign = type("Foreign", (), {marker: {}})()
+    assert message_of(TypeError, divergence, foreign, [1.0]) == f"P is a Foreign; {advice}"
+
+
+@BOTH
+def test_ragged_rows(divergence):
+    message = message_of(ValueError, divergence, [[1, 2], [3]], [1.0])
+    assert message.startswith("P is not an array: ")
+    assert "inhomogeneous" in message
+
+
+@BOTH
+@pytest.mark.parametrize("axis", [-1, None])
+def test_shapes_that_do_not_broadcast(divergence, axis):
+    message = message_of(ValueError, divergence, np.ones((2, 3)), np.ones(4), axis=axis)
+    assert message == "P of shape (2, 3) and Q of shape (4,) do not broadcast"
+
+
+RANGE = "is out of range for the broadcast shape's 2 dimensions"
+KIND = "it must be an integer, a sequence of integers or None"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("axis", "error", "message"),
+    [
+        (2, ValueError, f"axis 2 {RANGE}"),
+        (-3, ValueError, f"axis -3 {RANGE}"),
+        ((0, 5), ValueError, f"axis 5 {RANGE}"),
+        (10**30, ValueError, f"axis {10**30} {RANGE}"),
+        ((1, 1), ValueError, "axis (1, 1) names a dimension twice"),
+        ([0, -2], ValueError, "axis [0, -2] names a dimension twice"),
+        (1.0, TypeError, f"axis is 1.0; {KIND}"),
+        ("0", TypeError, f"axis is '0'; {KIND}"),
+        ((0, None), TypeError, f"axis is None; {KIND}"),
+        ({0}, TypeError, f"axis is {{0}}; {KIND}"),
+    ],
+    ids=str,
+)
+def test_axis(divergence, axis, error, message):
+    assert message_of(error, divergence, ROWS, ROWS, axis=axis) == message
+
+
+@BOTH
+@pytest.mark.parametrize("axis", [1, -2])
+def test_axis_of_scalars(divergence, axis):
+    message = message_of(ValueError, divergence, 1, 2, axis=axis)
+    assert message == f"axis {axis} is out of range for the broadcast shape's 0 dimensions"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "base", [1, 1.0, 0, -2, 0.5, np.nan, np.inf, True, "2", 1j, [2], np.float64(1)], ids=repr
+)
+def test_base(divergence, base):
+    message = message_of(ValueError, divergence, ROWS, ROWS, base=base)
+    assert message == f"base is {base!r}; it must be a finite number above 1, or None for nats"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("workers", "message"),
+    [
+        (0, "workers is 0; it must be positive, or from -1 (every CPU) down to -3 (one CPU)"),
+        (-4, "workers is -4; it must be positive, or from -1 (every CPU) down to -3 (one CPU)"),
+        (1.5, "workers is 1.5; it must be an integer or None"),
+        ("2", "workers is '2'; it must be an integer or None"),
+    ],
+)
+@pytest.mark.parametrize("axis", [-1, None])
+def test_workers(divergence, workers, message, axis, monkeypatch):
+    monkeypatch.setattr("jsdiv_numba._threads.available_cpus", lambda: 3)
+    assert message_of(ValueError, divergence, ROWS, ROWS, workers=workers, axis=axis) == message
+
+
+OUTS = {
+    "list": ([0.0], TypeError, "out is a list; it must be a NumPy array"),
+    "scalar": (np.float64(0), TypeError, "out is a float64; it must be a NumPy array"),
+    "shape": (np.empty(2), ValueError, "out has shape (2,); the result has shape (1,)"),
+    "integer": (np.empty(1, int), TypeError, "out has dtype int64; the result is float64"),
+    "bool": (np.empty(1, bool), TypeError, "out has dtype bool; the result is float64"),
+    "complex": (np.empty(1, complex), TypeError, "out has dtype complex128; the result is float64"),
+    "object": (np.empty(1, object), TypeError, "out has dtype object; the result is float64"),
+    "text": (np.empty(1, "U9"), TypeError, "out has dtype <U9; the result is float64"),
+    "read-only": (np.broadcast_to(0.0, 1), ValueError, "out is read-only"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("out", "error", "message"), OUTS.values(), ids=OUTS)
+@pytest.mark.parametrize("axis", [-1, None])
+def test_out(divergence, out, error, message, axis):
+    assert message_of(error, divergence, ROWS[0], ROWS[0], out=out, axis=axis) == message
+
+
+RULE = "probabilities must be finite and not negative"
+INVALID = [-0.5, -1e-300, -5e-324, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("value", INVALID)
+@pytest.mark.parametrize("name", ["P", "Q"])
+@pytest.mark.parametrize(
+    "options", [{}, {"axis": 0}, {"axis": None}, {"reduce": False}, {"base": 2}], ids=str
+)
+def test_invalid_probabilities(value, name, options):
+    arrays = {"P": ROWS.copy(), "Q": ROWS.copy()}
+    arrays[name][1, 2] = value
+    message = message_of(ValueError, js_divergence, **arrays, **options)
+    assert message == f"{name}[1, 2] is {value}; {RULE}"
+
+
+@pytest.mark.parametrize(
+    ("P", "Q", "place"),
+    [
+        (-1, 0.5, "P is -1"),
+        ([1, -2, -3], [1, 2, 3], "P[1] is -2"),
+        (np.array([1, -2], np.int8), 1, "P[1] is -2"),
+        (np.array([1, -2], np.float16), 1, "P[1] is -2.0"),
+        (np.array([1, -2], ">f4"), 1, "P[1] is -2.0"),
+        ([1, 2], [[0, 0], [-1, 0]], "Q[1, 0] is -1"),
+        ([[np.nan, 1]], [[1, -1]], "Q[0, 1] is -1"),
+        ([[np.inf, np.inf]], [[1, np.inf]], "P[0, 0] is inf"),
+        ([[1, 2], [3, 4]], [np.nan, -np.inf], "Q[1] is -inf"),
+        ([np.inf, 0], [np.inf, 1], "P[0] is inf"),
+    ],
+)
+def test_the_first_invalid_probability_is_named(P, Q, place):
+    assert message_of(ValueError, js_divergence, P, Q) == f"{place}; {RULE}"
+    assert message_of(ValueError, js_divergence, P, Q, reduce=False) == f"{place}; {RULE}"
+
+
+@pytest.mark.parametrize("length", [50, 5_000, 300_000, (1 << 20) + 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_invalid_probability_among_many_is_found(length, dtype):
+    for place in (0, length // 2, length - 1):
+        rows = np.full((2, length), 0.5, dtype)
+        rows[1, place] = -np.finfo(dtype).smallest_subnormal
+        message = message_of(ValueError, js_divergence, *rows)
+        assert message == f"Q[{place}] is {rows[1, place]}; {RULE}"
+        assert message_of(ValueError, js_divergence, *rows, reduce=False) == message
+
+
+@pytest.mark.parametrize("axis", [-1, 0, None])
+@pytest.mark.parametrize("reduce", [True, False])
+def test_infinite_logits(axis, reduce):
+    logits = ROWS.copy()
+    logits[1, 0] = np.inf
+    for arrays, name in (((logits, ROWS), "P"), ((-logits, logits), "Q")):
+        message = message_of(ValueError, js_divergence_logit, *arrays, axis=axis, reduce=reduce)
+        assert message == (
+            f"{name}[1, 0] is inf; logits may be -inf, a probability of 0, but not +inf"
+        )

@@ -1,0 +1,45 @@
+"""What the documentation shows and doctest cannot run: terminals, lists of pages and of names."""
+
+import re
+import shutil
+from pathlib import Path
+
+import jsdiv_numba
+from jsdiv_numba import cli
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_guide_shows_what_the_command_prints(tmp_path, monkeypatch, capsys):
+    guide = (DOCS / "guide" / "command.md").read_text(encoding="utf-8")
+    console = re.search(r"^```console\n\$ jsdiv ([^\n]+)\n(.*?)^```", guide, re.M | re.S)
+    assert console is not None
+    arguments, shown = console.groups()
+    shutil.copy(DOCS / "examples" / "letters.csv", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments.split()) == 0
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert printed == shown.splitlines()
+
+
+def test_every_page_is_in_the_table_of_contents():
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    listed = {
+        line
+        for tree in re.findall(r"^```{toctree}\n(.*?)^```", index, re.M | re.S)
+        for line in tree.splitlines()
+        if line and not line.startswith(":")
+    }
+    pages = {
+        str(path.relative_to(DOCS).with_suffix(""))
+        for pattern in ("*.md", "*.rst")
+        for path in DOCS.rglob(pattern)
+        if "_build" not in path.parts
+    }
+    assert listed == pages - {"index"}
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = "".join(path.read_text(encoding="utf-8") for path in (DOCS / "api").glob("*.rst"))
+    described = re.findall(r"^\.\. (?:autofunction|autoclass|data):: (\w+)$", pages, re.M)
+    assert sorted(described) == [name for name in jsdiv_numba.__all__ if name != "__version__"]

@@ -1,0 +1,93 @@
+"""First use: compiled once, by any number of threads, and found again by other processes."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jsdiv_numba import js_divergence, js_divergence_logit, js_sum, js_sum_logit, js_term
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_program(program):
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+RACE = """
+import threading
+from collections import Counter
+import numpy as np
+from jsdiv_numba import js_divergence
+from jsdiv_numba._kernels import ufuncs
+
+compiled, compile_ufunc = Counter(), ufuncs.compile_ufunc
+def counting(*arguments):
+    compiled.update([arguments])
+    return compile_ufunc(*arguments)
+ufuncs.compile_ufunc = counting
+
+P, Q = np.random.default_rng(0).random((2, 1000, 400))
+together, results = threading.Barrier(8), {}
+def first_use(name):
+    together.wait()
+    results[name] = js_divergence(P, Q, workers=1 + name % 3), js_divergence(P, Q, reduce=False)
+threads = [threading.Thread(target=first_use, args=(name,)) for name in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+
+sums, terms = results[0]
+assert len(results) == 8
+assert all(np.array_equal(s, sums) and np.array_equal(t, terms) for s, t in results.values())
+assert np.allclose(terms.sum(axis=-1, keepdims=True), sums, rtol=1e-13)
+assert compiled == {("js_sum", ("float64",)): 1, ("js_term", ("float64",)): 1}, compiled
+"""
+
+
+def test_eight_threads_compile_once():
+    run_program(RACE)
+
+
+FORK = """
+import os, warnings
+import numpy as np
+from jsdiv_numba import js_divergence
+
+warnings.simplefilter("ignore", DeprecationWarning)
+P, Q = np.random.default_rng(0).random((2, 1000, 400))
+before = js_divergence(P, Q, workers=3)
+child = os.fork()
+if not child:
+    os._exit(not np.array_equal(js_divergence(P, Q, workers=3), before))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert np.array_equal(js_divergence(P, Q, workers=3), before)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_a_forked_child_uses_what_is_compiled():
+    run_program(FORK)
+
+
+PICKLED = [js_divergence, js_divergence_logit, js_term, js_sum, js_sum_logit]
+
+
+@pytest.mark.parametrize("function", PICKLED, ids=lambda function: function.__name__)
+def test_functions_and_ufuncs_are_pickled_by_name(function):
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        pickled = pickle.dumps(function, protocol)
+        assert len(pickled) < 100
+        assert pickle.loads(pickled) is function
+    assert copy.deepcopy(function) is function
+
+
+def test_a_pickled_ufunc_is_built_where_it_is_read():
+    run_program(
+        f"import pickle; ufunc = pickle.loads({pickle.dumps(js_term)!r}); "
+        "assert ufunc(0.5, 0.5) == 0; import jsdiv_numba; assert ufunc is jsdiv_numba.js_term"
+    )
