@@ -83,7 +83,7 @@ POLYNOMIALS = {
     ("FLOAT32", "lesser"): (atanh_tail, lesser_interval(0.75), 4),
     ("FLOAT32", "greater"): (atanh_tail, GREATER_INTERVAL, 4),
     ("FLOAT32", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.0, 1.0)), 6),
-    ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 5),
+    ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 4),
     ("FLOAT64", "lesser"): (atanh_tail, lesser_interval(0.5), 7),
     ("FLOAT64", "greater"): (atanh_tail, GREATER_INTERVAL, 9),
     ("FLOAT64", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.24267578125, 0.87890625)), 12),

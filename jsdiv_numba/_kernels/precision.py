@@ -4,7 +4,6 @@ The coefficients are made by ``python -m tests.coefficients``; a test holds them
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,14 +67,6 @@ class Precision:
     exp_min: float
     """Exponentials of numbers below this are taken as 0."""
 
-    @cached_property
-    def ln2_parts(self) -> tuple[Any, Any]:
-        """ln(2) as a part with trailing zeros, exact times any exponent, and the rest."""
-        exact = np.log(np.longdouble(2))
-        bits = self.Float(exact).view(self.Int) & self.Int(-(1 << (self.mantissa // 2)))
-        high = self.Int(bits).view(self.Float)
-        return high, self.Float(exact - np.longdouble(high))
-
 
 FLOAT32 = Precision(
     Float=np.float32,
@@ -105,11 +96,10 @@ FLOAT32 = Precision(
     log2_split=0.9428090415820634,
     log2_centres=(1.0, 1.0),
     exponential=(
-        0.5,
-        0.16666577,
-        0.0416665546,
-        0.00836318503,
-        0.00139261911,
+        0.499997488,
+        0.166666308,
+        0.0418338711,
+        0.00835720971,
     ),
     tiny=-70,
     lift=60,

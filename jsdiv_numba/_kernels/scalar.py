@@ -141,25 +141,25 @@ def _js_term(precision, term, lift_of):
 
 def _exp(precision):
     Float, Int = precision.Float, precision.Int
-    mantissa, bias = Int(precision.mantissa), Int(precision.Float(1).view(precision.Int))
+    mantissa = Int(precision.mantissa)
+    # Its last bits, those of the rounded multiple of ln 2, shift into the exponent's place.
     magic = Float(1.5 * 2**precision.mantissa)
-    magic_bits = magic.view(Int)
-    log2_e, one, zero = Float(1 / np.log(2)), Float(1), Float(0)
-    ln2_high, ln2_low = precision.ln2_parts
+    log2_e, minus_ln2, zero = Float(1 / np.log(2)), Float(-np.log(2)), Float(0)
     lowest = Float(precision.exp_min)
-    tail = _descending(precision, precision.exponential)
+    series = _descending(precision, (1.0, 1.0, *precision.exponential))
 
     @formula
     def exp(x):
-        """Return e^x for x <= 0; 0 where it would be all but subnormal; NaN for NaN."""
+        """Return e^x for x <= 0; 0 where it would be all but subnormal.
+
+        For NaN it is a NaN, but for one whose payload is not 0.
+        """
         y = where(x < lowest, lowest, x)
         shifted = fma(y, log2_e, magic)
-        k = shifted - magic
-        r = fma(-k, ln2_low, fma(-k, ln2_high, y))
-        mantissa_part = fma(r * r, horner(r, tail), r) + one
-        exponent_bits = Int(bits_of(shifted) - magic_bits)
-        power = float_of(Int(Int(exponent_bits << mantissa) + bias))
-        return where(x < lowest, zero, mantissa_part * power)
+        r = fma(shifted - magic, minus_ln2, y)
+        power = Int(bits_of(shifted) << mantissa)
+        value = float_of(Int(bits_of(horner(r, series)) + power))
+        return where(x < lowest, zero, value)
 
     return exp
 

@@ -53,7 +53,8 @@ def _exponentials(precision):
             part, part_moment = exponential_block(row, top, values, start, size)
             total += part
             moment += part_moment
-        return total, moment
+        # A NaN in the row may have left the sum finite, but not this.
+        return (moment if np.isnan(moment) else total), moment
 
     return exponentials
 

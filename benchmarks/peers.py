@@ -1,0 +1,220 @@
+"""This library and its peers: one call of each, and what it claims to return.
+
+Every call takes two matrices. A peer that is not installed is left out.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+OURS = "jsdiv_numba"
+
+Call = Callable[[Any, Any], Any]
+
+
+def _as_it_is(matrix: np.ndarray) -> Any:
+    return matrix
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A function of two matrices, on one thread."""
+
+    name: str
+    call: Call
+    normalises: bool
+    """Whether the rows are divided by their sums."""
+
+    root: bool
+    """Whether it returns the distance, the square root of the divergence."""
+
+    prepare: Callable[[np.ndarray], Any] = _as_it_is
+    """Brings an input into the peer's own kind of array, which is not timed."""
+
+
+def _our_rows() -> Peer:
+    import jsdiv_numba
+
+    def call(P: Any, Q: Any) -> Any:
+        return jsdiv_numba.js_divergence(P, Q, keepdims=False, workers=1)
+
+    return Peer(OURS, call, normalises=False, root=False)
+
+
+def _our_pairs() -> Peer:
+    import jsdiv_numba
+
+    def call(XA: Any, XB: Any) -> Any:
+        return jsdiv_numba.cdist(XA, XB, workers=1)
+
+    return Peer(OURS, call, normalises=True, root=True)
+
+
+def _our_logits() -> Peer:
+    import jsdiv_numba
+
+    def call(P: Any, Q: Any) -> Any:
+        return jsdiv_numba.js_divergence_logit(P, Q, keepdims=False, workers=1)
+
+    return Peer(OURS, call, normalises=True, root=False)
+
+
+def _numkong_rows() -> Peer:
+    import numkong
+
+    return Peer("NumKong", numkong.jsd, normalises=False, root=True)
+
+
+def _numkong_pairs() -> Peer:
+    import numkong
+
+    def call(XA: Any, XB: Any) -> Any:
+        return numkong.cdist(XA, XB, "jensenshannon")
+
+    return Peer("NumKong", call, normalises=False, root=True)
+
+
+def _simsimd_rows() -> Peer:
+    import simsimd
+
+    return Peer("SimSIMD", simsimd.jensenshannon, normalises=False, root=True)
+
+
+def _simsimd_pairs() -> Peer:
+    import simsimd
+
+    def call(XA: Any, XB: Any) -> Any:
+        return simsimd.cdist(XA, XB, "jensenshannon")
+
+    return Peer("SimSIMD", call, normalises=False, root=True)
+
+
+def _scipy_rows() -> Peer:
+    from scipy.spatial.distance import jensenshannon
+
+    def call(P: Any, Q: Any) -> Any:
+        # Where its sum comes out below 0, SciPy warns of the square root.
+        with np.errstate(invalid="ignore"):
+            return jensenshannon(P, Q, axis=1)
+
+    return Peer("SciPy", call, normalises=True, root=True)
+
+
+def _scipy_pairs() -> Peer:
+    from scipy.spatial.distance import cdist
+
+    def call(XA: Any, XB: Any) -> Any:
+        return cdist(XA, XB, "jensenshannon")
+
+    return Peer("SciPy", call, normalises=True, root=True)
+
+
+def _scikit_learn_pairs() -> Peer:
+    from scipy.spatial.distance import jensenshannon
+    from sklearn.metrics import pairwise_distances
+
+    def call(XA: Any, XB: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            return pairwise_distances(
+                XA, XB, metric=jensenshannon, ensure_all_finite="allow-nan"
+            )
+
+    return Peer("scikit-learn", call, normalises=True, root=True)
+
+
+def _hypercoil_formula(array_module: Any, log: Call) -> Call:
+    """Return hypercoil's `js_divergence`, with its epsilon in the logarithms."""
+
+    def kl_divergence(P: Any, M: Any, eps: float) -> Any:
+        return ((P + eps) * log((P + eps) / (M + eps))).sum(-1)
+
+    def js_divergence(P: Any, Q: Any) -> Any:
+        eps, M = array_module.finfo(P.dtype).eps, (P + Q) / 2
+        return (kl_divergence(P, M, eps) + kl_divergence(Q, M, eps)) / 2
+
+    return js_divergence
+
+
+def _jax() -> Any:
+    # Read when JAX is first imported.
+    one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    os.environ.setdefault("XLA_FLAGS", one_thread)
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    return jax
+
+
+def _jax_peer(of_logits: bool) -> Peer:
+    jax = _jax()
+    js_divergence = _hypercoil_formula(jax.numpy, jax.numpy.log)
+
+    def from_logits(P: Any, Q: Any) -> Any:
+        return js_divergence(jax.nn.softmax(P, axis=-1), jax.nn.softmax(Q, axis=-1))
+
+    jitted = jax.jit(from_logits if of_logits else js_divergence)
+
+    def call(P: Any, Q: Any) -> Any:
+        return jitted(P, Q).block_until_ready()
+
+    return Peer("JAX", call, normalises=of_logits, root=False, prepare=jax.numpy.asarray)
+
+
+def _torch_peer(of_logits: bool) -> Peer:
+    import torch
+
+    torch.set_num_threads(1)
+    js_divergence = _hypercoil_formula(torch, torch.log)
+
+    def from_logits(P: Any, Q: Any) -> Any:
+        return js_divergence(torch.softmax(P, -1), torch.softmax(Q, -1))
+
+    call = from_logits if of_logits else js_divergence
+    return Peer("PyTorch", call, normalises=of_logits, root=False, prepare=torch.from_numpy)
+
+
+Loaders = dict[str, Callable[[], Peer]]
+
+ROWS: Loaders = {
+    OURS: _our_rows,
+    "NumKong": _numkong_rows,
+    "SimSIMD": _simsimd_rows,
+    "SciPy": _scipy_rows,
+    "JAX": lambda: _jax_peer(False),
+    "PyTorch": lambda: _torch_peer(False),
+}
+LOGITS: Loaders = {
+    OURS: _our_logits,
+    "JAX": lambda: _jax_peer(True),
+    "PyTorch": lambda: _torch_peer(True),
+}
+PAIRS: Loaders = {
+    OURS: _our_pairs,
+    "NumKong": _numkong_pairs,
+    "SimSIMD": _simsimd_pairs,
+    "SciPy": _scipy_pairs,
+    "scikit-learn": _scikit_learn_pairs,
+}
+
+
+def installed(loaders: Loaders) -> list[Peer]:
+    """Return those that can be imported."""
+    found = []
+    for load in loaders.values():
+        try:
+            found.append(load())
+        except ImportError:
+            continue
+    return found
+
+
+def note_on_missing(*loaders: Loaders) -> str:
+    """Return a sentence on the peers that are left out, or nothing."""
+    names = dict.fromkeys(name for each in loaders for name in each)
+    found = {peer.name for each in loaders for peer in installed(each)}
+    missing = [name for name in names if name not in found]
+    return f"Not installed and left out: {', '.join(missing)}." if missing else ""
