@@ -17,7 +17,6 @@ from mpmath import mp, sqrt
 import jsdiv_numba
 from tests import cases, oracle
 
-
 DIGITS = 150
 """In ten thousand cases there are rows, sparse or from logits, that differ after the 60th."""
 

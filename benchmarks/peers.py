@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial import distance
+
+import jsdiv_numba
 
 OURS = "jsdiv_numba"
 
@@ -36,8 +39,6 @@ class Peer:
 
 
 def _our_rows() -> Peer:
-    import jsdiv_numba
-
     def call(P: Any, Q: Any) -> Any:
         return jsdiv_numba.js_divergence(P, Q, keepdims=False, workers=1)
 
@@ -45,8 +46,6 @@ def _our_rows() -> Peer:
 
 
 def _our_pairs() -> Peer:
-    import jsdiv_numba
-
     def call(XA: Any, XB: Any) -> Any:
         return jsdiv_numba.cdist(XA, XB, workers=1)
 
@@ -54,8 +53,6 @@ def _our_pairs() -> Peer:
 
 
 def _our_logits() -> Peer:
-    import jsdiv_numba
-
     def call(P: Any, Q: Any) -> Any:
         return jsdiv_numba.js_divergence_logit(P, Q, keepdims=False, workers=1)
 
@@ -93,33 +90,28 @@ def _simsimd_pairs() -> Peer:
 
 
 def _scipy_rows() -> Peer:
-    from scipy.spatial.distance import jensenshannon
-
     def call(P: Any, Q: Any) -> Any:
         # Where its sum comes out below 0, SciPy warns of the square root.
         with np.errstate(invalid="ignore"):
-            return jensenshannon(P, Q, axis=1)
+            return distance.jensenshannon(P, Q, axis=1)
 
     return Peer("SciPy", call, normalises=True, root=True)
 
 
 def _scipy_pairs() -> Peer:
-    from scipy.spatial.distance import cdist
-
     def call(XA: Any, XB: Any) -> Any:
-        return cdist(XA, XB, "jensenshannon")
+        return distance.cdist(XA, XB, "jensenshannon")
 
     return Peer("SciPy", call, normalises=True, root=True)
 
 
 def _scikit_learn_pairs() -> Peer:
-    from scipy.spatial.distance import jensenshannon
     from sklearn.metrics import pairwise_distances
 
     def call(XA: Any, XB: Any) -> Any:
         with np.errstate(invalid="ignore"):
             return pairwise_distances(
-                XA, XB, metric=jensenshannon, ensure_all_finite="allow-nan"
+                XA, XB, metric=distance.jensenshannon, ensure_all_finite="allow-nan"
             )
 
     return Peer("scikit-learn", call, normalises=True, root=True)

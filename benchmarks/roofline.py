@@ -41,8 +41,9 @@ def instruction_set() -> str:
     return "AVX-512" if has_avx512() else "no AVX-512"
 
 
-def vector_bytes() -> int:
-    return 64 if has_avx512() else 32
+def lanes_of(dtype: type) -> int:
+    """Return how many numbers a vector register holds."""
+    return (64 if has_avx512() else 32) // np.dtype(dtype).itemsize
 
 
 @cache
@@ -52,16 +53,16 @@ def peak_kernel(dtype: type, with_integers: bool) -> Any:
     Each turn does `CHAINS` fused multiply-adds and, with integers, as many additions
     and exclusive ors, which many processors do beside them.
     """
-    lanes = vector_bytes() // np.dtype(dtype).itemsize
-    number = ir.FloatType() if dtype is np.float32 else ir.DoubleType()
-    floats, integers = (ir.VectorType(kind, lanes) for kind in (number, _integer(number)))
+    lanes, bits = lanes_of(dtype), 8 * np.dtype(dtype).itemsize
+    floats = ir.VectorType(ir.FloatType() if bits == 32 else ir.DoubleType(), lanes)
+    integers = ir.VectorType(ir.IntType(bits), lanes)
 
     def spread(kind: Any, value: float) -> Any:
         return ir.Constant(kind, [value] * lanes)
 
     def turn(builder: Any, chains: list[Any], counters: list[Any]) -> None:
-        fma = builder.module.declare_intrinsic(
-            "llvm.fma", [floats], ir.FunctionType(floats, [floats] * 3)
+        fma = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(floats, [floats] * 3), f"llvm.fma.v{lanes}f{bits}"
         )
         for k, chain in enumerate(chains):
             half = spread(floats, 0.5)
@@ -69,8 +70,8 @@ def peak_kernel(dtype: type, with_integers: bool) -> Any:
             if with_integers:
                 counter = counters[k % len(counters)]
                 combine = builder.add if k < len(counters) else builder.xor
-                value = combine(builder.load(counter), spread(integers, 0x1234567))
-                builder.store(value, counter)
+                operand = spread(integers, 0x1234567 if k < len(counters) else 0x7654321)
+                builder.store(combine(builder.load(counter), operand), counter)
 
     def total(builder: Any, chains: list[Any], counters: list[Any]) -> Any:
         values = [builder.load(chain) for chain in chains]
@@ -81,10 +82,12 @@ def peak_kernel(dtype: type, with_integers: bool) -> Any:
         return result
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        chains = [cgutils.alloca_once_value(builder, spread(floats, k)) for k in range(CHAINS)]
-        counters = [
-            cgutils.alloca_once_value(builder, spread(integers, k)) for k in range(CHAINS // 2)
-        ]
+        def registers(kind: Any, number: int) -> list[Any]:
+            # From 2 on: 1 times a half plus a half would be folded.
+            starts = [spread(kind, k) for k in range(2, number + 2)]
+            return [cgutils.alloca_once_value(builder, start) for start in starts]
+
+        chains, counters = registers(floats, CHAINS), registers(integers, CHAINS // 2)
         with cgutils.for_range(builder, args[0]):
             turn(builder, chains, counters)
         data = context.make_array(signature.args[1])(context, builder, args[1]).data
@@ -96,20 +99,16 @@ def peak_kernel(dtype: type, with_integers: bool) -> Any:
     def work(typingctx: Any, turns: Any, result: Any) -> Any:
         return types.none(types.intp, result), codegen
 
-    def kernel(turns, result):  # type: ignore[no-untyped-def]
+    def kernel(turns: int, result: np.ndarray) -> None:
         work(turns, result)
 
     return njit(nogil=True)(kernel)
 
 
-def _integer(number: Any) -> Any:
-    return ir.IntType(32 if isinstance(number, ir.FloatType) else 64)
-
-
 def peak_work(dtype: type, with_integers: bool, turns: int) -> tuple[Callable[[], None], float]:
     """Return a call of the kernel, and how many operations on single elements it does."""
     kernel = peak_kernel(dtype, with_integers)
-    lanes = vector_bytes() // np.dtype(dtype).itemsize
+    lanes = lanes_of(dtype)
 
     def call() -> None:
         # A result of its own: threads that share a cache line wait for each other.

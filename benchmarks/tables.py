@@ -7,8 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsdiv_numba
+
 PACKAGES = (
-    "jsdiv_numba numba llvmlite numpy scipy numkong simsimd scikit-learn jax torch mpmath".split()
+    *("numba", "llvmlite", "numpy", "scipy", "mpmath"),
+    *("numkong", "simsimd", "scikit-learn", "jax", "torch"),
 )
 
 
@@ -56,7 +59,10 @@ class Line:
         return self.what, significant(ratio), *bounds, *measured
 
 
-HEADINGS = "ratio|measured|at least|beyond|met|ours|other|share of roofline".split("|")
+HEADINGS = (
+    *("ratio", "measured", "at least", "beyond", "met"),
+    *("ours", "other", "share of roofline"),
+)
 
 
 def table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -70,22 +76,23 @@ def ratios(lines: Iterable[Line]) -> str:
 
 def significant(number: float) -> str:
     """Write two decimals of small numbers and none of large ones."""
-    return f"{number:.2f}" if number < 10 else f"{number:,.0f}"
+    return f"{number:,.{2 if number < 10 else 1 if number < 100 else 0}f}"
 
 
 def rate(per_second: float) -> str:
     """Write elements in a second."""
-    for factor, unit in ((1e9, "G/s"), (1e6, "M/s")):
-        if per_second >= factor:
-            break
-    return f"{per_second / factor:.3g} {unit}"
+    return _in_units(per_second, {"G/s": 1e9, "M/s": 1e6})
 
 
 def duration(seconds: float) -> str:
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= factor:
-            break
-    return f"{seconds / factor:.3g} {unit}"
+    return _in_units(seconds, {"s": 1.0, "ms": 1e-3, "µs": 1e-6})
+
+
+def _in_units(amount: float, units: dict[str, float]) -> str:
+    """Write in the largest unit of which there is one, or in the smallest."""
+    largest = (unit for unit, size in units.items() if amount >= size)
+    unit = next(largest, list(units)[-1])
+    return f"{amount / units[unit]:.3g} {unit}"
 
 
 def percent(share: float) -> str:
@@ -103,7 +110,7 @@ def processor() -> str:
 
 
 def versions() -> str:
-    found = [f"Python {platform.python_version()}"]
+    found = [f"Python {platform.python_version()}", f"jsdiv_numba {jsdiv_numba.__version__}"]
     for package in PACKAGES:
         try:
             found.append(f"{package} {importlib.metadata.version(package)}")

@@ -63,10 +63,17 @@ def calls_for(call: Callable[[], Any], seconds: float) -> int:
 
 
 class Threads:
-    """A reference kernel's parts, spread over threads that take one after the other."""
+    """Threads that take one part of a reference kernel's work after the other."""
 
     def __init__(self, number: int) -> None:
-        self.pool = ThreadPoolExecutor(number)
+        self.number, self.pool = number, ThreadPoolExecutor(number)
 
     def run(self, part: Callable[[int], Any], parts: int) -> None:
-        list(self.pool.map(part, range(parts)))
+        remaining = iter(range(parts))
+
+        def work() -> None:
+            for i in remaining:
+                part(i)
+
+        for done in [self.pool.submit(work) for _ in range(self.number)]:
+            done.result()

@@ -83,8 +83,8 @@ class Comparison:
         self.inputs = {a[0]: a[1], b[0]: b[1]}
         self.dtype, self.workers = dtype, workers
         self.root, self.factor = root, 1.0 / log_base
-        self.a = _unprepared(a[1], dtype)
-        self.b = self.a if b[1] is a[1] else _unprepared(b[1], dtype)
+        self.a = _unprepared(*a, dtype)
+        self.b = self.a if b[1] is a[1] else _unprepared(*b, dtype)
         self.kernel = pair_kernel(dtype.char)
         self.spread = max(a[1].shape[1], 1).bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
@@ -151,11 +151,24 @@ class Comparison:
         ]
 
 
-def _unprepared(matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
+def _unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
     # The kernel reads the rows as given again where a pair is close: aligned, and native.
     given = matrix
-    if matrix.dtype is not dtype or not matrix.flags.aligned:
+    if matrix.dtype.kind == "f" and matrix.dtype.itemsize > dtype.itemsize:
+        _arrays.check_probabilities(**{name: matrix})
+        given = _narrowed(matrix, dtype)
+    elif matrix.dtype is not dtype or not matrix.flags.aligned:
         given = np.require(matrix, dtype, "A")
     number, length = given.shape
     shape = -(-number // TOGETHER) * TOGETHER, -(-max(length, 1) // LANES) * LANES
     return Rows(given, np.zeros(shape, dtype), np.empty((number, KNOWN), np.float64))
+
+
+def _narrowed(matrix: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Return the rows times powers of two, which normalisation undoes, so that they fit."""
+    _, exponents = np.frexp(matrix.max(axis=1, initial=0, keepdims=True))
+    scales = np.ldexp(1.0, np.clip(-exponents, -1000, 1000))
+    narrowed = np.empty(matrix.shape, dtype)
+    with np.errstate(under="ignore"):
+        np.multiply(matrix, scales, out=narrowed, casting="same_kind")
+    return narrowed

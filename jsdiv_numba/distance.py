@@ -166,6 +166,7 @@ def cdist(
     root, log_base = _takes_root(metric), _arrays.log_base(base) or 1.0
     kind = _precision(dtype, XA, XB)
     result = _arrays.result_array(out, (len(XA), len(XB)), kind)
+    XA, XB = _apart(XA, out), _apart(XB, out)
 
     def place(block: _pairs.Block) -> FloatArray:
         return result[block.i_start : block.i_stop, block.j_start : block.j_stop]
@@ -252,6 +253,7 @@ def pdist(
     kind = _precision(dtype, X)
     number = len(X)
     result = _arrays.result_array(out, (number * (number - 1) // 2,), kind)
+    X = _apart(X, out)
 
     def buffer(block: _pairs.Block) -> FloatArray:
         return np.empty(block.shape, kind)
@@ -284,3 +286,8 @@ def _precision(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any
         if np.dtype(dtype) == kind:
             return kind
     raise ValueError(f"dtype is {np.dtype(dtype)}; it must be float32 or float64")
+
+
+def _apart(matrix: FloatArray, out: FloatArray | None) -> FloatArray:
+    """Return a matrix that stays as it is while `out` is written."""
+    return matrix.copy() if out is not None and np.may_share_memory(matrix, out) else matrix

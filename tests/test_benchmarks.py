@@ -1,9 +1,23 @@
-"""The script behind the table of worst errors: it has to find an error where there is one."""
+"""The scripts of `benchmarks`: they have to find an error where there is one, and to run."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks import accuracy
+from benchmarks import (
+    accuracy,
+    assembly,
+    memory,
+    pairs,
+    peers,
+    picture,
+    report,
+    rows,
+    tables,
+    timing,
+)
 from tests import cases
 
 
@@ -53,3 +67,122 @@ def test_infinite_logits_are_reported_as_python_writes_them():
     pair = np.array([0.0, -np.inf]), np.array([1.0, 2.0])
     report = accuracy.report(accuracy.Worst(_path([], 1e-15), "logits", np.float64, 1.0, pair))
     assert "P = np.array([0.0, -np.inf], np.float64)" in report.splitlines()
+
+
+def test_a_ratio_is_compared_with_its_goal():
+    goal, of_times = tables.Goal(1.0, 1.4), tables.Goal(0.7, 0.4, smaller_is_better=True)
+    assert [goal.met(ratio) for ratio in (0.9, 1.0, 1.4)] == ["**no**", "yes", "beyond"]
+    assert [of_times.met(ratio) for ratio in (0.8, 0.7, 0.4)] == ["**no**", "yes", "beyond"]
+    assert tables.Goal().met(3.0) == ""
+
+
+def test_all_contenders_are_called_in_turn_after_a_warm_up():
+    calls = []
+    contenders = [
+        timing.Contender("a", lambda: calls.append("a"), repeats=2),
+        timing.Contender("b", lambda: calls.append("b"), repeats=1),
+    ]
+    assert set(timing.median_seconds(contenders)) == {"a", "b"}
+    assert calls == ["a", "b", "a", "b", "a"]
+
+
+def test_threads_take_every_part_once():
+    taken = []
+    timing.Threads(2).run(taken.append, 9)
+    assert sorted(taken) == list(range(9))
+
+
+class _Kernel:
+    def __init__(self, assembly):
+        self.inspect_asm = lambda: {(): assembly}
+
+
+LOOP = """
+.LBB0_1:
+\tvpsrad\t$23, %zmm1, %zmm2
+.LBB0_2:
+\tvmovups\t(%rax), %zmm1
+\tvpsrad\t$23, %zmm1, %zmm2
+\tvfmadd213ps\t%zmm3, %zmm2, %zmm1
+\tvpsrad\t$23, %zmm1, %zmm2
+\tvaddps\t%zmm3, %zmm2, %zmm1
+\taddq\t$32, %rax
+\tjne\t.LBB0_2
+\tjne\t.LBB0_1
+"""
+
+
+def test_the_arithmetic_of_the_innermost_loop_is_counted():
+    loop = assembly.hot_loop(_Kernel(LOOP))
+    assert (loop.vectors, loop.per_vector, loop.width) == (2, 2.0, 64)
+    assert assembly.hot_loop(_Kernel("foo:\n\tret\n")) is None
+
+
+def test_a_page_is_filled_in_with_what_its_scripts_print(monkeypatch, tmp_path):
+    page = tmp_path / "page.md"
+    empty = "A\n<!-- begin: benchmarks.rows --quick -->\n{}<!-- end: benchmarks.rows -->\nB\n"
+    page.write_text(empty.format("old\n"))
+    monkeypatch.setattr(report, "output_of", lambda script, arguments: f"{script}{arguments}!")
+    for _ in range(2):
+        report.main([str(page)])
+        assert page.read_text() == empty.format("\nbenchmarks.rows --quick!\n\n")
+
+
+def test_an_answer_that_is_not_a_number_is_drawn_where_no_digit_is_right():
+    assert [picture.drawn(error) for error in (1e-7, np.nan, np.inf, 40.0)] == [1e-7, 1, 1, 1]
+
+
+SIZES = {
+    rows: {"rows": 20, "length": 8, "peak_turns": 10, "small_seconds": 1e-5},
+    pairs: {
+        "rows": {np.float32: 8, np.float64: 8},
+        "near": 100,
+        "second": 8,
+        "length": 8,
+        "given": dict.fromkeys(peers.PAIRS, 2),
+        "dimensions": (10,),
+        "numbers": (10,),
+        "peak_turns": 100,
+        "small_seconds": 1e-5,
+    },
+}
+
+
+@pytest.mark.parametrize("script", SIZES)
+def test_every_line_of_the_tables_is_there_and_the_picture_can_be_drawn(
+    script, monkeypatch, tmp_path, capsys
+):
+    quick = replace(script.QUICK, judged=1, **SIZES[script])
+    monkeypatch.setattr(script, "QUICK", quick)
+    # Not in four processes of its own, which is slow.
+    monkeypatch.setattr(memory, "beyond", lambda *shape: 1e6)
+    # As where no peer but SciPy is installed.
+    for name in ("ROWS", "LOGITS", "PAIRS"):
+        loaders = getattr(peers, name)
+        kept = {key: loaders[key] for key in (peers.OURS, "SciPy") if key in loaders}
+        monkeypatch.setattr(peers, name, kept)
+    written, image = tmp_path / "points.json", tmp_path / "picture.png"
+    script.main(["--quick", "--json", str(written)])
+    printed = capsys.readouterr().out
+    for dtype in ("float32", "float64"):
+        assert f"| {dtype} | jsdiv_numba | " in printed
+        assert f"| {dtype} | SciPy | " in printed
+    assert {point["peer"] for point in json.loads(written.read_text())} == {peers.OURS, "SciPy"}
+    picture.main([str(written), str(image)])
+    assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_memory_that_a_call_needs_is_within_its_bound():
+    shape = "pdist", "float32", 512, 256
+    beyond = memory.beyond(*shape)
+    # Elsewhere than on Linux it is not measured.
+    assert beyond is None or 0 < beyond <= memory.allowed(*shape)
+
+
+def test_a_peer_that_is_not_installed_is_left_out_with_a_note():
+    def missing():
+        raise ImportError
+
+    loaders = {peers.OURS: peers.ROWS[peers.OURS], "Another": missing}
+    assert [peer.name for peer in peers.installed(loaders)] == [peers.OURS]
+    assert peers.note_on_missing(loaders) == "Not installed and left out: Another."

@@ -46,7 +46,7 @@ sums, terms = results[0]
 assert len(results) == 8
 assert all(np.array_equal(s, sums) and np.array_equal(t, terms) for s, t in results.values())
 assert np.allclose(terms.sum(axis=-1, keepdims=True), sums, rtol=1e-13)
-assert compiled == {("js_sum", ("float64",)): 1, ("js_term", ("float64",)): 1}, compiled
+assert list(compiled.values()) == [1, 1], compiled
 """
 
 FORK = """
@@ -66,6 +66,8 @@ def test_eight_threads_compile_once_and_a_forked_child_not_at_all():
 PICKLED = [js_divergence, js_divergence_logit, js_term, js_sum, js_sum_logit]
 
 
+# Pickling by name looks into every module there is, also into those that warn of it.
+@pytest.mark.filterwarnings("ignore:the rational private module:DeprecationWarning")
 @pytest.mark.parametrize("function", PICKLED, ids=lambda function: function.__name__)
 def test_functions_and_ufuncs_are_pickled_by_name(function):
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
@@ -75,6 +77,7 @@ def test_functions_and_ufuncs_are_pickled_by_name(function):
     assert copy.deepcopy(function) is function
 
 
+@pytest.mark.filterwarnings("ignore:the rational private module:DeprecationWarning")
 def test_a_pickled_ufunc_is_built_where_it_is_read():
     run_program(
         f"import pickle; ufunc = pickle.loads({pickle.dumps(js_term)!r}); "

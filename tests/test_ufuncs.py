@@ -180,7 +180,7 @@ def test_valid_input_gives_no_warning(kind, dtype):
 
 
 @PRECISIONS
-@pytest.mark.parametrize("fraction", [1, 0.5, 0.3, 0.25])
+@pytest.mark.parametrize("fraction", [1, 0.5, 0.3, 0.25, 1e-3])
 @pytest.mark.parametrize("ufunc", [js_term, js_sum], ids=lambda u: u.__name__)
 def test_the_largest_numbers_give_no_warning(ufunc, fraction, dtype):
     p = np.array([fraction * np.finfo(dtype).max, 0], dtype)

@@ -8,9 +8,9 @@ import numpy as np
 from .compile import item, kernel, minimum, set_item, summing, where
 from .precision import Precision
 from .rows import row_kernels
-from .scalar import scalar_formulas
+from .scalar import exact_sum, scalar_formulas
 
-BLOCK = 64
+BLOCK = 16
 """Rows added up in the input's precision before float64 takes over."""
 
 
@@ -27,12 +27,16 @@ def _add_terms(precision):
     zero, nan = Float(0), Float(np.nan)
 
     @summing
-    def add_terms(p, q, sums):
-        """Add the terms of two contiguous rows to the columns' sums: NaN for a negative entry."""
+    def add_terms(p, q, sums, masses):
+        """Add the terms of two contiguous rows, and p + q, to the columns' sums.
+
+        NaN for a negative entry.
+        """
         for j in range(sums.size):
             x, y = item(p, j), item(q, j)
             value = where(minimum(x, y) < zero, nan, term(abs(x), abs(y)))
             set_item(sums, j, item(sums, j) + value)
+            set_item(masses, j, item(masses, j) + (x + y))
 
     return add_terms
 
@@ -44,21 +48,28 @@ def _column_sums(precision, add_terms):
     row_sum = row_kernels(precision).row_sum
 
     @kernel
+    def add_block(p, q, start, stop, sums, masses):
+        sums[:], masses[:] = 0, 0
+        for i in range(start, stop):
+            add_terms(p[i], q[i], sums, masses)
+
+    @kernel
     def column_sums(p, q, result):
         """Write the divergence of each column of p with that of q."""
         length, number = p.shape
-        totals = np.zeros(number, np.float64)
+        totals, rests, masses = np.zeros(number), np.zeros(number), np.zeros(number)
         if p.strides[1] == itemsize and q.strides[1] == itemsize:
-            sums = np.zeros(number, Float)
+            sums, block_masses = np.empty(number, Float), np.empty(number, Float)
             for start in range(0, length, BLOCK):
-                for i in range(start, minimum(start + BLOCK, length)):
-                    add_terms(p[i], q[i], sums)
+                add_block(p, q, start, minimum(start + BLOCK, length), sums, block_masses)
                 for j in range(number):
-                    totals[j] += sums[j]
-                    sums[j] = 0
+                    totals[j], error = exact_sum(totals[j], np.float64(sums[j]))
+                    rests[j] += error
+                    masses[j] += block_masses[j]
         for j in range(number):
-            if not low < totals[j] < high:
-                totals[j] = row_sum(p[:, j], q[:, j])
-            result[j] = Float(totals[j])
+            total = totals[j] + rests[j]
+            if not (total > low and masses[j] < high):
+                total = row_sum(p[:, j], q[:, j])
+            result[j] = Float(total)
 
     return column_sums

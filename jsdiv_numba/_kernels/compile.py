@@ -1,5 +1,6 @@
 """How every kernel is compiled: the options, and the few operations that Numba does not offer."""
 
+import platform
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ formula = njit(fastmath=False, forceinline=True, **_INTERNAL)
 kernel = njit(fastmath=False, nogil=True, **_INTERNAL)
 """A loop whose order of operations matters, or that has none."""
 
+# Such a loop must not write: LLVM would decide by the distance of the arrays in memory
+# whether to run it in lanes, and the bits of the sum would depend on that.
 summing = njit(fastmath={"reassoc", "nsz"}, nogil=True, **_INTERNAL)
 """A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases."""
 
@@ -58,11 +61,16 @@ def horner(typingctx, x, descending):
 
 
 @intrinsic
-def always_inline(typingctx):
-    """Have the caller itself inlined, as `forceinline` does: `vectorize` has no such option."""
+def clear_exceptions(typingctx):
+    """Clear the floating-point exceptions of a first try, of which NumPy would warn."""
+    every = 0x3D if platform.machine().lower() in {"x86_64", "amd64", "i386", "i686"} else 0x1F
 
     def codegen(context, builder, signature, args):
-        builder.function.attributes.add("alwaysinline")
+        integer = ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(integer, [integer]), "feclearexcept"
+        )
+        builder.call(function, [integer(every)])
         return context.get_dummy_value()
 
     return types.none(), codegen

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import fma, item, kernel, maximum, minimum, summing
+from .compile import clear_exceptions, fma, item, kernel, maximum, minimum, summing, where
 from .precision import FLOAT64, Precision
 from .rows import BLOCK, row_kernels
 from .scalar import exact_sum, scalar_formulas
@@ -65,7 +65,8 @@ def _from_entropies(precision):
 
 
 def _logit_sum(precision, kernels, near_terms):
-    Float, cancelled, near = precision.Float, precision.logit_cancelled, precision.logit_near
+    Float, ln2 = precision.Float, np.log(2.0)
+    cancelled, near = precision.logit_cancelled, precision.logit_near
     exponentials, scale = kernels.exponentials, kernels.scale
     from_entropies = _from_entropies(precision)
     row_sum = row_kernels(precision).row_sum
@@ -73,6 +74,8 @@ def _logit_sum(precision, kernels, near_terms):
     @kernel
     def logit_sum(a, b):
         """Return the divergence of two rows of logits of any stride."""
+        if a.size == 0:
+            return Float(0)
         if not _comes_first(a, b):
             a, b = b, a
         workspace = np.empty((2, a.size), a.dtype)
@@ -81,7 +84,8 @@ def _logit_sum(precision, kernels, near_terms):
         y_total, y_moment = exponentials(b, y)
         total = from_entropies(x, y, x_total, y_total, x_moment, y_moment)
         if total >= cancelled:
-            return Float(total)
+            # No divergence of distributions is above ln 2, though rounding may be.
+            return Float(where(total > ln2, ln2, total))
         scale(x, x_total)
         scale(y, y_total)
         total = np.float64(row_sum(x, y))
@@ -91,6 +95,7 @@ def _logit_sum(precision, kernels, near_terms):
             total = 0.0
             for i in range(terms.size):
                 total += terms[i]
+            clear_exceptions()
         return Float(total)
 
     return logit_sum
@@ -110,6 +115,7 @@ def _logit_terms(precision, softmax, near_terms):
             total += terms[i]
         if total < near:
             near_terms(a, b, terms)
+            clear_exceptions()
 
     return logit_terms
 

@@ -22,6 +22,7 @@ from .compile import (
     maximum,
     minimum,
     summing,
+    where,
 )
 from .precision import Precision
 from .rows import BLOCK
@@ -105,7 +106,7 @@ def _row_scale(precision):
 def _pair_sum(precision):
     Float = precision.Float
     term_of = scalar_formulas(precision).term_of
-    smallest, zero = np.nextafter(Float(0), Float(1)), Float(0)
+    smallest, zero, ln2 = np.nextafter(Float(0), Float(1)), Float(0), np.log(2.0)
 
     @summing
     def block_sum(p, q, start, size, p_sum, q_sum):
@@ -136,7 +137,9 @@ def _pair_sum(precision):
         total = 0.0
         for start in range(0, p.size, BLOCK):
             total += block_sum(p, q, start, minimum(BLOCK, p.size - start), p_sum, q_sum)
-        return Float(total / (np.float64(p_sum[1]) * np.float64(q_sum[1])))
+        total /= np.float64(p_sum[1]) * np.float64(q_sum[1])
+        # No divergence of distributions is above ln 2, though rounding may be.
+        return Float(where(total > ln2, ln2, total))
 
     return pair_sum
 

@@ -16,7 +16,16 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from .compile import any_layout, contiguous, item, kernel, maximum, minimum, set_item, summing
+from .compile import (
+    contiguous,
+    item,
+    kernel,
+    maximum,
+    minimum,
+    set_item,
+    summing,
+    where,
+)
 from .normalised import normalised_kernels
 from .precision import Precision
 from .rows import BLOCK
@@ -54,13 +63,17 @@ def _prepare(precision):
     row_scale = normalised_kernels(precision).row_scale
     log2 = scalar_formulas(precision).log2
 
-    @summing
+    @kernel
     def normalise(row, normalised, factor):
-        """Write a contiguous row times a factor; return ½ Σ (p log2 p + p) of that."""
-        entropy = 0.0
         for i in range(row.size):
-            p = abs(item(row, i)) * factor
-            set_item(normalised, i, p)
+            set_item(normalised, i, abs(item(row, i)) * factor)
+
+    @summing
+    def half_entropy(normalised):
+        """Return ½ Σ (p log2 p + p)."""
+        entropy = 0.0
+        for i in range(normalised.size):
+            p = item(normalised, i)
             entropy += np.float64(p * log2(p) + p)
         return 0.5 * entropy
 
@@ -72,8 +85,9 @@ def _prepare(precision):
             row = contiguous(rows.given[i])
             scale, total, rest = row_scale(row)
             factor = Float(np.float64(scale) * 2.0**spread / total)
+            normalise(row, rows.padded[i], factor)
             rows.padded[i, row.size :] = 0.0
-            entropy = normalise(row, any_layout(rows.padded[i]), factor)
+            entropy = half_entropy(rows.padded[i])
             rows.known[i, 0], rows.known[i, 1] = scale, total
             rows.known[i, 2], rows.known[i, 3] = rest, entropy
             with_nan |= np.isnan(total)
@@ -156,7 +170,7 @@ def _pair_block(precision):
                         value = unit * (a.known[i, 3] + b.known[k, 3] - 0.5 * sums[k - j])
                         if not value >= near:
                             value = exact(a, b, i, k)
-                        value *= factor
+                        value = where(value > ln2, ln2, value) * factor
                         result[i - i_start, k - j_start] = np.sqrt(value) if root else value
         return with_nan
 

@@ -44,16 +44,17 @@ class Precision:
     """(exp(r) - 1 - r)/r² in powers of r, |r| <= ln(2)/2."""
 
     tiny: int
-    """Sums p + q below 2^tiny are lifted before the formula sees them."""
+    """Two numbers below 2^tiny are lifted before the formula sees them."""
 
     lift: int
     """By this power of two."""
 
     huge: int
-    """Sums p + q above 2^huge are lowered by 2^-64."""
+    """If either is above 2^huge, both are lowered by 2^-64."""
 
     trusted: tuple[int, int]
-    """A row's sum between these powers of two needed no lifting and lost nothing."""
+    """A sum of terms above the first of these powers of two has lost nothing for want of lifting,
+    and with a sum of p and q below the second nothing has overflowed."""
 
     pair_near: float
     """A divergence from entropies, in nats, below this is computed again term by term."""

@@ -119,9 +119,9 @@ def _lift_of(precision):
     lift, lower, one = Float(2.0**precision.lift), Float(2.0**-64), Float(1)
 
     @formula
-    def lift_of(s):
-        """Return the power of two that brings p and q, of sum s, to where `term_of` is accurate."""
-        return where(s > huge, lower, where(s < tiny, lift, one))
+    def lift_of(greater):
+        """Return the power of two that brings p and q to where `term_of` is accurate."""
+        return where(greater > huge, lower, where(greater < tiny, lift, one))
 
     return lift_of
 
@@ -133,7 +133,7 @@ def _js_term(precision, term, lift_of):
     def js_term(p, q):
         """Return the term for any p and q: NaN for negative, infinite or NaN."""
         a, b = abs(p), abs(q)  # -0 is 0, down to its bits
-        lift = lift_of(a + b)
+        lift = lift_of(maximum(a, b))
         return where(minimum(p, q) < zero, nan, term(a * lift, b * lift) / lift)
 
     return js_term

@@ -32,13 +32,16 @@ def _exponentials(precision):
             top = larger(item(x, i), top)
         return top
 
+    @kernel
+    def write_exponentials(x, top, values, start, size):
+        for i in range(start, start + size):
+            set_item(values, i, exp(item(x, i) - top))
+
     @summing
-    def exponential_block(x, top, values, start, size):
+    def sums(x, top, values, start, size):
         total, moment = zero, zero
-        for i in range(size):
-            shifted = item(x, start + i) - top
-            value = exp(shifted)
-            set_item(values, start + i, value)
+        for i in range(start, start + size):
+            value, shifted = item(values, i), item(x, i) - top
             total += value
             moment += value * where(shifted < lowest, lowest, shifted)
         return total, moment
@@ -50,7 +53,8 @@ def _exponentials(precision):
         top, total, moment = largest(row), 0.0, 0.0
         for start in range(0, row.size, BLOCK):
             size = minimum(BLOCK, row.size - start)
-            part, part_moment = exponential_block(row, top, values, start, size)
+            write_exponentials(row, top, values, start, size)
+            part, part_moment = sums(row, top, values, start, size)
             total += part
             moment += part_moment
         # A NaN in the row may have left the sum finite, but not this.

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from numba import guvectorize, types, vectorize
+import numpy as np
+from numba import cfunc, guvectorize, types
 from numba.extending import overload
+from numba.np.ufunc.ufuncbuilder import _internal, parse_identity
 
 from .columns import column_kernels
-from .compile import always_inline
 from .logits import logit_kernels
 from .normalised import normalised_kernels
 from .precision import FLOAT32, FLOAT64, Precision
@@ -21,12 +22,45 @@ _OPTIONS = {"nopython": True, "fastmath": False}
 def compile_ufunc(name: str, dtypes: tuple[str, ...]) -> Any:
     """Compile the ufunc of this name for these dtypes."""
     make, kernel_of = _UFUNCS[name]
-    kernels = {dtype: kernel_of(_PRECISIONS[dtype]) for dtype in dtypes}
-    return make(name, _choosing(kernels), [getattr(types, dtype) for dtype in dtypes])
+    return make(name, {dtype: kernel_of(_PRECISIONS[dtype]) for dtype in dtypes})
+
+
+def _elementwise(name: str, kernels: dict[str, Any]) -> Any:
+    """Make a ufunc of two inputs.
+
+    As `numba.vectorize` does, but with a loop of our own: numba 0.68 takes the
+    output for contiguous wherever the inputs are, and writes out of place.
+    """
+    loops = [_loop(kernel, getattr(types, dtype)) for dtype, kernel in kernels.items()]
+    numbers = [[np.dtype(dtype).num] * 3 for dtype in kernels]
+    addresses, data = [loop.address for loop in loops], [None] * len(loops)
+    identity = parse_identity(None)
+    return _internal.fromfunc(name, None, addresses, numbers, 2, 1, data, loops, identity)
+
+
+def _loop(kernel: Any, kind: Any) -> Any:
+    """Compile the inner loop of a ufunc, as NumPy's C interface has it."""
+    itemsize = kind.bitwidth // 8
+    pointer, sizes = types.CPointer(kind), types.CPointer(types.intp)
+
+    @cfunc(types.void(types.CPointer(pointer), sizes, sizes, types.voidptr))
+    def loop(arrays, shape, strides, data):
+        p, q, result = arrays[0], arrays[1], arrays[2]
+        # NumPy hands over aligned elements alone: strides are multiples of their size.
+        step_p, step_q = strides[0] // itemsize, strides[1] // itemsize
+        step = strides[2] // itemsize
+        if step_p == 1 and step_q == 1 and step == 1:
+            for i in range(shape[0]):
+                result[i] = kernel(p[i], q[i])
+        else:
+            for i in range(shape[0]):
+                result[i * step] = kernel(p[i * step_p], q[i * step_q])
+
+    return loop
 
 
 def _choosing(kernels: dict[str, Any]) -> Any:
-    """Return one function for all dtypes, since a ufunc has one body."""
+    """Return one function for all dtypes, since a generalised ufunc has one body."""
     if len(kernels) == 1:
         return next(iter(kernels.values()))
 
@@ -35,7 +69,7 @@ def _choosing(kernels: dict[str, Any]) -> Any:
 
     @overload(chosen, jit_options={"fastmath": False, "forceinline": True})
     def choose(p, q):
-        kernel = kernels[str(getattr(p, "dtype", p))]
+        kernel = kernels[str(p.dtype)]
 
         def of_this_dtype(p, q):
             return kernel(p, q)
@@ -45,43 +79,44 @@ def _choosing(kernels: dict[str, Any]) -> Any:
     return chosen
 
 
-def _elementwise(name: str, kernel: Any, floats: list[Any]) -> Any:
-    def body(p, q):
-        always_inline()
-        return kernel(p, q)
+def _to_scalar(name: str, kernels: dict[str, Any]) -> Any:
+    kernel = _choosing(kernels)
 
-    body.__name__ = name
-    return vectorize([kind(kind, kind) for kind in floats], **_OPTIONS)(body).ufunc
-
-
-def _to_scalar(name: str, kernel: Any, floats: list[Any]) -> Any:
     def body(p, q, result):
         result[0] = kernel(p, q)
 
     body.__name__ = name
-    arguments = [(kind[:], kind[:], kind[:]) for kind in floats]
+    arguments = [(kind[:], kind[:], kind[:]) for kind in _kinds(kernels)]
     return guvectorize(arguments, "(n),(n)->()", **_OPTIONS)(body).ufunc
 
 
-def _to_row(name: str, kernel: Any, floats: list[Any]) -> Any:
+def _to_row(name: str, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+
     def body(p, q, result):
         kernel(p, q, result)
 
     body.__name__ = name
-    arguments = [(kind[:], kind[:], kind[:]) for kind in floats]
+    arguments = [(kind[:], kind[:], kind[:]) for kind in _kinds(kernels)]
     return guvectorize(arguments, "(n),(n)->(n)", **_OPTIONS)(body).ufunc
 
 
-def _to_columns(name: str, kernel: Any, floats: list[Any]) -> Any:
+def _to_columns(name: str, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+
     def body(p, q, result):
         kernel(p, q, result)
 
     body.__name__ = name
-    arguments = [(kind[:, :], kind[:, :], kind[:]) for kind in floats]
+    arguments = [(kind[:, :], kind[:, :], kind[:]) for kind in _kinds(kernels)]
     return guvectorize(arguments, "(n,m),(n,m)->(m)", **_OPTIONS)(body).ufunc
 
 
-_Maker = Callable[[str, Any, list[Any]], Any]
+def _kinds(kernels: dict[str, Any]) -> list[Any]:
+    return [getattr(types, dtype) for dtype in kernels]
+
+
+_Maker = Callable[[str, dict[str, Any]], Any]
 _UFUNCS: dict[str, tuple[_Maker, Callable[[Precision], Any]]] = {
     "js_term": (_elementwise, lambda precision: scalar_formulas(precision).js_term),
     "js_sum": (_to_scalar, lambda precision: row_kernels(precision).row_sum),

@@ -1,0 +1,270 @@
+"""Row by row, against the peers and the memory's bandwidth: ``python -m benchmarks.rows``."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.spatial import distance as scipy_distance
+
+import jsdiv_numba
+from benchmarks import assembly, errors, inputs, peers, roofline
+from benchmarks.peers import OURS, Peer
+from benchmarks.tables import Goal, Line, duration, heading, percent, rate, ratios, table
+from benchmarks.timing import (
+    REPEATS,
+    Contender,
+    Threads,
+    calls_for,
+    median_seconds,
+    progress,
+    throughputs,
+)
+from jsdiv_numba._kernels.precision import FLOAT32, FLOAT64
+from jsdiv_numba._kernels.rows import row_kernels
+from tests import cases
+
+DTYPES = (np.float32, np.float64)
+PRECISIONS = {np.float32: FLOAT32, np.float64: FLOAT64}
+PARTS = 16
+"""Of the reference kernel's work, for two threads to share."""
+
+SLOW, SLOW_REPEATS = ("SciPy", "JAX", "PyTorch"), 5
+"""Those that make temporary arrays as large as the input, and how often they are timed."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    rows: int
+    length: int
+    judged: int
+    peak_turns: int
+    small_seconds: float
+
+
+FULL = Sizes(20_000, 1_024, judged=100, peak_turns=5_000_000, small_seconds=0.05)
+QUICK = Sizes(400, 96, judged=2, peak_turns=10_000, small_seconds=0.0005)
+
+GOALS = {
+    (np.float32, "NumKong"): Goal(1.0, 1.4),
+    (np.float32, "SciPy"): Goal(60),
+    (np.float64, "NumKong"): Goal(1.4, 2),
+    (np.float64, "SciPy"): Goal(30),
+}
+THREADS_GOALS = {np.float32: Goal(0.8, 0.95), np.float64: Goal(0.55, 0.9)}
+COLUMNS_GOAL = Goal(0.5, 1)
+LOGITS_GOAL = {"JAX": Goal(10)}
+SMALL_GOAL = Goal(0.7, 0.4, smaller_is_better=True)
+
+KINDS: dict[str, errors.Draw] = {
+    "ordinary": cases.ordinary,
+    "with zeros": cases.sparse,
+    "near-equal": inputs.near_equal(cases.EPSILON),
+}
+LOGIT_KINDS: dict[str, errors.Draw] = {
+    "ordinary": cases.ordinary_logits,
+    "with zeros": cases.logits_with_zeros,
+    "near-equal": cases.near_equal_logits,
+}
+
+COLUMNS, TWO_THREADS, PEAK = "axis=0", "two threads", "peak"
+READ, READ_BY_TWO = "read", "read by two"
+
+
+def contenders(
+    competitors: Sequence[Peer], P: np.ndarray, Q: np.ndarray, turns: int
+) -> list[Contender]:
+    """Return all that is timed on probabilities, all of it in turn."""
+    dtype, work, threads = P.dtype.type, float(P.size), Threads(2)
+    peak, operations = roofline.peak_work(dtype, True, turns)
+
+    def ours(axis: int, workers: int) -> Any:
+        return jsdiv_numba.js_divergence(P, Q, axis=axis, workers=workers)
+
+    read, part = roofline.read(P, Q, 1), roofline.read(P, Q, PARTS)
+    return [
+        *(contender(peer, P, Q) for peer in competitors),
+        Contender(COLUMNS, lambda: ours(0, 1), work),
+        Contender(TWO_THREADS, lambda: ours(-1, 2), work),
+        Contender(READ, lambda: read(0), work),
+        Contender(READ_BY_TWO, lambda: threads.run(part, PARTS), work),
+        Contender(PEAK, peak, operations),
+    ]
+
+
+def contender(peer: Peer, P: np.ndarray, Q: np.ndarray) -> Contender:
+    p, q = peer.prepare(P), peer.prepare(Q)
+    repeats = SLOW_REPEATS if peer.name in SLOW else REPEATS
+    return Contender(peer.name, lambda: peer.call(p, q), float(P.size), repeats=repeats)
+
+
+def lines_of(dtype: type, speed: dict[str, float], loop: assembly.Loop | None) -> list[Line]:
+    """Return the lines of the table for one precision."""
+    name, ours = np.dtype(dtype).name, speed[OURS]
+    shares = [f"{percent(ours / speed[READ])} of bandwidth"]
+    if loop:
+        shares.append(f"{percent(ours * loop.per_vector / speed[PEAK])} of peak rate")
+    against_peers = [
+        Line(
+            f"{name} rows / {peer}",
+            ours / speed[peer],
+            GOALS.get((dtype, peer), Goal()),
+            rate(ours),
+            rate(speed[peer]),
+            ", ".join(shares),
+        )
+        for peer in peers.ROWS
+        if peer in speed and peer != OURS
+    ]
+    columns, threads = speed[COLUMNS], speed[TWO_THREADS]
+    share = threads / speed[READ_BY_TWO]
+    return [
+        *against_peers,
+        Line(
+            f"{name}, `axis=0` / `axis=-1`",
+            columns / ours,
+            COLUMNS_GOAL,
+            rate(columns),
+            rate(ours),
+            f"{percent(columns / speed[READ])} of bandwidth",
+        ),
+        Line(
+            f"{name}, two threads / `sum(P*Q)` on two",
+            share,
+            THREADS_GOALS[dtype],
+            rate(threads),
+            rate(speed[READ_BY_TWO]),
+            f"{percent(share)} of bandwidth",
+        ),
+    ]
+
+
+def measure_probabilities(
+    dtype: type, sizes: Sizes, rng: np.random.Generator
+) -> tuple[list[Line], dict[str, float], str]:
+    """Return the table's lines, each contender's speed, and a note on the hot loop."""
+    name = np.dtype(dtype).name
+    progress(f"rows, {name}")
+    P, Q = (inputs.rows(rng, sizes.rows, sizes.length, dtype) for _ in range(2))
+    speed = throughputs(contenders(peers.installed(peers.ROWS), P, Q, sizes.peak_turns))
+    loop = assembly.hot_loop(row_kernels(PRECISIONS[dtype]).row_sum)
+    bandwidths = [2 * P.itemsize * speed[key] / 1e9 for key in (READ, READ_BY_TWO)]
+    note = (
+        f"{name}: `sum(P*Q)` reads {bandwidths[0]:.1f} GB/s on one thread, {bandwidths[1]:.1f} on "
+        f"two; peak rate {rate(speed[PEAK])}. The hot loop: {loop or 'not read'}."
+    )
+    return lines_of(dtype, speed, loop), speed, note
+
+
+def measure_logits(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
+    progress("logits, float32")
+    A, B = (inputs.logits(rng, sizes.rows, sizes.length) for _ in range(2))
+    read = roofline.read(A, B, 1)
+    competitors = [contender(peer, A, B) for peer in peers.installed(peers.LOGITS)]
+    speed = throughputs([*competitors, Contender(READ, lambda: read(0), float(A.size))])
+    return [
+        Line(
+            f"float32 logits / {peer}, jitted" if peer == "JAX" else f"float32 logits / {peer}",
+            speed[OURS] / speed[peer],
+            LOGITS_GOAL.get(peer, Goal()),
+            rate(speed[OURS]),
+            rate(speed[peer]),
+            f"{percent(speed[OURS] / speed[READ])} of bandwidth",
+        )
+        for peer in peers.LOGITS
+        if peer in speed and peer != OURS
+    ]
+
+
+def measure_small(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
+    """Time single calls on two 10-vectors."""
+    progress("one call on two 10-vectors")
+    p, q = inputs.rows(rng, 2, 10, np.float64)
+    calls = {
+        "`jensenshannon`": lambda: jsdiv_numba.jensenshannon(p, q),
+        "`js_divergence`": lambda: jsdiv_numba.js_divergence(p, q),
+        "SciPy": lambda: scipy_distance.jensenshannon(p, q),
+    }
+    number = calls_for(calls["SciPy"], sizes.small_seconds)
+    seconds = median_seconds([Contender(name, call, calls=number) for name, call in calls.items()])
+    scipy = seconds.pop("SciPy")
+    return [
+        Line(
+            f"time of {name} of two 10-vectors / SciPy's `jensenshannon`",
+            own / scipy,
+            SMALL_GOAL,
+            duration(own),
+            duration(scipy),
+            "none: it is overhead",
+        )
+        for name, own in seconds.items()
+    ]
+
+
+def errors_table(worst: dict[str, dict[str, errors.Errors]], kinds: Sequence[str]) -> str:
+    """Return the worst errors, by kind of input, peer and kind of rows."""
+    lines = (
+        (what, peer, *(errors.written(by_kind[kind]) for kind in kinds))
+        for what, by_peer in worst.items()
+        for peer, by_kind in by_peer.items()
+    )
+    return table(("worst relative error", "peer", *kinds), lines)
+
+
+def judge(sizes: Sizes) -> dict[str, dict[str, errors.Errors]]:
+    worst = {
+        np.dtype(dtype).name: errors.worst_errors(
+            peers.installed(peers.ROWS), KINDS, dtype, sizes.judged, errors.of_probabilities
+        )
+        for dtype in DTYPES
+    }
+    worst["logits, float32"] = errors.worst_errors(
+        peers.installed(peers.LOGITS), LOGIT_KINDS, np.float32, sizes.judged, errors.of_logits
+    )
+    return worst
+
+
+def points(
+    path: str, speeds: dict[str, dict[str, float]], worst: dict[str, dict[str, errors.Errors]]
+) -> list[dict[str, Any]]:
+    """Return what the picture shows: a point for each peer and precision."""
+    return [
+        {"path": path, "dtype": dtype, "peer": peer, "speed": speeds[dtype][peer], "errors": found}
+        for dtype in speeds
+        for peer, found in worst[dtype].items()
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try it out")
+    parser.add_argument("--json", type=Path, help="also write what the picture shows here")
+    options = parser.parse_args(arguments)
+    sizes, rng = QUICK if options.quick else FULL, np.random.default_rng()
+    lines, speeds, notes = [], {}, []
+    for dtype in DTYPES:
+        found, speeds[np.dtype(dtype).name], note = measure_probabilities(dtype, sizes, rng)
+        lines += found
+        notes.append(note)
+    lines += measure_logits(sizes, rng) + measure_small(sizes, rng)
+    worst = judge(sizes)
+    size = (
+        f"{sizes.rows:,} × {sizes.length:,} elements, drawn uniformly from the simplex. Median of "
+        f"{REPEATS}, of {SLOW_REPEATS} for {', '.join(SLOW)}; one thread unless it says otherwise"
+    )
+    missing = peers.note_on_missing(peers.ROWS, peers.LOGITS)
+    command = " ".join(["python -m benchmarks.rows", *(["--quick"] if options.quick else [])])
+    print(heading(command, roofline.instruction_set(), size, *notes, missing))
+    print(f"\n{ratios(lines)}\n\n{errors_table(worst, list(KINDS))}")
+    if options.json:
+        options.json.write_text(json.dumps(points("rows", speeds, worst), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
