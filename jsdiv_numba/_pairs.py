@@ -19,7 +19,7 @@ BLOCK_PAIRS = 1 << 18
 PREPARED_ELEMENTS = 1 << 18
 """Elements of the rows that one call prepares."""
 
-TOGETHER, LANES, KNOWN = 4, 16, 4
+TOGETHER, LANES, KNOWN = 4, 16, 5
 """As in `jsdiv_numba._kernels.pairs`, which is imported late."""
 
 

@@ -80,7 +80,7 @@ GREATER_INTERVAL = (mpf(0), mpf(1) / 9)
 EXPONENTIAL_INTERVAL = (-log(2) / 2, log(2) / 2)
 
 POLYNOMIALS = {
-    ("FLOAT32", "lesser"): (atanh_tail, lesser_interval(0.75), 4),
+    ("FLOAT32", "lesser"): (atanh_tail, lesser_interval(0.75), 3),
     ("FLOAT32", "greater"): (atanh_tail, GREATER_INTERVAL, 4),
     ("FLOAT32", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.0, 1.0)), 6),
     ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 4),

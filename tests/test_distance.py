@@ -494,7 +494,7 @@ def test_accuracy(kind, dtype):
 
 def perturbed(X, generator, dtype):
     """Rows whose divergence is about where pairs are no longer computed again."""
-    near = {np.float64: FLOAT64, np.float32: FLOAT32}[dtype].pair_near
+    near = {np.float64: FLOAT64, np.float32: FLOAT32}[dtype].pair_near[0]
     sizes = np.sqrt(8 * near * generator.uniform(0.8, 3, (len(X), 1)))
     return np.abs(X * np.exp(sizes * generator.standard_normal(X.shape)))
 

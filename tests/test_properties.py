@@ -1,5 +1,7 @@
 """What holds for every input: the properties of the divergence and of how it is computed."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -187,6 +189,22 @@ def test_chunks_of_columns_have_the_bits_of_the_whole(divergence, n):
             part = np.s_[:, start : start + size]
             for p, q in ((P[part], Q[part]), (P[part].copy(), Q[part].copy())):
                 assert divergence(p, q, axis=0).tobytes() == whole[part].tobytes()
+
+
+@pytest.mark.parametrize("divergence", [js_divergence, js_divergence_logit])
+@pytest.mark.parametrize("shape", [(3, 97), (97, 3), (2, 5000)])
+@pytest.mark.parametrize("axis", [-1, 0])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_where_arrays_lie_in_memory_changes_no_bit(divergence, shape, axis, dtype):
+    P, Q = np.random.default_rng(3).random((2, *shape)).astype(dtype)
+    Q[:, ::2] = P[:, ::2]
+    expected = divergence(P, Q, axis=axis)
+    for first, second in product((0, 1, 3, 8), (0, 2, 5)):
+        memory = np.zeros((2, P.size + 8), dtype)
+        p = memory[0, first : first + P.size].reshape(shape)
+        q = memory[1, second : second + Q.size].reshape(shape)
+        p[...], q[...] = P, Q
+        assert divergence(p, q, axis=axis).tobytes() == expected.tobytes()
 
 
 @every_input

@@ -44,7 +44,7 @@ def _add_terms(precision):
 def _column_sums(precision, add_terms):
     Float = precision.Float
     itemsize = Float(0).itemsize
-    low, high = (2.0**power for power in precision.trusted)
+    trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
     row_sum = row_kernels(precision).row_sum
 
     @kernel
@@ -68,7 +68,7 @@ def _column_sums(precision, add_terms):
                     masses[j] += block_masses[j]
         for j in range(number):
             total = totals[j] + rests[j]
-            if not (total > low and masses[j] < high):
+            if not (total > trusted and masses[j] < huge):
                 total = row_sum(p[:, j], q[:, j])
             result[j] = Float(total)
 

@@ -6,7 +6,7 @@ logarithm an element:
     JS(p, q) = ½ Σ p log p + ½ Σ q log q - Σ m log m,   m = ½(p + q).
 
 The three sums cancel when the rows are close, so a pair that comes out below
-`Precision.pair_near` is computed again term by term, from the rows as given.
+a few per cent is computed again (`Precision.pair_near`) term by term, from the rows as given.
 """
 
 from collections import namedtuple
@@ -16,20 +16,11 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from .compile import (
-    contiguous,
-    item,
-    kernel,
-    maximum,
-    minimum,
-    set_item,
-    summing,
-    where,
-)
+from .compile import contiguous, item, kernel, larger, maximum, minimum, set_item, summing, where
 from .normalised import normalised_kernels
 from .precision import Precision
 from .rows import BLOCK
-from .scalar import scalar_formulas
+from .scalar import exact_sum, scalar_formulas
 
 TOGETHER = 4
 """Rows of the second set that one row of the first meets at a time: `Rows.padded` has a
@@ -41,7 +32,8 @@ TILE_BYTES = 1 << 18
 
 Rows = namedtuple("Rows", "given padded known")
 """A matrix, its rows normalised, scaled by 2^spread and padded, and what is known of each row:
-what `row_scale` says of it, and ½ Σ (p log2 p + p) of the scaled row."""
+what `row_scale` says of it, ½ Σ (p log2 p + p) of the scaled row, and below what a divergence
+is computed again."""
 
 
 @cache
@@ -61,7 +53,8 @@ def pair_kernel(precision: Precision) -> Any:
 def _prepare(precision):
     Float = precision.Float
     row_scale = normalised_kernels(precision).row_scale
-    log2 = scalar_formulas(precision).log2
+    log2, zero = scalar_formulas(precision).log2, Float(0)
+    near, near_of_largest = precision.pair_near
 
     @kernel
     def normalise(row, normalised, factor):
@@ -69,13 +62,25 @@ def _prepare(precision):
             set_item(normalised, i, abs(item(row, i)) * factor)
 
     @summing
-    def half_entropy(normalised):
-        """Return ½ Σ (p log2 p + p)."""
-        entropy = 0.0
-        for i in range(normalised.size):
+    def entropy_block(normalised, start, size):
+        entropy, largest = 0.0, zero
+        for i in range(start, start + size):
             p = item(normalised, i)
             entropy += np.float64(p * log2(p) + p)
-        return 0.5 * entropy
+            largest = larger(p, largest)
+        return entropy, largest
+
+    @kernel
+    def half_entropy(normalised):
+        """Return ½ Σ (p log2 p + p), and the largest p."""
+        entropy, rest, largest = 0.0, 0.0, 0.0
+        for start in range(0, normalised.size, BLOCK):
+            size = minimum(BLOCK, normalised.size - start)
+            part, top = entropy_block(normalised, start, size)
+            entropy, error = exact_sum(entropy, part)
+            rest += error
+            largest = maximum(largest, np.float64(top))
+        return 0.5 * (entropy + rest), largest
 
     @kernel
     def prepare(rows, start, stop, spread):
@@ -87,9 +92,10 @@ def _prepare(precision):
             factor = Float(np.float64(scale) * 2.0**spread / total)
             normalise(row, rows.padded[i], factor)
             rows.padded[i, row.size :] = 0.0
-            entropy = half_entropy(rows.padded[i])
+            entropy, largest = half_entropy(rows.padded[i])
             rows.known[i, 0], rows.known[i, 1] = scale, total
             rows.known[i, 2], rows.known[i, 3] = rest, entropy
+            rows.known[i, 4] = near + near_of_largest * largest * 2.0**-spread
             with_nan |= np.isnan(total)
         return with_nan
 
@@ -117,18 +123,23 @@ def _entropy_sums(precision):
     def entropy_sums(p, q, j):
         """Return Σ v log2 v, v = p + q, of one padded row with four."""
         s0 = s1 = s2 = s3 = 0.0
+        r0 = r1 = r2 = r3 = 0.0
         for start in range(0, p.size, BLOCK):
             size = minimum(BLOCK, p.size - start)
             t0, t1, t2, t3 = block_sums(p, q[j], q[j + 1], q[j + 2], q[j + 3], start, size)
-            s0, s1, s2, s3 = s0 + t0, s1 + t1, s2 + t2, s3 + t3
-        return s0, s1, s2, s3
+            s0, e0 = exact_sum(s0, np.float64(t0))
+            s1, e1 = exact_sum(s1, np.float64(t1))
+            s2, e2 = exact_sum(s2, np.float64(t2))
+            s3, e3 = exact_sum(s3, np.float64(t3))
+            r0, r1, r2, r3 = r0 + e0, r1 + e1, r2 + e2, r3 + e3
+        return s0 + r0, s1 + r1, s2 + r2, s3 + r3
 
     return entropy_sums
 
 
 def _pair_block(precision):
     Float = precision.Float
-    near, ln2, itemsize = precision.pair_near, np.log(2.0), precision.Float(0).itemsize
+    ln2, itemsize = np.log(2.0), precision.Float(0).itemsize
     prepare = _prepare(precision)
     entropy_sums = _entropy_sums(precision)
     pair_sum = normalised_kernels(precision).pair_sum
@@ -168,7 +179,7 @@ def _pair_block(precision):
                     sums = entropy_sums(a.padded[i], b.padded, j)
                     for k in range(maximum(j, first), minimum(j + TOGETHER, tile_stop)):
                         value = unit * (a.known[i, 3] + b.known[k, 3] - 0.5 * sums[k - j])
-                        if not value >= near:
+                        if not value >= maximum(a.known[i, 4], b.known[k, 4]):
                             value = exact(a, b, i, k)
                         value = where(value > ln2, ln2, value) * factor
                         result[i - i_start, k - j_start] = np.sqrt(value) if root else value

@@ -52,12 +52,13 @@ class Precision:
     huge: int
     """If either is above 2^huge, both are lowered by 2^-64."""
 
-    trusted: tuple[int, int]
-    """A sum of terms above the first of these powers of two has lost nothing for want of lifting,
-    and with a sum of p and q below the second nothing has overflowed."""
+    trusted: int
+    """A sum of terms above 2^trusted has lost nothing for want of lifting."""
 
-    pair_near: float
-    """A divergence from entropies, in nats, below this is computed again term by term."""
+    pair_near: tuple[float, float]
+    """A divergence from entropies, in nats, that is below the first number and the second times
+    the larger row's largest entry, is computed again term by term: what is added to a lane after
+    a large entry is rounded as that is."""
 
     logit_cancelled: float
     """The same for a divergence of logits from entropies."""
@@ -75,10 +76,9 @@ FLOAT32 = Precision(
     mantissa=23,
     split=0.75,
     lesser=(
-        0.333333301,
-        0.20001307,
-        0.142043998,
-        0.127015551,
+        0.333335258,
+        0.199565209,
+        0.15714356,
     ),
     greater=(
         0.333333202,
@@ -105,8 +105,8 @@ FLOAT32 = Precision(
     tiny=-70,
     lift=60,
     huge=100,
-    trusted=(-76, 120),
-    pair_near=0.014,
+    trusted=-76,
+    pair_near=(0.03, 0.13),
     logit_cancelled=0.05,
     logit_near=1e-3,
     exp_min=-87.0,
@@ -169,9 +169,9 @@ FLOAT64 = Precision(
     tiny=-900,
     lift=128,
     huge=960,
-    trusted=(-930, 1000),
-    pair_near=5e-4,
-    logit_cancelled=1e-3,
+    trusted=-930,
+    pair_near=(1.5e-3, 8e-3),
+    logit_cancelled=4e-3,
     logit_near=1e-7,
     exp_min=-707.0,
 )

@@ -16,27 +16,51 @@ BLOCK = 1024
 @cache
 def row_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
-    block_sum, full_range_sum = _block_sum(precision), _full_range_sum()
-    return SimpleNamespace(row_sum=_row_sum(precision, block_sum, full_range_sum))
+    parts = _block_sum(precision), _needs_full_range(precision), _full_range_sum()
+    return SimpleNamespace(row_sum=_row_sum(precision, *parts))
 
 
 def _block_sum(precision):
     Float, Int = precision.Float, precision.Int
     term = scalar_formulas(precision).term
-    zero, no_sign = Float(0), Int(0)
+    zero, none = Float(0), Int(0)
 
     @summing
     def block_sum(p, q, start, size):
-        """Return the sum of the terms of contiguous rows, that of p + q, and the sign bits."""
-        total, mass, signs = zero, zero, no_sign
+        """Return the sum of the terms of contiguous rows, and the bits that any element has."""
+        total, bits = zero, none
         for i in range(size):
             x, y = item(p, start + i), item(q, start + i)
             total += term(x, y)
-            mass += x + y
-            signs = Int(signs | Int(bits_of(x) | bits_of(y)))
-        return total, mass, signs
+            bits = Int(bits | Int(bits_of(x) | bits_of(y)))
+        return total, bits
 
     return block_sum
+
+
+def _needs_full_range(precision):
+    Float, Int = precision.Float, precision.Int
+    none, above_two = Int(0), Int(Float(2).view(precision.Int))
+    huge = Int(Float(2.0**precision.huge).view(precision.Int))
+
+    @summing
+    def largest_bits(p):
+        top = none
+        for i in range(p.size):
+            top = maximum(bits_of(item(p, i)), top)
+        return top
+
+    @kernel
+    def needs_full_range(p, q, bits):
+        """Whether contiguous rows, with these bits among them, have a sign or a huge element.
+
+        Nothing below 2 has the exponent's first bit, so most rows are not searched.
+        """
+        if bits < none or (bits & above_two) == none:
+            return bits < none
+        return maximum(largest_bits(p), largest_bits(q)) > huge
+
+    return needs_full_range
 
 
 def _full_range_sum():
@@ -68,24 +92,22 @@ def _full_range_sum():
     return full_range_sum
 
 
-def _row_sum(precision, block_sum, full_range_sum):
+def _row_sum(precision, block_sum, needs_full_range, full_range_sum):
     Float, Int = precision.Float, precision.Int
-    low, high = (2.0**power for power in precision.trusted)
-    no_sign = Int(0)
+    trusted, none = 2.0**precision.trusted, Int(0)
 
     @kernel
     def row_sum(p, q):
         """Return the divergence of two rows of any stride: NaN if any value is invalid."""
         x, y = contiguous(p), contiguous(q)
-        total, rest, mass, signs = 0.0, 0.0, 0.0, no_sign
+        total, rest, bits = 0.0, 0.0, none
         for start in range(0, x.size, BLOCK):
-            part, part_mass, sign = block_sum(x, y, start, minimum(BLOCK, x.size - start))
+            part, part_bits = block_sum(x, y, start, minimum(BLOCK, x.size - start))
             total, error = exact_sum(total, np.float64(part))
             rest += error
-            mass += part_mass
-            signs |= sign
+            bits |= part_bits
         total += rest
-        if signs < 0 or not (total > low and mass < high):
+        if not total > trusted or needs_full_range(x, y, bits):
             total = full_range_sum(x, y)
             clear_exceptions()
         return Float(total)

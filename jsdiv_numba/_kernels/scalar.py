@@ -6,12 +6,12 @@ d = |p - q|, m = min(p, q) and M = max(p, q),
     term(p, q) = ½·[m·log(2m/s) + M·log(2M/s)],
 
     log(2M/s) = 2·atanh(u),  u = d/(2s + d),
-    log(2m/s) = k·ln 2 + 2·atanh(v),  v = (m' - s)/(m' + s),  m' = 2m·2^-k.
+    log(2m/s) = k·ln 2 - 2·atanh(v),  v = (s - m')/(s + m'),  m' = 2m·2^-k.
 
-When k = 0, which is when p and q are close, v = -d/(m' + s) and the first-order
+When k = 0, which is when p and q are close, v = d/(s + m') and the first-order
 parts of both logarithms, which would cancel, combine exactly:
 
-    m·v + M·u = -s·u·v >= 0.
+    M·u - m·v = s·u·v >= 0.
 
 So no step subtracts nearly equal numbers, and the result is accurate to a few
 units in the last place from p = q to p = 0. Nothing branches: it vectorises.
@@ -58,10 +58,6 @@ def _log_ratio_parts(precision):
     Float, Int = precision.Float, precision.Int
     mantissa = Int(precision.mantissa)
     split = Int(int(precision.split * 2**precision.mantissa))
-    # Adding an integer to the bits of 1.5·2^mantissa adds it to the float: a
-    # conversion that every instruction set has.
-    magic = Float(1.5 * 2**precision.mantissa)
-    magic_bits = magic.view(Int)
 
     @formula
     def log_ratio_parts(x, s):
@@ -74,7 +70,7 @@ def _log_ratio_parts(precision):
         # Int() at every step: Numba would widen int32 to int64, at half the speed.
         k = Int(Int(Int(bits - bits_of(s)) + split) >> mantissa)
         reduced = float_of(Int(bits - Int(k << mantissa)))
-        return k, float_of(Int(k + magic_bits)) - magic, reduced
+        return k, Float(k), reduced
 
     return log_ratio_parts
 
@@ -90,12 +86,12 @@ def _term_of(precision, log_ratio_parts):
         """Return the term, given s = p + q > 0, |p - q|, min(p, q) and max(p, q)."""
         k, exponent, reduced = log_ratio_parts(m + m, s)
         near = k == zero
-        v = where(near, -d, reduced - s) / (reduced + s)
+        v = where(near, d, s - reduced) / (s + reduced)
         u = d / fma(two, s, d)
         mv, Mu, vv, uu = m * v, M * u, v * v, u * u
-        leading = where(near, -(s * u * v), fma(m, fma(exponent, half_ln2, v), Mu))
+        leading = where(near, s * u * v, fma(m, fma(exponent, half_ln2, -v), Mu))
         tails = fma(Mu * uu, horner(uu, greater_tail), leading)
-        return fma(mv * vv, horner(vv, lesser_tail), tails)
+        return fma(-(mv * vv), horner(vv, lesser_tail), tails)
 
     return term_of
 
