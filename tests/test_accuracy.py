@@ -121,6 +121,19 @@ def test_long_rows(length, distinct, dtype):
 
 
 @PRECISIONS
+@pytest.mark.parametrize("exponent", [-1, 1])
+@pytest.mark.parametrize("length", [1_000, 100_000])
+def test_long_rows_at_the_ends_of_the_scale(length, exponent, dtype):
+    scale = dtype(10.0 ** (exponent * cases.SCALE[dtype]))
+    for p, q in ([1 / 7, 1 / 9], [1 / 3, 0], [0.1, 0.1001]):
+        element = np.array([[p], [q]], dtype) * scale
+        rows = np.repeat(element, length, axis=1)
+        exact = oracle.repeated(oracle.js_terms(*element), [length])
+        computed = js_divergence(*rows, keepdims=False)
+        assert oracle.relative_error(computed, exact) < ROW_ERROR[dtype], (p, q)
+
+
+@PRECISIONS
 @pytest.mark.parametrize("distinct", [2, 100])
 @pytest.mark.parametrize("length", LONG)
 def test_long_rows_of_logits(length, distinct, dtype):
