@@ -72,6 +72,7 @@ def _full_range_sum():
     def full_range_sum(p, q):
         """Add up in float64, lifted and lowered terms apart, which no others can drown so."""
         lifted, total, lowered = 0.0, 0.0, 0.0
+        lifted_rest, rest, lowered_rest = 0.0, 0.0, 0.0
         for i in range(p.size):
             x, y = np.float64(p[i]), np.float64(q[i])
             if x < 0.0 or y < 0.0:
@@ -80,11 +81,15 @@ def _full_range_sum():
             own = lift_of(maximum(x, y))
             value = term(x * own, y * own)
             if own > 1.0:
-                lifted += value
+                lifted, error = exact_sum(lifted, value)
+                lifted_rest += error
             elif own < 1.0:
-                lowered += value
+                lowered, error = exact_sum(lowered, value)
+                lowered_rest += error
             else:
-                total += value
+                total, error = exact_sum(total, value)
+                rest += error
+        lifted, total, lowered = lifted + lifted_rest, total + rest, lowered + lowered_rest
         if lowered != 0.0:
             return (lowered + total * lower) / lower
         return total if total > 1.0 else (lifted + total * lift) / lift
