@@ -41,7 +41,7 @@ def hot_loop(kernel: Any) -> Loop | None:
 
     None where the processor's assembly is not x86's, or has no such loop.
     """
-    (assembly,) = kernel.inspect_asm().values()
+    assembly = "\n".join(kernel.inspect_asm().values())
     lines = assembly.splitlines()
     loops = [_loop(lines[start:stop]) for start, stop in _innermost(lines)]
     vectorised = [loop for loop in loops if loop.vectors]

@@ -86,6 +86,7 @@ class TestHowMany:
                 function(block)
 
         monkeypatch.delenv(_threads.ENVIRONMENT_VARIABLE, raising=False)
+        monkeypatch.setattr("jsdiv_numba._blocks.BLOCK_ELEMENTS", 1 << 14)
         monkeypatch.setattr(_threads, "_run_in_pool", run_in_pool)
         monkeypatch.setattr(_threads, "available_cpus", lambda: 5)
         return numbers

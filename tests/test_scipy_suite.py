@@ -14,7 +14,9 @@ SINGLE = {
     "TestPdist.test_pdist_jensenshannon_iris_float32",
     "TestPdist.test_pdist_jensenshannon_random_float32",
 }
-"""float32 rows give float32 distances: SciPy computes in float64 whatever it is given."""
+"""float32 rows give float32 distances: SciPy computes in float64 whatever it is given.
+
+How much they differ depends on the processor's vectors; some may pass."""
 
 NEGATIVE = {
     "TestCdist.test_cdist_calling_conventions",
@@ -59,7 +61,7 @@ def test_all_others_pass(outcomes):
 
 
 def test_precision_is_all_that_differs(outcomes):
-    assert not_passed(outcomes["unchanged"], SINGLE).keys() == SINGLE & outcomes["unchanged"].keys()
+    assert not_passed(outcomes["unchanged"], SINGLE).keys() <= SINGLE
     assert not not_passed(outcomes["in double precision"], SINGLE)
 
 

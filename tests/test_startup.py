@@ -67,7 +67,7 @@ PICKLED = [js_divergence, js_divergence_logit, js_term, js_sum, js_sum_logit]
 
 
 # Pickling by name looks into every module there is, also into those that warn of it.
-@pytest.mark.filterwarnings("ignore:the rational private module:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*module is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("function", PICKLED, ids=lambda function: function.__name__)
 def test_functions_and_ufuncs_are_pickled_by_name(function):
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
@@ -77,7 +77,7 @@ def test_functions_and_ufuncs_are_pickled_by_name(function):
     assert copy.deepcopy(function) is function
 
 
-@pytest.mark.filterwarnings("ignore:the rational private module:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*module is deprecated:DeprecationWarning")
 def test_a_pickled_ufunc_is_built_where_it_is_read():
     run_program(
         f"import pickle; ufunc = pickle.loads({pickle.dumps(js_term)!r}); "
