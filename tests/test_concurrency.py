@@ -207,9 +207,12 @@ def test_processes_started_after_use_by_every_method(tmp_path):
 
 
 LONG = """
+import signal
 import numpy as np
 from jsdiv_numba import cdist
 
+# A shell may have started the tests in the background, where it has SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 P = np.random.default_rng(0).random((30_000, 2_000), np.float32)
 before = cdist(P[:50], P[:60])
 out = np.empty((30_000, 30_000), np.float32)

@@ -249,6 +249,8 @@ def test_ctrl_c_stops_between_blocks():
 import os, signal, time
 from jsdiv_numba._threads import run_blocks
 
+# A shell may have started the tests in the background, where it has SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 done = []
 
 def block(i):
