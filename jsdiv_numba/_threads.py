@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from itertools import islice
 from operator import index
-from typing import TypeVar
+from typing import Any, TypeVar
 
 ENVIRONMENT_VARIABLE = "JSDIV_NUMBA_WORKERS"
 
@@ -31,10 +31,10 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def check_workers(workers: object, name: str = "workers") -> int:
+def check_workers(workers: Any, name: str = "workers") -> int:
     """Return `workers` as a positive integer; a negative one counts from the CPUs, as in SciPy."""
     try:
-        number = index(workers)  # type: ignore[arg-type]
+        number = index(workers)
     except TypeError:
         raise ValueError(f"{name} is {workers!r}; it must be an integer or None") from None
     if number < 0:

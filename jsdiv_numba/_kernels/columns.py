@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import item, kernel, minimum, set_item, summing, where
+from .compile import item, kernel, minimum, set_item, where
 from .precision import Precision
 from .rows import row_kernels
 from .scalar import exact_sum, scalar_formulas
@@ -26,7 +26,7 @@ def _add_terms(precision):
     term = scalar_formulas(precision).term
     zero, nan = Float(0), Float(np.nan)
 
-    @summing
+    @kernel
     def add_terms(p, q, sums, masses):
         """Add the terms of two contiguous rows, and p + q, to the columns' sums.
 

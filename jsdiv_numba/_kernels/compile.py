@@ -10,10 +10,10 @@ from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
-# Spelled out, because a helper without a `fastmath` of its own inherits its caller's,
-# and a formula whose operations are reassociated loses its accuracy.
 _INTERNAL = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
+# Spelled out, because a helper without a `fastmath` of its own inherits its caller's,
+# and a formula whose operations are reassociated loses its accuracy.
 formula = njit(fastmath=False, forceinline=True, **_INTERNAL)
 """A scalar function: exactly the operations that are written, inlined so that loops vectorise."""
 

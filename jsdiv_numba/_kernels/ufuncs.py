@@ -91,25 +91,24 @@ def _to_scalar(name: str, kernels: dict[str, Any]) -> Any:
 
 
 def _to_row(name: str, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
-
-    def body(p, q, result):
-        kernel(p, q, result)
-
-    body.__name__ = name
     arguments = [(kind[:], kind[:], kind[:]) for kind in _kinds(kernels)]
-    return guvectorize(arguments, "(n),(n)->(n)", **_OPTIONS)(body).ufunc
+    return _writing(name, kernels, arguments, "(n),(n)->(n)")
 
 
 def _to_columns(name: str, kernels: dict[str, Any]) -> Any:
+    arguments = [(kind[:, :], kind[:, :], kind[:]) for kind in _kinds(kernels)]
+    return _writing(name, kernels, arguments, "(n,m),(n,m)->(m)")
+
+
+def _writing(name: str, kernels: dict[str, Any], arguments: list[Any], signature: str) -> Any:
+    """Make a generalised ufunc, of one dtype, of a kernel that writes its result."""
     (kernel,) = kernels.values()
 
     def body(p, q, result):
         kernel(p, q, result)
 
     body.__name__ = name
-    arguments = [(kind[:, :], kind[:, :], kind[:]) for kind in _kinds(kernels)]
-    return guvectorize(arguments, "(n,m),(n,m)->(m)", **_OPTIONS)(body).ufunc
+    return guvectorize(arguments, signature, **_OPTIONS)(body).ufunc
 
 
 def _kinds(kernels: dict[str, Any]) -> list[Any]:
