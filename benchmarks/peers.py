@@ -4,8 +4,10 @@ Every call takes two matrices. A peer that is not installed is left out.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -130,14 +132,29 @@ def _hypercoil_formula(array_module: Any, log: Call) -> Call:
     return js_divergence
 
 
-def _jax() -> Any:
-    # Read when JAX is first imported.
-    one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    os.environ.setdefault("XLA_FLAGS", one_thread)
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    import jax
+@contextmanager
+def _on_one_cpu() -> Iterator[None]:
+    """Threads that are started here stay on one CPU; the caller itself comes back."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
-    jax.config.update("jax_enable_x64", True)
+
+@cache
+def _jax() -> Any:
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    # No option of JAX 0.10 holds a computation to one thread.
+    with _on_one_cpu():
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        jax.block_until_ready(jax.jit(jax.numpy.sum)(jax.numpy.ones(1_000_000)))
     return jax
 
 
@@ -151,7 +168,8 @@ def _jax_peer(of_logits: bool) -> Peer:
     jitted = jax.jit(from_logits if of_logits else js_divergence)
 
     def call(P: Any, Q: Any) -> Any:
-        return jitted(P, Q).block_until_ready()
+        with _on_one_cpu():
+            return jitted(P, Q).block_until_ready()
 
     return Peer("JAX", call, normalises=of_logits, root=False, prepare=jax.numpy.asarray)
 

@@ -151,17 +151,39 @@ def any_layout(typingctx, array):
     return array.copy(layout="A", readonly=False)(array), codegen
 
 
+def _ask_for_wide_vectors(function):
+    set.add(function.attributes, '"prefer-vector-width"="512"')
+
+
+@intrinsic
+def prefer_wide_vectors(typingctx):
+    """Ask for vectors of 512 bits in this function, where there are any.
+
+    LLVM takes half of that on Intel's processors, which on the older ones kept
+    the clock's rate up. These loops gain by it: up to twice the speed, measured
+    where rows come from memory, since what is in flight is counted in vectors.
+    """
+
+    def codegen(context, builder, signature, args):
+        _ask_for_wide_vectors(builder.function)
+        return context.get_dummy_value()
+
+    return types.none(), codegen
+
+
 @intrinsic
 def item(typingctx, array, index):
     """Element `index` of a 1-d array that is known to be contiguous, `index` to be in range.
 
-    An array of layout "A" is indexed by its stride, and a signed index is tested
+    A function that uses it gets wide vectors (`prefer_wide_vectors`). An array of
+    layout "A" is indexed by its stride, and a signed index is tested
     for counting from the end: either keeps LLVM from vectorising.
     """
     if not (isinstance(array, types.Array) and array.ndim == 1):
         return None
 
     def codegen(context, builder, signature, args):
+        _ask_for_wide_vectors(builder.function)
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
         return context.unpack_value(builder, array.dtype, builder.gep(data, [args[1]]))
 
@@ -191,3 +213,22 @@ def contiguous(row):
     for i in range(row.size):
         copy[i] = row[i]
     return any_layout(copy)
+
+
+@intrinsic
+def prefetch(typingctx, array, index):
+    """Begin to load the cache line of an element, which need not exist."""
+    if not (isinstance(array, types.Array) and array.ndim == 1):
+        return None
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+        to_read, into_every_cache, data_not_code = flag(0), flag(3), flag(1)
+        builder.call(function, [address, to_read, into_every_cache, data_not_code])
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp), codegen

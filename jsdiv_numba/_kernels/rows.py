@@ -5,12 +5,27 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import bits_of, clear_exceptions, contiguous, item, kernel, maximum, minimum, summing
+from .compile import (
+    bits_of,
+    clear_exceptions,
+    contiguous,
+    item,
+    kernel,
+    maximum,
+    minimum,
+    prefetch,
+    summing,
+)
 from .precision import FLOAT64, Precision
 from .scalar import exact_sum, scalar_formulas
 
 BLOCK = 1024
 """Elements added up in lanes of the input's precision before float64 takes over."""
+
+LINE_BYTES, CHUNK_LINES, AHEAD_LINES = 64, 8, 32
+"""A chunk of so many cache lines is computed while the lines so far ahead are being loaded,
+mostly those of the next row. Without it, rows from memory are waited for: the processor looks
+ahead by instructions, and here there are many to a line."""
 
 
 @cache
@@ -24,15 +39,22 @@ def _block_sum(precision):
     Float, Int = precision.Float, precision.Int
     term = scalar_formulas(precision).term
     zero, none = Float(0), Int(0)
+    line = LINE_BYTES // Float(0).itemsize
+    chunk, ahead = CHUNK_LINES * line, AHEAD_LINES * line
 
     @summing
     def block_sum(p, q, start, size):
         """Return the sum of the terms of contiguous rows, and the bits that any element has."""
         total, bits = zero, none
-        for i in range(size):
-            x, y = item(p, start + i), item(q, start + i)
-            total += term(x, y)
-            bits = Int(bits | Int(bits_of(x) | bits_of(y)))
+        for first in range(start, start + size, chunk):
+            stop = minimum(first + chunk, start + size)
+            for i in range(first, stop, line):
+                prefetch(p, i + ahead)
+                prefetch(q, i + ahead)
+            for i in range(first, stop):
+                x, y = item(p, i), item(q, i)
+                total += term(x, y)
+                bits = Int(bits | Int(bits_of(x) | bits_of(y)))
         return total, bits
 
     return block_sum

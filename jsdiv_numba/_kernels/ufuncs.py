@@ -9,6 +9,7 @@ from numba.extending import overload
 from numba.np.ufunc.ufuncbuilder import _internal, parse_identity
 
 from .columns import column_kernels
+from .compile import prefer_wide_vectors
 from .logits import logit_kernels
 from .normalised import normalised_kernels
 from .precision import FLOAT32, FLOAT64, Precision
@@ -45,6 +46,7 @@ def _loop(kernel: Any, kind: Any) -> Any:
 
     @cfunc(types.void(types.CPointer(pointer), sizes, sizes, types.voidptr))
     def loop(arrays, shape, strides, data):
+        prefer_wide_vectors()
         p, q, result = arrays[0], arrays[1], arrays[2]
         # NumPy hands over aligned elements alone: strides are multiples of their size.
         step_p, step_q = strides[0] // itemsize, strides[1] // itemsize
