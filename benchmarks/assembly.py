@@ -8,8 +8,8 @@ from typing import Any
 
 WIDTHS = {"zmm": 64, "ymm": 32, "xmm": 16}
 MOVES = ("vmov", "vbroadcast", "vextract", "vinsert")
-ONE_A_LOGARITHM = "vpsra"
-"""The shift that takes the exponent out of a float: one for each element's logarithm."""
+ONE_A_LOGARITHM = ("vcvtdq2ps", "vcvtqq2pd")
+"""The exponent of a float becomes a float itself: once for each element's logarithm."""
 
 
 @dataclass(frozen=True)

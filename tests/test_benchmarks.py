@@ -99,12 +99,12 @@ class _Kernel:
 
 LOOP = """
 .LBB0_1:
-\tvpsrad\t$23, %zmm1, %zmm2
+\tvcvtdq2ps\t%zmm1, %zmm2
 .LBB0_2:
 \tvmovups\t(%rax), %zmm1
-\tvpsrad\t$23, %zmm1, %zmm2
+\tvcvtdq2ps\t%zmm1, %zmm2
 \tvfmadd213ps\t%zmm3, %zmm2, %zmm1
-\tvpsrad\t$23, %zmm1, %zmm2
+\tvcvtdq2ps\t%zmm1, %zmm2
 \tvaddps\t%zmm3, %zmm2, %zmm1
 \taddq\t$32, %rax
 \tjne\t.LBB0_2

@@ -22,7 +22,7 @@ kernel = njit(fastmath=False, nogil=True, **_INTERNAL)
 
 # Such a loop must not write: LLVM would decide by the distance of the arrays in memory
 # whether to run it in lanes, and the bits of the sum would depend on that.
-summing = njit(fastmath={"reassoc", "nsz"}, nogil=True, **_INTERNAL)
+summing = njit(fastmath={"reassoc", "nsz", "contract"}, nogil=True, **_INTERNAL)
 """A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases."""
 
 

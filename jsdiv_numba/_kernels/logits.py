@@ -32,15 +32,16 @@ def logit_kernels(precision: Precision) -> SimpleNamespace:
 
 def _from_entropies(precision):
     Float = precision.Float
-    log2 = scalar_formulas(precision).log2
-    zero, ln2 = Float(0), np.log(2.0)
+    log2_in_ulps = scalar_formulas(precision).log2_in_ulps
+    zero, ln2_in_ulps = Float(0), np.log(2.0) / 2.0**precision.mantissa
+    ln2 = np.log(2.0)
 
     @summing
     def mixed_block(x, y, ratio, start, size):
         total = zero
         for i in range(size):
             mixed = fma(item(y, start + i), ratio, item(x, start + i))
-            total += mixed * log2(mixed)
+            total += mixed * log2_in_ulps(mixed)
         return total
 
     @kernel
@@ -58,7 +59,7 @@ def _from_entropies(precision):
         p_log_p = x_moment / x_total - math.log(x_total)
         q_log_q = mass * (y_moment / y_total - math.log(y_total) + math.log(mass))
         twice_m = 1.0 + mass
-        m_log_m = ln2 * entropy / x_total - twice_m * (math.log(x_total) + ln2)
+        m_log_m = ln2_in_ulps * entropy / x_total - twice_m * (math.log(x_total) + ln2)
         return 0.5 * (p_log_p + q_log_q - m_log_m)
 
     return from_entropies

@@ -16,7 +16,18 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from .compile import contiguous, item, kernel, larger, maximum, minimum, set_item, summing, where
+from .compile import (
+    contiguous,
+    fma,
+    item,
+    kernel,
+    larger,
+    maximum,
+    minimum,
+    set_item,
+    summing,
+    where,
+)
 from .normalised import normalised_kernels
 from .precision import Precision
 from .rows import BLOCK
@@ -32,8 +43,8 @@ TILE_BYTES = 1 << 18
 
 Rows = namedtuple("Rows", "given padded known")
 """A matrix, its rows normalised, scaled by 2^spread and padded, and what is known of each row:
-what `row_scale` says of it, ½ Σ (p log2 p + p) of the scaled row, and below what a divergence
-is computed again."""
+what `row_scale` says of it, ½ Σ (p log2 p + p)·2^mantissa of the scaled row, and below what a
+divergence is computed again."""
 
 
 @cache
@@ -53,7 +64,8 @@ def pair_kernel(precision: Precision) -> Any:
 def _prepare(precision):
     Float = precision.Float
     row_scale = normalised_kernels(precision).row_scale
-    log2, zero = scalar_formulas(precision).log2, Float(0)
+    log2_in_ulps, zero = scalar_formulas(precision).log2_in_ulps, Float(0)
+    unit = Float(2.0**precision.mantissa)
     near, near_of_largest = precision.pair_near
 
     @kernel
@@ -66,13 +78,13 @@ def _prepare(precision):
         entropy, largest = 0.0, zero
         for i in range(start, start + size):
             p = item(normalised, i)
-            entropy += np.float64(p * log2(p) + p)
+            entropy += np.float64(fma(p, log2_in_ulps(p), p * unit))
             largest = larger(p, largest)
         return entropy, largest
 
     @kernel
     def half_entropy(normalised):
-        """Return ½ Σ (p log2 p + p), and the largest p."""
+        """Return ½ Σ (p log2 p + p)·2^mantissa, and the largest p."""
         entropy, rest, largest = 0.0, 0.0, 0.0
         for start in range(0, normalised.size, BLOCK):
             size = minimum(BLOCK, normalised.size - start)
@@ -104,7 +116,7 @@ def _prepare(precision):
 
 def _entropy_sums(precision):
     Float = precision.Float
-    log2 = scalar_formulas(precision).log2
+    log2_in_ulps = scalar_formulas(precision).log2_in_ulps
     zero = Float(0)
 
     @summing
@@ -113,15 +125,15 @@ def _entropy_sums(precision):
         for i in range(start, start + size):
             x = item(p, i)
             v0, v1, v2, v3 = x + item(q0, i), x + item(q1, i), x + item(q2, i), x + item(q3, i)
-            s0 += v0 * log2(v0)
-            s1 += v1 * log2(v1)
-            s2 += v2 * log2(v2)
-            s3 += v3 * log2(v3)
+            s0 += v0 * log2_in_ulps(v0)
+            s1 += v1 * log2_in_ulps(v1)
+            s2 += v2 * log2_in_ulps(v2)
+            s3 += v3 * log2_in_ulps(v3)
         return s0, s1, s2, s3
 
     @kernel
     def entropy_sums(p, q, j):
-        """Return Σ v log2 v, v = p + q, of one padded row with four."""
+        """Return Σ v log2 v·2^mantissa, v = p + q, of one padded row with four."""
         s0 = s1 = s2 = s3 = 0.0
         r0 = r1 = r2 = r3 = 0.0
         for start in range(0, p.size, BLOCK):
@@ -139,7 +151,7 @@ def _entropy_sums(precision):
 
 def _pair_block(precision):
     Float = precision.Float
-    ln2, itemsize = np.log(2.0), precision.Float(0).itemsize
+    ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
     prepare = _prepare(precision)
     entropy_sums = _entropy_sums(precision)
     pair_sum = normalised_kernels(precision).pair_sum
@@ -169,7 +181,7 @@ def _pair_block(precision):
             with_nan |= prepare(a, i_start, i_stop, spread)
         if prepare_b:
             with_nan |= prepare(b, j_start, j_stop, spread)
-        unit = ln2 * 2.0**-spread
+        unit = ln2 * 2.0 ** -(spread + mantissa)
         tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * TOGETHER
         for tile_start in range(j_start, j_stop, tile):
             tile_stop = minimum(tile_start + tile, j_stop)

@@ -38,7 +38,7 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
         lift_of=lift_of,
         js_term=_js_term(precision, term, lift_of),
         exp=_exp(precision),
-        log2=_log2(precision),
+        log2_in_ulps=_log2(precision),
     )
 
 
@@ -162,22 +162,27 @@ def _exp(precision):
 
 def _log2(precision):
     Float, Int = precision.Float, precision.Int
-    mantissa = Int(precision.mantissa)
+    unit, exponent_bits = 2.0**precision.mantissa, Int(-(1 << precision.mantissa))
     # Less the bits of 2/3, the exponent bits are those of the reduced number in 2/3 .. 4/3.
     origin = Int(Float(2 / 3).view(Int))
     split, minus_one = Float(precision.log2_split), Float(-1)
     low_centre, high_centre = (Float(centre) for centre in precision.log2_centres)
-    low_offset, high_offset = (Float(-np.log2(np.longdouble(c))) for c in precision.log2_centres)
-    tail = _descending(precision, precision.log2)
+    low_offset, high_offset = (
+        Float(-unit * np.log2(np.longdouble(c))) for c in precision.log2_centres
+    )
+    tail = _descending(precision, [unit * c for c in precision.log2])
 
     @formula
-    def log2(x):
-        """Return log2(x) for x > 0; a finite number for 0 and for subnormal x."""
+    def log2_in_ulps(x):
+        """Return log2(x)·2^mantissa for x > 0; a finite number for 0 and for subnormal x.
+
+        In this unit the exponent need not be shifted out of its place.
+        """
         bits = bits_of(x)
-        k = Int(Int(bits - origin) >> mantissa)
-        reduced = float_of(Int(bits - Int(k << mantissa)))
+        k = Int(Int(bits - origin) & exponent_bits)
+        reduced = float_of(Int(bits - k))
         low = reduced < split
         f = fma(reduced, where(low, low_centre, high_centre), minus_one)
         return fma(f, horner(f, tail), Float(k) + where(low, low_offset, high_offset))
 
-    return log2
+    return log2_in_ulps
