@@ -16,6 +16,8 @@ from scipy.spatial import distance
 import jsdiv_numba
 
 OURS = "jsdiv_numba"
+JAX, JAX_QUOTIENTS = "JAX", "JAX, quotients"
+"""Both jitted: hypercoil's formula, and one with half of its operations."""
 
 Call = Callable[[Any, Any], Any]
 
@@ -119,15 +121,34 @@ def _scikit_learn_pairs() -> Peer:
     return Peer("scikit-learn", call, normalises=True, root=True)
 
 
-def _hypercoil_formula(array_module: Any, log: Call) -> Call:
-    """Return hypercoil's `js_divergence`, with its epsilon in the logarithms."""
+def _hypercoil_formula(array_module: Any) -> Call:
+    """Return hypercoil's `js_divergence`, with its epsilon and its exponentials of logarithms."""
+    exp, log, where = array_module.exp, array_module.log, array_module.where
 
-    def kl_divergence(P: Any, M: Any, eps: float) -> Any:
+    def kl_terms(P: Any, M: Any) -> Any:
+        eps = array_module.finfo(P.dtype).eps
+        log_p, log_m = log(P + eps), log(M + eps)
+        p = exp(log_p)
+        return where(p == 0, 0.0, log_p - log_m) * p
+
+    def js_divergence(P: Any, Q: Any) -> Any:
+        M = 0.5 * (P + Q)
+        return ((kl_terms(P, M) + kl_terms(Q, M)) / 2).sum(-1)
+
+    return js_divergence
+
+
+def _quotient_formula(array_module: Any) -> Call:
+    """Return the same with the logarithms of quotients, at half of hypercoil's operations."""
+    log = array_module.log
+
+    def kl_divergence(P: Any, M: Any) -> Any:
+        eps = array_module.finfo(P.dtype).eps
         return ((P + eps) * log((P + eps) / (M + eps))).sum(-1)
 
     def js_divergence(P: Any, Q: Any) -> Any:
-        eps, M = array_module.finfo(P.dtype).eps, (P + Q) / 2
-        return (kl_divergence(P, M, eps) + kl_divergence(Q, M, eps)) / 2
+        M = 0.5 * (P + Q)
+        return (kl_divergence(P, M) + kl_divergence(Q, M)) / 2
 
     return js_divergence
 
@@ -158,9 +179,9 @@ def _jax() -> Any:
     return jax
 
 
-def _jax_peer(of_logits: bool) -> Peer:
+def _jax_peer(name: str, formula: Callable[[Any], Call], of_logits: bool) -> Peer:
     jax = _jax()
-    js_divergence = _hypercoil_formula(jax.numpy, jax.numpy.log)
+    js_divergence = formula(jax.numpy)
 
     def from_logits(P: Any, Q: Any) -> Any:
         return js_divergence(jax.nn.softmax(P, axis=-1), jax.nn.softmax(Q, axis=-1))
@@ -171,14 +192,14 @@ def _jax_peer(of_logits: bool) -> Peer:
         with _on_one_cpu():
             return jitted(P, Q).block_until_ready()
 
-    return Peer("JAX", call, normalises=of_logits, root=False, prepare=jax.numpy.asarray)
+    return Peer(name, call, normalises=of_logits, root=False, prepare=jax.numpy.asarray)
 
 
 def _torch_peer(of_logits: bool) -> Peer:
     import torch
 
     torch.set_num_threads(1)
-    js_divergence = _hypercoil_formula(torch, torch.log)
+    js_divergence = _hypercoil_formula(torch)
 
     def from_logits(P: Any, Q: Any) -> Any:
         return js_divergence(torch.softmax(P, -1), torch.softmax(Q, -1))
@@ -194,12 +215,14 @@ ROWS: Loaders = {
     "NumKong": _numkong_rows,
     "SimSIMD": _simsimd_rows,
     "SciPy": _scipy_rows,
-    "JAX": lambda: _jax_peer(False),
+    JAX: lambda: _jax_peer(JAX, _hypercoil_formula, False),
+    JAX_QUOTIENTS: lambda: _jax_peer(JAX_QUOTIENTS, _quotient_formula, False),
     "PyTorch": lambda: _torch_peer(False),
 }
 LOGITS: Loaders = {
     OURS: _our_logits,
-    "JAX": lambda: _jax_peer(True),
+    JAX: lambda: _jax_peer(JAX, _hypercoil_formula, True),
+    JAX_QUOTIENTS: lambda: _jax_peer(JAX_QUOTIENTS, _quotient_formula, True),
     "PyTorch": lambda: _torch_peer(True),
 }
 PAIRS: Loaders = {

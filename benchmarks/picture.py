@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks.peers import OURS
+from benchmarks.peers import JAX, JAX_QUOTIENTS, OURS
 
 Point = dict[str, Any]
 
@@ -25,7 +25,8 @@ COLOURS = {
     "SimSIMD": "#4aa3a2",
     "SciPy": "#6b6b6b",
     "scikit-learn": "#d98a2b",
-    "JAX": "#7a5fb0",
+    JAX: "#7a5fb0",
+    JAX_QUOTIENTS: "#b39ddb",
     "PyTorch": "#8a6d3b",
 }
 MARKERS = {"float32": "o", "float64": "s"}

@@ -32,7 +32,7 @@ PRECISIONS = {np.float32: FLOAT32, np.float64: FLOAT64}
 PARTS = 16
 """Of the reference kernel's work, for two threads to share."""
 
-SLOW, SLOW_REPEATS = ("SciPy", "JAX", "PyTorch"), 5
+SLOW, SLOW_REPEATS = ("SciPy", peers.JAX, "PyTorch"), 5
 """Those that make temporary arrays as large as the input, and how often they are timed."""
 
 
@@ -58,7 +58,7 @@ GOALS = {
 }
 THREADS_GOALS = {np.float32: Goal(0.8, 0.95), np.float64: Goal(0.55, 0.9)}
 COLUMNS_GOAL = Goal(0.5, 1)
-LOGITS_GOAL = {"JAX": Goal(10)}
+LOGITS_GOAL = {peers.JAX: Goal(10)}
 SMALL_GOAL = Goal(0.7, 0.4, smaller_is_better=True)
 
 KINDS: dict[str, errors.Draw] = {
@@ -169,7 +169,7 @@ def measure_logits(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
     speed = throughputs([*competitors, Contender(READ, lambda: read(0), float(A.size))])
     return [
         Line(
-            f"float32 logits / {peer}, jitted" if peer == "JAX" else f"float32 logits / {peer}",
+            f"float32 logits / {peer}",
             speed[OURS] / speed[peer],
             LOGITS_GOAL.get(peer, Goal()),
             rate(speed[OURS]),

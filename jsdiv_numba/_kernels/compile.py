@@ -22,8 +22,12 @@ kernel = njit(fastmath=False, nogil=True, **_INTERNAL)
 
 # Such a loop must not write: LLVM would decide by the distance of the arrays in memory
 # whether to run it in lanes, and the bits of the sum would depend on that.
-summing = njit(fastmath={"reassoc", "nsz", "contract"}, nogil=True, **_INTERNAL)
+_IN_LANES = {"reassoc", "nsz", "contract"}
+summing = njit(fastmath=_IN_LANES, nogil=True, **_INTERNAL)
 """A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases."""
+
+inlined_summing = njit(fastmath=_IN_LANES, nogil=True, forceinline=True, **_INTERNAL)
+"""The same, part of its caller: where the call and its constants cost as much as a short row."""
 
 
 def _fma(builder, x, y, z):
@@ -188,6 +192,26 @@ def item(typingctx, array, index):
         return context.unpack_value(builder, array.dtype, builder.gep(data, [args[1]]))
 
     return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def entry(typingctx, matrix, row, column):
+    """Element of a C-contiguous matrix, both indices known to be in range.
+
+    As `item` of a row, but without a view of it: to make one costs more than to
+    read a short row.
+    """
+    if not (isinstance(matrix, types.Array) and matrix.ndim == 2 and matrix.layout == "C"):
+        return None
+
+    def codegen(context, builder, signature, args):
+        _ask_for_wide_vectors(builder.function)
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        columns = cgutils.unpack_tuple(builder, array.shape)[1]
+        place = builder.add(builder.mul(args[1], columns, flags=["nsw"]), args[2], flags=["nsw"])
+        return context.unpack_value(builder, matrix.dtype, builder.gep(array.data, [place]))
+
+    return matrix.dtype(matrix, types.intp, types.intp), codegen
 
 
 @intrinsic

@@ -18,7 +18,10 @@ from numba import njit, types
 
 from .compile import (
     contiguous,
+    entry,
     fma,
+    formula,
+    inlined_summing,
     item,
     kernel,
     larger,
@@ -119,26 +122,28 @@ def _entropy_sums(precision):
     log2_in_ulps = scalar_formulas(precision).log2_in_ulps
     zero = Float(0)
 
-    @summing
-    def block_sums(p, q0, q1, q2, q3, start, size):
+    @inlined_summing
+    def block_sums(p, i, q, j, start, size):
         s0 = s1 = s2 = s3 = zero
-        for i in range(start, start + size):
-            x = item(p, i)
-            v0, v1, v2, v3 = x + item(q0, i), x + item(q1, i), x + item(q2, i), x + item(q3, i)
+        for k in range(start, start + size):
+            x = entry(p, i, k)
+            v0, v1 = x + entry(q, j, k), x + entry(q, j + 1, k)
+            v2, v3 = x + entry(q, j + 2, k), x + entry(q, j + 3, k)
             s0 += v0 * log2_in_ulps(v0)
             s1 += v1 * log2_in_ulps(v1)
             s2 += v2 * log2_in_ulps(v2)
             s3 += v3 * log2_in_ulps(v3)
         return s0, s1, s2, s3
 
-    @kernel
-    def entropy_sums(p, q, j):
-        """Return Σ v log2 v·2^mantissa, v = p + q, of one padded row with four."""
+    @formula
+    def entropy_sums(p, i, q, j):
+        """Return Σ v log2 v·2^mantissa, v = p + q, of padded row i of p with four rows of q."""
         s0 = s1 = s2 = s3 = 0.0
         r0 = r1 = r2 = r3 = 0.0
-        for start in range(0, p.size, BLOCK):
-            size = minimum(BLOCK, p.size - start)
-            t0, t1, t2, t3 = block_sums(p, q[j], q[j + 1], q[j + 2], q[j + 3], start, size)
+        length = p.shape[1]
+        for start in range(0, length, BLOCK):
+            size = minimum(BLOCK, length - start)
+            t0, t1, t2, t3 = block_sums(p, i, q, j, start, size)
             s0, e0 = exact_sum(s0, np.float64(t0))
             s1, e1 = exact_sum(s1, np.float64(t1))
             s2, e2 = exact_sum(s2, np.float64(t2))
@@ -188,7 +193,7 @@ def _pair_block(precision):
             for i in range(i_start, i_stop):
                 first = maximum(tile_start, i + 1) if above else tile_start
                 for j in range(first - first % TOGETHER, tile_stop, TOGETHER):
-                    sums = entropy_sums(a.padded[i], b.padded, j)
+                    sums = entropy_sums(a.padded, i, b.padded, j)
                     for k in range(maximum(j, first), minimum(j + TOGETHER, tile_stop)):
                         value = unit * (a.known[i, 3] + b.known[k, 3] - 0.5 * sums[k - j])
                         if not value >= maximum(a.known[i, 4], b.known[k, 4]):
