@@ -1,13 +1,12 @@
 """All pairs of rows: what is known of each row, and the blocks of pairs that threads share."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _arrays
 from ._arrays import FloatArray
-from ._threads import run_blocks
+from ._threads import check_workers, run_blocks
 from .ufuncs import pair_kernel
 
 BLOCK_ELEMENTS = 1 << 24
@@ -43,6 +42,11 @@ class Block(NamedTuple):
     def shape(self) -> tuple[int, int]:
         """How many rows of each."""
         return self.i_stop - self.i_start, self.j_stop - self.j_start
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Where they stand in the matrix of all pairs."""
+        return slice(self.i_start, self.i_stop), slice(self.j_start, self.j_stop)
 
 
 def as_rows(name: str, values: Any) -> FloatArray:
@@ -81,7 +85,8 @@ class Comparison:
         workers: int | None,
     ) -> None:
         self.inputs = {a[0]: a[1], b[0]: b[1]}
-        self.dtype, self.workers = dtype, workers
+        self.dtype = dtype
+        self.workers = workers if workers is None else check_workers(workers)
         self.root, self.factor = root, 1.0 / log_base
         self.a = _unprepared(*a, dtype)
         self.b = self.a if b[1] is a[1] else _unprepared(*b, dtype)
@@ -89,35 +94,45 @@ class Comparison:
         self.spread = max(a[1].shape[1], 1).bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
 
-    def run(
-        self,
-        above: bool,
-        target: Callable[[Block], FloatArray],
-        store: Callable[[Block, FloatArray], None],
+    def run(self, result: FloatArray, *, condensed: bool = False) -> None:
+        """Write all pairs to a matrix, or those with i < j to a vector, as SciPy orders them."""
+        height, width = len(self.a.given), len(self.b.given)
+        fits = result.dtype is self.dtype and result.flags.aligned
+        if fits and height * width * self.a.padded.shape[1] <= BLOCK_ELEMENTS // 64:
+            target = result[None] if condensed else result
+            self._compute(Block(0, height, 0, width), target, True, condensed, condensed)
+            return
+        self._prepare()
+        write = self._write if fits else self._write_converted
+        blocks = self._blocks(condensed)
+        run_blocks(lambda block: write(block, result, condensed), blocks, self.workers)
+
+    def _write(self, block: Block, result: FloatArray, condensed: bool) -> None:
+        target = result[None] if condensed else result[block.place]
+        self._compute(block, target, False, condensed, condensed)
+
+    def _write_converted(self, block: Block, result: FloatArray, condensed: bool) -> None:
+        """Write a block of pairs to an array that the kernel cannot write to."""
+        values = np.empty(block.shape, self.dtype)
+        self._compute(block, values, False, condensed, False)
+        if not condensed:
+            result[block.place] = values
+            return
+        number = len(self.a.given)
+        for i in range(block.i_start, block.i_stop):
+            first = max(block.j_start, i + 1)
+            if first < block.j_stop:
+                start = number * i - i * (i + 1) // 2 + first - i - 1
+                segment = values[i - block.i_start, first - block.j_start :]
+                result[start : start + len(segment)] = segment
+
+    def _compute(
+        self, block: Block, values: FloatArray, prepare: bool, above: bool, condensed: bool
     ) -> None:
-        """Compute all pairs, or those with i < j, in blocks.
-
-        ``target(block)`` returns the array for a block's values, and
-        ``store(block, values)`` is called when they are there.
-        """
-        blocks = self._blocks(above)
-        alone = blocks == [Block(0, len(self.a.given), 0, len(self.b.given))]
-        if not alone:
-            self._prepare()
-
-        def run(block: Block) -> None:
-            values = target(block)
-            if self._compute(block, values, prepare=alone, above=above):
-                _arrays.check_probabilities(**self.inputs)
-            store(block, values)
-
-        run_blocks(run, blocks, self.workers)
-
-    def _compute(self, block: Block, values: FloatArray, *, prepare: bool, above: bool) -> bool:
         a, b = self.a, self.b
-        flags = prepare, prepare and b is not a, above, self.root
-        with_nan: bool = self.kernel(*a, *b, *block, self.spread, *flags, self.factor, values)
-        return with_nan
+        flags = prepare, prepare and b is not a, above, condensed, self.root
+        if self.kernel(*a, *b, *block, self.spread, *flags, self.factor, values):
+            _arrays.check_probabilities(**self.inputs)
 
     def _prepare(self) -> None:
         step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
@@ -129,7 +144,7 @@ class Comparison:
         def prepare(part: tuple[Rows, int]) -> None:
             rows, start = part
             block = Block(start, min(start + step, len(rows.given)), 0, 0)
-            flags = True, False, False, False
+            flags = True, False, False, False, False
             if self.kernel(*rows, *rows, *block, self.spread, *flags, self.factor, no_pairs):
                 with_nan.append(part)
 
@@ -139,8 +154,6 @@ class Comparison:
 
     def _blocks(self, above: bool) -> list[Block]:
         height_of_a, width_of_b = len(self.a.given), len(self.b.given)
-        if height_of_a * width_of_b * self.a.padded.shape[1] <= BLOCK_ELEMENTS // 64:
-            return [Block(0, height_of_a, 0, width_of_b)]
         pairs = min(max(BLOCK_ELEMENTS // self.a.padded.shape[1], 64), BLOCK_PAIRS)
         height = max(8, int((pairs / 64) ** 0.5))
         width = max(TOGETHER, pairs // height // TOGETHER * TOGETHER)
@@ -152,16 +165,20 @@ class Comparison:
 
 
 def _unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
-    # The kernel reads the rows as given again where a pair is close: aligned, and native.
     given = matrix
+    if matrix.dtype is not dtype or not matrix.flags.aligned:
+        given = _suited(name, matrix, dtype)
+    number, length = given.shape
+    shape = -(-number // TOGETHER) * TOGETHER, -(-length // LANES) * LANES or LANES
+    return Rows(given, np.zeros(shape, dtype), np.empty((number, KNOWN)))
+
+
+def _suited(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Return the rows aligned and native: where a pair is close, the kernel reads them again."""
     if matrix.dtype.kind == "f" and matrix.dtype.itemsize > dtype.itemsize:
         _arrays.check_probabilities(**{name: matrix})
-        given = _narrowed(matrix, dtype)
-    elif matrix.dtype is not dtype or not matrix.flags.aligned:
-        given = np.require(matrix, dtype, "A")
-    number, length = given.shape
-    shape = -(-number // TOGETHER) * TOGETHER, -(-max(length, 1) // LANES) * LANES
-    return Rows(given, np.zeros(shape, dtype), np.empty((number, KNOWN), np.float64))
+        return _narrowed(matrix, dtype)
+    return np.require(matrix, dtype, "A")
 
 
 def _narrowed(matrix: FloatArray, dtype: np.dtype[Any]) -> FloatArray:

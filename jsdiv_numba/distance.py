@@ -167,21 +167,10 @@ def cdist(
     kind = _precision(dtype, XA, XB)
     result = _arrays.result_array(out, (len(XA), len(XB)), kind)
     XA, XB = _apart(XA, out), _apart(XB, out)
-
-    def place(block: _pairs.Block) -> FloatArray:
-        return result[block.i_start : block.i_stop, block.j_start : block.j_stop]
-
-    def buffer(block: _pairs.Block) -> FloatArray:
-        return place(block) if out is None else np.empty(block.shape, kind)
-
-    def store(block: _pairs.Block, values: FloatArray) -> None:
-        if out is not None:
-            place(block)[...] = values
-
     comparison = _pairs.Comparison(
         ("XA", XA), ("XB", XB), kind, root=root, log_base=log_base, workers=workers
     )
-    comparison.run(False, buffer, store)
+    comparison.run(result)
     return result
 
 
@@ -254,22 +243,10 @@ def pdist(
     number = len(X)
     result = _arrays.result_array(out, (number * (number - 1) // 2,), kind)
     X = _apart(X, out)
-
-    def buffer(block: _pairs.Block) -> FloatArray:
-        return np.empty(block.shape, kind)
-
-    def store(block: _pairs.Block, values: FloatArray) -> None:
-        for i in range(block.i_start, block.i_stop):
-            first = max(block.j_start, i + 1)
-            if first < block.j_stop:
-                start = number * i - i * (i + 1) // 2 + first - i - 1
-                segment = values[i - block.i_start, first - block.j_start :]
-                result[start : start + len(segment)] = segment
-
     comparison = _pairs.Comparison(
         ("X", X), ("X", X), kind, root=root, log_base=log_base, workers=workers
     )
-    comparison.run(True, buffer, store)
+    comparison.run(result, condensed=True)
     return result
 
 

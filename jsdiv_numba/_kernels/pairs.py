@@ -58,7 +58,7 @@ def pair_kernel(precision: Precision) -> Any:
     padded, known = types.Array(kind, 2, "C"), types.Array(types.float64, 2, "C")
     flag, size, result = types.boolean, types.intp, types.Array(kind, 2, "A")
     # Numba casts the layout of an array argument, but not of one within a tuple.
-    rows, ranges, flags = [given, padded, known], [size] * 4, [flag] * 4
+    rows, ranges, flags = [given, padded, known], [size] * 4, [flag] * 5
     arguments = [*rows, *rows, *ranges, size, *flags, types.float64, result]
     options = {"nogil": True, "error_model": "numpy", "fastmath": False}
     return njit(types.boolean(*arguments), **options)(_pair_block(precision))
@@ -173,12 +173,13 @@ def _pair_block(precision):
     def pair_block(
         a_given, a_padded, a_known, b_given, b_padded, b_known,
         i_start, i_stop, j_start, j_stop, spread,
-        prepare_a, prepare_b, above, root, factor, result,
+        prepare_a, prepare_b, above, condensed, root, factor, result,
     ):  # fmt: skip
         """Write divergences times a factor, or their roots, of rows i_start .. and j_start ..
 
-        With `above`, only those of pairs i < j. The rows of these ranges are
-        prepared first if asked for; return whether any of those has a sum of NaN.
+        With `above`, only those of pairs i < j. A `condensed` result has one row,
+        of all such pairs; another has those of the ranges. The rows of the ranges
+        are prepared first if asked for; return whether any of those has a sum of NaN.
         """
         a, b = Rows(a_given, a_padded, a_known), Rows(b_given, b_padded, b_known)
         with_nan = False
@@ -191,6 +192,9 @@ def _pair_block(precision):
         for tile_start in range(j_start, j_stop, tile):
             tile_stop = minimum(tile_start + tile, j_stop)
             for i in range(i_start, i_stop):
+                row, column = i - i_start, -j_start
+                if condensed:
+                    row, column = 0, i * (2 * a.given.shape[0] - i - 3) // 2 - 1
                 first = maximum(tile_start, i + 1) if above else tile_start
                 for j in range(first - first % TOGETHER, tile_stop, TOGETHER):
                     sums = entropy_sums(a.padded, i, b.padded, j)
@@ -199,7 +203,7 @@ def _pair_block(precision):
                         if not value >= maximum(a.known[i, 4], b.known[k, 4]):
                             value = exact(a, b, i, k)
                         value = where(value > ln2, ln2, value) * factor
-                        result[i - i_start, k - j_start] = np.sqrt(value) if root else value
+                        result[row, column + k] = np.sqrt(value) if root else value
         return with_nan
 
     return pair_block
