@@ -59,7 +59,7 @@ def built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
     A public function asks for the one dtype that it needs, which halves the
     time to its first result. Threads that ask at once wait for one compilation.
     """
-    with _compiling:
+    with _compiling, np.errstate(all="ignore"):
         return _built(name, dtypes)
 
 
@@ -74,7 +74,7 @@ def _built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
 @cache
 def pair_kernel(dtype: str) -> Any:
     """Return the kernel for pairs of rows, compiled for this dtype."""
-    with _compiling:
+    with _compiling, np.errstate(all="ignore"):
         from ._kernels import pairs
         from ._kernels.precision import FLOAT32, FLOAT64
 
