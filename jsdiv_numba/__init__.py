@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ._threads import set_workers
     from .distance import cdist, jensenshannon, pdist
     from .divergence import js_divergence, js_divergence_logit
+    from .gradient import js_divergence_grad, js_divergence_logit_grad
     from .loss import JSDivergenceLogitLoss, JSDivergenceLoss, Loss
     from .scalarise import (
         Scalarisation,
@@ -38,7 +39,9 @@ __all__ = [
     "cdist",
     "jensenshannon",
     "js_divergence",
+    "js_divergence_grad",
     "js_divergence_logit",
+    "js_divergence_logit_grad",
     "js_sum",
     "js_sum_logit",
     "js_term",
@@ -63,7 +66,9 @@ _MODULES = {
     "cdist": "distance",
     "jensenshannon": "distance",
     "js_divergence": "divergence",
+    "js_divergence_grad": "gradient",
     "js_divergence_logit": "divergence",
+    "js_divergence_logit_grad": "gradient",
     "js_sum": "ufuncs",
     "js_sum_logit": "ufuncs",
     "js_term": "ufuncs",

@@ -141,9 +141,13 @@ def rows_along(array: FloatArray, shape: tuple[int, ...], axes: tuple[int, ...])
         array = np.broadcast_to(array, shape)
     if axes == (len(shape) - 1,):
         return array
-    moved = kept_then_reduced(array, axes)
-    kept = moved.shape[: len(shape) - len(axes)]
-    return moved.reshape(*kept, math.prod(shape[i] for i in axes))
+    return kept_then_reduced(array, axes).reshape(rows_shape(shape, axes))
+
+
+def rows_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that `rows_along` gives."""
+    kept = reduced_shape(shape, axes, keepdims=False)
+    return *kept, math.prod(shape[i] for i in axes)
 
 
 def result_array(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:

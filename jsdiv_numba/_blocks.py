@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,27 @@ COLUMN_PIECE = 1 << 10
 """The same for columns that lie side by side."""
 
 
+BLOCK_WITH_COMPANION = 1 << 16
+"""A block that is read a second time: it should still be in the processor's own cache."""
+
+
+class Companion(NamedTuple):
+    """A ufunc to run on each block once the first one has, its arrays laid out as the operands."""
+
+    ufunc: np.ufunc
+    operands: tuple[FloatArray, ...]
+    outs: tuple[FloatArray, ...]
+
+    def each(self, view: Callable[[FloatArray], FloatArray]) -> "Companion":
+        """Return the same on a view of each array."""
+        return Companion(self.ufunc, tuple(map(view, self.operands)), tuple(map(view, self.outs)))
+
+    def compute(self) -> None:
+        """Run the ufunc."""
+        with np.errstate(all="ignore"):
+            self.ufunc(*self.operands, out=self.outs)
+
+
 def run(
     ufunc: np.ufunc,
     operands: tuple[FloatArray, ...],
@@ -29,6 +51,7 @@ def run(
     core: int,
     workers: int | None,
     finish: Finish | None = None,
+    companion: Companion | None = None,
 ) -> bool:
     """Write ``ufunc(*operands)`` to `out`, finished in place; return whether there is any NaN.
 
@@ -37,15 +60,21 @@ def run(
     """
     shape = operands[0].shape
     outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
-    if math.prod(outer) * length <= BLOCK_ELEMENTS:
-        return _compute(ufunc, operands, out, finish)
+    block_elements = BLOCK_WITH_COMPANION if companion else BLOCK_ELEMENTS
+    if math.prod(outer) * length <= block_elements:
+        found = _compute(ufunc, operands, out, finish)
+        if companion:
+            companion.compute()
+        return found
     with_nan = []
 
     def compute(block: Any) -> None:
         if _compute(ufunc, tuple(operand[block] for operand in operands), out[block], finish):
             with_nan.append(block)
+        if companion:
+            companion.each(lambda array: array[block]).compute()
 
-    run_blocks(compute, _blocks(outer, length), workers)
+    run_blocks(compute, _blocks(outer, length, block_elements), workers)
     return bool(with_nan)
 
 
@@ -56,6 +85,7 @@ def run_pieces(
     core: int,
     workers: int | None,
     finish: Finish | None = None,
+    companion: Companion | None = None,
 ) -> bool:
     """Do the same for a sum along the first core axis, adding up the sums of its pieces.
 
@@ -64,14 +94,14 @@ def run_pieces(
     """
     length, piece = operands[0].shape[-core], ROW_PIECE if core == 1 else COLUMN_PIECE
     if length <= piece:
-        return run(ufunc, operands, out, core, workers, finish)
+        return run(ufunc, operands, out, core, workers, finish, companion)
     pieces = length // piece
-    split = [_split(operand, core, pieces, piece) for operand in operands]
     # The parts of one sum are adjacent, because only then does NumPy add them up in pairs.
     parts = np.empty((*out.shape, pieces + 1))
-    of_whole = np.moveaxis(parts[..., :pieces], -1, 0)
-    run(ufunc, tuple(whole for whole, _ in split), of_whole, core, workers)
-    run(ufunc, tuple(rest for _, rest in split), parts[..., pieces], core, workers)
+    whole, rest = np.moveaxis(parts[..., :pieces], -1, 0), parts[..., pieces]
+    for part, view in (whole, partial(_whole, core, piece)), (rest, partial(_rest, core, piece)):
+        beside = companion.each(view) if companion else None
+        run(ufunc, tuple(map(view, operands)), part, core, workers, companion=beside)
     with np.errstate(all="ignore"):
         out[...] = parts.sum(axis=-1)
         if finish is not None:
@@ -79,14 +109,18 @@ def run_pieces(
     return bool(np.isnan(out).any())
 
 
-def _split(
-    operand: FloatArray, core: int, pieces: int, piece: int
-) -> tuple[FloatArray, FloatArray]:
-    """View the first core axis as whole pieces, along a new first axis, and the rest."""
+def _whole(core: int, piece: int, operand: FloatArray) -> FloatArray:
+    """View the first core axis as whole pieces, along a new first axis."""
     moved = np.moveaxis(operand, -core, 0)
-    whole, rest = moved[: pieces * piece], moved[pieces * piece :]
-    whole = whole.reshape(pieces, piece, *whole.shape[1:])
-    return np.moveaxis(whole, 1, -core), np.moveaxis(rest, 0, -core)
+    pieces = len(moved) // piece
+    whole = moved[: pieces * piece].reshape(pieces, piece, *moved.shape[1:])
+    return np.moveaxis(whole, 1, -core)
+
+
+def _rest(core: int, piece: int, operand: FloatArray) -> FloatArray:
+    """View what the whole pieces leave."""
+    moved = np.moveaxis(operand, -core, 0)
+    return np.moveaxis(moved[len(moved) // piece * piece :], 0, -core)
 
 
 def _compute(
@@ -100,11 +134,11 @@ def _compute(
     return math.isnan(out) if out.ndim == 0 else bool(np.isnan(out).any())
 
 
-def _blocks(outer: tuple[int, ...], length: int) -> list[Any]:
+def _blocks(outer: tuple[int, ...], length: int, block_elements: int) -> list[Any]:
     """Return the indices of the blocks along the longest outer axis."""
     if not outer:
         return [...]
     axis = int(np.argmax(outer))
-    step = max(1, BLOCK_ELEMENTS * outer[axis] // (math.prod(outer) * length))
+    step = max(1, block_elements * outer[axis] // (math.prod(outer) * length))
     before = (slice(None),) * axis
     return [(*before, slice(i, i + step)) for i in range(0, outer[axis], step)]

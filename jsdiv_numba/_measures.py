@@ -25,6 +25,9 @@ class Measure:
     columns: str | None
     """The ufunc that gives the divergences of many columns, if there is one."""
 
+    gradient: str | None
+    """The ufunc that gives the derivatives, if there is one."""
+
     by_row: bool
     """Whether an element's part depends on its whole row."""
 
@@ -42,6 +45,7 @@ PROBABILITIES = Measure(
     total="js_sum",
     terms="js_term",
     columns="js_sum_columns",
+    gradient="js_gradient",
     by_row=False,
     check=_arrays.check_probabilities,
 )
@@ -49,6 +53,7 @@ LOGITS = Measure(
     total="js_sum_logit",
     terms="js_term_logit",
     columns=None,
+    gradient="js_gradient_logit",
     by_row=True,
     check=_arrays.check_logits,
 )
@@ -56,6 +61,7 @@ DISTANCE = Measure(
     total="js_sum_normalised",
     terms=None,
     columns=None,
+    gradient=None,
     by_row=True,
     check=_arrays.check_probabilities,
     names=("p", "q"),
@@ -81,24 +87,61 @@ DTYPE_NAMES = {"f": "float32", "d": "float64"}
 """`dtype.name` takes as long as the rest of a small call."""
 
 
-class _Task(NamedTuple):
+class Task(NamedTuple):
+    """What is to be computed, its arguments checked."""
+
     measure: Measure
     arrays: tuple[FloatArray, FloatArray]
     shape: tuple[int, ...]
     axes: tuple[int, ...]
     dtype: np.dtype[Any]
-    finish: _blocks.Finish | None
+    divisor: float | None
     workers: int | None
 
+    @property
+    def finish(self) -> _blocks.Finish | None:
+        """What makes the result of a divergence in nats."""
+        return finisher(self.divisor, self.measure.root)
+
     def ufunc(self, name: str | None) -> np.ufunc:
+        """Return one of the measure's ufuncs, for the result's dtype."""
         if name is None:
-            raise NotImplementedError("this measure has no terms")
+            raise NotImplementedError("this measure has no such ufunc")
         return built(name, (DTYPE_NAMES[self.dtype.char],))
 
     def rows(self) -> tuple[FloatArray, ...]:
+        """Return the arrays, broadcast, with the reduced axes as one last axis."""
         P, Q = self.arrays
         along = _arrays.rows_along
         return along(P, self.shape, self.axes), along(Q, self.shape, self.axes)
+
+    def laid_out(self, array: FloatArray, reduce: bool) -> FloatArray:
+        """Return an array as `compute` has the operands: in rows, or in the broadcast shape."""
+        if reduce or self.measure.by_row:
+            return _arrays.rows_along(array, self.shape, self.axes)
+        return np.broadcast_to(array, self.shape) if array.shape != self.shape else array
+
+    def result_shape(self, keepdims: bool, reduce: bool) -> tuple[int, ...]:
+        """Return the shape of the divergences or, without `reduce`, of their terms."""
+        return _arrays.reduced_shape(self.shape, self.axes, keepdims) if reduce else self.shape
+
+    def check(self) -> None:
+        """Raise if an input is invalid."""
+        self.measure.check(**dict(zip(self.measure.names, self.arrays, strict=True)))
+
+
+def prepare(
+    measure: Measure, P: Any, Q: Any, axis: Axis, base: float | None, workers: int | None
+) -> Task:
+    """Check the arguments that all functions share."""
+    if workers is not None:
+        workers = check_workers(workers)
+    names = measure.names
+    P, Q = _arrays.as_real(names[0], P), _arrays.as_real(names[1], Q)
+    shape = _arrays.broadcast_shape(P, Q, names)
+    axes = _arrays.normalise_axes(axis, len(shape))
+    dtype = _arrays.result_dtype(P, Q)
+    return Task(measure, (P, Q), shape, axes, dtype, _arrays.log_base(base), workers)
 
 
 def evaluate(
@@ -114,30 +157,31 @@ def evaluate(
     workers: int | None,
 ) -> Any:
     """Return a measure's divergences along `axis`, or its terms."""
-    if workers is not None:
-        workers = check_workers(workers)
-    names = measure.names
-    P, Q = _arrays.as_real(names[0], P), _arrays.as_real(names[1], Q)
-    shape = _arrays.broadcast_shape(P, Q, names)
-    axes = _arrays.normalise_axes(axis, len(shape))
-    dtype = _arrays.result_dtype(P, Q)
-    finish = finisher(_arrays.log_base(base), measure.root)
-    task = _Task(measure, (P, Q), shape, axes, dtype, finish, workers)
-    result_shape = _arrays.reduced_shape(shape, axes, keepdims) if reduce else shape
-    result = target = _arrays.result_array(out, result_shape, dtype)
-    if out is not None and any(np.may_share_memory(out, array) for array in (P, Q)):
-        target = np.empty(result_shape, dtype)
-
-    compute = _totals if reduce else _terms_by_row if measure.by_row else _terms
-    if compute(task, target):
-        measure.check(**dict(zip(names, (P, Q), strict=True)))
+    task = prepare(measure, P, Q, axis, base, workers)
+    result_shape = task.result_shape(keepdims, reduce)
+    result = target = _arrays.result_array(out, result_shape, task.dtype)
+    if out is not None and any(np.may_share_memory(out, array) for array in task.arrays):
+        target = np.empty(result_shape, task.dtype)
+    if compute(task, target, reduce):
+        task.check()
     if target is not result:
         with np.errstate(all="ignore"):
             result[...] = target
     return result if out is not None or result.ndim else result[()]
 
 
-def _totals(task: _Task, target: FloatArray) -> bool:
+def compute(
+    task: Task, target: FloatArray, reduce: bool, companion: _blocks.Companion | None = None
+) -> bool:
+    """Write the divergences, or their terms, to `target`; return whether there is any NaN.
+
+    The companion's arrays are laid out as `Task.laid_out` says.
+    """
+    run = _totals if reduce else _terms_by_row if task.measure.by_row else _terms
+    return run(task, target, companion)
+
+
+def _totals(task: Task, target: FloatArray, companion: _blocks.Companion | None) -> bool:
     rows = task.rows()
     target = target.reshape(rows[0].shape[:-1])
     measure = task.measure
@@ -146,9 +190,13 @@ def _totals(task: _Task, target: FloatArray) -> bool:
         if axis is not None:
             columns = tuple(np.moveaxis(operand, axis, -1) for operand in rows)
             ufunc, target = task.ufunc(measure.columns), np.moveaxis(target, axis, -1)
-            return _blocks.run_pieces(ufunc, columns, target, 2, task.workers, task.finish)
+            if companion:
+                companion = companion.each(lambda array: np.moveaxis(array, axis, -1))
+            return _blocks.run_pieces(
+                ufunc, columns, target, 2, task.workers, task.finish, companion
+            )
     run = _blocks.run if measure.by_row else _blocks.run_pieces
-    return run(task.ufunc(measure.total), rows, target, 1, task.workers, task.finish)
+    return run(task.ufunc(measure.total), rows, target, 1, task.workers, task.finish, companion)
 
 
 def _columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
@@ -161,17 +209,17 @@ def _columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
     return None
 
 
-def _terms(task: _Task, target: FloatArray) -> bool:
+def _terms(task: Task, target: FloatArray, companion: _blocks.Companion | None) -> bool:
     operands = tuple(np.broadcast_to(array, task.shape) for array in task.arrays)
     ufunc = task.ufunc(task.measure.terms)
-    return _blocks.run(ufunc, operands, target, 0, task.workers, task.finish)
+    return _blocks.run(ufunc, operands, target, 0, task.workers, task.finish, companion)
 
 
-def _terms_by_row(task: _Task, target: FloatArray) -> bool:
+def _terms_by_row(task: Task, target: FloatArray, companion: _blocks.Companion | None) -> bool:
     rows = task.rows()
     terms = np.empty(rows[0].shape, task.dtype)
     ufunc = task.ufunc(task.measure.terms)
-    found_nan = _blocks.run(ufunc, rows, terms, 1, task.workers, task.finish)
+    found_nan = _blocks.run(ufunc, rows, terms, 1, task.workers, task.finish, companion)
     moved = _arrays.kept_then_reduced(target, task.axes)
     with np.errstate(all="ignore"):
         moved[...] = terms.reshape(moved.shape)

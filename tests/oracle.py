@@ -60,6 +60,28 @@ def js_divergence_logit(a, b) -> mpf:
     return sum(js_terms_logit(a, b), mpf(0))
 
 
+def _slope(p: mpf, q: mpf) -> mpf:
+    if p:
+        return log(2 * p / (p + q)) / 2
+    return mpf("-inf") if q else mpf(0)
+
+
+def js_slopes(p, q) -> list[mpf]:
+    """Derivatives in p of the terms of two rows of probabilities, 0 where both are 0."""
+    return [_slope(x, y) for x, y in zip(_exact(p), _exact(q), strict=True)]
+
+
+def js_gradient_logit(a, b, weights: Iterable[float] = repeat(1)) -> list[mpf]:
+    """Derivatives in a of the terms' weighted sum, of the softmaxes of two rows of logits."""
+    p = softmax(a)
+    slopes = [
+        mpf(float(weight)) * _slope(x, y) if x else mpf(0)
+        for weight, x, y in zip(weights, p, softmax(b), strict=False)
+    ]
+    mean = sum(x * slope for x, slope in zip(p, slopes, strict=True))
+    return [x * (slope - mean) for x, slope in zip(p, slopes, strict=True)]
+
+
 def repeated(terms: list[mpf], counts: Iterable[int]) -> mpf:
     """Sum of terms of which each stands `counts` times: the oracle of a long row."""
     return sum((count * term for count, term in zip(counts, terms, strict=True)), mpf(0))

@@ -81,8 +81,8 @@ def _logit_sum(precision, kernels, near_terms):
             a, b = b, a
         workspace = np.empty((2, a.size), a.dtype)
         x, y = workspace[0], workspace[1]
-        x_total, x_moment = exponentials(a, x)
-        y_total, y_moment = exponentials(b, y)
+        _, x_total, x_moment = exponentials(a, x)
+        _, y_total, y_moment = exponentials(b, y)
         total = from_entropies(x, y, x_total, y_total, x_moment, y_moment)
         if total >= cancelled:
             # No divergence of distributions is above ln 2, though rounding may be.

@@ -29,15 +29,24 @@ from .precision import Precision
 @cache
 def scalar_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
-    term_of = _term_of(precision, _log_ratio_parts(precision))
+    greater_ratio = _greater_ratio(precision)
+    lesser_ratio = _lesser_ratio(precision, _log_ratio_parts(precision))
+    term_of = _term_of(precision, lesser_ratio, greater_ratio)
     term = _term(precision, term_of)
     lift_of = _lift_of(precision)
+    exp_parts = _exp_parts(precision)
+    half_log_lesser = _half_log_lesser(precision, lesser_ratio)
+    half_log_greater = _half_log_greater(precision, greater_ratio)
+    js_slopes = _js_slopes(precision, half_log_lesser, half_log_greater)
     return SimpleNamespace(
         term_of=term_of,
         term=term,
         lift_of=lift_of,
         js_term=_js_term(precision, term, lift_of),
-        exp=_exp(precision),
+        js_gradient=_js_gradient(precision, js_slopes),
+        half_log_lesser=half_log_lesser,
+        exp=_exp(precision, exp_parts),
+        exp_and_rest=_exp_and_rest(precision, exp_parts),
         log2_in_ulps=_log2(precision),
     )
 
@@ -75,19 +84,40 @@ def _log_ratio_parts(precision):
     return log_ratio_parts
 
 
-def _term_of(precision, log_ratio_parts):
-    Float, Int = precision.Float, precision.Int
-    half_ln2, two, zero = Float(np.log(2) / 2), Float(2), Int(0)
+def _lesser_ratio(precision, log_ratio_parts):
+    zero = precision.Int(0)
+
+    @formula
+    def lesser_ratio(s, difference, x):
+        """Return whether k = 0, k and v, given s, x = 2m and what s - x is without rounding."""
+        k, exponent, reduced = log_ratio_parts(x, s)
+        near = k == zero
+        return near, exponent, where(near, difference, s - reduced) / (s + reduced)
+
+    return lesser_ratio
+
+
+def _greater_ratio(precision):
+    two = precision.Float(2)
+
+    @formula
+    def greater_ratio(s, d):
+        """Return u."""
+        return d / fma(two, s, d)
+
+    return greater_ratio
+
+
+def _term_of(precision, lesser_ratio, greater_ratio):
+    half_ln2 = precision.Float(np.log(2) / 2)
     lesser_tail = _descending(precision, precision.lesser)
     greater_tail = _descending(precision, precision.greater)
 
     @formula
     def term_of(s, d, m, M):
         """Return the term, given s = p + q > 0, |p - q|, min(p, q) and max(p, q)."""
-        k, exponent, reduced = log_ratio_parts(m + m, s)
-        near = k == zero
-        v = where(near, d, s - reduced) / (s + reduced)
-        u = d / fma(two, s, d)
+        near, exponent, v = lesser_ratio(s, d, m + m)
+        u = greater_ratio(s, d)
         mv, Mu, vv, uu = m * v, M * u, v * v, u * u
         leading = where(near, s * u * v, fma(m, fma(exponent, half_ln2, -v), Mu))
         tails = fma(Mu * uu, horner(uu, greater_tail), leading)
@@ -135,13 +165,102 @@ def _js_term(precision, term, lift_of):
     return js_term
 
 
-def _exp(precision):
+def _half_log_greater(precision, greater_ratio):
+    greater_tail = _descending(precision, precision.greater)
+
+    @formula
+    def half_log_greater(s, d):
+        """Return ½·log(2M/s), the term's derivative in the greater of p and q."""
+        u = greater_ratio(s, d)
+        uu = u * u
+        return fma(u * uu, horner(uu, greater_tail), u)
+
+    return half_log_greater
+
+
+def _half_log_lesser(precision, lesser_ratio):
+    Float = precision.Float
+    half_ln2, none = Float(np.log(2) / 2), Float(0)
+    lesser_tail = _descending(precision, precision.lesser)
+
+    @formula
+    def half_log_lesser(s, d, x, lifted=none):
+        """Return ½·log(2m/s) = ½·log(1 - d/s), the term's derivative in the lesser of p and q.
+
+        x is 2m·2^lifted.
+        """
+        _, exponent, v = lesser_ratio(s, where(lifted == none, d, s - x), x)
+        vv = v * v
+        return fma(exponent - lifted, half_ln2, -fma(v * vv, horner(vv, lesser_tail), v))
+
+    return half_log_lesser
+
+
+def _js_slopes(precision, half_log_lesser, half_log_greater):
+    Float = precision.Float
+    smallest = Float(np.finfo(Float).smallest_subnormal)
+    zero, one, infinity = Float(0), Float(1), Float(np.inf)
+    tiny, huge = Float(2.0**precision.tiny), Float(2.0**precision.huge)
+    lift, lower = Float(2.0**precision.lift), Float(2.0**-64)
+    lifted, lowered = Float(precision.lift), Float(-64)
+
+    @formula
+    def js_slopes(p, q):
+        """Return ½·log(2p/s) and ½·log(2q/s), the term's derivatives in p and in q, for p, q >= 0.
+
+        At p = 0 < q the first is -inf. Where both are 0, there is no derivative,
+        and 0 is returned: of all planes that touch the term from below, the level one.
+        """
+        m, M = minimum(p, q), maximum(p, q)
+        # A ratio does not change when both are scaled; m is scaled more where it needs it.
+        is_huge, is_tiny, is_small = huge < M, tiny > M, tiny > m
+        scale = where(is_huge, lower, where(is_tiny, lift, one))
+        scaled = where(is_huge, lowered, where(is_tiny, lifted, zero))
+        s, d = maximum(p * scale + q * scale, smallest), abs(p - q) * scale
+        x = m * where(is_small, lift, scale)
+        lesser = half_log_lesser(s, d, x + x, where(is_small, lifted, scaled) - scaled)
+        lesser = where(m == zero, -infinity, lesser)
+        greater = half_log_greater(s, d)
+        return where(p < q, lesser, greater), where(q < p, lesser, greater)
+
+    return js_slopes
+
+
+def _js_gradient(precision, js_slopes):
+    zero = precision.Float(0)
+
+    @formula
+    def js_gradient(p, q, cotangent):
+        """Return the term's derivatives times a number: 0 where that is 0, infinite or not."""
+        in_p, in_q = js_slopes(abs(p), abs(q))
+        ignored = cotangent == zero
+        return where(ignored, zero, in_p * cotangent), where(ignored, zero, in_q * cotangent)
+
+    return js_gradient
+
+
+def _exp_parts(precision):
     Float, Int = precision.Float, precision.Int
     mantissa = Int(precision.mantissa)
     # Its last bits, those of the rounded multiple of ln 2, shift into the exponent's place.
     magic = Float(1.5 * 2**precision.mantissa)
-    log2_e, minus_ln2, zero = Float(1 / np.log(2)), Float(-np.log(2)), Float(0)
+    log2_e, minus_ln2 = Float(1 / np.log(2)), Float(-np.log(2))
     lowest = Float(precision.exp_min)
+
+    @formula
+    def exp_parts(x):
+        """Return r and k, as the bits to add to a float's, where e^x = e^r·2^k."""
+        y = where(x < lowest, lowest, x)
+        shifted = fma(y, log2_e, magic)
+        r = fma(shifted - magic, minus_ln2, y)
+        return r, Int(bits_of(shifted) << mantissa)
+
+    return exp_parts
+
+
+def _exp(precision, exp_parts):
+    Float, Int = precision.Float, precision.Int
+    lowest, zero = Float(precision.exp_min), Float(0)
     series = _descending(precision, (1.0, 1.0, *precision.exponential))
 
     @formula
@@ -150,14 +269,29 @@ def _exp(precision):
 
         For NaN it is a NaN, but for one whose payload is not 0.
         """
-        y = where(x < lowest, lowest, x)
-        shifted = fma(y, log2_e, magic)
-        r = fma(shifted - magic, minus_ln2, y)
-        power = Int(bits_of(shifted) << mantissa)
+        r, power = exp_parts(x)
         value = float_of(Int(bits_of(horner(r, series)) + power))
         return where(x < lowest, zero, value)
 
     return exp
+
+
+def _exp_and_rest(precision, exp_parts):
+    Float, Int = precision.Float, precision.Int
+    lowest, zero, one = Float(precision.exp_min), Float(0), Float(1)
+    bits_of_one = Int(Float(1).view(Int))
+    series = _descending(precision, (1.0, *precision.exponential))
+
+    @formula
+    def exp_and_rest(x):
+        """Return e^x and 1 - e^x for x <= 0, both to their last bits."""
+        r, power = exp_parts(x)
+        scale = float_of(Int(bits_of_one + power))
+        change = r * horner(r, series)
+        exponential = where(x < lowest, zero, fma(scale, change, scale))
+        return exponential, where(x < lowest, one, fma(-scale, change, one - scale))
+
+    return exp_and_rest
 
 
 def _log2(precision):

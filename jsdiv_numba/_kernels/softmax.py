@@ -48,7 +48,7 @@ def _exponentials(precision):
 
     @kernel
     def exponentials(logits, values):
-        """Write e^x; return their sum and Σ x·e^x, where x are the logits less the largest."""
+        """Write e^x, x being the logits less the largest; return that, Σ e^x and Σ x·e^x."""
         row = contiguous(logits)
         top, total, moment = largest(row), 0.0, 0.0
         for start in range(0, row.size, BLOCK):
@@ -58,7 +58,7 @@ def _exponentials(precision):
             total += part
             moment += part_moment
         # A NaN in the row may have left the sum finite, but not this.
-        return (moment if np.isnan(moment) else total), moment
+        return top, (moment if np.isnan(moment) else total), moment
 
     return exponentials
 
@@ -81,7 +81,7 @@ def _softmax(exponentials, scale):
     def softmax(logits):
         """Return the probabilities of a row of any stride."""
         values = np.empty(logits.size, logits.dtype)
-        total, _ = exponentials(logits, values)
+        _, total, _ = exponentials(logits, values)
         scale(values, total)
         return values
 

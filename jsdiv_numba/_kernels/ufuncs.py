@@ -10,6 +10,7 @@ from numba.np.ufunc.ufuncbuilder import _internal, parse_identity
 
 from .columns import column_kernels
 from .compile import prefer_wide_vectors
+from .logit_gradients import logit_gradient_kernels
 from .logits import logit_kernels
 from .normalised import normalised_kernels
 from .precision import FLOAT32, FLOAT64, Precision
@@ -27,24 +28,38 @@ def compile_ufunc(name: str, dtypes: tuple[str, ...]) -> Any:
 
 
 def _elementwise(name: str, kernels: dict[str, Any]) -> Any:
-    """Make a ufunc of two inputs.
+    return _from_loops(name, kernels, _loop, 2, 1)
+
+
+def _elementwise_gradient(name: str, kernels: dict[str, Any]) -> Any:
+    return _from_loops(name, kernels, _gradient_loop, 3, 2)
+
+
+def _from_loops(
+    name: str, kernels: dict[str, Any], loop_of: Callable[..., Any], inputs: int, outputs: int
+) -> Any:
+    """Make an elementwise ufunc.
 
     As `numba.vectorize` does, but with a loop of our own: numba 0.68 takes the
     output for contiguous wherever the inputs are, and writes out of place.
     """
-    loops = [_loop(kernel, getattr(types, dtype)) for dtype, kernel in kernels.items()]
-    numbers = [[np.dtype(dtype).num] * 3 for dtype in kernels]
+    loops = []
+    sizes = types.CPointer(types.intp)
+    for dtype, kernel in kernels.items():
+        arrays = types.CPointer(types.CPointer(getattr(types, dtype)))
+        compiled = cfunc(types.void(arrays, sizes, sizes, types.voidptr))
+        loops.append(compiled(loop_of(kernel, np.dtype(dtype).itemsize)))
+    numbers = [[np.dtype(dtype).num] * (inputs + outputs) for dtype in kernels]
     addresses, data = [loop.address for loop in loops], [None] * len(loops)
     identity = parse_identity(None)
-    return _internal.fromfunc(name, None, addresses, numbers, 2, 1, data, loops, identity)
+    return _internal.fromfunc(
+        name, None, addresses, numbers, inputs, outputs, data, loops, identity
+    )
 
 
-def _loop(kernel: Any, kind: Any) -> Any:
-    """Compile the inner loop of a ufunc, as NumPy's C interface has it."""
-    itemsize = kind.bitwidth // 8
-    pointer, sizes = types.CPointer(kind), types.CPointer(types.intp)
+def _loop(kernel: Any, itemsize: int) -> Callable[..., None]:
+    """Return the inner loop of a ufunc, as NumPy's C interface has it."""
 
-    @cfunc(types.void(types.CPointer(pointer), sizes, sizes, types.voidptr))
     def loop(arrays, shape, strides, data):
         prefer_wide_vectors()
         p, q, result = arrays[0], arrays[1], arrays[2]
@@ -57,6 +72,33 @@ def _loop(kernel: Any, kind: Any) -> Any:
         else:
             for i in range(shape[0]):
                 result[i * step] = kernel(p[i * step_p], q[i * step_q])
+
+    return loop
+
+
+def _gradient_loop(kernel: Any, itemsize: int) -> Callable[..., None]:
+    """Return the inner loop of a ufunc of p, q and a cotangent, with a gradient for each input."""
+
+    def loop(arrays, shape, strides, data):
+        prefer_wide_vectors()
+        p, q, cotangents = arrays[0], arrays[1], arrays[2]
+        in_p, in_q = arrays[3], arrays[4]
+        step_p, step_q = strides[0] // itemsize, strides[1] // itemsize
+        step = strides[2] // itemsize
+        step_in_p, step_in_q = strides[3] // itemsize, strides[4] // itemsize
+        contiguous = step_p == 1 and step_q == 1 and step_in_p == 1 and step_in_q == 1
+        if contiguous and step == 0:
+            cotangent = cotangents[0]
+            for i in range(shape[0]):
+                in_p[i], in_q[i] = kernel(p[i], q[i], cotangent)
+        elif contiguous and step == 1:
+            for i in range(shape[0]):
+                in_p[i], in_q[i] = kernel(p[i], q[i], cotangents[i])
+        else:
+            for i in range(shape[0]):
+                in_p[i * step_in_p], in_q[i * step_in_q] = kernel(
+                    p[i * step_p], q[i * step_q], cotangents[i * step]
+                )
 
     return loop
 
@@ -102,6 +144,17 @@ def _to_columns(name: str, kernels: dict[str, Any]) -> Any:
     return _writing(name, kernels, arguments, "(n,m),(n,m)->(m)")
 
 
+def _to_gradients(name: str, kernels: dict[str, Any]) -> Any:
+    (kernel,), kinds = kernels.values(), _kinds(kernels)
+
+    def body(p, q, cotangents, in_p, in_q):
+        kernel(p, q, cotangents, in_p, in_q)
+
+    body.__name__ = name
+    arguments = [(kind[:],) * 5 for kind in kinds]
+    return guvectorize(arguments, "(n),(n),(n)->(n),(n)", **_OPTIONS)(body).ufunc
+
+
 def _writing(name: str, kernels: dict[str, Any], arguments: list[Any], signature: str) -> Any:
     """Make a generalised ufunc, of one dtype, of a kernel that writes its result."""
     (kernel,) = kernels.values()
@@ -120,6 +173,10 @@ def _kinds(kernels: dict[str, Any]) -> list[Any]:
 _Maker = Callable[[str, dict[str, Any]], Any]
 _UFUNCS: dict[str, tuple[_Maker, Callable[[Precision], Any]]] = {
     "js_term": (_elementwise, lambda precision: scalar_formulas(precision).js_term),
+    "js_gradient": (
+        _elementwise_gradient,
+        lambda precision: scalar_formulas(precision).js_gradient,
+    ),
     "js_sum": (_to_scalar, lambda precision: row_kernels(precision).row_sum),
     "js_sum_columns": (
         _to_columns,
@@ -131,4 +188,8 @@ _UFUNCS: dict[str, tuple[_Maker, Callable[[Precision], Any]]] = {
     ),
     "js_sum_logit": (_to_scalar, lambda precision: logit_kernels(precision).logit_sum),
     "js_term_logit": (_to_row, lambda precision: logit_kernels(precision).logit_terms),
+    "js_gradient_logit": (
+        _to_gradients,
+        lambda precision: logit_gradient_kernels(precision).logit_gradient,
+    ),
 }

@@ -1,0 +1,200 @@
+"""The divergences with their derivatives, for optimisers."""
+
+from typing import Any
+
+from ._arrays import Axis
+from ._gradients import Result, evaluate_with_gradient, total_with_gradient
+from ._measures import LOGITS, PROBABILITIES
+
+__all__ = ["js_divergence_grad", "js_divergence_logit_grad"]
+
+
+def js_divergence_grad(
+    P: Any,
+    Q: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    cotangent: Any = None,
+    workers: int | None = None,
+) -> Result:
+    r"""Jensen-Shannon divergence of probabilities, and its derivatives.
+
+    .. math::
+
+        \frac{\partial\, \mathrm{JS}}{\partial p_i} = \tfrac12 \log \frac{2 p_i}{p_i + q_i},
+        \qquad
+        \frac{\partial\, \mathrm{JS}}{\partial q_i} = \tfrac12 \log \frac{2 q_i}{p_i + q_i}
+
+    They are the derivatives of the formula as it stands: nothing is normalised,
+    and no entry is held by the others' sum.
+
+    Parameters
+    ----------
+    P, Q : array_like
+        Probabilities, of shapes that broadcast. Finite and not negative;
+        0·log 0 is 0.
+    axis : int, sequence of int or None, default -1
+        The categories' axis or axes, of the broadcast shape; None is all.
+    keepdims : bool, default True
+        Whether the reduced axes stay, with length 1.
+    reduce : bool, default True
+        If False, the value is each element's term of the sum, in the broadcast
+        shape.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    cotangent : array_like, optional
+        The derivative in the value of what is to be differentiated, of a shape
+        that broadcasts to the value's; None is 1 everywhere, which gives the
+        derivatives of the value's sum.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    value : ndarray or scalar
+        What `js_divergence` returns with these arguments, to the last bit.
+    grad_P, grad_Q : ndarray or scalar
+        The derivatives of ``sum(cotangent * value)`` in `P` and in `Q`, in the
+        shapes of these and the dtype of the value: summed over the axes along
+        which the input was broadcast.
+
+    Raises
+    ------
+    ValueError
+        If a probability is negative or infinite, shapes do not broadcast, that
+        of `cotangent` to the value's included, or `axis`, `base` or `workers` is
+        wrong.
+    TypeError
+        If an input is not real.
+
+    See Also
+    --------
+    js_divergence_logit_grad : the same from logits, finite everywhere.
+
+    Notes
+    -----
+    The relative error of each derivative is below 1e-14 in float64 and 1e-6 in
+    float32, near-equal entries included.
+
+    Where p = 0 < q, the derivative in p is -inf, since the divergence falls
+    steeper and steeper as p goes to 0, and -inf times the cotangent is returned:
+    a finite number would have to be made up. Where p = q = 0 there is no
+    derivative, and 0 is returned, which is a subgradient. Where the cotangent is
+    0, so are the derivatives, infinite ones too. A row with a NaN gives NaN. An
+    optimiser should be given logits, whose derivatives have no such edge.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import js_divergence_grad
+    >>> value, grad_P, grad_Q = js_divergence_grad([0.2, 0.3, 0.5], [0.6, 0.4, 0.0])
+    >>> value.round(6)
+    array([0.229195])
+    >>> grad_P.round(6)
+    array([-0.346574, -0.077075,  0.346574])
+    >>> grad_Q.round(6)
+    array([0.202733, 0.066766,     -inf])
+    """
+    return evaluate_with_gradient(
+        PROBABILITIES, P, Q, axis, keepdims, reduce, base=base, cotangent=cotangent, workers=workers
+    )
+
+
+def js_divergence_logit_grad(
+    P: Any,
+    Q: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    cotangent: Any = None,
+    workers: int | None = None,
+) -> Result:
+    r"""Jensen-Shannon divergence of the softmaxes of logits, and its derivatives.
+
+    .. math::
+
+        \frac{\partial\, \mathrm{JS}}{\partial a_i}
+        = p_i \Big( g_i - \sum_j p_j g_j \Big),
+        \quad g_i = \tfrac12 \log \frac{2 p_i}{p_i + q_i},
+        \quad p = \operatorname{softmax}(a)
+
+    Parameters
+    ----------
+    P, Q : array_like
+        Logits, of shapes that broadcast. An entry -inf is a probability of 0;
+        adding a constant to a row changes nothing.
+    axis : int, sequence of int or None, default -1
+        The categories' axis, of the broadcast shape. Several axes share one
+        softmax. None takes the softmax along the last axis, and sums over all.
+    keepdims : bool, default True
+        Whether the reduced axes stay, with length 1.
+    reduce : bool, default True
+        If False, the value is each element's term of the sum, in the broadcast
+        shape.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    cotangent : array_like, optional
+        The derivative in the value of what is to be differentiated, of a shape
+        that broadcasts to the value's; None is 1 everywhere, which gives the
+        derivatives of the value's sum.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    value : ndarray or scalar
+        What `js_divergence_logit` returns with these arguments, to the last bit.
+    grad_P, grad_Q : ndarray or scalar
+        The derivatives of ``sum(cotangent * value)`` in `P` and in `Q`, in the
+        shapes of these and the dtype of the value: summed over the axes along
+        which the input was broadcast. Without broadcasting, a row's derivatives
+        sum to 0.
+
+    Raises
+    ------
+    ValueError
+        If a logit is +inf, shapes do not broadcast, that of `cotangent` to the
+        value's included, or `axis`, `base` or `workers` is wrong.
+    TypeError
+        If an input is not real.
+
+    See Also
+    --------
+    js_divergence_grad : the same from probabilities.
+
+    Notes
+    -----
+    All derivatives are finite; that of a logit -inf is 0. A row with a NaN, or
+    whose logits are all -inf, gives NaN. An error is at most 1e-12 (in float32
+    1e-5) of the row's largest derivative, of near-equal rows and of rows with
+    one probability near 1 too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jsdiv_numba import js_divergence_logit_grad
+    >>> value, grad_A, grad_B = js_divergence_logit_grad([0.0, 0.0, -np.inf], [0.0, 1.0, 2.0])
+    >>> value.round(6)
+    array([0.331347])
+    >>> grad_A.round(6)
+    array([ 0.029106, -0.029106,  0.      ])
+    >>> grad_B.round(6)
+    array([-0.064751, -0.082138,  0.146889])
+    """
+    options: dict[str, Any] = {"base": base, "cotangent": cotangent, "workers": workers}
+    if axis is None and reduce:
+        return total_with_gradient(LOGITS, P, Q, keepdims, **options)
+    logits_axis = -1 if axis is None else axis
+    return evaluate_with_gradient(LOGITS, P, Q, logits_axis, keepdims, reduce, **options)
