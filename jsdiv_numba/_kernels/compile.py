@@ -14,19 +14,23 @@ _INTERNAL = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapp
 
 # Spelled out, because a helper without a `fastmath` of its own inherits its caller's,
 # and a formula whose operations are reassociated loses its accuracy.
-formula = njit(fastmath=False, forceinline=True, **_INTERNAL)
+formula = njit(fastmath=False, forceinline=True, _nrt=False, **_INTERNAL)
 """A scalar function: exactly the operations that are written, inlined so that loops vectorise."""
 
-kernel = njit(fastmath=False, nogil=True, **_INTERNAL)
+kernel = njit(fastmath=False, nogil=True, _nrt=True, **_INTERNAL)
 """A loop whose order of operations matters, or that has none."""
+
+# Counting a reference takes as long as some dozen elements of a row.
+borrowing = njit(fastmath=False, nogil=True, _nrt=False, **_INTERNAL)
+"""The same, of arrays that its caller holds: it counts no references, and so makes no array."""
 
 # Such a loop must not write: LLVM would decide by the distance of the arrays in memory
 # whether to run it in lanes, and the bits of the sum would depend on that.
 _IN_LANES = {"reassoc", "nsz", "contract"}
-summing = njit(fastmath=_IN_LANES, nogil=True, **_INTERNAL)
+summing = njit(fastmath=_IN_LANES, nogil=True, _nrt=False, **_INTERNAL)
 """A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases."""
 
-inlined_summing = njit(fastmath=_IN_LANES, nogil=True, forceinline=True, **_INTERNAL)
+inlined_summing = njit(fastmath=_IN_LANES, nogil=True, _nrt=False, forceinline=True, **_INTERNAL)
 """The same, part of its caller: where the call and its constants cost as much as a short row."""
 
 

@@ -11,12 +11,14 @@ a few per cent is computed again (`Precision.pair_near`) term by term, from the 
 
 from collections import namedtuple
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numba import njit, types
 
 from .compile import (
+    borrowing,
     contiguous,
     entry,
     fma,
@@ -51,6 +53,16 @@ divergence is computed again."""
 
 
 @cache
+def pair_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile what a pair's divergence is made of, for one precision."""
+    return SimpleNamespace(
+        prepare=_prepare(precision),
+        entropy_sums=_entropy_sums(precision),
+        divergence=_divergence(precision),
+    )
+
+
+@cache
 def pair_kernel(precision: Precision) -> Any:
     """Compile the kernel for one precision, for these argument types alone."""
     kind = types.float32 if precision.Float is np.float32 else types.float64
@@ -60,7 +72,7 @@ def pair_kernel(precision: Precision) -> Any:
     # Numba casts the layout of an array argument, but not of one within a tuple.
     rows, ranges, flags = [given, padded, known], [size] * 4, [flag] * 5
     arguments = [*rows, *rows, *ranges, size, *flags, types.float64, result]
-    options = {"nogil": True, "error_model": "numpy", "fastmath": False}
+    options = {"nogil": True, "error_model": "numpy", "fastmath": False, "_nrt": False}
     return njit(types.boolean(*arguments), **options)(_pair_block(precision))
 
 
@@ -154,14 +166,11 @@ def _entropy_sums(precision):
     return entropy_sums
 
 
-def _pair_block(precision):
-    Float = precision.Float
-    ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
-    prepare = _prepare(precision)
-    entropy_sums = _entropy_sums(precision)
+def _divergence(precision):
+    Float, ln2 = precision.Float, np.log(2.0)
     pair_sum = normalised_kernels(precision).pair_sum
 
-    @kernel
+    @borrowing
     def sum_of(rows, i):
         return Float(rows.known[i, 0]), Float(rows.known[i, 1]), Float(rows.known[i, 2])
 
@@ -169,6 +178,23 @@ def _pair_block(precision):
     def exact(a, b, i, j):
         p, q = contiguous(a.given[i]), contiguous(b.given[j])
         return np.float64(pair_sum(p, q, sum_of(a, i), sum_of(b, j)))
+
+    @borrowing
+    def divergence(a, b, i, j, entropy_sum, unit):
+        """Return the divergence of two rows, given what `entropy_sums` says of them."""
+        value = unit * (a.known[i, 3] + b.known[j, 3] - 0.5 * entropy_sum)
+        if not value >= maximum(a.known[i, 4], b.known[j, 4]):
+            value = exact(a, b, i, j)
+        return where(value > ln2, ln2, value)
+
+    return divergence
+
+
+def _pair_block(precision):
+    ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
+    kernels = pair_kernels(precision)
+    prepare, entropy_sums = kernels.prepare, kernels.entropy_sums
+    divergence = kernels.divergence
 
     def pair_block(
         a_given, a_padded, a_known, b_given, b_padded, b_known,
@@ -199,10 +225,7 @@ def _pair_block(precision):
                 for j in range(first - first % TOGETHER, tile_stop, TOGETHER):
                     sums = entropy_sums(a.padded, i, b.padded, j)
                     for k in range(maximum(j, first), minimum(j + TOGETHER, tile_stop)):
-                        value = unit * (a.known[i, 3] + b.known[k, 3] - 0.5 * sums[k - j])
-                        if not value >= maximum(a.known[i, 4], b.known[k, 4]):
-                            value = exact(a, b, i, k)
-                        value = where(value > ln2, ln2, value) * factor
+                        value = divergence(a, b, i, k, sums[k - j], unit) * factor
                         result[row, column + k] = np.sqrt(value) if root else value
         return with_nan
 
