@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._threads import set_workers
+    from .contribution import Contribution, Contributions, contributions
     from .distance import cdist, jensenshannon, pdist
     from .divergence import js_divergence, js_divergence_logit
     from .gradient import js_divergence_grad, js_divergence_logit_grad
@@ -31,12 +32,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Contribution",
+    "Contributions",
     "JSDivergenceLogitLoss",
     "JSDivergenceLoss",
     "Loss",
     "Scalarisation",
     "__version__",
     "cdist",
+    "contributions",
     "jensenshannon",
     "js_divergence",
     "js_divergence_grad",
@@ -60,10 +64,13 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Contribution": "contribution",
+    "Contributions": "contribution",
     "JSDivergenceLogitLoss": "loss",
     "JSDivergenceLoss": "loss",
     "Loss": "loss",
     "cdist": "distance",
+    "contributions": "contribution",
     "jensenshannon": "distance",
     "js_divergence": "divergence",
     "js_divergence_grad": "gradient",

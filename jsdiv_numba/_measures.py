@@ -57,6 +57,13 @@ LOGITS = Measure(
     by_row=True,
     check=_arrays.check_logits,
 )
+NORMALISED = Measure(
+    total="js_sum_normalised",
+    terms="js_signed_term_normalised",
+    columns=None,
+    by_row=True,
+    check=_arrays.check_probabilities,
+)
 DISTANCE = Measure(
     total="js_sum_normalised",
     terms=None,

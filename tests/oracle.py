@@ -36,9 +36,14 @@ def normalised(row) -> list[mpf]:
     return [x / total for x in exact]
 
 
+def js_terms_normalised(p, q) -> list[mpf]:
+    """Terms of the divergence of two rows that are first normalised, without rounding between."""
+    return [_term(x, y) for x, y in zip(normalised(p), normalised(q), strict=True)]
+
+
 def js_divergence_normalised(p, q) -> mpf:
     """Divergence of two rows that are first normalised, without rounding between."""
-    return sum((_term(x, y) for x, y in zip(normalised(p), normalised(q), strict=True)), mpf(0))
+    return sum(js_terms_normalised(p, q), mpf(0))
 
 
 def softmax(row, counts: Iterable[int] = repeat(1)) -> list[mpf]:

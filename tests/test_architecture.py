@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "divergence": {"_arrays", "_measures"},
     "gradient": {"_arrays", "_gradients", "_measures"},
     "distance": {"_arrays", "_measures", "_pairs"},
+    "contribution": {"_arrays", "_measures"},
     "scalarise": {"_arrays"},
     "loss": {"_arrays", "divergence", "scalarise"},
     "__init__": {
@@ -66,6 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "distance",
         "divergence",
         "gradient",
+        "contribution",
         "loss",
         "scalarise",
         "ufuncs",

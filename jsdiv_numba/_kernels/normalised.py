@@ -6,6 +6,7 @@ is that of p·T and q·S, divided by S·T, and p·T - q·S is computed to its la
 bits, from exact products and from sums of twice the working precision.
 """
 
+import math
 from functools import cache
 from types import SimpleNamespace
 
@@ -33,11 +34,13 @@ from .scalar import exact_sum, scalar_formulas
 def normalised_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     row_scale = _row_scale(precision)
-    pair_sum = _pair_sum(precision)
+    scaled_term = _scaled_term(precision)
+    pair_sum = _pair_sum(precision, scaled_term)
     return SimpleNamespace(
         row_scale=row_scale,
         pair_sum=pair_sum,
         row_sum=_row_sum(row_scale, pair_sum),
+        signed_terms=_signed_terms(precision, row_scale, scaled_term),
     )
 
 
@@ -103,23 +106,10 @@ def _row_scale(precision):
     return row_scale
 
 
-def _pair_sum(precision):
+def _scaled_term(precision):
     Float = precision.Float
     term_of = scalar_formulas(precision).term_of
-    smallest, zero, ln2 = np.nextafter(Float(0), Float(1)), Float(0), np.log(2.0)
-
-    @summing
-    def block_sum(p, q, start, size, p_sum, q_sum):
-        p_scale, p_total, p_rest = p_sum
-        q_scale, q_total, q_rest = q_sum
-        total = zero
-        for i in range(size):
-            x, y = abs(item(p, start + i)) * p_scale, abs(item(q, start + i)) * q_scale
-            a, a_rest = product(x, q_total, q_rest)
-            b, b_rest = product(y, p_total, p_rest)
-            difference = abs(sum_of_four(a, -b, a_rest, -b_rest))
-            total += term_of(maximum(a + b, smallest), difference, minimum(a, b), maximum(a, b))
-        return total
+    smallest = np.nextafter(Float(0), Float(1))
 
     @formula
     def product(x, total, rest):
@@ -130,6 +120,31 @@ def _pair_sum(precision):
     @formula
     def sum_of_four(a, b, c, d):
         return (a + b) + (c + d)
+
+    @formula
+    def scaled_term(x, y, p_sum, q_sum):
+        """Return the term of x·T and y·S, and their difference, from what `row_scale` says."""
+        p_scale, p_total, p_rest = p_sum
+        q_scale, q_total, q_rest = q_sum
+        a, a_rest = product(abs(x) * p_scale, q_total, q_rest)
+        b, b_rest = product(abs(y) * q_scale, p_total, p_rest)
+        difference = sum_of_four(a, -b, a_rest, -b_rest)
+        s = maximum(a + b, smallest)
+        return term_of(s, abs(difference), minimum(a, b), maximum(a, b)), difference
+
+    return scaled_term
+
+
+def _pair_sum(precision, scaled_term):
+    Float = precision.Float
+    zero, ln2 = Float(0), np.log(2.0)
+
+    @summing
+    def block_sum(p, q, start, size, p_sum, q_sum):
+        total = zero
+        for i in range(size):
+            total += scaled_term(item(p, start + i), item(q, start + i), p_sum, q_sum)[0]
+        return total
 
     @kernel
     def pair_sum(p, q, p_sum, q_sum):
@@ -152,3 +167,21 @@ def _row_sum(row_scale, pair_sum):
         return pair_sum(x, y, row_scale(x), row_scale(y))
 
     return row_sum
+
+
+def _signed_terms(precision, row_scale, scaled_term):
+    Float = precision.Float
+
+    @kernel
+    def signed_terms(p, q, terms):
+        """Write the terms of two rows of any stride, each divided by its sum.
+
+        A term is negative where the second row has more.
+        """
+        p_sum, q_sum = row_scale(contiguous(p)), row_scale(contiguous(q))
+        divisor = np.float64(p_sum[1]) * np.float64(q_sum[1])
+        for i in range(p.size):
+            term, difference = scaled_term(p[i], q[i], p_sum, q_sum)
+            terms[i] = Float(math.copysign(np.float64(term) / divisor, np.float64(difference)))
+
+    return signed_terms

@@ -186,6 +186,10 @@ _UFUNCS: dict[str, tuple[_Maker, Callable[[Precision], Any]]] = {
         _to_scalar,
         lambda precision: normalised_kernels(precision).row_sum,
     ),
+    "js_signed_term_normalised": (
+        _to_row,
+        lambda precision: normalised_kernels(precision).signed_terms,
+    ),
     "js_sum_logit": (_to_scalar, lambda precision: logit_kernels(precision).logit_sum),
     "js_term_logit": (_to_row, lambda precision: logit_kernels(precision).logit_terms),
     "js_gradient_logit": (
