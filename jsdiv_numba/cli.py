@@ -104,6 +104,7 @@ Examples:
   jsdiv pairwise letters.csv --plot letters.png
   jsdiv pairwise topics.npy -o distances.npy
   jsdiv rows before.csv after.csv --base 2
+  jsdiv explain letters.csv Danish Polish
   jsdiv pairwise --help""",
 )
 @click.version_option(__version__, prog_name="jsdiv")
@@ -193,3 +194,43 @@ def rows(*, p: str, q: str, output: Path | None, base: float | None, metric: str
     from jsdiv_numba.batch import jobs
 
     jobs.rows(p, q, Quantity(metric, base), output=output, top=top)
+
+
+@jsdiv.command(
+    short_help="Say which columns make two rows differ.",
+    epilog="""\b
+Examples:
+  jsdiv explain letters.csv Danish Polish
+  jsdiv explain letters.csv Danish Polish --plot letters.png --top 20
+  jsdiv explain topics.npy 0 17 --base 2""",
+)
+@click.argument("file", type=click.Path())
+@click.argument("row_a")
+@click.argument("row_b")
+@_base
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Draw a bar for each column that is printed, to a .png, .svg or .pdf file.",
+)
+@click.option(
+    "-n",
+    "--top",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="How many of the columns to print.",
+)
+def explain(
+    *, file: str, row_a: str, row_b: str, base: float | None, plot: Path | None, top: int
+) -> None:
+    """Say which columns of FILE make the divergence of ROW_A and ROW_B.
+
+    A row is named by its label, or by its index, counted from 0. Prints the columns that
+    add most to the divergence, what each row has of them, and which of the two has more;
+    what the columns add sums up to the divergence. Rows are divided by their sums.
+    """
+    from jsdiv_numba.batch import jobs
+
+    jobs.explain(file, row_a, row_b, Quantity("js_divergence", base), plot=plot, top=top)

@@ -87,6 +87,35 @@ def test_rows_have_the_labels_of_both_files():
     assert [float(line[2]) for line in lines[1:]] == [0.0, 0.0, 0.0]
 
 
+def test_explain_prints_and_draws(capsys):
+    assert main(["explain", "f.csv", "x", "z", "--base", "2", "--top", "2", "--plot", "e.png"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    lines = [line.split() for line in captured.out.splitlines()]
+    assert captured.out.splitlines()[0] == "f.csv: 3 rows × 3 columns; x against z"
+    assert lines[3:] == [
+        ["Column", "More", "in", "bits", "share", "x", "z"],
+        ["b", "x", "0.1667", "51.02%", "33.33%", "0%"],
+        ["a", "x", "0.0833", "25.51%", "16.67%", "0%"],
+        ["1", "other", "0.0767", "23.47%"],
+        ["All", "0.3267", "100%"],
+        [],
+        ["Wrote", "e.png"],
+    ]
+    total = cdist(COUNTS[:1], COUNTS[2:], "js_divergence", base=2)[0, 0]
+    assert f"{total:.4f}" == "0.3267"
+    assert Path("e.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_explain_takes_labels_and_indices(capsys):
+    assert main(["explain", "f.csv", "0", "z"]) == 0
+    by_index = capsys.readouterr().out
+    assert main(["explain", "f.csv", "x", "2"]) == 0
+    assert capsys.readouterr().out == by_index
+    assert main(["explain", "f.npy", "row 0", "2"]) == 0
+    assert "column 1" in capsys.readouterr().out
+
+
 def test_top_says_how_many(capsys):
     assert main(["pairwise", "f.csv", "--top", "1"]) == 0
     out = capsys.readouterr().out
@@ -164,6 +193,26 @@ FAULTS = {
     ),
     "no file": (["pairwise"], "Missing argument 'FILE'. See 'jsdiv pairwise --help'."),
     "no second file": (["rows", "f.csv"], "Missing argument 'Q'. See 'jsdiv rows --help'."),
+    "unknown row": (
+        ["explain", "f.csv", "x", "Y"],
+        "f.csv: no row is called 'Y'; near it: 'y'",
+    ),
+    "no such index": (
+        ["explain", "f.npy", "3", "0"],
+        "f.npy: no row 3; its rows count from 0 to 2",
+    ),
+    "two rows of one label": (
+        ["explain", "twins.csv", "x", "0"],
+        "twins.csv: rows 0 and 1 are both called 'x'; name a row by its index",
+    ),
+    "unknown extension of the bars": (
+        ["explain", "f.csv", "x", "y", "--plot", "d.gif"],
+        "d.gif: unknown extension '.gif'; use .png, .svg, .pdf",
+    ),
+    "one row": (
+        ["explain", "f.csv", "x"],
+        "Missing argument 'ROW_B'. See 'jsdiv explain --help'.",
+    ),
     "no such command": (["frobnicate"], "No such command 'frobnicate'. See 'jsdiv --help'."),
 }
 
@@ -219,7 +268,7 @@ def test_a_mistake_of_ours_is_not_hidden(error, monkeypatch):
         main(["pairwise", "f.csv"])
 
 
-@pytest.mark.parametrize("command", [[], ["pairwise"], ["rows"]])
+@pytest.mark.parametrize("command", [[], ["pairwise"], ["rows"], ["explain"]])
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_has_examples(command, option, capsys):
     assert main([*command, option]) == 0
@@ -229,7 +278,7 @@ def test_help_has_examples(command, option, capsys):
 
 
 def test_examples_of_the_help_are_commands(capsys):
-    for command in ([], ["pairwise"], ["rows"]):
+    for command in ([], ["pairwise"], ["rows"], ["explain"]):
         main([*command, "--help"])
         out = capsys.readouterr().out
         for example in out.partition("Examples:\n")[2].splitlines():

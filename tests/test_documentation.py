@@ -4,15 +4,18 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 import jsdiv_numba
 from jsdiv_numba import cli
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def test_the_guide_shows_what_the_command_prints(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("command", ["pairwise", "explain"])
+def test_the_guide_shows_what_the_command_prints(tmp_path, monkeypatch, capsys, command):
     guide = (DOCS / "guide" / "command.md").read_text(encoding="utf-8")
-    console = re.search(r"^```console\n\$ jsdiv ([^\n]+)\n(.*?)^```", guide, re.M | re.S)
+    console = re.search(rf"^```console\n\$ jsdiv ({command} [^\n]+)\n(.*?)^```", guide, re.M | re.S)
     assert console is not None
     arguments, shown = console.groups()
     shutil.copy(DOCS / "examples" / "letters.csv", tmp_path)

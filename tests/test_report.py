@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from jsdiv_numba.batch.comparison import Pairwise, RowByRow
+from jsdiv_numba.batch.explanation import explain
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.report import (
+    print_explanation,
     print_pairs,
     print_rows,
     print_written,
@@ -96,6 +98,64 @@ def test_rows_have_two_labels_where_the_files_differ():
     lines = printed(print_rows, result, 1)
     assert lines[3:5] == ["Closest rows        √nats", "b              y   0.2500"]
     assert lines[6:8] == ["Farthest rows        √nats", "c               z   0.7500"]
+
+
+def explained(labels, columns, top=5):
+    values = np.array([[8.0, 1.0, 1.0, 0.0], [2.0, 1.0, 1.0, 6.0]])
+    file = LabelledRows("f.csv", values, tuple(labels), "k", columns)
+    return explain(file, "0", "1", Quantity("js_divergence"), top)
+
+
+def test_columns_that_make_a_divergence():
+    lines = printed(print_explanation, explained("xy", ("a", "b", "c", "d")))
+    assert lines[:2] == [
+        "f.csv: 2 rows × 4 columns; x against y",
+        (
+            "Jensen–Shannon divergence in nats: 0 for equal rows, "
+            "0.6931 for rows with nothing in common"
+        ),
+    ]
+    assert [line.split() for line in lines[3:]] == [
+        ["Column", "More", "in", "nats", "share", "x", "y"],
+        ["d", "y", "0.2079", "68.33%", "0%", "60.00%"],
+        ["a", "x", "0.0964", "31.67%", "80.00%", "20.00%"],
+        ["2", "others", "0.0000", "0%"],
+        ["All", "0.3043", "100%"],
+    ]
+
+
+def test_columns_beyond_the_top():
+    lines = printed(print_explanation, explained("xy", None, top=1))
+    assert [line.split()[:2] for line in lines[4:]] == [
+        ["column", "3"],
+        ["3", "others"],
+        ["All", "0.3043"],
+    ]
+
+
+def test_proportions_show_whether_they_are_zero():
+    values = np.array([[1.0, 0.0, 1e6], [0.0, 40.0, 1e6]])
+    file = LabelledRows("f.csv", values, ("x", "y"), "k", tuple("abc"))
+    result = explain(file, "x", "y", Quantity("js_divergence"), 3)
+    lines = [line.split() for line in printed(print_explanation, result)]
+    assert lines[4][-2:] == ["0%", "<0.01%"]
+    assert lines[5][-2:] == ["<0.01%", "0%"]
+    assert lines[6][-2:] == ["100.00%", "100.00%"]
+
+
+def test_labels_of_an_explanation_are_printed_as_they_are():
+    result = explained(["[bold]x[/bold]", "[y]"], ("[red]", "b", "c", "[/red]"))
+    text = "\n".join(printed(print_explanation, result))
+    for label in ("[bold]x[/bold] against [y]", "[red]", "[/red]"):
+        assert label in text
+
+
+def test_a_narrow_terminal_cuts_no_explanation():
+    result = explained(["Norwegian Bokmål", "Norwegian Nynorsk"], ("a", "b", "c", "d"))
+    lines = printed(print_explanation, result, width=60, force_terminal=True)
+    lines = [Text.from_ansi(line).plain for line in lines]
+    assert max(map(len, lines)) <= 60
+    assert "80.00%" in " ".join(lines)
 
 
 def test_labels_are_printed_as_they_are():

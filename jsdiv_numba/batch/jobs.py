@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jsdiv_numba.batch import report
 from jsdiv_numba.batch.comparison import compare_pairs, compare_rows
+from jsdiv_numba.batch.explanation import explain as explain_rows
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.readers import read_rows
 from jsdiv_numba.batch.writers import (
@@ -60,3 +61,19 @@ def rows(p: str, q: str, quantity: Quantity, *, output: Path | None, top: int) -
     console = report.standard_output()
     report.print_rows(console, result, top)
     report.print_written(console, [output])
+
+
+def explain(
+    file: str, row_a: str, row_b: str, quantity: Quantity, *, plot: Path | None, top: int
+) -> None:
+    """Do what ``jsdiv explain`` does; the arguments are the command's."""
+    if plot:
+        check_destination(plot, PICTURE_SUFFIXES, [file])
+    explanation = explain_rows(read_rows(file), row_a, row_b, quantity, top)
+    if plot:
+        from jsdiv_numba.batch.bars import write_bars
+
+        write_bars(plot, explanation)
+    console = report.standard_output()
+    report.print_explanation(console, explanation)
+    report.print_written(console, [plot])

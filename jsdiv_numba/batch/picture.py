@@ -1,6 +1,5 @@
 """A heat map in the order of a hierarchical clustering, with its dendrograms."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,16 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from jsdiv_numba.batch.canvas import INK, PALE_INK, bare_axes, save, write_heading
 from jsdiv_numba.batch.clustering import Clustering, cluster
 from jsdiv_numba.batch.comparison import Pairwise, within
 from jsdiv_numba.batch.labels import counted, shown
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.rows import LabelledRows
-from jsdiv_numba.batch.writers import replacing
 
 _MOST_LABELS = 60
 _LABEL_LIMIT, _TITLE_LIMIT = 28, 40
 _COLOURS = "magma"
-_INK, _PALE_INK = "#222222", "#666666"
 # Lengths are in inches.
 _LONGEST_SIDE, _SMALLEST_CELL, _LARGEST_CELL = 6.5, 0.15, 0.8
 _TREE, _GAP, _BAR_WIDTH, _BAR_HEIGHT = 1.1, 0.06, 0.18, 2.6
@@ -72,13 +70,7 @@ def write_picture(path: Path, result: Pairwise) -> None:
     FileError
         If the file cannot be written.
     """
-    with replacing(path) as file, warnings.catch_warnings():
-        # A label in a script that the font lacks is drawn as boxes, which says it as well.
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure = draw(result)
-        figure.savefig(
-            file, format=path.suffix[1:].lower(), dpi=200, bbox_inches="tight", pad_inches=0.3
-        )
+    save(draw(result), path)
 
 
 def draw(result: Pairwise) -> Figure:
@@ -101,16 +93,16 @@ def draw(result: Pairwise) -> Figure:
     rows, columns = _sides(result)
     width, height = columns.length, rows.length
     figure = Figure(figsize=(_TREE + width, height + _TREE))
-    heat_map = _axes(figure, _TREE, 0, width, height)
+    heat_map = bare_axes(figure, _TREE, 0, width, height)
     image = _draw_matrix(heat_map, result, rows, columns)
-    _draw_tree(_axes(figure, 0, 0, _TREE - _GAP, height), rows, on_top=False)
+    _draw_tree(bare_axes(figure, 0, 0, _TREE - _GAP, height), rows, on_top=False)
     top = height
     if not result.symmetric:
-        _draw_tree(_axes(figure, _TREE, height + _GAP, width, _TREE), columns, on_top=True)
+        _draw_tree(bare_axes(figure, _TREE, height + _GAP, width, _TREE), columns, on_top=True)
         top += _GAP + _TREE
     _draw_title(figure, top + 0.2, result)
     left = _right_edge(heat_map) + 0.3
-    bar = _axes(figure, left, height - _BAR_HEIGHT, _BAR_WIDTH, _BAR_HEIGHT)
+    bar = bare_axes(figure, left, height - _BAR_HEIGHT, _BAR_WIDTH, _BAR_HEIGHT)
     _draw_colour_bar(bar, image, result.quantity)
     return figure
 
@@ -124,15 +116,6 @@ def _sides(result: Pairwise) -> tuple[_Side, _Side]:
         for rows in (result.first, result.second)
     )
     return first, second
-
-
-def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Return bare axes at a place in inches."""
-    across, up = figure.get_size_inches()
-    axes = figure.add_axes((left / across, bottom / up, width / across, height / up))
-    axes.set_frame_on(False)
-    axes.tick_params(length=0, colors=_INK)
-    return axes
 
 
 def _draw_matrix(axes: Axes, result: Pairwise, rows: _Side, columns: _Side) -> ScalarMappable:
@@ -158,7 +141,7 @@ def _name(axis: Axis, side: _Side, **style: Any) -> None:
         axis.set_ticks(np.arange(count - 1) + 0.5, minor=True)
     else:
         axis.set_ticks([])
-        axis.set_label_text(counted(count, "row"), color=_INK, size=12)
+        axis.set_label_text(counted(count, "row"), color=INK, size=12)
 
 
 def _draw_tree(axes: Axes, side: _Side, *, on_top: bool) -> None:
@@ -173,7 +156,7 @@ def _draw_tree(axes: Axes, side: _Side, *, on_top: bool) -> None:
     # Where leaves are dense, the small brackets are thin, and the large ones stand out.
     spans = np.abs(tree.positions[:, 2] - tree.positions[:, 0])
     widths = np.clip(18.0 * side.cell * spans, 0.1, 1.2)
-    brackets = LineCollection(list(corners), colors=_PALE_INK, linewidths=widths, clip_on=False)
+    brackets = LineCollection(list(corners), colors=PALE_INK, linewidths=widths, clip_on=False)
     axes.add_collection(brackets)
     axes.set_axis_off()
 
@@ -184,11 +167,8 @@ def _draw_title(figure: Figure, bottom: float, result: Pairwise) -> None:
         f"{counted(len(side), 'row')} of {shown(Path(side.source).name, _TITLE_LIMIT)}"
         for side in sides
     )
-    up = float(figure.get_size_inches()[1])
-    bottom_line = figure.text(0, bottom / up, f"{rows}, ordered by average-linkage clustering")
-    bottom_line.set(color=_PALE_INK, size=11, parse_math=False)
-    title = figure.text(0, (bottom + 0.3) / up, result.quantity.name)
-    title.set(color=_INK, size=17, weight="bold")
+    subtitle = f"{rows}, ordered by average-linkage clustering"
+    write_heading(figure, bottom, result.quantity.name, subtitle)
 
 
 def _right_edge(axes: Axes) -> float:
@@ -200,5 +180,5 @@ def _right_edge(axes: Axes) -> float:
 def _draw_colour_bar(axes: Axes, image: ScalarMappable, quantity: Quantity) -> None:
     bar = axes.figure.colorbar(image, cax=axes)
     bar.outline.set_visible(False)
-    bar.set_label(f"{quantity.name} ({quantity.unit})", color=_INK, size=11, labelpad=8)
-    axes.tick_params(length=0, colors=_INK, labelsize=10)
+    bar.set_label(f"{quantity.name} ({quantity.unit})", color=INK, size=11, labelpad=8)
+    axes.tick_params(length=0, colors=INK, labelsize=10)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jsdiv_numba.batch.comparison import Pairwise, RowByRow
+from jsdiv_numba.batch.explanation import Explanation
 from jsdiv_numba.batch.extremes import Pair, closest, farthest
 from jsdiv_numba.batch.labels import counted, shown
 from jsdiv_numba.batch.quantity import Quantity
@@ -77,6 +78,41 @@ def print_rows(console: Console, result: RowByRow, top: int) -> None:
         _print_table(console, table)
 
 
+def print_explanation(console: Console, explanation: Explanation) -> None:
+    """Print the columns that make the divergence of two rows, and what the others add.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    explanation : Explanation
+        What was found.
+    """
+    quantity, parts = explanation.quantity, explanation.parts
+    first, second = (shown(label, _LABEL_LIMIT) for label in explanation.labels)
+    _print_summary(console, f"{_size(explanation.rows)}; {first} against {second}", quantity)
+    table = _table("Column", quantity, label_columns=2)
+    table.columns[1].header = "More in"
+    for heading in ("share", first, second):
+        table.add_column(Text(heading), justify="right", overflow="fold", min_width=7)
+    for part, has in zip(explanation.named, explanation.proportions.T, strict=False):
+        more = [_percentage(part.share), *map(_percentage, has)]
+        _add(table, (str(part.label), explanation.more_in(part)), part.value, more)
+    if explanation.others:
+        noun = "other" if explanation.others == 1 else "others"
+        share = _percentage(parts.rest / (parts.total or 1))
+        _add(table, (f"{explanation.others:,} {noun}", ""), parts.rest, [share])
+    _add(table, ("All", ""), parts.total, ["100%" if parts.total else "0%"])
+    _print_table(console, table)
+
+
+def _percentage(proportion: float) -> str:
+    """Return a proportion in a form that shows whether it is zero."""
+    if 0 < proportion < 5e-5:
+        return "<0.01%"
+    return f"{proportion:.2%}" if proportion else "0%"
+
+
 def _size(rows: LabelledRows) -> str:
     n, m = rows.values.shape
     return f"{rows.source}: {counted(n, 'row')} × {counted(m, 'column')}"
@@ -112,9 +148,9 @@ def _table(title: str, quantity: Quantity, label_columns: int) -> Table:
     return table
 
 
-def _add(table: Table, labels: Iterable[str], value: float) -> None:
+def _add(table: Table, labels: Iterable[str], value: float, more: Iterable[str] = ()) -> None:
     # Text, because a label in brackets is no markup.
-    table.add_row(*(Text(shown(label, _LABEL_LIMIT)) for label in labels), _figure(value))
+    table.add_row(*(Text(shown(label, _LABEL_LIMIT)) for label in labels), _figure(value), *more)
 
 
 def _figure(value: float) -> str:
