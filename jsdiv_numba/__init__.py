@@ -11,9 +11,23 @@ if TYPE_CHECKING:
     from ._threads import set_workers
     from .contribution import Contribution, Contributions, contributions
     from .distance import cdist, jensenshannon, pdist
-    from .divergence import js_divergence, js_divergence_logit
+    from .divergence import (
+        js_divergence,
+        js_divergence_logit,
+        kl_divergence,
+        kl_divergence_logit,
+    )
+    from .entropies import entropy, entropy_logit
     from .gradient import js_divergence_grad, js_divergence_logit_grad
-    from .loss import JSDivergenceLogitLoss, JSDivergenceLoss, Loss
+    from .loss import (
+        EntropyLogitLoss,
+        EntropyLoss,
+        JSDivergenceLogitLoss,
+        JSDivergenceLoss,
+        KLDivergenceLogitLoss,
+        KLDivergenceLoss,
+        Loss,
+    )
     from .scalarise import (
         Scalarisation,
         max_scalarise,
@@ -27,20 +41,39 @@ if TYPE_CHECKING:
         wmean,
         wmean_scalarise,
     )
-    from .ufuncs import js_sum, js_sum_logit, js_term
+    from .ufuncs import (
+        entropy_sum,
+        entropy_sum_logit,
+        entropy_term,
+        js_sum,
+        js_sum_logit,
+        js_term,
+        kl_sum,
+        kl_sum_logit,
+        kl_term,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Contribution",
     "Contributions",
+    "EntropyLogitLoss",
+    "EntropyLoss",
     "JSDivergenceLogitLoss",
     "JSDivergenceLoss",
+    "KLDivergenceLogitLoss",
+    "KLDivergenceLoss",
     "Loss",
     "Scalarisation",
     "__version__",
     "cdist",
     "contributions",
+    "entropy",
+    "entropy_logit",
+    "entropy_sum",
+    "entropy_sum_logit",
+    "entropy_term",
     "jensenshannon",
     "js_divergence",
     "js_divergence_grad",
@@ -49,6 +82,11 @@ __all__ = [
     "js_sum",
     "js_sum_logit",
     "js_term",
+    "kl_divergence",
+    "kl_divergence_logit",
+    "kl_sum",
+    "kl_sum_logit",
+    "kl_term",
     "max_scalarise",
     "mean_scalarise",
     "meansq_scalarise",
@@ -66,11 +104,20 @@ __all__ = [
 _MODULES = {
     "Contribution": "contribution",
     "Contributions": "contribution",
+    "EntropyLogitLoss": "loss",
+    "EntropyLoss": "loss",
     "JSDivergenceLogitLoss": "loss",
     "JSDivergenceLoss": "loss",
+    "KLDivergenceLogitLoss": "loss",
+    "KLDivergenceLoss": "loss",
     "Loss": "loss",
     "cdist": "distance",
     "contributions": "contribution",
+    "entropy": "entropies",
+    "entropy_logit": "entropies",
+    "entropy_sum": "ufuncs",
+    "entropy_sum_logit": "ufuncs",
+    "entropy_term": "ufuncs",
     "jensenshannon": "distance",
     "js_divergence": "divergence",
     "js_divergence_grad": "gradient",
@@ -79,6 +126,11 @@ _MODULES = {
     "js_sum": "ufuncs",
     "js_sum_logit": "ufuncs",
     "js_term": "ufuncs",
+    "kl_divergence": "divergence",
+    "kl_divergence_logit": "divergence",
+    "kl_sum": "ufuncs",
+    "kl_sum_logit": "ufuncs",
+    "kl_term": "ufuncs",
     "pdist": "distance",
     "set_workers": "_threads",
 }

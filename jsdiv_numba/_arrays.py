@@ -68,17 +68,17 @@ def result_dtype(*arrays: FloatArray) -> np.dtype[Any]:
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
-def broadcast_shape(P: FloatArray, Q: FloatArray, names: tuple[str, str]) -> tuple[int, ...]:
-    """Return the common shape of two arrays."""
-    shape: tuple[int, ...] = P.shape
-    if shape == Q.shape:
+def broadcast_shape(arrays: Sequence[FloatArray], names: Sequence[str]) -> tuple[int, ...]:
+    """Return the common shape of one array or more."""
+    shapes = [array.shape for array in arrays]
+    shape: tuple[int, ...] = shapes[0]
+    if all(other == shape for other in shapes):
         return shape
     try:
-        return np.broadcast_shapes(P.shape, Q.shape)
+        return np.broadcast_shapes(*shapes)
     except ValueError:
-        raise ValueError(
-            f"{names[0]} of shape {P.shape} and {names[1]} of shape {Q.shape} do not broadcast"
-        ) from None
+        each = [f"{name} of shape {own}" for name, own in zip(names, shapes, strict=True)]
+        raise ValueError(f"{' and '.join(each)} do not broadcast") from None
 
 
 def normalise_axes(axis: Axis, ndim: int) -> tuple[int, ...]:

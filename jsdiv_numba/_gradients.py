@@ -9,14 +9,13 @@ from ._arrays import Axis, FloatArray
 from ._blocks import Companion
 from ._measures import Measure, Task, compute, prepare
 
-Result = tuple[Any, Any, Any]
-"""The value, and its derivatives in the first and in the second input."""
+Result = tuple[Any, ...]
+"""The value, and its derivatives in each input."""
 
 
 def evaluate_with_gradient(
     measure: Measure,
-    P: Any,
-    Q: Any,
+    arrays: tuple[Any, ...],
     axis: Axis,
     keepdims: bool,
     reduce: bool,
@@ -26,7 +25,7 @@ def evaluate_with_gradient(
     workers: int | None,
 ) -> Result:
     """Return what `evaluate` returns, and the derivatives of its sum, weighted by a cotangent."""
-    task = prepare(measure, P, Q, axis, base, workers)
+    task = prepare(measure, arrays, axis, base, workers)
     value = np.empty(task.result_shape(keepdims, reduce), task.dtype)
     weights = _weights(task, cotangent, value.shape)
     return _results(value, *_run(task, value, weights, reduce))
@@ -34,8 +33,7 @@ def evaluate_with_gradient(
 
 def total_with_gradient(
     measure: Measure,
-    P: Any,
-    Q: Any,
+    arrays: tuple[Any, ...],
     keepdims: bool,
     *,
     base: float | None,
@@ -43,7 +41,7 @@ def total_with_gradient(
     workers: int | None,
 ) -> Result:
     """Do the same for the sum of the divergences of all rows along the last axis."""
-    task = prepare(measure, P, Q, -1, base, workers)
+    task = prepare(measure, arrays, -1, base, workers)
     rows = np.empty(task.result_shape(keepdims=True, reduce=True), task.dtype)
     shape = (1,) * rows.ndim if keepdims else ()
     weight = _weights(task, cotangent, shape).reshape(())
@@ -51,9 +49,9 @@ def total_with_gradient(
     return _results(np.full(shape, rows.sum()), *gradients)
 
 
-def _results(value: FloatArray, in_P: FloatArray, in_Q: FloatArray) -> Result:
+def _results(*arrays: FloatArray) -> Result:
     """Return arrays without dimensions as scalars."""
-    return value[()], in_P[()], in_Q[()]
+    return tuple([array[()] for array in arrays])
 
 
 def _weights(task: Task, cotangent: Any, shape: tuple[int, ...]) -> FloatArray:
@@ -68,15 +66,12 @@ def _weights(task: Task, cotangent: Any, shape: tuple[int, ...]) -> FloatArray:
         ) from None
 
 
-def _run(
-    task: Task, value: FloatArray, weights: FloatArray, reduce: bool
-) -> tuple[FloatArray, FloatArray]:
+def _run(task: Task, value: FloatArray, weights: FloatArray, reduce: bool) -> list[FloatArray]:
     """Write the value; return the derivatives in the inputs' shapes."""
-    P, Q = task.arrays
-    whole = np.empty(task.shape, task.dtype), np.empty(task.shape, task.dtype)
+    whole = [np.empty(task.shape, task.dtype) for _ in task.arrays]
     laid_out = tuple(task.laid_out(array, reduce) for array in whole)
     by_element = _by_element(task, weights, reduce)
-    operands = (*(task.laid_out(array, reduce) for array in (P, Q)), by_element)
+    operands = (*(task.laid_out(array, reduce) for array in task.arrays), by_element)
     companion = Companion(task.ufunc(task.measure.gradient), operands, laid_out)
     if compute(task, value, reduce, companion):
         task.check()
@@ -87,7 +82,9 @@ def _run(
         if not np.may_share_memory(array, gradient):
             moved = _arrays.kept_then_reduced(array, task.axes)
             moved[...] = gradient.reshape(moved.shape)
-    return _summed(whole[0], P.shape), _summed(whole[1], Q.shape)
+    return [
+        _summed(gradient, array.shape) for gradient, array in zip(whole, task.arrays, strict=True)
+    ]
 
 
 def _by_element(task: Task, values: FloatArray, reduce: bool) -> FloatArray:

@@ -1,7 +1,7 @@
 """From checked arguments to a result: the path that every divergence along an axis takes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +34,10 @@ class Measure:
     check: Callable[..., None]
     """Called with the inputs once a NaN came out: raises if one of them is invalid."""
 
-    names: tuple[str, str] = ("P", "Q")
+    in_pieces: bool = True
+    """Whether a row may be added up in pieces: no cancellation between them loses any digits."""
+
+    names: tuple[str, ...] = ("P", "Q")
     """What the function calls its inputs."""
 
     root: bool = False
@@ -56,6 +59,35 @@ LOGITS = Measure(
     gradient="js_gradient_logit",
     by_row=True,
     check=_arrays.check_logits,
+    in_pieces=False,
+)
+KL_PROBABILITIES = Measure(
+    total="kl_sum",
+    terms="kl_term",
+    columns="kl_sum_columns",
+    gradient="kl_gradient",
+    by_row=False,
+    check=_arrays.check_probabilities,
+    in_pieces=False,
+)
+KL_LOGITS = replace(
+    LOGITS, total="kl_sum_logit", terms="kl_term_logit", gradient="kl_gradient_logit"
+)
+ENTROPY_PROBABILITIES = Measure(
+    total="entropy_sum",
+    terms="entropy_term",
+    columns="entropy_sum_columns",
+    gradient="entropy_gradient",
+    by_row=False,
+    check=_arrays.check_probabilities,
+    names=("X",),
+)
+ENTROPY_LOGITS = replace(
+    LOGITS,
+    total="entropy_sum_logit",
+    terms="entropy_term_logit",
+    gradient="entropy_gradient_logit",
+    names=("X",),
 )
 NORMALISED = Measure(
     total="js_sum_normalised",
@@ -71,6 +103,7 @@ DISTANCE = Measure(
     gradient=None,
     by_row=True,
     check=_arrays.check_probabilities,
+    in_pieces=False,
     names=("p", "q"),
     root=True,
 )
@@ -98,7 +131,7 @@ class Task(NamedTuple):
     """What is to be computed, its arguments checked."""
 
     measure: Measure
-    arrays: tuple[FloatArray, FloatArray]
+    arrays: tuple[FloatArray, ...]
     shape: tuple[int, ...]
     axes: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -118,9 +151,8 @@ class Task(NamedTuple):
 
     def rows(self) -> tuple[FloatArray, ...]:
         """Return the arrays, broadcast, with the reduced axes as one last axis."""
-        P, Q = self.arrays
         along = _arrays.rows_along
-        return along(P, self.shape, self.axes), along(Q, self.shape, self.axes)
+        return tuple([along(array, self.shape, self.axes) for array in self.arrays])
 
     def laid_out(self, array: FloatArray, reduce: bool) -> FloatArray:
         """Return an array as `compute` has the operands: in rows, or in the broadcast shape."""
@@ -138,23 +170,26 @@ class Task(NamedTuple):
 
 
 def prepare(
-    measure: Measure, P: Any, Q: Any, axis: Axis, base: float | None, workers: int | None
+    measure: Measure,
+    arrays: tuple[Any, ...],
+    axis: Axis,
+    base: float | None,
+    workers: int | None,
 ) -> Task:
     """Check the arguments that all functions share."""
     if workers is not None:
         workers = check_workers(workers)
     names = measure.names
-    P, Q = _arrays.as_real(names[0], P), _arrays.as_real(names[1], Q)
-    shape = _arrays.broadcast_shape(P, Q, names)
+    arrays = tuple(map(_arrays.as_real, names, arrays))
+    shape = _arrays.broadcast_shape(arrays, names)
     axes = _arrays.normalise_axes(axis, len(shape))
-    dtype = _arrays.result_dtype(P, Q)
-    return Task(measure, (P, Q), shape, axes, dtype, _arrays.log_base(base), workers)
+    dtype = _arrays.result_dtype(*arrays)
+    return Task(measure, arrays, shape, axes, dtype, _arrays.log_base(base), workers)
 
 
 def evaluate(
     measure: Measure,
-    P: Any,
-    Q: Any,
+    arrays: tuple[Any, ...],
     axis: Axis,
     keepdims: bool,
     reduce: bool,
@@ -164,7 +199,7 @@ def evaluate(
     workers: int | None,
 ) -> Any:
     """Return a measure's divergences along `axis`, or its terms."""
-    task = prepare(measure, P, Q, axis, base, workers)
+    task = prepare(measure, arrays, axis, base, workers)
     result_shape = task.result_shape(keepdims, reduce)
     result = target = _arrays.result_array(out, result_shape, task.dtype)
     if out is not None and any(np.may_share_memory(out, array) for array in task.arrays):
@@ -192,6 +227,7 @@ def _totals(task: Task, target: FloatArray, companion: _blocks.Companion | None)
     rows = task.rows()
     target = target.reshape(rows[0].shape[:-1])
     measure = task.measure
+    run = _blocks.run_pieces if measure.in_pieces else _blocks.run
     if measure.columns is not None:
         axis = _columns_axis(rows)
         if axis is not None:
@@ -199,10 +235,7 @@ def _totals(task: Task, target: FloatArray, companion: _blocks.Companion | None)
             ufunc, target = task.ufunc(measure.columns), np.moveaxis(target, axis, -1)
             if companion:
                 companion = companion.each(lambda array: np.moveaxis(array, axis, -1))
-            return _blocks.run_pieces(
-                ufunc, columns, target, 2, task.workers, task.finish, companion
-            )
-    run = _blocks.run if measure.by_row else _blocks.run_pieces
+            return run(ufunc, columns, target, 2, task.workers, task.finish, companion)
     return run(task.ufunc(measure.total), rows, target, 1, task.workers, task.finish, companion)
 
 

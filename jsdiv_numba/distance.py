@@ -85,7 +85,7 @@ def jensenshannon(
     >>> jensenshannon([[1, 2, 3], [5, 6, 7]], [[9, 1, 1], [10, 12, 14]], axis=1).round(6)
     array([0.481871, 0.      ])
     """
-    return evaluate(DISTANCE, p, q, axis, keepdims, True, base=base, out=None, workers=workers)
+    return evaluate(DISTANCE, (p, q), axis, keepdims, True, base=base, out=None, workers=workers)
 
 
 def cdist(

@@ -1,4 +1,4 @@
-"""The Jensen-Shannon divergence of probabilities and of logits."""
+"""The Jensen-Shannon and Kullback-Leibler divergences of probabilities and of logits."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from . import _arrays
 from ._arrays import Axis, FloatArray
-from ._measures import LOGITS, PROBABILITIES, evaluate
+from ._measures import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES, evaluate
 
-__all__ = ["js_divergence", "js_divergence_logit"]
+__all__ = ["js_divergence", "js_divergence_logit", "kl_divergence", "kl_divergence_logit"]
 
 
 def js_divergence(
@@ -96,7 +96,7 @@ def js_divergence(
     np.float64(1.0)
     """
     return evaluate(
-        PROBABILITIES, P, Q, axis, keepdims, reduce, base=base, out=out, workers=workers
+        PROBABILITIES, (P, Q), axis, keepdims, reduce, base=base, out=out, workers=workers
     )
 
 
@@ -180,10 +180,185 @@ def js_divergence_logit(
     logits_axis = -1 if axis is None else axis
     if axis is not None or not reduce:
         return evaluate(
-            LOGITS, P, Q, logits_axis, keepdims, reduce, base=base, out=out, workers=workers
+            LOGITS, (P, Q), logits_axis, keepdims, reduce, base=base, out=out, workers=workers
         )
-    rows = np.asarray(evaluate(LOGITS, P, Q, -1, True, True, base=base, out=None, workers=workers))
+    rows = np.asarray(
+        evaluate(LOGITS, (P, Q), -1, True, True, base=base, out=None, workers=workers)
+    )
     shape = (1,) * rows.ndim if keepdims else ()
     result = _arrays.result_array(out, shape, rows.dtype)
     result[...] = rows.sum()
     return result if out is not None or result.ndim else result[()]
+
+
+def kl_divergence(
+    P: Any,
+    Q: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    out: FloatArray | None = None,
+    workers: int | None = None,
+) -> Any:
+    r"""Kullback-Leibler divergence of probabilities, of Q from P.
+
+    .. math::
+
+        \mathrm{KL}(P \| Q) = \sum_i p_i \log \frac{p_i}{q_i}
+
+    It is 0 for equal distributions, and infinite where a category that P has
+    is impossible under Q. Nothing is normalised.
+
+    Parameters
+    ----------
+    P, Q : array_like
+        Probabilities, of shapes that broadcast. Finite and not negative. A term
+        is 0 where p is 0, and inf where q alone is.
+    axis : int, sequence of int or None, default -1
+        The categories' axis or axes, of the broadcast shape; None is all.
+    keepdims : bool, default True
+        Whether the reduced axes stay, with length 1.
+    reduce : bool, default True
+        If False, return each element's term of the sum, p·log(p/q), in the
+        broadcast shape.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    out : ndarray, optional
+        Array for the result, of its shape and a floating dtype.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Divergences, of dtype float32 if that holds both inputs' dtypes (float16
+        too), else float64. A scalar if no dimension is left.
+
+    Raises
+    ------
+    ValueError
+        If a probability is negative or infinite, shapes do not broadcast, or
+        `axis`, `base`, `workers` or the shape of `out` is wrong.
+    TypeError
+        If an input is not real, or `out` cannot hold the result's dtype.
+
+    See Also
+    --------
+    kl_divergence_logit : the same from logits.
+    js_divergence : a symmetric relative that is always finite.
+
+    Notes
+    -----
+    The measure is Kullback and Leibler's [1]_. A row with a NaN gives NaN. The
+    error of the result is below 1e-14 in float64 and 1e-6 in float32, times
+    KL + 2·\|Σp - Σq\|: where the sums are equal it is a relative error, of
+    near-equal rows too. Where they are not, the result may be negative; it is
+    never below Σp - Σq. Rows that are close are normalised best as logits:
+    `kl_divergence_logit` of their logarithms.
+
+    .. [1] S. Kullback and R. A. Leibler, "On information and sufficiency",
+       Annals of Mathematical Statistics 22 (1951) 79-86.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import kl_divergence
+    >>> P = [[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]
+    >>> Q = [[0.5, 0.25, 0.25], [0.6, 0.4, 0.0]]
+    >>> kl_divergence(P, Q).round(6)
+    array([[0.346574],
+           [     inf]])
+    >>> kl_divergence([1, 0], [0.5, 0.5], base=2, keepdims=False)
+    np.float64(1.0)
+    """
+    return evaluate(
+        KL_PROBABILITIES, (P, Q), axis, keepdims, reduce, base=base, out=out, workers=workers
+    )
+
+
+def kl_divergence_logit(
+    P: Any,
+    Q: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    out: FloatArray | None = None,
+    workers: int | None = None,
+) -> Any:
+    r"""Kullback-Leibler divergence of the softmaxes of logits, of Q from P.
+
+    .. math::
+
+        \mathrm{KL}(\operatorname{softmax}(P) \,\|\, \operatorname{softmax}(Q))
+
+    Parameters
+    ----------
+    P, Q : array_like
+        Logits, of shapes that broadcast. An entry -inf is a probability of 0;
+        adding a constant to a row changes nothing.
+    axis : int, sequence of int or None, default -1
+        The categories' axis or axes, of the broadcast shape. Several axes share
+        one softmax; None is all of them.
+    keepdims : bool, default True
+        Whether the reduced axes stay, with length 1.
+    reduce : bool, default True
+        If False, return each element's term of the sum, p·log(p/q), in the
+        broadcast shape.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    out : ndarray, optional
+        Array for the result, of its shape and a floating dtype.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Divergences, of dtype float32 if that holds both inputs' dtypes (float16
+        too), else float64. A scalar if no dimension is left.
+
+    Raises
+    ------
+    ValueError
+        If a logit is +inf, shapes do not broadcast, or `axis`, `base`,
+        `workers` or the shape of `out` is wrong.
+    TypeError
+        If an input is not real, or `out` cannot hold the result's dtype.
+
+    See Also
+    --------
+    kl_divergence : the same from probabilities.
+
+    Notes
+    -----
+    A row with a NaN, or whose logits are all -inf, gives NaN. It is inf where a
+    logit of Q alone is -inf, and finite however small a probability is else.
+    The relative error stays below 1e-10 in float64 and 1e-4 in float32, for
+    near-equal rows too, which are computed from the differences of their
+    logits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jsdiv_numba import kl_divergence_logit
+    >>> A = np.array([[0.0, 1.0, 2.0], [0.0, 0.0, -np.inf]])
+    >>> B = np.array([0.0, 1.0, 2.0])
+    >>> kl_divergence_logit(A, B).round(6)
+    array([[0.      ],
+           [1.214459]])
+    >>> kl_divergence_logit(B, A)
+    array([[ 0.],
+           [inf]])
+    """
+    return evaluate(KL_LOGITS, (P, Q), axis, keepdims, reduce, base=base, out=out, workers=workers)

@@ -102,7 +102,14 @@ def js_divergence_grad(
     array([0.202733, 0.066766,     -inf])
     """
     return evaluate_with_gradient(
-        PROBABILITIES, P, Q, axis, keepdims, reduce, base=base, cotangent=cotangent, workers=workers
+        PROBABILITIES,
+        (P, Q),
+        axis,
+        keepdims,
+        reduce,
+        base=base,
+        cotangent=cotangent,
+        workers=workers,
     )
 
 
@@ -195,6 +202,6 @@ def js_divergence_logit_grad(
     """
     options: dict[str, Any] = {"base": base, "cotangent": cotangent, "workers": workers}
     if axis is None and reduce:
-        return total_with_gradient(LOGITS, P, Q, keepdims, **options)
+        return total_with_gradient(LOGITS, (P, Q), keepdims, **options)
     logits_axis = -1 if axis is None else axis
-    return evaluate_with_gradient(LOGITS, P, Q, logits_axis, keepdims, reduce, **options)
+    return evaluate_with_gradient(LOGITS, (P, Q), logits_axis, keepdims, reduce, **options)

@@ -8,10 +8,24 @@ from typing import Any
 import numpy.typing as npt
 
 from ._arrays import Axis
-from .divergence import js_divergence, js_divergence_logit
+from .divergence import (
+    js_divergence,
+    js_divergence_logit,
+    kl_divergence,
+    kl_divergence_logit,
+)
+from .entropies import entropy, entropy_logit
 from .scalarise import Reduction, as_scalarisation, checked_axis, mean_scalarise
 
-__all__ = ["JSDivergenceLogitLoss", "JSDivergenceLoss", "Loss"]
+__all__ = [
+    "EntropyLogitLoss",
+    "EntropyLoss",
+    "JSDivergenceLogitLoss",
+    "JSDivergenceLoss",
+    "KLDivergenceLogitLoss",
+    "KLDivergenceLoss",
+    "Loss",
+]
 
 
 class Loss:
@@ -142,22 +156,27 @@ class Loss:
         return {}
 
 
-class _DivergenceLoss(Loss):
-    """What the losses of this module share: the arguments that both scores take."""
+class _ScoreLoss(Loss):
+    """What the losses of this module share: the arguments that all their scores take."""
+
+    _own_score: Callable[..., Any]
+    _own_name: str
 
     def __init__(
         self,
-        score: Callable[..., Any],
-        nu: float,
-        name: str,
+        nu: float = 1.0,
+        name: str | None = None,
         *,
-        axis: Axis,
-        keepdims: bool,
-        reduce: bool,
-        scalarisation: Reduction | None,
+        axis: Axis = -1,
+        keepdims: bool = False,
+        reduce: bool = True,
+        scalarisation: Reduction | None = None,
+        key: object = None,
     ) -> None:
+        del key  # as in Loss
         scalarisation = mean_scalarise() if scalarisation is None else scalarisation
-        super().__init__(score, scalarisation, nu, name)
+        name = self._own_name if name is None else name
+        super().__init__(self._own_score, scalarisation, nu, name)
         self.axis = checked_axis(axis)
         self.keepdims = keepdims
         self.reduce = reduce
@@ -166,7 +185,7 @@ class _DivergenceLoss(Loss):
         return {"axis": self.axis, "keepdims": self.keepdims, "reduce": self.reduce}
 
 
-class JSDivergenceLoss(_DivergenceLoss):
+class JSDivergenceLoss(_ScoreLoss):
     """Jensen-Shannon divergence of two arrays of probabilities, as a loss in nats.
 
     Called ``loss(P, Q, *, key=None, scalarisation_weight=None)`` with two arrays that
@@ -227,30 +246,10 @@ class JSDivergenceLoss(_DivergenceLoss):
     1.386294
     """
 
-    def __init__(
-        self,
-        nu: float = 1.0,
-        name: str | None = None,
-        *,
-        axis: Axis = -1,
-        keepdims: bool = False,
-        reduce: bool = True,
-        scalarisation: Reduction | None = None,
-        key: object = None,
-    ) -> None:
-        del key  # as in Loss
-        super().__init__(
-            js_divergence,
-            nu,
-            "JSDivergence" if name is None else name,
-            axis=axis,
-            keepdims=keepdims,
-            reduce=reduce,
-            scalarisation=scalarisation,
-        )
+    _own_score, _own_name = staticmethod(js_divergence), "JSDivergence"
 
 
-class JSDivergenceLogitLoss(_DivergenceLoss):
+class JSDivergenceLogitLoss(_ScoreLoss):
     """Jensen-Shannon divergence of two arrays of logits, as a loss in nats.
 
     Called ``loss(P, Q, *, key=None, scalarisation_weight=None)`` with two arrays that
@@ -307,27 +306,242 @@ class JSDivergenceLogitLoss(_DivergenceLoss):
     0.0
     """
 
-    def __init__(
-        self,
-        nu: float = 1.0,
-        name: str | None = None,
-        *,
-        axis: Axis = -1,
-        keepdims: bool = False,
-        reduce: bool = True,
-        scalarisation: Reduction | None = None,
-        key: object = None,
-    ) -> None:
-        del key  # as in Loss
-        super().__init__(
-            js_divergence_logit,
-            nu,
-            "JSDivergenceLogit" if name is None else name,
-            axis=axis,
-            keepdims=keepdims,
-            reduce=reduce,
-            scalarisation=scalarisation,
-        )
+    _own_score, _own_name = staticmethod(js_divergence_logit), "JSDivergenceLogit"
+
+
+class KLDivergenceLoss(_ScoreLoss):
+    """Kullback-Leibler divergence of two arrays of probabilities, as a loss in nats.
+
+    Called ``loss(P, Q, *, key=None, scalarisation_weight=None)`` with two arrays that
+    broadcast, it returns ::
+
+        nu * scalarisation(KL(P‖Q))
+
+    Parameters
+    ----------
+    nu : float
+        Multiplier of the loss.
+    name : str, optional
+        ``KLDivergence`` by default.
+    axis : int, sequence of ints, or None
+        Axes of P and Q that make up one distribution; None is all of them.
+    keepdims : bool
+        Whether the scores keep these axes, with length 1. It changes which axes a
+        scalarisation with ``axis=`` sees.
+    reduce : bool
+        Whether the scores are divergences. If False they are the unsummed terms, one for
+        each element of P and Q.
+    scalarisation : callable, optional
+        From the scores to a scalar; the mean by default.
+    key : object, optional
+        Accepted for compatibility with hypercoil and ignored.
+
+    Attributes
+    ----------
+    nu, name, axis, keepdims, reduce, scalarisation, score
+        As given. Each may be set between calls; the next call uses it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind: see :class:`Loss`.
+    ValueError
+        If ``nu`` is NaN or infinite.
+
+    See Also
+    --------
+    kl_divergence : the score: how zeros, NaN and unnormalised rows are treated.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import KLDivergenceLoss
+    >>> loss = KLDivergenceLoss()
+    >>> loss
+    [ν = 1.0]KLDivergence
+    >>> P = [[1.0, 0.0], [0.5, 0.5]]
+    >>> round(float(loss(P, [0.5, 0.5])), 6)
+    0.346574
+
+    A category that P has and Q rules out is infinitely wrong:
+
+    >>> float(loss([0.5, 0.5], P))
+    inf
+    """
+
+    _own_score, _own_name = staticmethod(kl_divergence), "KLDivergence"
+
+
+class KLDivergenceLogitLoss(_ScoreLoss):
+    """Kullback-Leibler divergence of two arrays of logits, as a loss in nats.
+
+    Called ``loss(P, Q, *, key=None, scalarisation_weight=None)`` with two arrays that
+    broadcast, it returns ::
+
+        nu * scalarisation(KL(softmax(P)‖softmax(Q)))
+
+    Parameters
+    ----------
+    nu : float
+        Multiplier of the loss.
+    name : str, optional
+        ``KLDivergenceLogit`` by default.
+    axis : int, sequence of ints, or None
+        Axes of P and Q over which the softmax is taken and the terms are summed; None is all
+        of them.
+    keepdims : bool
+        Whether the scores keep these axes, with length 1. It changes which axes a
+        scalarisation with ``axis=`` sees.
+    reduce : bool
+        Whether the scores are divergences. If False they are the unsummed terms, one for
+        each element of P and Q.
+    scalarisation : callable, optional
+        From the scores to a scalar; the mean by default.
+    key : object, optional
+        Accepted for compatibility with hypercoil and ignored.
+
+    Attributes
+    ----------
+    nu, name, axis, keepdims, reduce, scalarisation, score
+        As given. Each may be set between calls; the next call uses it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind: see :class:`Loss`.
+    ValueError
+        If ``nu`` is NaN or infinite.
+
+    See Also
+    --------
+    kl_divergence_logit : the score: how shifts and infinite logits are treated.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import KLDivergenceLogitLoss
+    >>> loss = KLDivergenceLogitLoss(nu=0.5)
+    >>> loss
+    [ν = 0.5]KLDivergenceLogit
+    >>> round(float(loss([2.0, 0.0, -1.0], [101.0, 100.0, 99.0])), 6)
+    0.040777
+    """
+
+    _own_score, _own_name = staticmethod(kl_divergence_logit), "KLDivergenceLogit"
+
+
+class EntropyLoss(_ScoreLoss):
+    """Entropy of an array of probabilities, as a loss in nats.
+
+    Called ``loss(X, *, key=None, scalarisation_weight=None)``, it returns ::
+
+        nu * scalarisation(H(X))
+
+    Parameters
+    ----------
+    nu : float
+        Multiplier of the loss.
+    name : str, optional
+        ``Entropy`` by default.
+    axis : int, sequence of ints, or None
+        Axes of X that make up one distribution; None is all of them.
+    keepdims : bool
+        Whether the scores keep these axes, with length 1. It changes which axes a
+        scalarisation with ``axis=`` sees.
+    reduce : bool
+        Whether the scores are entropies. If False they are the unsummed terms, one for each
+        element of X.
+    scalarisation : callable, optional
+        From the scores to a scalar; the mean by default.
+    key : object, optional
+        Accepted for compatibility with hypercoil and ignored.
+
+    Attributes
+    ----------
+    nu, name, axis, keepdims, reduce, scalarisation, score
+        As given. Each may be set between calls; the next call uses it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind: see :class:`Loss`.
+    ValueError
+        If ``nu`` is NaN or infinite.
+
+    See Also
+    --------
+    entropy : the score: how zeros, NaN and unnormalised rows are treated.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import EntropyLoss
+    >>> loss = EntropyLoss()
+    >>> loss
+    [ν = 1.0]Entropy
+    >>> round(float(loss([[0.5, 0.5], [1.0, 0.0]])), 6)
+    0.346574
+    """
+
+    _own_score, _own_name = staticmethod(entropy), "Entropy"
+
+
+class EntropyLogitLoss(_ScoreLoss):
+    """Entropy of the softmax of an array of logits, as a loss in nats.
+
+    Called ``loss(X, *, key=None, scalarisation_weight=None)``, it returns ::
+
+        nu * scalarisation(H(softmax(X)))
+
+    Parameters
+    ----------
+    nu : float
+        Multiplier of the loss.
+    name : str, optional
+        ``EntropyLogit`` by default.
+    axis : int, sequence of ints, or None
+        Axes of X over which the softmax is taken and the terms are summed; None is all of
+        them.
+    keepdims : bool
+        Whether the scores keep these axes, with length 1. It changes which axes a
+        scalarisation with ``axis=`` sees.
+    reduce : bool
+        Whether the scores are entropies. If False they are the unsummed terms, one for each
+        element of X.
+    scalarisation : callable, optional
+        From the scores to a scalar; the mean by default.
+    key : object, optional
+        Accepted for compatibility with hypercoil and ignored.
+
+    Attributes
+    ----------
+    nu, name, axis, keepdims, reduce, scalarisation, score
+        As given. Each may be set between calls; the next call uses it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind: see :class:`Loss`.
+    ValueError
+        If ``nu`` is NaN or infinite.
+
+    See Also
+    --------
+    entropy_logit : the score: how shifts and infinite logits are treated.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import EntropyLogitLoss
+    >>> loss = EntropyLogitLoss()
+    >>> loss
+    [ν = 1.0]EntropyLogit
+    >>> round(float(loss([1.0, 0.0])), 6)
+    0.582203
+
+    Other arguments of the score go into the call:
+
+    >>> round(float(loss([1.0, 0.0], temperature=0.1)), 6)
+    0.000499
+    """
+
+    _own_score, _own_name = staticmethod(entropy_logit), "EntropyLogit"
 
 
 def _default_name(score: Callable[..., Any]) -> str:

@@ -6,6 +6,10 @@
     The divergence of probabilities along the last axis, in nats.
 ``js_sum_logit(A, B)``, signature ``(n),(n)->()``
     The divergence of the softmaxes of logits along the last axis, in nats.
+``kl_term(p, q)``, ``kl_sum(P, Q)``, ``kl_sum_logit(A, B)``
+    The same for the Kullback-Leibler divergence, whose term is p·log(p/q).
+``entropy_term(p)``, ``entropy_sum(P)``, ``entropy_sum_logit(A)``
+    The same for the entropy, whose term is -p·log(p); of one input, signature ``(n)->()``.
 
 They are ordinary ufuncs of float32 and float64: ``out=``, ``axis=``, ``keepdims=``,
 broadcasting and type promotion are NumPy's. Being ufuncs, they raise nothing:
@@ -34,8 +38,24 @@ if TYPE_CHECKING:
     js_term: np.ufunc
     js_sum: np.ufunc
     js_sum_logit: np.ufunc
+    kl_term: np.ufunc
+    kl_sum: np.ufunc
+    kl_sum_logit: np.ufunc
+    entropy_term: np.ufunc
+    entropy_sum: np.ufunc
+    entropy_sum_logit: np.ufunc
 
-__all__ = ["js_sum", "js_sum_logit", "js_term"]
+__all__ = [
+    "entropy_sum",
+    "entropy_sum_logit",
+    "entropy_term",
+    "js_sum",
+    "js_sum_logit",
+    "js_term",
+    "kl_sum",
+    "kl_sum_logit",
+    "kl_term",
+]
 
 # Numba's compiler is not reentrant in all that it does.
 _compiling = threading.RLock()

@@ -78,14 +78,17 @@ def log2_interval(split: float, centres: tuple[float, float]) -> tuple[mpf, mpf]
 LOG2_SPLIT = 0.9428090415820634  # the square root of 2/3 · 4/3
 GREATER_INTERVAL = (mpf(0), mpf(1) / 9)
 EXPONENTIAL_INTERVAL = (-log(2) / 2, log(2) / 2)
+RATIO_INTERVAL = lesser_interval(1)
 
 POLYNOMIALS = {
     ("FLOAT32", "lesser"): (atanh_tail, lesser_interval(0.75), 3),
     ("FLOAT32", "greater"): (atanh_tail, GREATER_INTERVAL, 4),
+    ("FLOAT32", "ratio"): (atanh_tail, RATIO_INTERVAL, 4),
     ("FLOAT32", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.0, 1.0)), 6),
     ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 4),
     ("FLOAT64", "lesser"): (atanh_tail, lesser_interval(0.5), 7),
     ("FLOAT64", "greater"): (atanh_tail, GREATER_INTERVAL, 9),
+    ("FLOAT64", "ratio"): (atanh_tail, RATIO_INTERVAL, 10),
     ("FLOAT64", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.24267578125, 0.87890625)), 12),
     ("FLOAT64", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 11),
 }

@@ -1,4 +1,4 @@
-"""Loops over many pairs of columns at once, for sums along an axis that memory does not follow."""
+"""Loops over many columns at once, for sums along an axis that memory does not follow."""
 
 from functools import cache
 from types import SimpleNamespace
@@ -8,7 +8,8 @@ import numpy as np
 from .compile import item, kernel, minimum, set_item, where
 from .precision import Precision
 from .rows import row_kernels
-from .scalar import exact_sum, scalar_formulas
+from .scalar import exact_sum
+from .summands import entropy_summand, js_summand, kl_summand
 
 BLOCK = 16
 """Rows added up in the input's precision before float64 takes over."""
@@ -17,18 +18,22 @@ BLOCK = 16
 @cache
 def column_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
-    add_terms = _add_terms(precision)
-    return SimpleNamespace(column_sums=_column_sums(precision, add_terms))
+    rows = row_kernels(precision)
+    return SimpleNamespace(
+        column_sums=_column_sums(precision, js_summand(precision), rows.row_sum),
+        kl_sums=_column_sums(precision, kl_summand(precision), rows.kl_sum),
+        entropy_sums=_column_sums(precision, entropy_summand(precision), rows.entropy_sum),
+    )
 
 
-def _add_terms(precision):
+def _add_terms(precision, summand):
     Float = precision.Float
-    term = scalar_formulas(precision).term
+    term, mass = summand.term, summand.mass
     zero, nan = Float(0), Float(np.nan)
 
     @kernel
     def add_terms(p, q, sums, masses):
-        """Add the terms of two contiguous rows, and p + q, to the columns' sums.
+        """Add the terms of two contiguous rows, and their masses, to the columns' sums.
 
         NaN for a negative entry.
         """
@@ -36,16 +41,25 @@ def _add_terms(precision):
             x, y = item(p, j), item(q, j)
             value = where(minimum(x, y) < zero, nan, term(abs(x), abs(y)))
             set_item(sums, j, item(sums, j) + value)
-            set_item(masses, j, item(masses, j) + (x + y))
+            set_item(masses, j, item(masses, j) + mass(x, y))
 
     return add_terms
 
 
-def _column_sums(precision, add_terms):
+@kernel
+def _add_gaps(p, q, gaps, rests):
+    """Add the differences of two contiguous rows to the columns' gaps, in twice the precision."""
+    for j in range(gaps.size):
+        gap, error = exact_sum(item(gaps, j), item(p, j) - item(q, j))
+        set_item(gaps, j, gap)
+        set_item(rests, j, item(rests, j) + error)
+
+
+def _column_sums(precision, summand, row_sum):
     Float = precision.Float
     itemsize = Float(0).itemsize
     trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
-    row_sum = row_kernels(precision).row_sum
+    add_terms, with_gap = _add_terms(precision, summand), summand.with_gap
 
     @kernel
     def add_block(p, q, start, stop, sums, masses):
@@ -55,21 +69,28 @@ def _column_sums(precision, add_terms):
 
     @kernel
     def column_sums(p, q, result):
-        """Write the divergence of each column of p with that of q."""
+        """Write the sum over each column of p with that of q."""
         length, number = p.shape
         totals, rests, masses = np.zeros(number), np.zeros(number), np.zeros(number)
+        gaps, gap_rests = np.zeros((2, number if with_gap else 0), Float)
         if p.strides[1] == itemsize and q.strides[1] == itemsize:
             sums, block_masses = np.empty(number, Float), np.empty(number, Float)
             for start in range(0, length, BLOCK):
-                add_block(p, q, start, minimum(start + BLOCK, length), sums, block_masses)
+                stop = minimum(start + BLOCK, length)
+                add_block(p, q, start, stop, sums, block_masses)
                 for j in range(number):
                     totals[j], error = exact_sum(totals[j], np.float64(sums[j]))
                     rests[j] += error
                     masses[j] += block_masses[j]
+                if with_gap:
+                    for i in range(start, stop):
+                        _add_gaps(p[i], q[i], gaps, gap_rests)
         for j in range(number):
             total = totals[j] + rests[j]
-            if not (total > trusted and masses[j] < huge):
+            if not (abs(total) > trusted and masses[j] < huge):
                 total = row_sum(p[:, j], q[:, j])
+            elif with_gap:
+                total += np.float64(gaps[j]) + np.float64(gap_rests[j])
             result[j] = Float(total)
 
     return column_sums

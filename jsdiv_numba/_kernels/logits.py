@@ -9,10 +9,11 @@ in float64, and float64 from the differences of the logits (`near_terms`).
 import math
 from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
-from .compile import clear_exceptions, fma, item, kernel, maximum, minimum, summing, where
+from .compile import clear_exceptions, fma, formula, item, kernel, maximum, minimum, summing, where
 from .precision import FLOAT64, Precision
 from .rows import BLOCK, row_kernels
 from .scalar import exact_sum, scalar_formulas
@@ -23,10 +24,13 @@ from .softmax import softmax_kernels
 def logit_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     kernels = softmax_kernels(precision)
-    near_terms = _near_terms(kernels.softmax) if precision is FLOAT64 else _terms_in_float64()
+    if precision is FLOAT64:
+        near_js_terms = _near_js_terms(kernels.softmax)
+    else:
+        near_js_terms = terms_in_float64(logit_kernels(FLOAT64).logit_terms)
     return SimpleNamespace(
-        logit_sum=_logit_sum(precision, kernels, near_terms),
-        logit_terms=_logit_terms(precision, kernels.softmax, near_terms),
+        logit_sum=_logit_sum(precision, kernels, near_js_terms),
+        logit_terms=_logit_terms(precision, kernels.softmax, near_js_terms),
     )
 
 
@@ -121,8 +125,8 @@ def _logit_terms(precision, softmax, near_terms):
     return logit_terms
 
 
-def _terms_in_float64():
-    logit_terms = logit_kernels(FLOAT64).logit_terms
+def terms_in_float64(logit_terms: Any) -> Any:
+    """Compile, of a kernel for float64, one for the terms of float32 logits."""
 
     @kernel
     def terms_in_float64(a, b, terms):
@@ -157,8 +161,8 @@ def _pivot(p, q):
     return pivot
 
 
-def _near_terms(softmax):
-    term_of = scalar_formulas(FLOAT64).term_of
+def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
+    """Compile the loop over near-equal rows for one function of p, q, p - q and log(p/q)."""
     smallest = np.nextafter(0.0, 1.0)
 
     @kernel
@@ -174,7 +178,7 @@ def _near_terms(softmax):
         With δ = a - b and Λ = log Σ q·e^δ, p/q = e^(δ - Λ) and (p - q)/(p + q) = tanh((δ - Λ)/2).
         δ is taken less its value at the pivot, which cancels whatever constant was added to a row.
         """
-        if not _comes_first(a, b):
+        if symmetric and not _comes_first(a, b):
             a, b = b, a
         p, q = softmax(a), softmax(b)
         pivot = _pivot(p, q)
@@ -194,10 +198,21 @@ def _near_terms(softmax):
         log_total = math.log1p(excess)
         for i in range(p.size):
             x, y = p[i], q[i]
-            s, d = maximum(x + y, smallest), abs(x - y)
+            difference = x - y
             delta = relative_difference(a, b, i, pivot_difference, pivot_error) - log_total
             if abs(delta) < 1.0:
-                d = s * math.tanh(0.5 * abs(delta))
-            terms[i] = term_of(s, d, minimum(x, y), maximum(x, y))
+                difference = maximum(x + y, smallest) * math.tanh(0.5 * delta)
+            terms[i] = part(x, y, difference, delta)
 
     return near_terms
+
+
+def _near_js_terms(softmax):
+    term_of = scalar_formulas(FLOAT64).term_of
+    smallest = np.nextafter(0.0, 1.0)
+
+    @formula
+    def js_part(p, q, difference, log_ratio):
+        return term_of(maximum(p + q, smallest), abs(difference), minimum(p, q), maximum(p, q))
+
+    return near_terms(softmax, js_part, symmetric=True)

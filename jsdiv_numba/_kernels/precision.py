@@ -31,6 +31,9 @@ class Precision:
     greater: tuple[float, ...]
     """The same, on the wider interval that the greater side's logarithm needs."""
 
+    ratio: tuple[float, ...]
+    """The same, for two numbers within a factor of 2 or a little more."""
+
     log2: tuple[float, ...]
     """log2(1 + f)/f in powers of f, where x·2^-k = (1 + f)/centre."""
 
@@ -54,6 +57,10 @@ class Precision:
 
     trusted: int
     """A sum of terms above 2^trusted has lost nothing for want of lifting."""
+
+    gap_cancelled: float
+    """A Kullback-Leibler divergence below this fraction of Σ |p - q| has its Σp - Σq
+    added up again in twice the precision."""
 
     pair_near: tuple[float, float]
     """A divergence from entropies, in nats, that is below the first number and the second times
@@ -86,6 +93,12 @@ FLOAT32 = Precision(
         0.141183221,
         0.134257619,
     ),
+    ratio=(
+        0.333333084,
+        0.200061555,
+        0.140520238,
+        0.138691775,
+    ),
     log2=(
         1.44273128,
         -0.72137937,
@@ -106,6 +119,7 @@ FLOAT32 = Precision(
     lift=60,
     huge=100,
     trusted=-76,
+    gap_cancelled=1e-8,
     pair_near=(0.03, 0.13),
     logit_cancelled=0.05,
     logit_near=1e-3,
@@ -136,6 +150,18 @@ FLOAT64 = Precision(
         0.067511642687800508,
         0.051613474636624964,
         0.08435372057917079,
+    ),
+    ratio=(
+        0.33333333333333313,
+        0.20000000000031124,
+        0.14285714277774455,
+        0.11111111893446614,
+        0.090908700950298864,
+        0.076934188338841571,
+        0.066475254022934452,
+        0.060840928671385875,
+        0.040069240466520038,
+        0.088525438058774381,
     ),
     log2=(
         1.4426950408887082,
@@ -170,6 +196,7 @@ FLOAT64 = Precision(
     lift=128,
     huge=960,
     trusted=-930,
+    gap_cancelled=0.25,
     pair_near=(1.5e-3, 8e-3),
     logit_cancelled=4e-3,
     logit_near=1e-7,

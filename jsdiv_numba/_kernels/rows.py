@@ -1,4 +1,4 @@
-"""Loops over one pair of rows of probabilities."""
+"""Loops over one pair of rows of probabilities, or over one row, which then stands for both."""
 
 from functools import cache
 from types import SimpleNamespace
@@ -9,15 +9,18 @@ from .compile import (
     bits_of,
     clear_exceptions,
     contiguous,
+    formula,
     item,
     kernel,
+    larger,
     maximum,
     minimum,
     prefetch,
     summing,
 )
 from .precision import FLOAT64, Precision
-from .scalar import exact_sum, scalar_formulas
+from .scalar import exact_sum
+from .summands import entropy_summand, excess_summand, js_summand, kl_summand
 
 BLOCK = 1024
 """Elements added up in lanes of the input's precision before float64 takes over."""
@@ -31,13 +34,17 @@ ahead by instructions, and here there are many to a line."""
 @cache
 def row_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
-    parts = _block_sum(precision), _needs_full_range(precision), _full_range_sum()
-    return SimpleNamespace(row_sum=_row_sum(precision, *parts))
+    return SimpleNamespace(
+        row_sum=_row_sum(precision, js_summand(precision)),
+        kl_sum=_row_sum(precision, kl_summand(precision)),
+        excess_sum=_row_sum(precision, excess_summand(precision)),
+        entropy_sum=_row_sum(precision, entropy_summand(precision)),
+    )
 
 
-def _block_sum(precision):
+def _block_sum(precision, summand):
     Float, Int = precision.Float, precision.Int
-    term = scalar_formulas(precision).term
+    term, bits_in = summand.term, summand.bits
     zero, none = Float(0), Int(0)
     line = LINE_BYTES // Float(0).itemsize
     chunk, ahead = CHUNK_LINES * line, AHEAD_LINES * line
@@ -54,10 +61,68 @@ def _block_sum(precision):
             for i in range(first, stop):
                 x, y = item(p, i), item(q, i)
                 total += term(x, y)
-                bits = Int(bits | Int(bits_of(x) | bits_of(y)))
+                bits = Int(bits | bits_in(x, y))
         return total, bits
 
     return block_sum
+
+
+@cache
+def _gap_kernels(precision):
+    Float = precision.Float
+    zero = Float(0)
+
+    @summing
+    def block_gap(p, q, start, size):
+        """Return Σ (p - q) and Σ |p - q|.
+
+        In float32 a difference may be rounded, but only where it is no greater
+        than a few times the excess, the rest of the divergence.
+        """
+        gap, spread = 0.0, zero
+        for i in range(start, start + size):
+            difference = item(p, i) - item(q, i)
+            gap += np.float64(difference)
+            spread += abs(difference)
+        return gap, spread
+
+    @summing
+    def largest_difference(p, q, start, size):
+        top = zero
+        for i in range(start, start + size):
+            top = larger(abs(item(p, i) - item(q, i)), top)
+        return np.float64(top)
+
+    @formula
+    def split(x, magic):
+        upper = (x + magic) - magic
+        return upper, x - upper
+
+    @summing
+    def split_sums(p, q, start, size, magic):
+        upper, lower = 0.0, 0.0
+        for i in range(start, start + size):
+            high, low = split(np.float64(item(p, i) - item(q, i)), magic)
+            upper += high
+            lower += low
+        return upper, lower
+
+    @kernel
+    def exact_gap(p, q):
+        """Return Σ (p - q) in twice the precision.
+
+        The upper parts, which `magic` cuts off, add up without rounding.
+        """
+        gap, rest = 0.0, 0.0
+        for start in range(0, p.size, BLOCK):
+            size = minimum(BLOCK, p.size - start)
+            magic = 3.0 * BLOCK * largest_difference(p, q, start, size)
+            upper, lower = split_sums(p, q, start, size, magic)
+            gap, error = exact_sum(gap, upper)
+            rest += error + lower
+        return gap + rest
+
+    return SimpleNamespace(block_gap=block_gap, exact_gap=exact_gap)
 
 
 def _needs_full_range(precision):
@@ -85,58 +150,69 @@ def _needs_full_range(precision):
     return needs_full_range
 
 
-def _full_range_sum():
-    formulas = scalar_formulas(FLOAT64)
-    term, lift_of = formulas.term, formulas.lift_of
+def _full_range_sum(summand):
+    lifted = summand.lifted
     lift, lower = 2.0**FLOAT64.lift, 2.0**-64
 
     @kernel
     def full_range_sum(p, q):
         """Add up in float64, lifted and lowered terms apart, which no others can drown so."""
-        lifted, total, lowered = 0.0, 0.0, 0.0
-        lifted_rest, rest, lowered_rest = 0.0, 0.0, 0.0
+        totals, rests, infinite = np.zeros(3), np.zeros(3), False
         for i in range(p.size):
             x, y = np.float64(p[i]), np.float64(q[i])
             if x < 0.0 or y < 0.0:
                 return np.nan
-            x, y = abs(x), abs(y)
-            own = lift_of(maximum(x, y))
-            value = term(x * own, y * own)
-            if own > 1.0:
-                lifted, error = exact_sum(lifted, value)
-                lifted_rest += error
-            elif own < 1.0:
-                lowered, error = exact_sum(lowered, value)
-                lowered_rest += error
-            else:
-                total, error = exact_sum(total, value)
-                rest += error
-        lifted, total, lowered = lifted + lifted_rest, total + rest, lowered + lowered_rest
+            scale, value, apart = lifted(abs(x), abs(y))
+            own = 0 if scale > 1.0 else 2 if scale < 1.0 else 1
+            if value == np.inf:
+                infinite = True
+                continue
+            for part in (value, apart):
+                totals[own], error = exact_sum(totals[own], part)
+                rests[own] += error
+        lifted_total, total, lowered = totals + rests
         if lowered != 0.0:
-            return (lowered + total * lower) / lower
-        return total if total > 1.0 else (lifted + total * lift) / lift
+            total = (lowered + total * lower) / lower
+        elif not abs(total) > 1.0:
+            total = (lifted_total + total * lift) / lift
+        return total + np.inf if infinite else total
 
     return full_range_sum
 
 
-def _row_sum(precision, block_sum, needs_full_range, full_range_sum):
+def _row_sum(precision, summand):
     Float, Int = precision.Float, precision.Int
-    trusted, none = 2.0**precision.trusted, Int(0)
+    trusted, cancelled, none = 2.0**precision.trusted, precision.gap_cancelled, Int(0)
+    with_gap = summand.with_gap
+    block_sum = _block_sum(precision, summand)
+    needs_full_range, full_range_sum = _needs_full_range(precision), _full_range_sum(summand)
+    gap_kernels = _gap_kernels(precision)
+    block_gap, exact_gap = gap_kernels.block_gap, gap_kernels.exact_gap
 
     @kernel
     def row_sum(p, q):
-        """Return the divergence of two rows of any stride: NaN if any value is invalid."""
+        """Return the sum over two rows of any stride: NaN if any value is invalid."""
         x, y = contiguous(p), contiguous(q)
         total, rest, bits = 0.0, 0.0, none
+        gap, spread = 0.0, 0.0
         for start in range(0, x.size, BLOCK):
-            part, part_bits = block_sum(x, y, start, minimum(BLOCK, x.size - start))
+            size = minimum(BLOCK, x.size - start)
+            part, part_bits = block_sum(x, y, start, size)
             total, error = exact_sum(total, np.float64(part))
             rest += error
             bits |= part_bits
+            if with_gap:
+                part_gap, part_spread = block_gap(x, y, start, size)
+                gap += part_gap
+                spread += part_spread
         total += rest
-        if not total > trusted or needs_full_range(x, y, bits):
+        if not abs(total) > trusted or needs_full_range(x, y, bits):
             total = full_range_sum(x, y)
             clear_exceptions()
+        elif with_gap:
+            if abs(total + gap) < cancelled * spread:
+                gap = exact_gap(x, y)
+            total += gap
         return Float(total)
 
     return row_sum

@@ -1,6 +1,7 @@
 """The kernels as NumPy ufuncs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from .logit_gradients import logit_gradient_kernels
 from .logits import logit_kernels
 from .normalised import normalised_kernels
 from .precision import FLOAT32, FLOAT64, Precision
+from .relative import relative_formulas
+from .relative_logits import relative_logit_kernels
 from .rows import row_kernels
 from .scalar import scalar_formulas
 
@@ -23,16 +26,16 @@ _OPTIONS = {"nopython": True, "fastmath": False}
 
 def compile_ufunc(name: str, dtypes: tuple[str, ...]) -> Any:
     """Compile the ufunc of this name for these dtypes."""
-    make, kernel_of = _UFUNCS[name]
-    return make(name, {dtype: kernel_of(_PRECISIONS[dtype]) for dtype in dtypes})
+    make, inputs, kernel_of = _UFUNCS[name]
+    return make(name, inputs, {dtype: kernel_of(_PRECISIONS[dtype]) for dtype in dtypes})
 
 
-def _elementwise(name: str, kernels: dict[str, Any]) -> Any:
-    return _from_loops(name, kernels, _loop, 2, 1)
+def _elementwise(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    return _from_loops(name, kernels, partial(_loop, inputs), inputs, 1)
 
 
-def _elementwise_gradient(name: str, kernels: dict[str, Any]) -> Any:
-    return _from_loops(name, kernels, _gradient_loop, 3, 2)
+def _elementwise_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    return _from_loops(name, kernels, _gradient_loop, inputs + 1, inputs)
 
 
 def _from_loops(
@@ -57,15 +60,19 @@ def _from_loops(
     )
 
 
-def _loop(kernel: Any, itemsize: int) -> Callable[..., None]:
-    """Return the inner loop of a ufunc, as NumPy's C interface has it."""
+def _loop(inputs: int, kernel: Any, itemsize: int) -> Callable[..., None]:
+    """Return the inner loop of a ufunc, as NumPy's C interface has it.
+
+    The kernel takes two elements, for which that of one input may stand.
+    """
+    second = inputs - 1
 
     def loop(arrays, shape, strides, data):
         prefer_wide_vectors()
-        p, q, result = arrays[0], arrays[1], arrays[2]
+        p, q, result = arrays[0], arrays[second], arrays[inputs]
         # NumPy hands over aligned elements alone: strides are multiples of their size.
-        step_p, step_q = strides[0] // itemsize, strides[1] // itemsize
-        step = strides[2] // itemsize
+        step_p, step_q = strides[0] // itemsize, strides[second] // itemsize
+        step = strides[inputs] // itemsize
         if step_p == 1 and step_q == 1 and step == 1:
             for i in range(shape[0]):
                 result[i] = kernel(p[i], q[i])
@@ -123,46 +130,58 @@ def _choosing(kernels: dict[str, Any]) -> Any:
     return chosen
 
 
-def _to_scalar(name: str, kernels: dict[str, Any]) -> Any:
+def _to_scalar(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     kernel = _choosing(kernels)
 
-    def body(p, q, result):
+    def of_two(p, q, result):
         result[0] = kernel(p, q)
 
-    body.__name__ = name
-    arguments = [(kind[:], kind[:], kind[:]) for kind in _kinds(kernels)]
-    return guvectorize(arguments, "(n),(n)->()", **_OPTIONS)(body).ufunc
+    def of_one(p, result):
+        result[0] = kernel(p, p)
+
+    arguments = [(kind[:],) * (inputs + 1) for kind in _kinds(kernels)]
+    return _generalised(name, (of_one, of_two)[inputs - 1], arguments, "(n)", "()")
 
 
-def _to_row(name: str, kernels: dict[str, Any]) -> Any:
-    arguments = [(kind[:], kind[:], kind[:]) for kind in _kinds(kernels)]
-    return _writing(name, kernels, arguments, "(n),(n)->(n)")
+def _to_row(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    arguments = [(kind[:],) * (inputs + 1) for kind in _kinds(kernels)]
+    return _generalised(name, _writing(inputs, kernels), arguments, "(n)", "(n)")
 
 
-def _to_columns(name: str, kernels: dict[str, Any]) -> Any:
-    arguments = [(kind[:, :], kind[:, :], kind[:]) for kind in _kinds(kernels)]
-    return _writing(name, kernels, arguments, "(n,m),(n,m)->(m)")
+def _to_columns(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    arguments = [((kind[:, :],) * inputs) + (kind[:],) for kind in _kinds(kernels)]
+    return _generalised(name, _writing(inputs, kernels), arguments, "(n,m)", "(m)")
 
 
-def _to_gradients(name: str, kernels: dict[str, Any]) -> Any:
+def _to_gradients(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     (kernel,), kinds = kernels.values(), _kinds(kernels)
 
     def body(p, q, cotangents, in_p, in_q):
         kernel(p, q, cotangents, in_p, in_q)
 
     body.__name__ = name
-    arguments = [(kind[:],) * 5 for kind in kinds]
+    arguments = [(kind[:],) * (2 * inputs + 1) for kind in kinds]
     return guvectorize(arguments, "(n),(n),(n)->(n),(n)", **_OPTIONS)(body).ufunc
 
 
-def _writing(name: str, kernels: dict[str, Any], arguments: list[Any], signature: str) -> Any:
-    """Make a generalised ufunc, of one dtype, of a kernel that writes its result."""
+def _writing(inputs: int, kernels: dict[str, Any]) -> Callable[..., None]:
+    """Return the body of a generalised ufunc, of one dtype, whose kernel writes its result."""
     (kernel,) = kernels.values()
 
-    def body(p, q, result):
+    def of_two(p, q, result):
         kernel(p, q, result)
 
+    def of_one(p, result):
+        kernel(p, p, result)
+
+    return (of_one, of_two)[inputs - 1]
+
+
+def _generalised(
+    name: str, body: Callable[..., None], arguments: list[Any], core: str, result: str
+) -> Any:
     body.__name__ = name
+    signature = f"{','.join([core] * (len(arguments[0]) - 1))}->{result}"
     return guvectorize(arguments, signature, **_OPTIONS)(body).ufunc
 
 
@@ -170,30 +189,57 @@ def _kinds(kernels: dict[str, Any]) -> list[Any]:
     return [getattr(types, dtype) for dtype in kernels]
 
 
-_Maker = Callable[[str, dict[str, Any]], Any]
-_UFUNCS: dict[str, tuple[_Maker, Callable[[Precision], Any]]] = {
-    "js_term": (_elementwise, lambda precision: scalar_formulas(precision).js_term),
+_Maker = Callable[[str, int, dict[str, Any]], Any]
+_UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
+    "js_term": (_elementwise, 2, lambda precision: scalar_formulas(precision).js_term),
     "js_gradient": (
         _elementwise_gradient,
+        2,
         lambda precision: scalar_formulas(precision).js_gradient,
     ),
-    "js_sum": (_to_scalar, lambda precision: row_kernels(precision).row_sum),
+    "js_sum": (_to_scalar, 2, lambda precision: row_kernels(precision).row_sum),
     "js_sum_columns": (
         _to_columns,
+        2,
         lambda precision: column_kernels(precision).column_sums,
     ),
     "js_sum_normalised": (
         _to_scalar,
+        2,
         lambda precision: normalised_kernels(precision).row_sum,
     ),
     "js_signed_term_normalised": (
         _to_row,
+        2,
         lambda precision: normalised_kernels(precision).signed_terms,
     ),
-    "js_sum_logit": (_to_scalar, lambda precision: logit_kernels(precision).logit_sum),
-    "js_term_logit": (_to_row, lambda precision: logit_kernels(precision).logit_terms),
+    "js_sum_logit": (_to_scalar, 2, lambda precision: logit_kernels(precision).logit_sum),
+    "js_term_logit": (_to_row, 2, lambda precision: logit_kernels(precision).logit_terms),
     "js_gradient_logit": (
         _to_gradients,
+        2,
         lambda precision: logit_gradient_kernels(precision).logit_gradient,
+    ),
+    "kl_term": (_elementwise, 2, lambda precision: relative_formulas(precision).kl_term),
+    "kl_sum": (_to_scalar, 2, lambda precision: row_kernels(precision).kl_sum),
+    "kl_sum_columns": (_to_columns, 2, lambda precision: column_kernels(precision).kl_sums),
+    "kl_sum_logit": (_to_scalar, 2, lambda precision: relative_logit_kernels(precision).kl_sum),
+    "kl_term_logit": (_to_row, 2, lambda precision: relative_logit_kernels(precision).kl_terms),
+    "entropy_term": (_elementwise, 1, lambda precision: relative_formulas(precision).entropy_term),
+    "entropy_sum": (_to_scalar, 1, lambda precision: row_kernels(precision).entropy_sum),
+    "entropy_sum_columns": (
+        _to_columns,
+        1,
+        lambda precision: column_kernels(precision).entropy_sums,
+    ),
+    "entropy_sum_logit": (
+        _to_scalar,
+        1,
+        lambda precision: relative_logit_kernels(precision).entropy_sum,
+    ),
+    "entropy_term_logit": (
+        _to_row,
+        1,
+        lambda precision: relative_logit_kernels(precision).entropy_terms,
     ),
 }

@@ -1,0 +1,204 @@
+"""The entropy of probabilities and of logits."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import _arrays
+from ._arrays import Axis, FloatArray
+from ._measures import ENTROPY_LOGITS, ENTROPY_PROBABILITIES, evaluate
+
+__all__ = ["entropy", "entropy_logit"]
+
+
+def entropy(
+    X: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    out: FloatArray | None = None,
+    workers: int | None = None,
+) -> Any:
+    r"""Entropy of probabilities.
+
+    .. math::
+
+        \mathrm{H}(X) = -\sum_i x_i \log x_i
+
+    It is 0 for a distribution with one category, and log n for n categories of
+    equal probability. Nothing is normalised.
+
+    Parameters
+    ----------
+    X : array_like
+        Probabilities. Finite and not negative; 0·log 0 is 0.
+    axis : int, sequence of int or None, default -1
+        The categories' axis or axes; None is all.
+    keepdims : bool, default True
+        Whether the reduced axes stay, with length 1.
+    reduce : bool, default True
+        If False, return each element's term of the sum, in the shape of X.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    out : ndarray, optional
+        Array for the result, of its shape and a floating dtype.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Entropies, of dtype float32 if that holds the input's dtype (float16
+        too), else float64. A scalar if no dimension is left.
+
+    Raises
+    ------
+    ValueError
+        If a probability is negative or infinite, or `axis`, `base`, `workers`
+        or the shape of `out` is wrong.
+    TypeError
+        If the input is not real, or `out` cannot hold the result's dtype.
+
+    See Also
+    --------
+    entropy_logit : the same from logits.
+    kl_divergence : the entropy that is relative to another distribution.
+
+    Notes
+    -----
+    The measure is Shannon's [1]_. A row with a NaN gives NaN. The relative error
+    is below 1e-14 in float64 and 1e-6 in float32 for probabilities. Numbers
+    above 1 have terms of the other sign, which may cancel; the error is then
+    relative to the sum of the terms' magnitudes.
+
+    .. [1] C. E. Shannon, "A mathematical theory of communication", Bell System
+       Technical Journal 27 (1948) 379-423.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import entropy
+    >>> entropy([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]], base=2).round(6)
+    array([[1.      ],
+           [1.485475]])
+    >>> entropy([0.0, 1.0], keepdims=False)
+    np.float64(0.0)
+    """
+    return evaluate(
+        ENTROPY_PROBABILITIES, (X,), axis, keepdims, reduce, base=base, out=out, workers=workers
+    )
+
+
+def entropy_logit(
+    X: Any,
+    *,
+    temperature: float = 1.0,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    out: FloatArray | None = None,
+    workers: int | None = None,
+) -> Any:
+    r"""Entropy of the softmax of logits.
+
+    .. math::
+
+        \mathrm{H}(\operatorname{softmax}(X / T))
+
+    Parameters
+    ----------
+    X : array_like
+        Logits. An entry -inf is a probability of 0; adding a constant to a row
+        changes nothing.
+    temperature : float, default 1.0
+        T, by which logits are divided: below 1 it sharpens the distribution,
+        above 1 it levels it.
+    axis : int, sequence of int or None, default -1
+        The categories' axis or axes. Several axes share one softmax; None is all
+        of them.
+    keepdims : bool, default True
+        Whether the reduced axes stay, with length 1.
+    reduce : bool, default True
+        If False, return each element's term of the sum, in the shape of X.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    out : ndarray, optional
+        Array for the result, of its shape and a floating dtype.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Entropies, of dtype float32 if that holds the input's dtype (float16
+        too), else float64. A scalar if no dimension is left.
+
+    Raises
+    ------
+    ValueError
+        If a logit is +inf, `temperature` is not positive and finite, or `axis`,
+        `base`, `workers` or the shape of `out` is wrong.
+    TypeError
+        If the input is not real, or `out` cannot hold the result's dtype.
+
+    See Also
+    --------
+    entropy : the same from probabilities.
+
+    Notes
+    -----
+    A row with a NaN, or whose logits are all -inf, gives NaN. The relative error
+    is below 1e-10 in float64 and 1e-4 in float32, also where one category has
+    all but nothing of the probability left for the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jsdiv_numba import entropy_logit
+    >>> entropy_logit([[0.0, 0.0, -np.inf], [100.0, 0.0, 0.0]], base=2)
+    array([[1.0000000e+00],
+           [1.0841209e-41]])
+    >>> entropy_logit([0.0, 1.0], temperature=100.0, keepdims=False).round(6)
+    np.float64(0.693135)
+    """
+    check_temperature(temperature)
+    if temperature != 1.0:
+        X = _divided(_arrays.as_real("X", X), axis, temperature)
+    return evaluate(
+        ENTROPY_LOGITS, (X,), axis, keepdims, reduce, base=base, out=out, workers=workers
+    )
+
+
+def check_temperature(temperature: float) -> None:
+    """Raise if logits cannot be divided by this."""
+    if not isinstance(temperature, int | float | np.integer | np.floating) or not (
+        0 < temperature < math.inf
+    ):
+        raise ValueError(f"temperature is {temperature!r}; it must be positive and finite")
+
+
+def _divided(X: FloatArray, axis: Axis, temperature: float) -> FloatArray:
+    """Return logits, less the largest of each row, divided by the temperature.
+
+    Whatever constant was added to a row would else leave a rounding error of its size.
+    """
+    axes = _arrays.normalise_axes(axis, X.ndim)
+    _arrays.check_logits(X=X)
+    logits: FloatArray = X.astype(_arrays.result_dtype(X), copy=False)
+    if logits.size == 0:
+        return logits
+    with np.errstate(all="ignore"):
+        logits = logits - logits.max(axis=axes, keepdims=True)
+        logits /= logits.dtype.type(temperature)
+    return logits
