@@ -58,10 +58,6 @@ class Precision:
     trusted: int
     """A sum of terms above 2^trusted has lost nothing for want of lifting."""
 
-    gap_cancelled: float
-    """A Kullback-Leibler divergence below this fraction of Σ |p - q| has its Σp - Σq
-    added up again in twice the precision."""
-
     pair_near: tuple[float, float]
     """A divergence from entropies, in nats, that is below the first number and the second times
     the larger row's largest entry, is computed again term by term: what is added to a lane after
@@ -119,7 +115,6 @@ FLOAT32 = Precision(
     lift=60,
     huge=100,
     trusted=-76,
-    gap_cancelled=1e-8,
     pair_near=(0.03, 0.13),
     logit_cancelled=0.05,
     logit_near=1e-3,
@@ -196,7 +191,6 @@ FLOAT64 = Precision(
     lift=128,
     huge=960,
     trusted=-930,
-    gap_cancelled=0.25,
     pair_near=(1.5e-3, 8e-3),
     logit_cancelled=4e-3,
     logit_near=1e-7,

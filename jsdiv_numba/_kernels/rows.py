@@ -25,6 +25,9 @@ from .summands import entropy_summand, excess_summand, js_summand, kl_summand
 BLOCK = 1024
 """Elements added up in lanes of the input's precision before float64 takes over."""
 
+GAP_CANCELLED = 0.25
+"""A sum below this fraction of Σ |p - q| has its Σ (p - q) added up again, more precisely."""
+
 LINE_BYTES, CHUNK_LINES, AHEAD_LINES = 64, 8, 32
 """A chunk of so many cache lines is computed while the lines so far ahead are being loaded,
 mostly those of the next row. Without it, rows from memory are waited for: the processor looks
@@ -44,15 +47,20 @@ def row_kernels(precision: Precision) -> SimpleNamespace:
 
 def _block_sum(precision, summand):
     Float, Int = precision.Float, precision.Int
-    term, bits_in = summand.term, summand.bits
+    term, bits_in, with_gap = summand.term, summand.bits, summand.with_gap
     zero, none = Float(0), Int(0)
     line = LINE_BYTES // Float(0).itemsize
     chunk, ahead = CHUNK_LINES * line, AHEAD_LINES * line
 
     @summing
     def block_sum(p, q, start, size):
-        """Return the sum of the terms of contiguous rows, and the bits that any element has."""
+        """Return the sum of the terms of contiguous rows, and the bits that any element has.
+
+        And, where they are needed, Σ (p - q) and Σ |p - q|. A difference that is
+        rounded is so by little more than its term.
+        """
         total, bits = zero, none
+        gap, spread = zero, zero
         for first in range(start, start + size, chunk):
             stop = minimum(first + chunk, start + size)
             for i in range(first, stop, line):
@@ -62,36 +70,49 @@ def _block_sum(precision, summand):
                 x, y = item(p, i), item(q, i)
                 total += term(x, y)
                 bits = Int(bits | bits_in(x, y))
-        return total, bits
+                if with_gap:
+                    gap += x - y
+                    spread += abs(x - y)
+        return total, bits, gap, spread
 
     return block_sum
 
 
-@cache
-def _gap_kernels(precision):
-    Float = precision.Float
-    zero = Float(0)
+def _exact_gap(precision):
+    gap_parts = _split_gap() if precision is FLOAT64 else _wide_gap()
 
+    @kernel
+    def exact_gap(p, q):
+        """Return Σ (p - q) of contiguous rows in twice their precision."""
+        gap, rest = 0.0, 0.0
+        for start in range(0, p.size, BLOCK):
+            part, part_rest = gap_parts(p, q, start, minimum(BLOCK, p.size - start))
+            gap, error = exact_sum(gap, part)
+            rest += error + part_rest
+        return gap + rest
+
+    return exact_gap
+
+
+def _wide_gap():
     @summing
-    def block_gap(p, q, start, size):
-        """Return Σ (p - q) and Σ |p - q|.
-
-        In float32 a difference may be rounded, but only where it is no greater
-        than a few times the excess, the rest of the divergence.
-        """
-        gap, spread = 0.0, zero
+    def wide_gap(p, q, start, size):
+        """Return the sum of the differences of float32 elements, in float64."""
+        gap = 0.0
         for i in range(start, start + size):
-            difference = item(p, i) - item(q, i)
-            gap += np.float64(difference)
-            spread += abs(difference)
-        return gap, spread
+            gap += np.float64(item(p, i) - item(q, i))
+        return gap, 0.0
 
+    return wide_gap
+
+
+def _split_gap():
     @summing
     def largest_difference(p, q, start, size):
-        top = zero
+        top = 0.0
         for i in range(start, start + size):
             top = larger(abs(item(p, i) - item(q, i)), top)
-        return np.float64(top)
+        return top
 
     @formula
     def split(x, magic):
@@ -102,27 +123,18 @@ def _gap_kernels(precision):
     def split_sums(p, q, start, size, magic):
         upper, lower = 0.0, 0.0
         for i in range(start, start + size):
-            high, low = split(np.float64(item(p, i) - item(q, i)), magic)
+            high, low = split(item(p, i) - item(q, i), magic)
             upper += high
             lower += low
         return upper, lower
 
     @kernel
-    def exact_gap(p, q):
-        """Return Σ (p - q) in twice the precision.
+    def split_gap(p, q, start, size):
+        """Return the same of float64 elements, as a sum without rounding and a small one."""
+        magic = 3.0 * BLOCK * largest_difference(p, q, start, size)
+        return split_sums(p, q, start, size, magic)
 
-        The upper parts, which `magic` cuts off, add up without rounding.
-        """
-        gap, rest = 0.0, 0.0
-        for start in range(0, p.size, BLOCK):
-            size = minimum(BLOCK, p.size - start)
-            magic = 3.0 * BLOCK * largest_difference(p, q, start, size)
-            upper, lower = split_sums(p, q, start, size, magic)
-            gap, error = exact_sum(gap, upper)
-            rest += error + lower
-        return gap + rest
-
-    return SimpleNamespace(block_gap=block_gap, exact_gap=exact_gap)
+    return split_gap
 
 
 def _needs_full_range(precision):
@@ -182,12 +194,11 @@ def _full_range_sum(summand):
 
 def _row_sum(precision, summand):
     Float, Int = precision.Float, precision.Int
-    trusted, cancelled, none = 2.0**precision.trusted, precision.gap_cancelled, Int(0)
+    trusted, none = 2.0**precision.trusted, Int(0)
     with_gap = summand.with_gap
     block_sum = _block_sum(precision, summand)
     needs_full_range, full_range_sum = _needs_full_range(precision), _full_range_sum(summand)
-    gap_kernels = _gap_kernels(precision)
-    block_gap, exact_gap = gap_kernels.block_gap, gap_kernels.exact_gap
+    exact_gap = _exact_gap(precision)
 
     @kernel
     def row_sum(p, q):
@@ -197,20 +208,18 @@ def _row_sum(precision, summand):
         gap, spread = 0.0, 0.0
         for start in range(0, x.size, BLOCK):
             size = minimum(BLOCK, x.size - start)
-            part, part_bits = block_sum(x, y, start, size)
+            part, part_bits, part_gap, part_spread = block_sum(x, y, start, size)
             total, error = exact_sum(total, np.float64(part))
             rest += error
             bits |= part_bits
-            if with_gap:
-                part_gap, part_spread = block_gap(x, y, start, size)
-                gap += part_gap
-                spread += part_spread
+            gap += part_gap
+            spread += part_spread
         total += rest
         if not abs(total) > trusted or needs_full_range(x, y, bits):
             total = full_range_sum(x, y)
             clear_exceptions()
         elif with_gap:
-            if abs(total + gap) < cancelled * spread:
+            if abs(total + gap) < GAP_CANCELLED * spread:
                 gap = exact_gap(x, y)
             total += gap
         return Float(total)
