@@ -18,7 +18,14 @@ if TYPE_CHECKING:
         kl_divergence_logit,
     )
     from .entropies import entropy, entropy_logit
-    from .gradient import js_divergence_grad, js_divergence_logit_grad
+    from .gradient import (
+        entropy_grad,
+        entropy_logit_grad,
+        js_divergence_grad,
+        js_divergence_logit_grad,
+        kl_divergence_grad,
+        kl_divergence_logit_grad,
+    )
     from .loss import (
         EntropyLogitLoss,
         EntropyLoss,
@@ -70,7 +77,9 @@ __all__ = [
     "cdist",
     "contributions",
     "entropy",
+    "entropy_grad",
     "entropy_logit",
+    "entropy_logit_grad",
     "entropy_sum",
     "entropy_sum_logit",
     "entropy_term",
@@ -83,7 +92,9 @@ __all__ = [
     "js_sum_logit",
     "js_term",
     "kl_divergence",
+    "kl_divergence_grad",
     "kl_divergence_logit",
+    "kl_divergence_logit_grad",
     "kl_sum",
     "kl_sum_logit",
     "kl_term",
@@ -114,7 +125,9 @@ _MODULES = {
     "cdist": "distance",
     "contributions": "contribution",
     "entropy": "entropies",
+    "entropy_grad": "gradient",
     "entropy_logit": "entropies",
+    "entropy_logit_grad": "gradient",
     "entropy_sum": "ufuncs",
     "entropy_sum_logit": "ufuncs",
     "entropy_term": "ufuncs",
@@ -127,7 +140,9 @@ _MODULES = {
     "js_sum_logit": "ufuncs",
     "js_term": "ufuncs",
     "kl_divergence": "divergence",
+    "kl_divergence_grad": "gradient",
     "kl_divergence_logit": "divergence",
+    "kl_divergence_logit_grad": "gradient",
     "kl_sum": "ufuncs",
     "kl_sum_logit": "ufuncs",
     "kl_term": "ufuncs",

@@ -172,27 +172,31 @@ def entropy_logit(
     >>> entropy_logit([0.0, 1.0], temperature=100.0, keepdims=False).round(6)
     np.float64(0.693135)
     """
-    check_temperature(temperature)
-    if temperature != 1.0:
-        X = _divided(_arrays.as_real("X", X), axis, temperature)
     return evaluate(
-        ENTROPY_LOGITS, (X,), axis, keepdims, reduce, base=base, out=out, workers=workers
+        ENTROPY_LOGITS,
+        (cooled(X, axis, temperature),),
+        axis,
+        keepdims,
+        reduce,
+        base=base,
+        out=out,
+        workers=workers,
     )
 
 
-def check_temperature(temperature: float) -> None:
-    """Raise if logits cannot be divided by this."""
+def cooled(X: Any, axis: Axis, temperature: float) -> Any:
+    """Return logits divided by a temperature, up to a constant for each distribution.
+
+    The largest logit is subtracted first. Whatever constant was added to them all
+    would else leave a rounding error of its size.
+    """
     if not isinstance(temperature, int | float | np.integer | np.floating) or not (
         0 < temperature < math.inf
     ):
         raise ValueError(f"temperature is {temperature!r}; it must be positive and finite")
-
-
-def _divided(X: FloatArray, axis: Axis, temperature: float) -> FloatArray:
-    """Return logits, less the largest of each row, divided by the temperature.
-
-    Whatever constant was added to a row would else leave a rounding error of its size.
-    """
+    if temperature == 1.0:
+        return X
+    X = _arrays.as_real("X", X)
     axes = _arrays.normalise_axes(axis, X.ndim)
     _arrays.check_logits(X=X)
     logits: FloatArray = X.astype(_arrays.result_dtype(X), copy=False)

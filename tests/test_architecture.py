@@ -45,6 +45,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.rows",
         "_kernels.softmax",
     },
+    "_kernels.relative_logit_gradients": {
+        *KERNEL_TOOLS,
+        "_kernels.logit_gradients",
+        "_kernels.rows",
+        "_kernels.scalar",
+        "_kernels.softmax",
+    },
     "_kernels.normalised": {*KERNEL_TOOLS, "_kernels.scalar", "_kernels.rows"},
     "_kernels.pairs": {*KERNEL_TOOLS, "_kernels.normalised", "_kernels.rows", "_kernels.scalar"},
     "_kernels.ufuncs": {
@@ -54,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.logits",
         "_kernels.normalised",
         "_kernels.relative",
+        "_kernels.relative_logit_gradients",
         "_kernels.relative_logits",
         "_kernels.rows",
         "_kernels.scalar",
@@ -69,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The public functions.
     "divergence": {"_arrays", "_measures"},
     "entropies": {"_arrays", "_measures"},
-    "gradient": {"_arrays", "_gradients", "_measures"},
+    "gradient": {"_arrays", "_gradients", "_measures", "entropies"},
     "distance": {"_arrays", "_measures", "_pairs"},
     "contribution": {"_arrays", "_measures"},
     "scalarise": {"_arrays"},

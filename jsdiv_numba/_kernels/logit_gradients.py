@@ -40,8 +40,9 @@ from .softmax import softmax_kernels
 @cache
 def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
-    side = _side(precision, _log_ratios(precision), _slopes(precision), _sums(precision))
-    return SimpleNamespace(logit_gradient=_logit_gradient(precision, side))
+    log_ratios = _log_ratios(precision)
+    side = _side(precision, log_ratios, _slopes(precision), _sums(precision))
+    return SimpleNamespace(log_ratios=log_ratios, logit_gradient=_logit_gradient(precision, side))
 
 
 def _log_ratios(precision):

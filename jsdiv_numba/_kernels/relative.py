@@ -39,6 +39,8 @@ def relative_formulas(precision: Precision) -> SimpleNamespace:
         lifted_excess=_lifted_excess(precision, full_ratio_parts, excess_from),
         kl_term=kl_term,
         entropy_term=_entropy_term(precision, kl_term),
+        kl_gradient=_kl_gradient(precision, full_ratio_parts, log_of),
+        entropy_gradient=_entropy_gradient(precision, full_ratio_parts, log_of),
         minus_p_log_p=_minus_p_log_p(precision, ratio_parts, log_of),
         lifted_entropy=_lifted_entropy(precision, full_ratio_parts, log_of),
     )
@@ -182,6 +184,41 @@ def _entropy_term(precision, kl_term):
         return zero - kl_term(p, one)
 
     return entropy_term
+
+
+def _kl_gradient(precision, full_ratio_parts, log_of):
+    Float = precision.Float
+    zero, one, infinity = Float(0), Float(1), Float(np.inf)
+
+    @formula
+    def kl_gradient(p, q, cotangent):
+        """Return the term's derivatives, log(p/q) + 1 and -p/q, times a number, 0 where that is.
+
+        Where p and q are 0, they are those of p = q.
+        """
+        a, b = abs(p), abs(q)
+        k, difference, total = full_ratio_parts(a, b)
+        in_p, in_q = log_of(k, difference / total) + one, -(a / b)
+        in_p = where(b == zero, where(a == zero, one, infinity), where(a == zero, -infinity, in_p))
+        in_q = where(b == zero, where(a == zero, -one, -infinity), in_q)
+        ignored = cotangent == zero
+        return where(ignored, zero, in_p * cotangent), where(ignored, zero, in_q * cotangent)
+
+    return kl_gradient
+
+
+def _entropy_gradient(precision, full_ratio_parts, log_of):
+    Float = precision.Float
+    zero, one, infinity = Float(0), Float(1), Float(np.inf)
+
+    @formula
+    def entropy_gradient(p, cotangent):
+        """Return the term's derivative, -log(p) - 1, times a number, 0 where that is."""
+        k, difference, total = full_ratio_parts(abs(p), one)
+        slope = where(p == zero, infinity, -(log_of(k, difference / total) + one))
+        return where(cotangent == zero, zero, slope * cotangent)
+
+    return entropy_gradient
 
 
 def _minus_p_log_p(precision, ratio_parts, log_of):

@@ -45,7 +45,7 @@ def _log_ratios(precision, kernels):
     Float = precision.Float
     zero, infinity = Float(0), Float(np.inf)
     inaccurate = Float(precision.exp_min + FAR_FROM_ZERO)
-    largest, exponentials = kernels.largest, kernels.exponentials
+    exponentials = kernels.exponentials
 
     @formula
     def weighted(value, a, b, a_top, b_top, log_ratio):
@@ -69,17 +69,20 @@ def _log_ratios(precision, kernels):
 
     @kernel
     def log_ratios(a, b, x, y):
-        """Write e^a and e^b; return their sums, Σ p·log(p/q), and Σ e^a where q is not accurate."""
-        x_total, _ = exponentials(a, x)
-        y_total, _ = exponentials(b, y)
-        a_top, b_top = largest(a), largest(b)
+        """Write e^a and e^b, less their largest logits.
+
+        Return those and the sums of each, Σ p·log(p/q), and Σ e^a where q is not accurate.
+        """
+        a_top, x_total, _ = exponentials(a, x)
+        b_top, y_total, _ = exponentials(b, y)
         total, lone = 0.0, 0.0
         for start in range(0, a.size, BLOCK):
             size = minimum(BLOCK, a.size - start)
             part, part_lone = weighted_sums(x, a, b, a_top, b_top, start, size)
             total += part
             lone += part_lone
-        return x_total, y_total, total / x_total + math.log(y_total / x_total), lone
+        total = total / x_total + math.log(y_total / x_total)
+        return (a_top, x_total), (b_top, y_total), total, lone
 
     return SimpleNamespace(log_ratios=log_ratios, weighted=weighted)
 
@@ -117,11 +120,11 @@ def _kl_sum(precision, kernels, log_ratio_kernels):
         a, b = contiguous(a), contiguous(b)
         workspace = np.empty((2, a.size), a.dtype)
         x, y = workspace[0], workspace[1]
-        x_total, y_total, total, lone = log_ratios(a, b, x, y)
+        of_a, of_b, total, lone = log_ratios(a, b, x, y)
         if total < cancelled:
             if lone == 0.0:
-                scale(x, x_total)
-                scale(y, y_total)
+                scale(x, of_a[1])
+                scale(y, of_b[1])
                 total = np.float64(excess_sum(x, y))
             if lone > 0.0 or total < near:
                 total = near_sum(a, b)
@@ -156,7 +159,6 @@ def _sum_in_float64():
 def _kl_terms(precision, kernels, log_ratio_kernels):
     Float, cancelled = precision.Float, precision.logit_cancelled
     log_ratios, weighted = log_ratio_kernels.log_ratios, log_ratio_kernels.weighted
-    largest = kernels.largest
     if precision is FLOAT64:
         near_kl_terms = _near_kl_terms(kernels.softmax, whole=True)
     else:
@@ -170,7 +172,7 @@ def _kl_terms(precision, kernels, log_ratio_kernels):
         a, b = contiguous(a), contiguous(b)
         workspace = np.empty((2, a.size), a.dtype)
         x, y = workspace[0], workspace[1]
-        x_total, y_total, total, _ = log_ratios(a, b, x, y)
+        (a_top, x_total), (b_top, y_total), total, _ = log_ratios(a, b, x, y)
         if total < cancelled:
             near_kl_terms(a, b, terms)
             clear_exceptions()
@@ -179,7 +181,6 @@ def _kl_terms(precision, kernels, log_ratio_kernels):
             terms[:] = np.nan
             return
         factor, log_of_totals = Float(1.0 / x_total), Float(math.log(y_total / x_total))
-        a_top, b_top = largest(a), largest(b)
         for i in range(a.size):
             terms[i] = weighted(x[i] * factor, a[i], b[i], a_top, b_top, log_of_totals)
 
@@ -228,7 +229,7 @@ def _log_total(precision):
 
 def _entropy_sum(precision, kernels, log_total):
     Float = precision.Float
-    largest, exponentials = kernels.largest, kernels.exponentials
+    exponentials = kernels.exponentials
 
     @kernel
     def entropy_sum(logits, _):
@@ -237,8 +238,8 @@ def _entropy_sum(precision, kernels, log_total):
             return Float(0)
         row = contiguous(logits)
         values = np.empty(row.size, row.dtype)
-        total, moment = exponentials(row, values)
-        log_of_total, moment = log_total(row, largest(row), values, total, moment)
+        top, total, moment = exponentials(row, values)
+        log_of_total, moment = log_total(row, top, values, total, moment)
         # No entropy is above that of equal probabilities, though rounding may be.
         entropy, highest = log_of_total - moment / total, math.log(row.size)
         return Float(where(entropy > highest, highest, entropy))
@@ -248,7 +249,7 @@ def _entropy_sum(precision, kernels, log_total):
 
 def _entropy_terms(precision, kernels, log_total):
     Float = precision.Float
-    largest, exponentials = kernels.largest, kernels.exponentials
+    exponentials = kernels.exponentials
 
     @kernel
     def entropy_terms(logits, _, terms):
@@ -256,8 +257,8 @@ def _entropy_terms(precision, kernels, log_total):
         if logits.size == 0:
             return
         row = contiguous(logits)
-        values, top = np.empty(row.size, row.dtype), largest(row)
-        total, moment = exponentials(row, values)
+        values = np.empty(row.size, row.dtype)
+        top, total, moment = exponentials(row, values)
         log_of_total, _ = log_total(row, top, values, total, moment)
         for i in range(row.size):
             shifted, value = np.float64(row[i] - top), np.float64(values[i])

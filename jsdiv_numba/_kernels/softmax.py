@@ -14,34 +14,23 @@ from .scalar import scalar_formulas
 @cache
 def softmax_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
-    largest = _largest(precision)
-    exponentials, scale = _exponentials(precision, largest), _scale(precision)
+    exponentials, scale = _exponentials(precision), _scale(precision)
     return SimpleNamespace(
-        largest=largest,
-        exponentials=exponentials,
-        scale=scale,
-        softmax=_softmax(exponentials, scale),
+        exponentials=exponentials, scale=scale, softmax=_softmax(exponentials, scale)
     )
 
 
-def _largest(precision):
-    none = precision.Float(-np.inf)
+def _exponentials(precision):
+    Float = precision.Float
+    exp = scalar_formulas(precision).exp
+    lowest, zero, none = Float(precision.exp_min), Float(0), Float(-np.inf)
 
     @summing
     def largest(x):
-        """Return the largest of a contiguous row without a NaN."""
         top = none
         for i in range(x.size):
             top = larger(item(x, i), top)
         return top
-
-    return largest
-
-
-def _exponentials(precision, largest):
-    Float = precision.Float
-    exp = scalar_formulas(precision).exp
-    lowest, zero = Float(precision.exp_min), Float(0)
 
     @kernel
     def write_exponentials(x, top, values, start, size):

@@ -16,6 +16,7 @@ from .logits import logit_kernels
 from .normalised import normalised_kernels
 from .precision import FLOAT32, FLOAT64, Precision
 from .relative import relative_formulas
+from .relative_logit_gradients import relative_logit_gradient_kernels
 from .relative_logits import relative_logit_kernels
 from .rows import row_kernels
 from .scalar import scalar_formulas
@@ -76,6 +77,10 @@ def _loop(inputs: int, kernel: Any, itemsize: int) -> Callable[..., None]:
         if step_p == 1 and step_q == 1 and step == 1:
             for i in range(shape[0]):
                 result[i] = kernel(p[i], q[i])
+        elif step_p == 1 and step_q == 0 and step == 1:
+            for_all = q[0]
+            for i in range(shape[0]):
+                result[i] = kernel(p[i], for_all)
         else:
             for i in range(shape[0]):
                 result[i * step] = kernel(p[i * step_p], q[i * step_q])
@@ -221,11 +226,32 @@ _UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
         lambda precision: logit_gradient_kernels(precision).logit_gradient,
     ),
     "kl_term": (_elementwise, 2, lambda precision: relative_formulas(precision).kl_term),
+    "kl_gradient": (
+        _elementwise_gradient,
+        2,
+        lambda precision: relative_formulas(precision).kl_gradient,
+    ),
+    "kl_gradient_logit": (
+        _to_gradients,
+        2,
+        lambda precision: relative_logit_gradient_kernels(precision).kl_gradient,
+    ),
     "kl_sum": (_to_scalar, 2, lambda precision: row_kernels(precision).kl_sum),
     "kl_sum_columns": (_to_columns, 2, lambda precision: column_kernels(precision).kl_sums),
     "kl_sum_logit": (_to_scalar, 2, lambda precision: relative_logit_kernels(precision).kl_sum),
     "kl_term_logit": (_to_row, 2, lambda precision: relative_logit_kernels(precision).kl_terms),
     "entropy_term": (_elementwise, 1, lambda precision: relative_formulas(precision).entropy_term),
+    # The second input is the cotangent.
+    "entropy_gradient": (
+        _elementwise,
+        2,
+        lambda precision: relative_formulas(precision).entropy_gradient,
+    ),
+    "entropy_gradient_logit": (
+        _to_row,
+        2,
+        lambda precision: relative_logit_gradient_kernels(precision).entropy_gradient,
+    ),
     "entropy_sum": (_to_scalar, 1, lambda precision: row_kernels(precision).entropy_sum),
     "entropy_sum_columns": (
         _to_columns,

@@ -1,0 +1,174 @@
+"""The derivatives of the Kullback-Leibler divergence and of the entropy of rows of logits.
+
+With p = softmax(a), q = softmax(b), w = log(p/q) and the weights c of the row's terms,
+
+    dKL/da_i = p_i·[c_i·(w_i + 1) - Σ c·p·(w + 1)],   dKL/db_i = q_i·Σ c·p - c_i·p_i,
+     dH/da_i = p_i·[Σ c·p·(log p + 1) - c_i·(log p_i + 1)].
+
+A constant added to all w changes nothing where all weights are equal, so w is taken less
+its value at a reference r, the category where p is largest. That is
+t = (a - a_r) - (b - b_r), which does not cancel; and q - p is q·(1 - e^w) or -p·(1 - e^-w).
+"""
+
+import math
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from .compile import clear_exceptions, contiguous, item, kernel, minimum, set_item, summing, where
+from .logit_gradients import logit_gradient_kernels
+from .precision import Precision
+from .rows import BLOCK
+from .scalar import scalar_formulas
+from .softmax import softmax_kernels
+
+
+@cache
+def relative_logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile the kernels for one precision."""
+    weighted_sums, write_first = _weighted_sums(precision), _write_first(precision)
+    return SimpleNamespace(
+        kl_gradient=_kl_gradient(precision, weighted_sums, write_first),
+        entropy_gradient=_entropy_gradient(precision, weighted_sums, write_first),
+    )
+
+
+def _weighted_sums(precision):
+    zero = precision.Float(0)
+
+    @summing
+    def block_sums(p, slopes, weights, reference, start, size):
+        slope, difference, weight = zero, zero, weights[reference]
+        for i in range(start, start + size):
+            x = item(p, i)
+            slope += where(x == zero, zero, x * item(weights, i) * item(slopes, i))
+            difference += x * (item(weights, i) - weight)
+        return slope, difference
+
+    @kernel
+    def weighted_sums(p, slopes, weights, reference):
+        """Return Σ c·p·t and Σ p·(c - c_r)."""
+        slope, difference = 0.0, 0.0
+        for start in range(0, p.size, BLOCK):
+            size = minimum(BLOCK, p.size - start)
+            part, part_difference = block_sums(p, slopes, weights, reference, start, size)
+            slope += part
+            difference += part_difference
+        return slope, difference
+
+    return weighted_sums
+
+
+def _write_first(precision):
+    Float, zero = precision.Float, precision.Float(0)
+
+    @kernel
+    def write_first(p, slopes, weights, reference, sums, constant, gradient):
+        """Write p·[c·(t + constant) - Σ c·p·(t + constant)]."""
+        slope, difference, weight = Float(sums[0]), Float(sums[1]), weights[reference]
+        for i in range(p.size):
+            more = Float(constant) * ((weights[i] - weight) - difference)
+            change = (weights[i] * slopes[i] - slope) + more
+            gradient[i] = where(p[i] == zero, zero, p[i] * change)
+
+    return write_first
+
+
+def _log_total(precision):
+    exp_and_rest, zero = scalar_formulas(precision).exp_and_rest, precision.Float(0)
+
+    @summing
+    def block_excess(p, q, ratios, quotient, start, size):
+        excess = zero
+        for i in range(start, start + size):
+            ratio = item(ratios, i)
+            _, rest = exp_and_rest(-abs(ratio))
+            excess += where(ratio > zero, item(p, i) * quotient * rest, -item(q, i) * rest)
+        return excess
+
+    @kernel
+    def log_total(p, q, ratios, reference):
+        """Return log Σ q·e^t, which is what w is less than t."""
+        excess, quotient = 0.0, q[reference] / p[reference]
+        for start in range(0, p.size, BLOCK):
+            size = minimum(BLOCK, p.size - start)
+            excess += block_excess(p, q, ratios, quotient, start, size)
+        return math.log1p(excess)
+
+    return log_total
+
+
+def _write_second(precision):
+    Float, zero = precision.Float, precision.Float(0)
+    exp_and_rest = scalar_formulas(precision).exp_and_rest
+
+    @kernel
+    def write_second(p, q, ratios, weights, reference, difference, log_total, gradient):
+        """Write c·(q - p) + q·Σ p·(c_j - c)."""
+        change, weight = Float(difference), weights[reference]
+        for i in range(p.size):
+            log_ratio = ratios[i] - Float(log_total)
+            _, rest = exp_and_rest(-abs(log_ratio))
+            apart = where(log_ratio > zero, -p[i], q[i]) * rest
+            # Where the divergence is infinite, a logarithm may not be known.
+            apart = where(np.isfinite(log_total), apart, q[i] - p[i])
+            gradient[i] = weights[i] * apart + q[i] * (change - (weights[i] - weight))
+
+    return write_second
+
+
+def _kl_gradient(precision, weighted_sums, write_first):
+    softmax = softmax_kernels(precision).softmax
+    log_ratios = logit_gradient_kernels(precision).log_ratios
+    log_total_of, write_second = _log_total(precision), _write_second(precision)
+
+    @kernel
+    def kl_gradient(a, b, weights, in_a, in_b):
+        """Write the derivatives of a row's terms, times weights and summed, of any strides.
+
+        Where the divergence is infinite it has no derivatives in `a`, and they are NaN.
+        """
+        if a.size == 0:
+            return
+        x, y, c = contiguous(a), contiguous(b), contiguous(weights)
+        p, q, ratios = softmax(x), softmax(y), np.empty(a.size, a.dtype)
+        reference = np.argmax(p)
+        log_ratios(x, y, reference, ratios)
+        sums, log_total = weighted_sums(p, ratios, c, reference), np.inf
+        if y[reference] > -np.inf:
+            log_total = log_total_of(p, q, ratios, reference)
+            write_first(p, ratios, c, reference, sums, 1.0 - log_total, in_a)
+        if not np.isfinite(sums[0]) or log_total == np.inf:
+            in_a[:] = np.nan
+        write_second(p, q, ratios, c, reference, sums[1], log_total, in_b)
+        clear_exceptions()
+
+    return kl_gradient
+
+
+def _entropy_gradient(precision, weighted_sums, write_first):
+    kernels = softmax_kernels(precision)
+    exponentials, scale = kernels.exponentials, kernels.scale
+
+    @kernel
+    def write_shifted(row, top, slopes):
+        for i in range(row.size):
+            set_item(slopes, i, top - item(row, i))
+
+    @kernel
+    def entropy_gradient(logits, weights, gradient):
+        """Write the derivatives of a row's terms, times weights and summed, of any strides."""
+        if logits.size == 0:
+            return
+        row, c = contiguous(logits), contiguous(weights)
+        p, slopes = np.empty(row.size, row.dtype), np.empty(row.size, row.dtype)
+        top, total, _ = exponentials(row, p)
+        scale(p, total)
+        write_shifted(row, top, slopes)
+        reference = np.argmax(p)
+        sums = weighted_sums(p, slopes, c, reference)
+        write_first(p, slopes, c, reference, sums, math.log(total) - 1.0, gradient)
+        clear_exceptions()
+
+    return entropy_gradient
