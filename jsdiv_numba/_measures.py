@@ -93,20 +93,12 @@ NORMALISED = Measure(
     total="js_sum_normalised",
     terms="js_signed_term_normalised",
     columns=None,
-    by_row=True,
-    check=_arrays.check_probabilities,
-)
-DISTANCE = Measure(
-    total="js_sum_normalised",
-    terms=None,
-    columns=None,
     gradient=None,
     by_row=True,
     check=_arrays.check_probabilities,
     in_pieces=False,
-    names=("p", "q"),
-    root=True,
 )
+DISTANCE = replace(NORMALISED, terms=None, names=("p", "q"), root=True)
 
 
 def finisher(divisor: float | None, root: bool) -> _blocks.Finish | None:

@@ -219,7 +219,7 @@ def contributions(
 
     def part_of(reduce: bool) -> Any:
         measure = NORMALISED if normalise else PROBABILITIES
-        return evaluate(measure, P, Q, -1, False, reduce, base=base, out=None, workers=None)
+        return evaluate(measure, (P, Q), -1, False, reduce, base=base, out=None, workers=None)
 
     total, terms = part_of(reduce=True), part_of(reduce=False)
     signs = _signs(terms, 0) if normalise else _signs(P, Q)
