@@ -70,7 +70,7 @@ def test_parts_are_of_the_rows_divided_by_their_sums(base):
 def test_columns_that_add_nothing_are_not_named():
     values = np.array([[1.0, 2.0, 5.0], [2.0, 4.0, 9.0]])
     result = explain(rows("ab", values * [[1], [0.5]]), "a", "b", DIVERGENCE, 3)
-    assert [part.label for part in result.named] == ["column 2", "column 1", "column 0"]
+    assert [part.label for part in result.named] == ["column 1", "column 2", "column 0"]
     same = explain(rows("ab", values), "a", "a", DIVERGENCE, 3)
     assert (same.named, same.others, same.parts.total) == ([], 3, 0)
 

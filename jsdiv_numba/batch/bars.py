@@ -33,7 +33,7 @@ def write_bars(path: Path, explanation: Explanation) -> None:
     FileError
         If the file cannot be written.
     """
-    save(draw_bars(explanation), path)
+    save(path, lambda: draw_bars(explanation))
 
 
 def draw_bars(explanation: Explanation) -> Figure:

@@ -1,6 +1,7 @@
 """What all pictures share: their ink, bare axes at a place in inches, and how they are written."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -51,15 +52,15 @@ def write_heading(figure: Figure, bottom: float, title: str, subtitle: str) -> N
     upper.set(color=INK, size=17, weight="bold", parse_math=False)
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(path: Path, draw: Callable[[], Figure]) -> None:
     """Write a figure, whole or not at all.
 
     Parameters
     ----------
-    figure : Figure
-        What is written.
     path : Path
         A ``.png``, ``.svg`` or ``.pdf`` file.
+    draw : callable
+        Returns the figure.
 
     Raises
     ------
@@ -69,6 +70,6 @@ def save(figure: Figure, path: Path) -> None:
     with replacing(path) as file, warnings.catch_warnings():
         # A label in a script that the font lacks is drawn as boxes, which says it as well.
         warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(
+        draw().savefig(
             file, format=path.suffix[1:].lower(), dpi=200, bbox_inches="tight", pad_inches=0.3
         )

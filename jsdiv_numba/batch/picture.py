@@ -70,7 +70,7 @@ def write_picture(path: Path, result: Pairwise) -> None:
     FileError
         If the file cannot be written.
     """
-    save(draw(result), path)
+    save(path, lambda: draw(result))
 
 
 def draw(result: Pairwise) -> Figure:
