@@ -5,13 +5,33 @@ map here reduces an array, turns a function of arrays into one that returns the 
 result, and stacks on another map given as ``inner=``.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Axis, FloatArray, as_real, normalise_axes, result_dtype
+from ._reductions import (
+    GradPath,
+    fitted,
+    maximum,
+    maximum_grad,
+    mean,
+    mean_grad,
+    mean_square,
+    mean_square_grad,
+    norm,
+    norm_grad,
+    own_weight,
+    selfwmean_grad,
+    softmax,
+    softmax_axes,
+    total,
+    total_grad,
+    weighted_mean,
+    wmean_grad,
+)
 
 __all__ = [
     "Scalarisation",
@@ -27,7 +47,6 @@ __all__ = [
     "wmean_scalarise",
 ]
 
-GradPath: TypeAlias = Literal["weight", "input"] | None
 Reduction: TypeAlias = Callable[..., Any]
 Scores: TypeAlias = Reduction | npt.ArrayLike | None
 
@@ -43,13 +62,18 @@ class Scalarisation:
     inner : callable, optional
         What is applied to the scores first: a Scalarisation, or any callable from an
         array to an array.
+    grad : callable, optional
+        The derivative of ``reduce``, for `value_and_grad`. Called as
+        ``grad(scores, cotangent, **params)``, where the cotangent is the derivative of what
+        follows and has the shape of the reduced scores, it returns the derivative in the
+        scores, in their shape.
     **params
-        Keyword arguments of ``reduce``. One that is named ``weight`` is replaced by the
-        ``scalarisation_weight`` of a call.
+        Keyword arguments of ``reduce`` and ``grad``. One that is named ``weight`` is replaced
+        by the ``scalarisation_weight`` of a call.
 
     Attributes
     ----------
-    reduce, inner, params
+    reduce, inner, grad, params
         As given; ``inner`` is a Scalarisation or None.
     takes_weight : bool
         Whether a call may pass ``scalarisation_weight``.
@@ -72,12 +96,29 @@ class Scalarisation:
     >>> largest_gap = Scalarisation(np.max)(np.subtract)
     >>> float(largest_gap([3.0, 5.0], [1.0, 1.0]))
     4.0
+
+    With its derivative it can be optimised:
+
+    >>> distance = Scalarisation(np.sqrt, grad=lambda scores, g: g / (2 * np.sqrt(scores)))
+    >>> value, grad = sum_scalarise(inner=distance).value_and_grad([0.25, 0.0625])
+    >>> float(value), grad
+    (0.75, array([1., 2.]))
     """
 
-    def __init__(self, reduce: Reduction, *, inner: Reduction | None = None, **params: Any) -> None:
+    def __init__(
+        self,
+        reduce: Reduction,
+        *,
+        inner: Reduction | None = None,
+        grad: Reduction | None = None,
+        **params: Any,
+    ) -> None:
         if not callable(reduce):
             raise TypeError(f"reduce is {reduce!r}; it must be callable")
+        if grad is not None and not callable(grad):
+            raise TypeError(f"grad is {grad!r}; it must be callable, or None")
         self.reduce = reduce
+        self.grad = grad
         self.inner = None if inner is None else as_scalarisation(inner, "inner")
         self.params = params
 
@@ -121,6 +162,87 @@ class Scalarisation:
             return self._after(given, scalarisation_weight)
         return self._reduced(given, scalarisation_weight)
 
+    def value_and_grad(
+        self, scores: npt.ArrayLike, scalarisation_weight: npt.ArrayLike | None = None
+    ) -> tuple[Any, FloatArray]:
+        """Reduce an array to a scalar, and differentiate it with respect to each score.
+
+        Parameters
+        ----------
+        scores : array_like of real numbers
+            What to reduce.
+        scalarisation_weight : array_like, optional
+            As in a call.
+
+        Returns
+        -------
+        value : scalar
+            As the call returns it.
+        grad : ndarray
+            The derivative of the value, in the shape of the scores and the dtype of the value.
+
+        Raises
+        ------
+        TypeError
+            If a callable in the composition has no derivative, or as a call does.
+        ValueError
+            If the result is not a scalar, or a derivative not of the shape of its scores.
+
+        Notes
+        -----
+        Equal extremes share the derivative of a maximum or of a norm that is one, as in JAX.
+        At 0, where a norm has a corner, its derivative is taken as 0.
+        """
+        value, pull_back = self.value_and_pull_back(scores, scalarisation_weight)
+        grad = pull_back(1.0)
+        return value, np.array(grad, dtype=value.dtype)
+
+    def value_and_pull_back(
+        self, scores: npt.ArrayLike, scalarisation_weight: npt.ArrayLike | None = None
+    ) -> tuple[Any, Callable[[float], FloatArray]]:
+        """Reduce an array to a scalar, and return what takes a factor back to the scores.
+
+        Parameters
+        ----------
+        scores, scalarisation_weight
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        value : scalar
+            As the call returns it.
+        pull_back : callable
+            From a number to the number times the derivative of the value, in float64. The
+            array may be a read-only view.
+        """
+        steps = self._steps()
+        for step in steps:
+            if step.grad is None:
+                raise TypeError(
+                    f"{step!r} has no derivative; use a map of jsdiv_numba.scalarise, or give "
+                    "it one, Scalarisation(reduce, grad=f), where f(scores, cotangent) returns "
+                    "the cotangent times the derivative, in the shape of the scores"
+                )
+        self._check_weight(scalarisation_weight)
+        before = []
+        value: Any = scores
+        for step in steps:
+            before.append(_real(value, "scores"))
+            value = step._of(before[-1], scalarisation_weight)
+        if np.ndim(value):
+            raise ValueError(
+                f"{self!r} leaves an array of shape {value.shape}, and only a scalar has a "
+                "gradient; reduce the rest, for example with sum_scalarise(inner=...)"
+            )
+
+        def pull_back(factor: float) -> FloatArray:
+            cotangent = np.asarray(factor, np.float64)
+            for step, entered in zip(reversed(steps), reversed(before), strict=True):
+                cotangent = step._pulled_back(entered, cotangent, scalarisation_weight)
+            return cotangent
+
+        return value, pull_back
+
     def __repr__(self) -> str:
         settings = self.params if self.inner is None else {**self.params, "inner": self.inner}
         shown = "".join(f", {name}={value!r}" for name, value in settings.items())
@@ -135,21 +257,42 @@ class Scalarisation:
         return reduced
 
     def _reduced(self, scores: Any, weight: npt.ArrayLike | None) -> Any:
-        if weight is not None and not self.takes_weight:
-            raise TypeError(
-                f"scalarisation_weight was given, but {self!r} takes no weight; "
-                "use wmean_scalarise, alone or as inner="
-            )
-        if self.inner is not None:
-            scores = self.inner._reduced(scores, weight if self.inner.takes_weight else None)
-        real = _real(scores, "scores")
-        result = self.reduce(real, **self._settings(weight))
+        self._check_weight(weight)
+        for step in self._steps():
+            scores = step._of(_real(scores, "scores"), weight)
+        return scores
+
+    def _of(self, scores: FloatArray, weight: npt.ArrayLike | None) -> Any:
+        result = self.reduce(scores, **self._settings(weight))
         if callable(result):
             raise TypeError(
                 f"{self!r} returned a function; a scalarisation is given the array of scores "
                 "and returns the reduced array or scalar"
             )
-        return _real(result, "result of the scalarisation").astype(real.dtype)[()]
+        return _real(result, "result of the scalarisation").astype(scores.dtype)[()]
+
+    def _pulled_back(
+        self, scores: FloatArray, cotangent: FloatArray, weight: npt.ArrayLike | None
+    ) -> FloatArray:
+        assert self.grad is not None
+        grad = np.asarray(self.grad(scores, cotangent, **self._settings(weight)))
+        if grad.shape != scores.shape:
+            raise ValueError(
+                f"grad of {self!r} returned an array of shape {grad.shape}; it must have the "
+                f"scores' shape {scores.shape}"
+            )
+        return grad
+
+    def _steps(self) -> list["Scalarisation"]:
+        """Return the maps of the composition in the order in which they are applied."""
+        return [*(self.inner._steps() if self.inner is not None else ()), self]
+
+    def _check_weight(self, weight: npt.ArrayLike | None) -> None:
+        if weight is not None and not self.takes_weight:
+            raise TypeError(
+                f"scalarisation_weight was given, but {self!r} takes no weight; "
+                "use wmean_scalarise, alone or as inner="
+            )
 
     def _settings(self, weight: npt.ArrayLike | None) -> dict[str, Any]:
         if "weight" not in self.params:
@@ -203,7 +346,7 @@ def sum_scalarise(
     >>> float(sum_scalarise()([[0.5, 0.25], [0.0, 0.125]]))
     0.875
     """
-    return _made(scores, total, inner, key, axis=axis, keepdims=keepdims)
+    return _made(scores, total, total_grad, inner, key, axis=axis, keepdims=keepdims)
 
 
 def mean_scalarise(
@@ -248,7 +391,7 @@ def mean_scalarise(
     >>> float(mean_scalarise(inner=max_scalarise(axis=0))([[0.5, 0.25], [0.0, 0.75]]))
     0.625
     """
-    return _made(scores, mean, inner, key, axis=axis, keepdims=keepdims)
+    return _made(scores, mean, mean_grad, inner, key, axis=axis, keepdims=keepdims)
 
 
 def meansq_scalarise(
@@ -291,7 +434,7 @@ def meansq_scalarise(
     >>> float(meansq_scalarise()([0.5, 1.0]))
     0.625
     """
-    return _made(scores, mean_square, inner, key, axis=axis, keepdims=keepdims)
+    return _made(scores, mean_square, mean_square_grad, inner, key, axis=axis, keepdims=keepdims)
 
 
 def max_scalarise(
@@ -334,7 +477,7 @@ def max_scalarise(
     >>> float(max_scalarise()([[0.5, 0.25], [0.0, 0.75]]))
     0.75
     """
-    return _made(scores, maximum, inner, key, axis=axis, keepdims=keepdims)
+    return _made(scores, maximum, maximum_grad, inner, key, axis=axis, keepdims=keepdims)
 
 
 def norm_scalarise(
@@ -398,6 +541,7 @@ def norm_scalarise(
     return _made(
         scores,
         norm,
+        norm_grad,
         inner,
         key,
         p=p,
@@ -523,7 +667,7 @@ def wmean_scalarise(
     array([0.25  , 0.5625])
     """
     held = None if weight is None else _real(weight, "weight")
-    return _made(scores, wmean, inner, key, weight=held, axis=axis, keepdims=keepdims)
+    return _made(scores, wmean, wmean_grad, inner, key, weight=held, axis=axis, keepdims=keepdims)
 
 
 def selfwmean_scalarise(
@@ -587,6 +731,7 @@ def selfwmean_scalarise(
     return _made(
         scores,
         selfwmean,
+        selfwmean_grad,
         inner,
         key,
         axis=axis,
@@ -644,8 +789,8 @@ def wmean(
     """
     scores = _real(input, "input")
     axes = normalise_axes(axis, scores.ndim)
-    weight = _fitted(_real(weight, "weight"), scores.shape, axes)
-    return _weighted_mean(scores, weight, axes, keepdims, "weight")
+    weight = fitted(_real(weight, "weight"), scores.shape, axes)
+    return weighted_mean(scores, weight, axes, keepdims, "weight")
 
 
 def selfwmean(
@@ -711,50 +856,12 @@ def selfwmean(
     _checked_gradpath(gradpath)
     scores = _real(input, "input")
     axes = normalise_axes(axis, scores.ndim)
-    if softmax_axis is False:
-        blank = ~np.any(scores, axis=axes, keepdims=True)
-        return _weighted_mean(scores, np.where(blank, 1.0, scores), axes, keepdims, "input")
+    over = softmax_axes(softmax_axis, scores.ndim)
+    if over is None:
+        return weighted_mean(scores, own_weight(scores, axes), axes, keepdims, "input")
     if softmax_invert:
         scores = -scores
-    over = normalise_axes(None if softmax_axis is True else softmax_axis, scores.ndim)
-    return _weighted_mean(scores, _softmax(scores, over), axes, keepdims, "softmax of the input")
-
-
-def total(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
-    """Sum, in float64; arguments as in :func:`sum_scalarise`."""
-    axes = normalise_axes(axis, scores.ndim)
-    return np.sum(scores, axis=axes, keepdims=keepdims, dtype=np.float64)
-
-
-def mean(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
-    """Mean, in float64; arguments as in :func:`mean_scalarise`."""
-    axes = normalise_axes(axis, scores.ndim)
-    return np.mean(scores, axis=axes, keepdims=keepdims, dtype=np.float64)
-
-
-def mean_square(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
-    """Mean of the squares, in float64; arguments as in :func:`meansq_scalarise`."""
-    return mean(np.square(scores, dtype=np.float64), axis, keepdims)
-
-
-def maximum(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
-    """Maximum; arguments as in :func:`max_scalarise`."""
-    return np.max(scores, axis=normalise_axes(axis, scores.ndim), keepdims=keepdims)
-
-
-def norm(scores: FloatArray, p: Any, force_vector_norm: bool, axis: Axis, keepdims: bool) -> Any:
-    """Vector or matrix norm, in float64; arguments as in :func:`norm_scalarise`."""
-    axes = normalise_axes(axis, scores.ndim)
-    scores = scores.astype(np.float64, copy=False)
-    if force_vector_norm or p is None or len(axes) < 2:
-        return np.linalg.vector_norm(scores, ord=p, axis=axes, keepdims=keepdims)
-    if len(axes) > 2:
-        raise ValueError(
-            f"axis={axis} spans {len(axes)} axes of scores of shape {scores.shape}, but a norm "
-            "is of vectors or of matrices; give one or two axes, or force_vector_norm=True"
-        )
-    rows_first = tuple(axis) if isinstance(axis, Sequence) else axes
-    return np.linalg.norm(scores, ord=p, axis=rows_first, keepdims=keepdims)
+    return weighted_mean(scores, softmax(scores, over), axes, keepdims, "softmax of the input")
 
 
 def as_scalarisation(reduction: Any, argument: str) -> Scalarisation:
@@ -812,6 +919,7 @@ def checked_axis(axis: Axis) -> Axis:
 def _made(
     scores: Scores,
     reduce: Reduction,
+    grad: Reduction,
     inner: Reduction | None,
     key: object,
     *,
@@ -819,39 +927,8 @@ def _made(
     **params: Any,
 ) -> Any:
     del key  # none of the maps draws at random
-    scalarisation = Scalarisation(reduce, inner=inner, axis=checked_axis(axis), **params)
+    scalarisation = Scalarisation(reduce, inner=inner, grad=grad, axis=checked_axis(axis), **params)
     return scalarisation if scores is None else scalarisation(scores)
-
-
-def _weighted_mean(
-    scores: FloatArray, weight: FloatArray, axes: tuple[int, ...], keepdims: bool, weighing: str
-) -> Any:
-    sum_of_weights = np.sum(weight, axis=axes, keepdims=True, dtype=np.float64)
-    if not np.all(sum_of_weights):
-        raise ValueError(
-            f"{weighing} sums to 0 over axis {axes}; a weighted mean needs weights with a "
-            "non-zero sum"
-        )
-    weighted = np.multiply(weight, scores, dtype=np.float64)
-    result = np.sum(weighted, axis=axes, keepdims=True) / sum_of_weights
-    return (result if keepdims else np.squeeze(result, axis=axes)).astype(scores.dtype)[()]
-
-
-def _fitted(weight: FloatArray, shape: tuple[int, ...], axes: tuple[int, ...]) -> FloatArray:
-    needed = tuple(shape[axis] for axis in axes)
-    if weight.shape != needed:
-        raise ValueError(
-            f"weight of shape {weight.shape} does not fit scores of shape {shape} averaged "
-            f"over axis {axes}; it must have shape {needed}"
-        )
-    return np.expand_dims(weight, tuple(set(range(len(shape))) - set(axes)))
-
-
-def _softmax(scores: FloatArray, axes: tuple[int, ...]) -> FloatArray:
-    shifted = np.subtract(scores, np.max(scores, axis=axes, keepdims=True), dtype=np.float64)
-    exponential = np.exp(shifted)
-    weight: FloatArray = exponential / np.sum(exponential, axis=axes, keepdims=True)
-    return weight
 
 
 def _checked_gradpath(gradpath: GradPath) -> GradPath:

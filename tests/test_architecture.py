@@ -80,7 +80,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gradient": {"_arrays", "_gradients", "_measures", "entropies"},
     "distance": {"_arrays", "_measures", "_pairs"},
     "contribution": {"_arrays", "_measures"},
-    "scalarise": {"_arrays"},
+    "_reductions": {"_arrays"},
+    "scalarise": {"_arrays", "_reductions"},
     "loss": {"_arrays", "divergence", "entropies", "scalarise"},
     "__init__": {
         "_threads",
