@@ -15,6 +15,14 @@ from .divergence import (
     kl_divergence_logit,
 )
 from .entropies import entropy, entropy_logit
+from .gradient import (
+    entropy_grad,
+    entropy_logit_grad,
+    js_divergence_grad,
+    js_divergence_logit_grad,
+    kl_divergence_grad,
+    kl_divergence_logit_grad,
+)
 from .scalarise import Reduction, as_scalarisation, checked_axis, mean_scalarise
 
 __all__ = [
@@ -46,19 +54,24 @@ class Loss:
         Multiplier of the loss.
     name : str, optional
         Made of the score's name by default: ``js_divergence`` gives ``JsDivergenceLoss``.
+    grad : callable, optional
+        The derivative of the score, for `value_and_grad`. Called with the arguments of the
+        score and ``cotangent=``, the derivative of the loss in the scores and of their shape,
+        it returns a tuple: the scores, then the derivative of the loss in each input. The
+        derivatives of this library's scores are known.
     key : object, optional
         Accepted for compatibility with hypercoil and ignored.
 
     Attributes
     ----------
-    score, scalarisation, nu, name
+    score, scalarisation, nu, name, grad
         As given. Each may be set between calls; the next call uses it.
 
     Raises
     ------
     TypeError
-        If the score or the scalarisation cannot be called, ``nu`` is not a real number, or
-        the name is not a string.
+        If the score, the scalarisation or ``grad`` cannot be called, ``nu`` is not a real
+        number, or the name is not a string.
     ValueError
         If ``nu`` is NaN or infinite.
 
@@ -76,6 +89,15 @@ class Loss:
     [ν = 0.5]HalfMSE
     >>> float(mse([1.0, 2.0], [1.0, 4.0]))
     1.0
+
+    A score of your own can be optimised once it brings its derivative:
+
+    >>> def subtract_grad(X, Y, *, cotangent):
+    ...     return np.subtract(X, Y), cotangent, -cotangent
+    >>> mse.grad = subtract_grad
+    >>> value, (grad_X, grad_Y) = mse.value_and_grad([3.0, 2.0], [1.0, 4.0])
+    >>> grad_X, grad_Y
+    (array([ 1., -1.]), array([-1.,  1.]))
     """
 
     def __init__(
@@ -85,15 +107,19 @@ class Loss:
         nu: float = 1.0,
         name: str | None = None,
         *,
+        grad: Callable[..., Any] | None = None,
         key: object = None,
     ) -> None:
         del key  # nothing here draws at random
         if not callable(score):
             raise TypeError(f"score is {score!r}; it must be a callable that returns an array")
+        if grad is not None and not callable(grad):
+            raise TypeError(f"grad is {grad!r}; it must be a callable, or None")
         if not isinstance(name, str | None):
             raise TypeError(f"name is {name!r}; it must be a string or None")
         as_scalarisation(scalarisation, "scalarisation")
         self.score = score
+        self.grad = grad
         self.scalarisation = scalarisation
         self.nu = nu
         self.name = _default_name(score) if name is None else name
@@ -143,17 +169,86 @@ class Loss:
         ValueError
             If the weight does not fit the scores.
         """
-        if key is not None:
-            params["key"] = key
-        scores = self.score(*args, **self._score_params(), **params)
+        scores = self.score(*args, **self._settings(key, params))
         reduce = as_scalarisation(self.scalarisation, "scalarisation")
         return self.nu * reduce(scores, scalarisation_weight=scalarisation_weight)
+
+    def value_and_grad(
+        self,
+        *inputs: Any,
+        key: object = None,
+        scalarisation_weight: npt.ArrayLike | None = None,
+        **params: Any,
+    ) -> tuple[Any, Any]:
+        """Evaluate the loss, and differentiate it with respect to each input.
+
+        Parameters
+        ----------
+        *inputs, **params
+            Arguments of the score.
+        key, scalarisation_weight
+            As in a call.
+
+        Returns
+        -------
+        value : scalar
+            What a call returns.
+        grad : ndarray or tuple of ndarray
+            The derivative of the value in each input of the score, in the shape of the input:
+            a tuple for a score of several inputs, and an array for a score of one.
+
+        Raises
+        ------
+        TypeError
+            If the derivative of the score or of a callable in the scalarisation is not known,
+            or as a call does.
+        ValueError
+            If the scalarisation leaves axes, or as a call does.
+
+        Examples
+        --------
+        >>> from jsdiv_numba import JSDivergenceLogitLoss
+        >>> loss = JSDivergenceLogitLoss(nu=2.0)
+        >>> value, (grad_P, grad_Q) = loss.value_and_grad([1.0, 0.0], [0.0, 0.0])
+        >>> print(f"{value:.6f}", grad_P.round(6), grad_Q.round(6))
+        0.057071 [ 0.104083 -0.104083] [-0.117654  0.117654]
+        """
+        grad = self._score_grad()
+        settings = self._settings(key, params)
+        reduce = as_scalarisation(self.scalarisation, "scalarisation")
+        scores = self.score(*inputs, **settings)
+        value, pull_back = reduce.value_and_pull_back(scores, scalarisation_weight)
+        result = grad(*inputs, cotangent=pull_back(self.nu), **settings)
+        if not isinstance(result, tuple) or len(result) < 2:
+            raise TypeError(
+                f"grad of {self!r} returned a {type(result).__name__}; it must return a tuple: "
+                "the scores, then the derivative in each input"
+            )
+        _, *grads = result
+        return self.nu * value, tuple(grads) if len(grads) > 1 else grads[0]
 
     def __repr__(self) -> str:
         return f"[ν = {self.nu}]{self.name}"
 
+    def _settings(self, key: object, params: dict[str, Any]) -> dict[str, Any]:
+        if key is not None:
+            params = {**params, "key": key}
+        return dict(**self._score_params(), **params)
+
     def _score_params(self) -> dict[str, Any]:
         return {}
+
+    def _score_grad(self) -> Callable[..., Any]:
+        if self.grad is not None:
+            return self.grad
+        for score, grad in _DERIVATIVES:
+            if score is self.score:
+                return grad
+        raise TypeError(
+            f"the score of {self!r} has no known derivative; give it one, Loss(score, ..., "
+            "grad=f), where f(*inputs, cotangent=g, **params) returns the scores and, for each "
+            "input, the derivative of what g is the derivative of"
+        )
 
 
 class _ScoreLoss(Loss):
@@ -542,6 +637,17 @@ class EntropyLogitLoss(_ScoreLoss):
     """
 
     _own_score, _own_name = staticmethod(entropy_logit), "EntropyLogit"
+
+
+_DERIVATIVES: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
+    (js_divergence, js_divergence_grad),
+    (js_divergence_logit, js_divergence_logit_grad),
+    (kl_divergence, kl_divergence_grad),
+    (kl_divergence_logit, kl_divergence_logit_grad),
+    (entropy, entropy_grad),
+    (entropy_logit, entropy_logit_grad),
+)
+"""The scores whose derivative is known."""
 
 
 def _default_name(score: Callable[..., Any]) -> str:

@@ -82,7 +82,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contribution": {"_arrays", "_measures"},
     "_reductions": {"_arrays"},
     "scalarise": {"_arrays", "_reductions"},
-    "loss": {"_arrays", "divergence", "entropies", "scalarise"},
+    "loss": {"_arrays", "divergence", "entropies", "gradient", "scalarise"},
+    "_arguments": set(),
+    "scheme": {"_arguments", "loss"},
     "__init__": {
         "_threads",
         "distance",
@@ -92,6 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "contribution",
         "loss",
         "scalarise",
+        "scheme",
         "ufuncs",
     },
     # The command.

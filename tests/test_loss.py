@@ -30,6 +30,7 @@ from jsdiv_numba import (
     wmean_scalarise,
 )
 from tests import hypercoil_reference as hypercoil
+from tests.differences import central
 
 RNG = np.random.default_rng(4)
 P, Q = RNG.dirichlet(np.ones(6), (2, 3, 4))
@@ -456,3 +457,172 @@ def test_a_scalarisation_of_functions_is_told_apart():
 
     with pytest.raises(TypeError, match=r"of_functions.* returned a function"):
         JSDivergenceLoss(scalarisation=of_functions)(P, Q)
+
+
+WEIGHT = RNG.uniform(0.5, 2, (3, 4))
+FOLLOWED = pytest.mark.parametrize(
+    ("scalarisation", "call"),
+    [
+        (sum_scalarise(), {}),
+        (mean_scalarise(), {}),
+        (meansq_scalarise(), {}),
+        (max_scalarise(), {}),
+        (vnorm_scalarise(axis=None), {}),
+        (norm_scalarise(p="nuc", axis=None), {}),
+        (selfwmean_scalarise(gradpath=None, softmax_axis=True), {}),
+        (wmean_scalarise(weight=WEIGHT), {}),
+        (wmean_scalarise(), {"scalarisation_weight": WEIGHT}),
+        (mean_scalarise(inner=vnorm_scalarise(p=3, axis=0)), {}),
+        (max_scalarise(inner=wmean_scalarise(axis=0)), {"scalarisation_weight": WEIGHT[:, 0]}),
+        (mean_scalarise, {"base": 2, "key": 0, "workers": 1}),
+    ],
+)
+
+
+def assert_gradient(loss, inputs, **call):
+    value, grads = loss.value_and_grad(*inputs, **call)
+    assert value == loss(*inputs, **call)
+    for i, grad in enumerate(grads):
+
+        def at(x, i=i):
+            return loss(*inputs[:i], x, *inputs[i + 1 :], **call)
+
+        assert (grad.shape, grad.dtype) == (inputs[i].shape, np.float64)
+        np.testing.assert_allclose(grad, central(at, inputs[i]), rtol=1e-6, atol=1e-9)
+
+
+@BOTH
+@FOLLOWED
+def test_gradient_of_every_scalarisation(case, scalarisation, call):
+    assert_gradient(case.loss_class(0.7, scalarisation=scalarisation), case.arrays, **call)
+
+
+@BOTH
+@pytest.mark.parametrize("axis", [-1, 0, (0, 2), None], ids=str)
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("reduce", [False, True])
+def test_gradient_with_every_setting(case, axis, keepdims, reduce):
+    loss = case.loss_class(
+        -2.0,
+        axis=axis,
+        keepdims=keepdims,
+        reduce=reduce,
+        scalarisation=vnorm_scalarise(p=2, axis=None),
+    )
+    assert_gradient(loss, case.arrays)
+
+
+@BOTH
+def test_gradients_have_the_shapes_of_inputs_that_broadcast(case):
+    first, second = case.arrays
+    assert_gradient(case.loss_class(), (first[0, 0], second))
+    assert_gradient(case.loss_class(), (first[:, :1], second[0]))
+
+
+@BOTH
+def test_float32_stays_float32(case):
+    first, second = (array.astype(np.float32) for array in case.arrays)
+    loss = case.loss_class(0.1, scalarisation=meansq_scalarise())
+    value, grads = loss.value_and_grad(first, second)
+    assert type(value) is np.float32
+    assert value == loss(first, second)
+    for grad, wide in zip(grads, loss.value_and_grad(*case.arrays)[1], strict=True):
+        assert grad.dtype == np.float32
+        np.testing.assert_allclose(grad, wide, rtol=1e-4, atol=1e-6 * np.abs(wide).max())
+
+
+def test_gradient_follows_the_attributes():
+    loss = JSDivergenceLoss()
+    _, (before, _) = loss.value_and_grad(P, Q)
+    loss.nu = 3.0
+    np.testing.assert_allclose(loss.value_and_grad(P, Q)[1][0], 3 * before, rtol=1e-14)
+    loss.score = js_divergence_logit
+    assert_gradient(loss, (A, B))
+
+
+def test_gradient_of_the_base_class():
+    assert_gradient(Loss(js_divergence, meansq_scalarise()), (P, Q), axis=1, keepdims=False)
+
+
+def test_inputs_may_be_given_by_name():
+    _, by_name = JSDivergenceLoss().value_and_grad(P, Q=Q)
+    for ours, expected in zip(by_name, JSDivergenceLoss().value_and_grad(P, Q)[1], strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def log_ratio(X, Y):
+    return np.log(X / Y)
+
+
+def log_ratio_grad(X, Y, *, cotangent):
+    return log_ratio(X, Y), cotangent / X, -cotangent / Y
+
+
+def test_gradient_of_a_score_that_brings_its_own():
+    loss = Loss(log_ratio, meansq_scalarise(), 0.5, grad=log_ratio_grad)
+    assert_gradient(loss, (np.exp(A), np.exp(B)))
+
+
+def test_one_input_has_one_gradient():
+    loss = Loss(np.square, mean_scalarise(), grad=lambda X, cotangent: (X**2, cotangent * 2 * X))
+    value, grad = loss.value_and_grad(P)
+    assert value == loss(P)
+    np.testing.assert_allclose(grad, 2 * P / P.size, rtol=1e-14)
+
+
+def test_losses_with_a_derivative_can_be_pickled():
+    loss = pickle.loads(pickle.dumps(Loss(log_ratio, mean_scalarise(), grad=log_ratio_grad)))
+    assert_gradient(loss, (np.exp(A), np.exp(B)))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: Loss(log_ratio, mean_scalarise()).value_and_grad(P, Q),
+            TypeError,
+            (
+                "the score of [ν = 1.0]LogRatioLoss has no known derivative; give it one, "
+                "Loss(score, ..., grad=f), where f(*inputs, cotangent=g, **params) returns the "
+                "scores and, for each input, the derivative of what g is the derivative of"
+            ),
+        ),
+        (
+            lambda: Loss(log_ratio, mean_scalarise(), grad="auto"),
+            TypeError,
+            "grad is 'auto'; it must be a callable, or None",
+        ),
+        (
+            lambda: Loss(
+                log_ratio, mean_scalarise(), grad=lambda X, Y, cotangent: X
+            ).value_and_grad(P, Q),
+            TypeError,
+            (
+                "grad of [ν = 1.0]LogRatioLoss returned a ndarray; it must return a tuple: the "
+                "scores, then the derivative in each input"
+            ),
+        ),
+        (
+            lambda: JSDivergenceLoss(scalarisation=np.max).value_and_grad(P, Q),
+            TypeError,
+            (
+                "Scalarisation(max) has no derivative; use a map of jsdiv_numba.scalarise, or "
+                "give it one, Scalarisation(reduce, grad=f), where f(scores, cotangent) returns "
+                "the cotangent times the derivative, in the shape of the scores"
+            ),
+        ),
+        (
+            lambda: JSDivergenceLoss(scalarisation=max_scalarise(axis=-1)).value_and_grad(P, Q),
+            ValueError,
+            (
+                "Scalarisation(maximum, axis=-1, keepdims=False) leaves an array of shape (3,), "
+                "and only a scalar has a gradient; reduce the rest, for example with "
+                "sum_scalarise(inner=...)"
+            ),
+        ),
+    ],
+)
+def test_errors_of_gradients(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
