@@ -20,6 +20,7 @@ myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "none"  # the docstrings describe the types
+autodoc_mock_imports = ["jax", "torch"]  # the bridges are described without them
 autosummary_generate = False  # the pages are written by hand, one for a module
 numpydoc_show_class_members = False
 

@@ -85,6 +85,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loss": {"_arrays", "divergence", "entropies", "gradient", "scalarise"},
     "_arguments": set(),
     "scheme": {"_arguments", "loss"},
+    "jax": {"_arrays", "divergence", "gradient"},
+    "torch": {"_arrays", "divergence", "gradient"},
     "__init__": {
         "_threads",
         "distance",
@@ -159,6 +161,8 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "batch.picture": {"matplotlib"},
     "batch.report": {"rich"},
     "cli": {"click"},
+    "jax": {"jax"},
+    "torch": {"torch"},
 }
 """Packages heavier than NumPy that a module loads as soon as it is imported."""
 

@@ -32,19 +32,26 @@ def test_every_section_has_a_table():
     assert list(SECTIONS) == [
         "Functions",
         "Losses",
+        "Schemes",
         "The command's files",
         "The command's arguments",
     ]
     assert all(_rows(section) for section in SECTIONS)
 
 
-@pytest.mark.parametrize(("wrong", "error"), [*_rows("Functions"), *_rows("Losses")])
+@pytest.mark.parametrize(
+    ("wrong", "error"), [*_rows("Functions"), *_rows("Losses"), *_rows("Schemes")]
+)
 def test_a_call_raises_what_the_page_says(wrong, error):
     names = {name: getattr(jsdiv_numba, name) for name in jsdiv_numba.__all__}
     P = np.array([[0.5, 0.5], [0.2, 0.8]])
     with pytest.raises((TypeError, ValueError)) as raised:
-        eval(wrong, {**names, "np": np, "P": P})
+        eval(wrong, {**names, "np": np, "P": P, **_of_schemes(P)})
     assert _matches(f"{type(raised.value).__name__}: {raised.value}", error)
+
+
+def _of_schemes(P: np.ndarray) -> dict[str, object]:
+    return {"arg": {"p": P, "q": P[::-1]}, "loss": jsdiv_numba.JSDivergenceLoss()}
 
 
 def _command_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

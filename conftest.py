@@ -1,0 +1,17 @@
+"""What pytest collects, with the packages that are installed."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+BRIDGES = {
+    "jax": ["jsdiv_numba/jax.py", "tests/test_jax.py"],
+    "torch": ["jsdiv_numba/torch.py", "tests/test_torch.py"],
+}
+"""Files that cannot be imported without a package of the extra ``frameworks``."""
+
+collect_ignore = [
+    str(Path(__file__).parent / path)
+    for package, paths in BRIDGES.items()
+    if find_spec(package) is None
+    for path in paths
+]

@@ -1,0 +1,201 @@
+"""The divergences of PyTorch tensors, for its automatic differentiation.
+
+Tensors stay where they are: on the CPU, whose memory they share with NumPy. The values and the
+derivatives are those of :mod:`jsdiv_numba`, computed by its threads.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from ._arrays import Axis, FloatArray
+from .divergence import js_divergence as _js_divergence
+from .divergence import js_divergence_logit as _js_divergence_logit
+from .gradient import js_divergence_grad, js_divergence_logit_grad
+
+__all__ = ["js_divergence", "js_divergence_logit"]
+
+
+def js_divergence(
+    P: torch.Tensor,
+    Q: torch.Tensor,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> torch.Tensor:
+    """Jensen-Shannon divergence of probabilities in tensors.
+
+    Parameters
+    ----------
+    P, Q : torch.Tensor
+        Probabilities, of shapes that broadcast, on the CPU.
+    axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.js_divergence`.
+
+    Returns
+    -------
+    torch.Tensor
+        Divergences: float32 if that holds both inputs' dtypes (float16 and bfloat16 too), else
+        float64.
+
+    Raises
+    ------
+    TypeError
+        If an input is not a tensor, or not on the CPU.
+    ValueError
+        As `jsdiv_numba.js_divergence` does.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.js_divergence_grad`, whose notes say what it is at zeros.
+    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from jsdiv_numba.torch import js_divergence
+    >>> P = torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]], requires_grad=True)
+    >>> loss = js_divergence(P, torch.tensor([0.6, 0.2, 0.2])).mean()
+    >>> loss.backward()
+    >>> P.grad
+    tensor([[-0.1733,  0.0456,  0.0892],
+            [-0.3132, -0.1014,  0.1175]])
+    """
+    functions = _js_divergence, js_divergence_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, settings, P=P, Q=Q)
+
+
+def js_divergence_logit(
+    P: torch.Tensor,
+    Q: torch.Tensor,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> torch.Tensor:
+    """Jensen-Shannon divergence of the softmaxes of logits in tensors.
+
+    Parameters
+    ----------
+    P, Q : torch.Tensor
+        Logits, of shapes that broadcast, on the CPU.
+    axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.js_divergence_logit`.
+
+    Returns
+    -------
+    torch.Tensor
+        Divergences: float32 if that holds both inputs' dtypes (float16 and bfloat16 too), else
+        float64.
+
+    Raises
+    ------
+    TypeError
+        If an input is not a tensor, or not on the CPU.
+    ValueError
+        As `jsdiv_numba.js_divergence_logit` does.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.js_divergence_logit_grad`, finite everywhere. It cannot
+    be differentiated again, and ``torch.func.vmap`` does not see into it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from jsdiv_numba.torch import js_divergence_logit
+    >>> A = torch.tensor([1.0, 0.0], requires_grad=True)
+    >>> js_divergence_logit(A, torch.zeros(2)).backward()
+    >>> A.grad
+    tensor([ 0.0520, -0.0520])
+    """
+    functions = _js_divergence_logit, js_divergence_logit_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, settings, P=P, Q=Q)
+
+
+class _Differentiable(torch.autograd.Function):
+    """A function of arrays, with the function that has its derivatives."""
+
+    @staticmethod
+    def forward(
+        function: Callable[..., Any],
+        derivative: Callable[..., Any],
+        settings: dict[str, Any],
+        *inputs: torch.Tensor,
+    ) -> torch.Tensor:
+        value = function(*map(_as_array, inputs), **settings)
+        return torch.from_numpy(np.asarray(value))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        _, ctx.derivative, ctx.settings, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        gradients = _Gradients.apply(ctx.derivative, ctx.settings, cotangent, *ctx.saved_tensors)
+        return None, None, None, *gradients
+
+
+class _Gradients(torch.autograd.Function):
+    """Its derivatives: a function of their own, which ``torch.func`` can look into."""
+
+    @staticmethod
+    def forward(
+        derivative: Callable[..., Any],
+        settings: dict[str, Any],
+        cotangent: torch.Tensor,
+        *inputs: torch.Tensor,
+    ) -> tuple[torch.Tensor, ...]:
+        arrays = map(_as_array, inputs)
+        _, *gradients = derivative(*arrays, cotangent=_as_array(cotangent), **settings)
+        tensors = (torch.from_numpy(np.asarray(gradient)) for gradient in gradients)
+        return tuple(tensor.to(x.dtype) for tensor, x in zip(tensors, inputs, strict=True))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
+        raise RuntimeError("the functions of jsdiv_numba.torch can be differentiated only once")
+
+
+def _differentiable(
+    functions: tuple[Callable[..., Any], Callable[..., Any]],
+    axis: Axis,
+    settings: dict[str, Any],
+    **inputs: torch.Tensor,
+) -> torch.Tensor:
+    for name, tensor in inputs.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(
+                f"{name} is a {type(tensor).__name__}; pass a torch.Tensor, or use the function "
+                "of the same name in jsdiv_numba"
+            )
+        if tensor.device.type != "cpu":
+            raise TypeError(
+                f"{name} is on the device {tensor.device}; this computes on the CPU: pass "
+                f"{name}.cpu()"
+            )
+    keywords = {"axis": axis, **settings}
+    result: torch.Tensor = _Differentiable.apply(*functions, keywords, *inputs.values())
+    return result
+
+
+def _as_array(tensor: torch.Tensor) -> FloatArray:
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
+    array: FloatArray = tensor.detach().numpy()
+    return array
