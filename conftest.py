@@ -4,7 +4,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 BRIDGES = {
-    "jax": ["jsdiv_numba/jax.py", "tests/test_jax.py", "docs/guide/frameworks.md"],
+    "jax": [
+        "jsdiv_numba/jax.py",
+        "tests/test_jax.py",
+        "tests/test_hypercoil_gradients.py",
+        "docs/guide/frameworks.md",
+    ],
     "torch": ["jsdiv_numba/torch.py", "tests/test_torch.py", "docs/guide/frameworks.md"],
 }
 """Files that cannot be imported without a package of the extra ``frameworks``."""
