@@ -65,8 +65,8 @@ def js_divergence(
     --------
     >>> import jax
     >>> from jsdiv_numba.jax import js_divergence
-    >>> P = jax.numpy.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]])
-    >>> Q = jax.numpy.array([0.6, 0.2, 0.2])
+    >>> P = jax.numpy.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]], "float32")
+    >>> Q = jax.numpy.array([0.6, 0.2, 0.2], "float32")
     >>> loss = jax.jit(lambda P: js_divergence(P, Q).mean())
     >>> jax.grad(loss)(P).round(4)
     Array([[-0.1733,  0.0456,  0.0892],
@@ -118,7 +118,7 @@ def js_divergence_logit(
     --------
     >>> import jax
     >>> from jsdiv_numba.jax import js_divergence_logit
-    >>> A, B = jax.numpy.array([[[1.0, 0.0], [0.0, 3.0]], [[0.0, 0.0], [0.0, 3.0]]])
+    >>> A, B = jax.numpy.array([[[1.0, 0.0], [0.0, 3.0]], [[0.0, 0.0], [0.0, 3.0]]], "float32")
     >>> jax.vmap(js_divergence_logit)(A, B).round(4)
     Array([[0.0285],
            [0.    ]], dtype=float32)
