@@ -142,7 +142,7 @@ def _differentiable(
     settings: dict[str, Any],
 ) -> jax.Array:
     P, Q = jnp.asarray(P), jnp.asarray(Q)
-    ndim = len(broadcast_shape(P, Q, ("P", "Q")))
+    ndim = len(broadcast_shape((P, Q), ("P", "Q")))
     # Counted from the end, axes stay the same where vmap puts another in front.
     axes = tuple(a - ndim for a in normalise_axes(axis, ndim))
     wide = jnp.result_type(P, Q, jnp.float32)
@@ -154,7 +154,7 @@ def _differentiable(
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _called(functions: Functions, settings: Settings, P: jax.Array, Q: jax.Array) -> jax.Array:
     keywords = dict(settings)
-    shape = broadcast_shape(P, Q, ("P", "Q"))
+    shape = broadcast_shape((P, Q), ("P", "Q"))
     if keywords["reduce"]:
         axes = normalise_axes(keywords["axis"], len(shape))
         shape = reduced_shape(shape, axes, keywords["keepdims"])
