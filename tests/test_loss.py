@@ -13,8 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jsdiv_numba import (
+    EntropyLogitLoss,
+    EntropyLoss,
     JSDivergenceLogitLoss,
     JSDivergenceLoss,
+    KLDivergenceLogitLoss,
+    KLDivergenceLoss,
     Loss,
     js_divergence,
     js_divergence_logit,
@@ -482,7 +486,7 @@ FOLLOWED = pytest.mark.parametrize(
 def assert_gradient(loss, inputs, **call):
     value, grads = loss.value_and_grad(*inputs, **call)
     assert value == loss(*inputs, **call)
-    for i, grad in enumerate(grads):
+    for i, grad in enumerate(grads if isinstance(grads, tuple) else (grads,)):
 
         def at(x, i=i):
             return loss(*inputs[:i], x, *inputs[i + 1 :], **call)
@@ -626,3 +630,20 @@ def test_errors_of_gradients(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+POSITIVE = RNG.uniform(0.1, 1, (2, 3, 4, 6))
+
+
+@pytest.mark.parametrize(
+    ("loss_class", "inputs"),
+    [
+        (KLDivergenceLoss, POSITIVE),
+        (KLDivergenceLogitLoss, (A, B)),
+        (EntropyLoss, POSITIVE[:1]),
+        (EntropyLogitLoss, (A,)),
+    ],
+)
+def test_gradients_of_the_family(loss_class, inputs):
+    loss = loss_class(0.7, axis=(0, -1), scalarisation=meansq_scalarise())
+    assert_gradient(loss, tuple(inputs))

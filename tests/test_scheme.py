@@ -459,14 +459,14 @@ def test_an_argument_is_a_mapping_with_attributes(kind):
     ("call", "error", "message"),
     [
         (
-            lambda: LossScheme([near(), js_divergence]),
+            lambda: LossScheme([near(), np.log]),
             TypeError,
-            (f"loss[1] is {js_divergence!r}; it must be a Loss, a LossApply or a LossScheme"),
+            (f"loss[1] is {np.log!r}; it must be a Loss, a LossApply or a LossScheme"),
         ),
         (
-            lambda: LossApply(js_divergence),
+            lambda: LossApply(np.log),
             TypeError,
-            f"loss is {js_divergence!r}; it must be a Loss or a LossScheme",
+            f"loss is {np.log!r}; it must be a Loss or a LossScheme",
         ),
         (
             lambda: LossScheme([near(), LossScheme([LossApply(near(), "left")])]),
