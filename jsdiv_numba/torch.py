@@ -143,7 +143,7 @@ class _Differentiable(torch.autograd.Function):
         ctx.save_for_backward(*tensors)
 
     @staticmethod
-    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[Any, ...]:
         gradients = _Gradients.apply(ctx.derivative, ctx.settings, cotangent, *ctx.saved_tensors)
         return None, None, None, *gradients
 
