@@ -46,11 +46,20 @@ def every_name(P, Q):
     scalarisations = [name for name in js.__all__ if name.endswith("_scalarise")]
     weighted = {"wmean_scalarise": {"weight": Q}}
     answers = {name: getattr(js, name)(**weighted.get(name, {}))(P) for name in scalarisations}
-    for name in ("js_term", "js_sum", "js_sum_logit"):
+    pairs = [f"{kind}_{what}" for kind in ("js", "kl") for what in ("term", "sum", "sum_logit")]
+    for name in (*pairs, "kl_divergence", "kl_divergence_logit"):
         answers[name] = getattr(js, name)(P, Q)
-    for name in ("JSDivergenceLoss", "JSDivergenceLogitLoss"):
-        answers[name] = getattr(js, name)()(P, Q)
+    for name in ("entropy_term", "entropy_sum", "entropy_sum_logit", "entropy", "entropy_logit"):
+        answers[name] = getattr(js, name)(P)
+    for name in (name for name in js.__all__ if name.endswith("_grad")):
+        _, *gradients = getattr(js, name)(*((P,) if name.startswith("entropy") else (P, Q)))
+        answers[name] = np.stack(gradients)
+    for name in (name for name in js.__all__ if name.endswith("Loss") and name != "Loss"):
+        answers[name] = getattr(js, name)()(*((P,) if name.startswith("Entropy") else (P, Q)))
     answers["Loss"] = js.Loss(js.js_divergence, js.Scalarisation(np.mean))(P, Q)
+    answers["contributions"] = js.contributions(P[0], Q[0]).values
+    scheme = js.LossScheme([js.LossApply(js.JSDivergenceLoss(), (0, 1))])
+    answers["LossScheme"], answers["LossApply"] = scheme(P, Q)[0], next(iter(scheme))(P, Q)
     answers["selfwmean"], answers["wmean"] = js.selfwmean(P), js.wmean(P, Q)
     with js.set_workers(3):
         return answers | every_function(P, Q)
@@ -162,7 +171,9 @@ assert len(results) == 8
 afterwards = every_name(*rows())
 assert results == [bits(afterwards)] * 8
 called = {name.split(",")[0] for name in afterwards}
-assert set(jsdiv_numba.__all__) - called == {"Scalarisation", "__version__", "set_workers"}
+holders = {"Contribution", "Contributions", "LossArgument", "LossReturn", "Terms"}
+rest = set(jsdiv_numba.__all__) - called - holders - {"UnpackingLossArgument"}
+assert rest == {"Scalarisation", "__version__", "set_workers"}, rest
 """
 
 
