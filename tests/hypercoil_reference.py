@@ -23,6 +23,28 @@ def js_divergence_logit(P, Q, *, axis=-1, keepdims=True, reduce=True, key=None):
     )
 
 
+def kl_divergence(P, Q, *, axis=-1, keepdims=True, reduce=True, key=None):
+    terms = _kl_terms(np.asarray(P), np.asarray(Q))
+    return terms.sum(axis=axis, keepdims=keepdims) if reduce else terms
+
+
+def kl_divergence_logit(P, Q, *, axis=-1, keepdims=True, reduce=True, key=None):
+    P, Q = softmax(P, axis), softmax(Q, axis)
+    terms = P * np.log(P / Q)
+    return terms.sum(axis=axis, keepdims=keepdims) if reduce else terms
+
+
+def entropy(X, *, axis=-1, keepdims=True, reduce=True, key=None):
+    X = np.asarray(X)
+    terms = -X * np.log(X + np.finfo(X.dtype).eps)
+    return terms.sum(axis=axis, keepdims=keepdims) if reduce else terms
+
+
+def entropy_logit(X, *, temperature=1.0, axis=-1, keepdims=True, reduce=True, key=None):
+    probabilities = softmax(np.asarray(X) / temperature, axis)
+    return entropy(probabilities, axis=axis, keepdims=keepdims, reduce=reduce)
+
+
 def _kl_terms(P, Q):
     eps = np.finfo(P.dtype).eps
     return (P + eps) * np.log((P + eps) / (Q + eps))

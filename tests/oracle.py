@@ -29,6 +29,39 @@ def js_divergence(p, q) -> mpf:
     return sum(js_terms(p, q), mpf(0))
 
 
+def _log_ratio_term(p: mpf, q: mpf) -> mpf:
+    if not p:
+        return mpf(0)
+    return p * log(p / q) if q else mpf("inf")
+
+
+def kl_terms(p, q) -> list[mpf]:
+    """Terms of the Kullback-Leibler divergence of two rows of probabilities, in nats."""
+    return [_log_ratio_term(x, y) for x, y in zip(_exact(p), _exact(q), strict=True)]
+
+
+def gap(p, q) -> mpf:
+    """The magnitude of the difference of two rows' sums."""
+    return abs(sum(_exact(p), mpf(0)) - sum(_exact(q), mpf(0)))
+
+
+def kl_terms_logit(a, b, counts: Iterable[int] = repeat(1)) -> list[mpf]:
+    """Terms of the Kullback-Leibler divergence of the softmaxes of two rows, in nats."""
+    return [
+        _log_ratio_term(x, y) for x, y in zip(softmax(a, counts), softmax(b, counts), strict=True)
+    ]
+
+
+def entropy_terms(p) -> list[mpf]:
+    """Terms of the entropy of a row of probabilities, in nats."""
+    return [-_log_ratio_term(x, mpf(1)) for x in _exact(p)]
+
+
+def entropy_terms_logit(a, counts: Iterable[int] = repeat(1)) -> list[mpf]:
+    """Terms of the entropy of the softmax of a row of logits, in nats."""
+    return [-_log_ratio_term(x, mpf(1)) for x in softmax(a, counts)]
+
+
 def normalised(row) -> list[mpf]:
     """A row divided by its sum, unrounded."""
     exact = _exact(row)
@@ -101,4 +134,4 @@ def relative_error(computed, exact: mpf) -> float:
     unavoidable = mpf(float(np.finfo(dtype).smallest_subnormal))
     if difference <= unavoidable:
         return 0.0
-    return float(difference / exact) if exact else float("inf")
+    return float(difference / abs(exact)) if exact else float("inf")

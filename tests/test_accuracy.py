@@ -4,9 +4,16 @@ from itertools import product
 
 import numpy as np
 import pytest
-from mpmath import mpf
+from mpmath import isinf, mp, mpf
 
-from jsdiv_numba import js_divergence, js_divergence_logit
+from jsdiv_numba import (
+    entropy,
+    entropy_logit,
+    js_divergence,
+    js_divergence_logit,
+    kl_divergence,
+    kl_divergence_logit,
+)
 from tests import cases, oracle
 
 CASES = 200
@@ -43,6 +50,120 @@ def test_logits(kind, dtype):
         pair = cases.LOGITS[kind](rng, dtype)
         error = worst_error(js_divergence_logit, pair, oracle.js_terms_logit(*pair))
         assert error < LOGIT_ERROR[dtype], pair
+
+
+def scaled_error(computed, exact, scale):
+    """Return an error relative to a scale, beyond that of a subnormal result."""
+    error = abs(mpf(float(computed)) - exact) - float(np.finfo(computed.dtype).smallest_subnormal)
+    return float(error / scale) if error > 0 else 0.0
+
+
+@PRECISIONS
+@pytest.mark.parametrize("kind", cases.ROWS)
+def test_kl_rows_and_elements(kind, dtype):
+    """Relative to KL + 2·|Σp - Σq|, which is a relative error where the sums are equal."""
+    rng = np.random.default_rng(1)
+    for _ in range(CASES // 4):
+        p, q = cases.ROWS[kind](rng, dtype)
+        if rng.random() < 0.5:
+            p = np.where(q == 0, 0, p)
+        terms = oracle.kl_terms(p, q)
+        exact = sum(terms, mpf(0))
+        computed = kl_divergence(p, q, keepdims=False)
+        in_columns = kl_divergence(np.stack([p, p], 1), np.stack([q, q], 1), axis=0)[0, 0]
+        for one in (computed, in_columns):
+            if isinf(exact):
+                assert one == np.inf
+            else:
+                scale = abs(exact) + 2 * oracle.gap(p, q)
+                assert scaled_error(one, exact, scale) < ROW_ERROR[dtype], (p, q)
+        for one, term in zip(kl_divergence(p, q, reduce=False), terms, strict=True):
+            if isinf(term):
+                assert one == np.inf
+            else:
+                assert oracle.relative_error(one, term) < ROW_ERROR[dtype], (p, q)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("separation", [1e-1, 1e-3, 1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("length", [2, 33, 1000])
+def test_kl_of_near_equal_rows_with_equal_sums(length, separation, dtype):
+    """Where q is p with its entries exchanged, only terms of second order are left."""
+    rng = np.random.default_rng(2)
+    smallest = max(separation, cases.EPSILON[dtype])
+    for _ in range(3):
+        half = rng.random(length) + 0.1
+        p = np.concatenate([half, half * (1 + smallest * rng.standard_normal(length))])
+        p = (p / p.sum()).astype(dtype)
+        q = np.concatenate([p[length:], p[:length]])
+        for first, second in ((p, q), (p[::-1], q[::-1])):
+            exact = sum(oracle.kl_terms(first, second), mpf(0))
+            columns = [np.stack([x, x], 1) for x in (first, second)]
+            for computed in (
+                kl_divergence(first, second, keepdims=False),
+                kl_divergence(*columns, axis=0)[0, 0],
+            ):
+                assert computed >= 0
+                assert oracle.relative_error(computed, exact) < ROW_ERROR[dtype]
+
+
+@PRECISIONS
+@pytest.mark.parametrize("kind", cases.LOGITS)
+def test_kl_of_logits(kind, dtype):
+    rng = np.random.default_rng(2)
+    with mp.workdps(150):
+        for _ in range(CASES // 4):
+            a, b = cases.LOGITS[kind](rng, dtype)
+            terms = oracle.kl_terms_logit(a, b)
+            exact, largest = sum(terms, mpf(0)), max(map(abs, terms))
+            total = kl_divergence_logit(a, b, keepdims=False)
+            if isinf(exact):
+                assert total == np.inf
+                continue
+            assert oracle.relative_error(total, exact) < LOGIT_ERROR[dtype], (a, b)
+            for one, term in zip(kl_divergence_logit(a, b, reduce=False), terms, strict=True):
+                assert scaled_error(one, term, largest or 1) < LOGIT_ERROR[dtype], (a, b)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("kind", cases.ROWS)
+def test_entropy_of_rows_and_elements(kind, dtype):
+    """Relative to the sum of magnitudes, which for probabilities is the entropy."""
+    rng = np.random.default_rng(1)
+    for _ in range(CASES // 4):
+        for p in cases.ROWS[kind](rng, dtype):
+            terms = oracle.entropy_terms(p)
+            exact, scale = sum(terms, mpf(0)), sum(map(abs, terms))
+            for computed in (
+                entropy(p, keepdims=False),
+                entropy(np.stack([p, p], 1), axis=0)[0, 0],
+            ):
+                assert scaled_error(computed, exact, scale) < ROW_ERROR[dtype], p
+            for one, term in zip(entropy(p, reduce=False), terms, strict=True):
+                assert oracle.relative_error(one, term) < ROW_ERROR[dtype], p
+
+
+PEAKED = (1, 10, 30, 36, 37, 40, 80, 90, 103, 300, 700, 740, 1000)
+"""How far the largest logit is above the others."""
+
+
+@PRECISIONS
+@pytest.mark.parametrize("kind", [*cases.LOGITS, "peaked"])
+def test_entropy_of_logits(kind, dtype):
+    rng = np.random.default_rng(2)
+    rows = (
+        [np.array([height, 0, -1, -np.inf], dtype) for height in PEAKED]
+        if kind == "peaked"
+        else [row for _ in range(CASES // 4) for row in cases.LOGITS[kind](rng, dtype)]
+    )
+    with mp.workdps(900 if kind == "peaked" else 150):
+        for a in rows:
+            terms = oracle.entropy_terms_logit(a)
+            exact = sum(terms, mpf(0))
+            total = entropy_logit(a, keepdims=False)
+            assert oracle.relative_error(total, exact) < LOGIT_ERROR[dtype], a
+            for one, term in zip(entropy_logit(a, reduce=False), terms, strict=True):
+                assert scaled_error(one, term, exact or 1) < LOGIT_ERROR[dtype], a
 
 
 @pytest.mark.parametrize("spread", [1e-5, 1e-3, 0.1, 0.5, 1, 10, 30])
@@ -118,6 +239,30 @@ def test_long_rows(length, distinct, dtype):
             js_divergence(*columns, axis=0)[0, 0],
         ):
             assert oracle.relative_error(computed, exact) < ROW_ERROR[dtype], (P, Q)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("length", LONG)
+def test_long_rows_of_kl_and_entropy(length, dtype):
+    rng = np.random.default_rng(4)
+    index, counts = long_rows(rng, length, 100)
+    for separation in 10.0 ** rng.uniform(np.log10(cases.EPSILON[dtype]), 0, 4):
+        P = (rng.random(100) / length).astype(dtype)
+        Q = (P * (1 + separation * rng.uniform(-1, 1, 100))).astype(dtype)
+        exact = oracle.repeated(oracle.kl_terms(P, Q), counts)
+        gap = oracle.repeated(
+            [mpf(float(p)) - mpf(float(q)) for p, q in zip(P, Q, strict=True)], counts
+        )
+        columns = [np.stack([x, x], axis=1)[index] for x in (P, Q)]
+        for computed in (
+            kl_divergence(P[index], Q[index], keepdims=False),
+            kl_divergence(*columns, axis=0)[0, 0],
+        ):
+            scale = abs(exact) + 2 * abs(gap)
+            assert scaled_error(computed, exact, scale) < ROW_ERROR[dtype], (P, Q)
+        exact = oracle.repeated(oracle.entropy_terms(P), counts)
+        for computed in (entropy(P[index], keepdims=False), entropy(columns[0], axis=0)[0, 0]):
+            assert oracle.relative_error(computed, exact) < ROW_ERROR[dtype], P
 
 
 @PRECISIONS

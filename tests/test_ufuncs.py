@@ -5,15 +5,30 @@ from operator import attrgetter
 import numpy as np
 import pytest
 
-from jsdiv_numba import js_sum, js_sum_logit, js_term, ufuncs
+from jsdiv_numba import (
+    entropy_sum,
+    entropy_sum_logit,
+    entropy_term,
+    js_sum,
+    js_sum_logit,
+    js_term,
+    kl_sum,
+    kl_sum_logit,
+    kl_term,
+    ufuncs,
+)
 from tests import cases
 from tests.strategies import LAYOUTS
 
 RNG = np.random.default_rng(0)
 P, Q = RNG.dirichlet(np.full(7, 0.5), (2, 4, 3))
 P[P < 0.05] = 0
-SUMS = pytest.mark.parametrize("ufunc", [js_sum, js_sum_logit], ids=lambda u: u.__name__)
-ALL = pytest.mark.parametrize("ufunc", [js_term, js_sum, js_sum_logit], ids=lambda u: u.__name__)
+TERMS_OF_TWO, SUMS_OF_TWO = (js_term, kl_term), (js_sum, js_sum_logit, kl_sum, kl_sum_logit)
+SUMS = pytest.mark.parametrize("ufunc", SUMS_OF_TWO, ids=lambda u: u.__name__)
+ALL = pytest.mark.parametrize("ufunc", TERMS_OF_TWO + SUMS_OF_TWO, ids=lambda u: u.__name__)
+OF_ONE = pytest.mark.parametrize(
+    "ufunc", [entropy_term, entropy_sum, entropy_sum_logit], ids=lambda u: u.__name__
+)
 PRECISIONS = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 
 
@@ -26,7 +41,8 @@ def test_they_are_ufuncs_of_two_precisions(ufunc):
 
 
 def test_signatures():
-    assert js_sum.signature == js_sum_logit.signature == "(n),(n)->()"
+    assert {ufunc.signature for ufunc in SUMS_OF_TWO} == {"(n),(n)->()"}
+    assert entropy_sum.signature == entropy_sum_logit.signature == "(n)->()"
 
 
 @pytest.mark.parametrize("module", [ufuncs], ids=["ufuncs"])
@@ -149,7 +165,7 @@ def test_out(ufunc, make):
 def test_out_in_one_dimension(ufunc, step):
     """NumPy then hands the strides to the kernel as they are."""
     p, q = P.reshape(-1, 7), Q.reshape(-1, 7)
-    p, q = (p.ravel(), q.ravel()) if ufunc is js_term else (p, q)
+    p, q = (p.ravel(), q.ravel()) if ufunc in TERMS_OF_TWO else (p, q)
     expected = ufunc(p, q)
     whole = np.full(step * expected.size, -1.0)
     ufunc(p, q, out=whole[::step])
@@ -160,7 +176,7 @@ def test_out_in_one_dimension(ufunc, step):
 @ALL
 def test_out_may_be_an_input(ufunc):
     p, expected = P.copy(), ufunc(P, Q)
-    out = p if ufunc is js_term else p[..., 0]
+    out = p if ufunc in TERMS_OF_TWO else p[..., 0]
     ufunc(p, Q, out=out)
     np.testing.assert_array_equal(out, expected)
 
@@ -219,3 +235,68 @@ def test_minus_zero_is_zero(dtype):
     for result in (js_term(p, q), js_sum(p, q)):
         np.testing.assert_array_equal(np.signbit(result), False)
         np.testing.assert_array_equal(result, 0)
+
+
+@OF_ONE
+def test_ufuncs_of_one_input(ufunc):
+    assert type(ufunc) is np.ufunc
+    assert ufunc.types == ["f->f", "d->d"]
+    assert ufunc.__name__ in ufuncs.__all__
+    assert ufunc(P.astype(np.float16)).dtype == np.float32
+
+
+@OF_ONE
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@PRECISIONS
+@pytest.mark.parametrize("n", [1, 33])
+def test_layout_of_one_input_changes_no_bit(ufunc, layout, dtype, n):
+    p = RNG.random((3, n)).astype(dtype)
+    np.testing.assert_array_equal(ufunc(layout(p)), ufunc(p))
+
+
+@OF_ONE
+@pytest.mark.parametrize("make", OUTS.values(), ids=OUTS)
+def test_out_of_one_input(ufunc, make):
+    expected = ufunc(P)
+    out = make(expected.shape)
+    assert ufunc(P, out=out) is out
+    np.testing.assert_array_equal(out, expected.astype(out.dtype))
+
+
+def test_the_family_s_sums_are_those_of_its_terms():
+    np.testing.assert_allclose(kl_sum(P, Q), kl_term(P, Q).sum(axis=-1), rtol=1e-13)
+    np.testing.assert_allclose(entropy_sum(P), entropy_term(P).sum(axis=-1), rtol=1e-14)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("invalid", INVALID)
+@pytest.mark.parametrize("other", [0, 0.5, np.inf, np.nan])
+def test_invalid_probabilities_give_nan_in_the_family(invalid, other, dtype):
+    """Also beside a category that makes the divergence infinite."""
+    p, q = np.array([[invalid, 0.5, 0.5], [other, 0.5, 0]], dtype)
+    with np.errstate(all="ignore"):
+        for first, second in ((p, q), (q, p)):
+            assert np.isnan(kl_term(first, second)[0])
+            assert np.isnan(kl_sum(first, second))
+            assert np.isnan(kl_sum(np.tile(first, 3000), np.tile(second, 3000)))
+        assert np.isnan(entropy_term(p)[0])
+        assert np.isnan(entropy_sum(p))
+
+
+@PRECISIONS
+@pytest.mark.parametrize("row", [[np.nan, 0], [-np.nan, 0], [np.inf, 0], [-np.inf, -np.inf]])
+def test_invalid_logits_give_nan_in_the_family(row, dtype):
+    row, other = np.array([row, [0, -np.inf]], dtype)
+    with np.errstate(all="ignore"):
+        for first, second in ((row, other), (other, row), (row, row)):
+            assert np.isnan(kl_sum_logit(first, second))
+        assert np.isnan(entropy_sum_logit(row))
+
+
+@PRECISIONS
+def test_zeros_of_the_family_are_positive(dtype):
+    p = np.array([-0.0, 0.0, 1, 1], dtype)
+    for result in (kl_term(p, abs(p)), kl_sum(p, p), entropy_term(p), entropy_sum(p)):
+        np.testing.assert_array_equal(np.signbit(result), False)
+        np.testing.assert_array_equal(result, 0)
+    np.testing.assert_array_equal(kl_term(p, p[::-1]), [0, 0, np.inf, np.inf])

@@ -27,6 +27,10 @@ NEXT_TO_NOTHING = 1e-30
 """Where all but one category of a row have less, those count that are otherwise taken as 0."""
 
 
+LIFT = 64.0
+"""Added to logits whose exponentials would have few bits, and taken off their sum."""
+
+
 @cache
 def relative_logit_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
@@ -206,9 +210,11 @@ def _log_total(precision):
         for i in range(row.size):
             x = np.float64(row[i]) - np.float64(top)
             if -np.inf < x < 0.0:
-                total += math.exp(x)
-                moment += x * math.exp(x)
-        return total, moment
+                lifted = math.exp(x + LIFT)
+                total += lifted
+                moment += x * lifted
+        lower = math.exp(-LIFT)
+        return total * lower, moment * lower
 
     @kernel
     def log_total(row, top, values, total, moment):
