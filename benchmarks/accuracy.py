@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from mpmath import mp, sqrt
+from mpmath import isinf, mp, mpf, sqrt
 
 import jsdiv_numba
 from tests import cases, oracle
@@ -85,7 +85,40 @@ def pair_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     return squared_error(jsdiv_numba.cdist([p], [q])[0, 0], p, q)
 
 
+def error_of(computed: Any, exact: Any, scale: Any) -> list[float]:
+    """Return an error as part of a scale; none where the exact answer is infinite."""
+    if isinf(exact):
+        return [] if np.isposinf(computed) else [float("inf")]
+    error = abs(mpf(float(computed)) - exact)
+    return [float(error / scale) if error > np.finfo(computed.dtype).smallest_subnormal else 0.0]
+
+
+def kl_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    """Return the error as part of KL + 2·|Σp - Σq|."""
+    exact = sum(oracle.kl_terms(p, q), mpf(0))
+    computed = jsdiv_numba.kl_divergence(p, q, keepdims=False)
+    return error_of(computed, exact, abs(exact) + 2 * oracle.gap(p, q))
+
+
+def kl_logit_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
+    exact = sum(oracle.kl_terms_logit(a, b), mpf(0))
+    return error_of(jsdiv_numba.kl_divergence_logit(a, b, keepdims=False), exact, abs(exact))
+
+
+def entropy_errors(p: np.ndarray, _: np.ndarray) -> list[float]:
+    """Return the error as part of the terms' magnitudes."""
+    terms = oracle.entropy_terms(p)
+    computed = jsdiv_numba.entropy(p, keepdims=False)
+    return error_of(computed, sum(terms, mpf(0)), sum(map(abs, terms)))
+
+
+def entropy_logit_errors(a: np.ndarray, _: np.ndarray) -> list[float]:
+    exact = sum(oracle.entropy_terms_logit(a), mpf(0))
+    return error_of(jsdiv_numba.entropy_logit(a, keepdims=False), exact, exact)
+
+
 FULL = {np.float64: 1e-14, np.float32: 1e-6}
+FROM_LOGITS = {np.float64: 1e-10, np.float32: 1e-4}
 # Where every element has a scale of its own, no number of digits is enough for the sums.
 NORMALISED = {
     kind: cases.ROWS[kind] for kind in ("ordinary", "sparse", "near_equal", "disjoint", "scaled")
@@ -93,7 +126,11 @@ NORMALISED = {
 PATHS = (
     Path("divergence", cases.ROWS, row_errors, FULL),
     Path("each term", cases.ROWS, term_errors, FULL),
-    Path("from logits", cases.LOGITS, logit_errors, {np.float64: 1e-10, np.float32: 1e-4}),
+    Path("from logits", cases.LOGITS, logit_errors, FROM_LOGITS),
+    Path("`kl_divergence`", cases.ROWS, kl_errors, FULL),
+    Path("`kl_divergence_logit`", cases.LOGITS, kl_logit_errors, FROM_LOGITS),
+    Path("`entropy`", cases.ROWS, entropy_errors, FULL),
+    Path("`entropy_logit`", cases.LOGITS, entropy_logit_errors, FROM_LOGITS),
     Path("`jensenshannon`, squared", NORMALISED, distance_errors, FULL),
     Path("`cdist`, squared", NORMALISED, pair_errors, {np.float64: 1e-11, np.float32: 1e-4}),
 )

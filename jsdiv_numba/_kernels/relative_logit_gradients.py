@@ -66,11 +66,13 @@ def _write_first(precision):
     @kernel
     def write_first(p, slopes, weights, reference, sums, constant, gradient):
         """Write p·[c·(t + constant) - Σ c·p·(t + constant)]."""
-        slope, difference, weight = Float(sums[0]), Float(sums[1]), weights[reference]
+        slope, difference = sums
+        weight = np.float64(weights[reference])
         for i in range(p.size):
-            more = Float(constant) * ((weights[i] - weight) - difference)
-            change = (weights[i] * slopes[i] - slope) + more
-            gradient[i] = where(p[i] == zero, zero, p[i] * change)
+            # In float64, since weights of both signs may cancel here.
+            more = constant * ((np.float64(weights[i]) - weight) - difference)
+            change = (np.float64(weights[i]) * np.float64(slopes[i]) - slope) + more
+            gradient[i] = where(p[i] == zero, zero, Float(np.float64(p[i]) * change))
 
     return write_first
 
@@ -88,13 +90,20 @@ def _log_total(precision):
         return excess
 
     @kernel
-    def log_total(p, q, ratios, reference):
-        """Return log Σ q·e^t, which is what w is less than t."""
+    def log_total(p, q, b, ratios, reference):
+        """Return log Σ q·e^t, which is what w is less than t.
+
+        It is log(q_r/p_r) too, which serves where that is far from 0.
+        """
         excess, quotient = 0.0, q[reference] / p[reference]
         for start in range(0, p.size, BLOCK):
             size = minimum(BLOCK, p.size - start)
             excess += block_excess(p, q, ratios, quotient, start, size)
-        return math.log1p(excess)
+        if abs(excess) < 0.5:
+            return math.log1p(excess)
+        top = np.argmax(q)
+        ratio_of_tops = np.float64(q[top]) / np.float64(p[reference])
+        return np.float64(b[reference]) - np.float64(b[top]) + math.log(ratio_of_tops)
 
     return log_total
 
@@ -137,7 +146,7 @@ def _kl_gradient(precision, weighted_sums, write_first):
         log_ratios(x, y, reference, ratios)
         sums, log_total = weighted_sums(p, ratios, c, reference), np.inf
         if y[reference] > -np.inf:
-            log_total = log_total_of(p, q, ratios, reference)
+            log_total = log_total_of(p, q, y, ratios, reference)
             write_first(p, ratios, c, reference, sums, 1.0 - log_total, in_a)
         if not np.isfinite(sums[0]) or log_total == np.inf:
             in_a[:] = np.nan
