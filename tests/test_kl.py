@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from scipy import special
 
+import jsdiv_numba
 from jsdiv_numba import js_divergence, kl_divergence, kl_divergence_logit
+from tests import hypercoil_reference as hypercoil
 from tests.strategies import logit_pairs, probability_pairs
 
 RNG = np.random.default_rng(0)
@@ -127,3 +129,14 @@ def test_a_nan_stays_in_its_row(function):
     assert np.isnan(result[1, 2, 0])
     assert np.isnan(result).sum() == 1
     assert np.isnan(function(p, Q, reduce=False)[1, 2, 0, 3])
+
+
+@pytest.mark.parametrize("axis", [-1, 0, (0, 2)], ids=str)
+@pytest.mark.parametrize("name", ["KLDivergence", "KLDivergenceLogit", "Entropy", "EntropyLogit"])
+def test_losses_are_hypercoil_s(name, axis):
+    loss = getattr(jsdiv_numba, f"{name}Loss")(2.0, axis=axis)
+    assert repr(loss) == f"[ν = 2.0]{name}"
+    arrays = (A, B) if name.endswith("Logit") else (P, Q)
+    arrays = arrays[:1] if name.startswith("Entropy") else arrays
+    expected = 2 * getattr(hypercoil, loss.score.__name__)(*arrays, axis=axis).mean()
+    np.testing.assert_allclose(loss(*arrays), expected, rtol=1e-12, atol=1e-13)

@@ -269,7 +269,9 @@ def _entropy_terms(precision, kernels, log_total):
         for i in range(row.size):
             shifted, value = np.float64(row[i] - top), np.float64(values[i])
             if value == 0.0 and shifted > -np.inf:
-                value = math.exp(shifted)
+                lifted = math.exp(shifted + LIFT) * (log_of_total - shifted)
+                terms[i] = Float(lifted / total * math.exp(-LIFT))
+                continue
             # What is 0 stays so, or becomes NaN with the sum.
             value /= total
             terms[i] = Float(value if value == 0.0 else value * (log_of_total - shifted))
