@@ -150,18 +150,20 @@ def rows_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]
     return *kept, math.prod(shape[i] for i in axes)
 
 
-def result_array(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
+def result_array(
+    out: object, shape: tuple[int, ...], dtype: np.dtype[Any], name: str = "out"
+) -> FloatArray:
     """Return the array to write to: `out`, if it fits, or a new one."""
     if out is None:
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray):
-        raise TypeError(f"out is a {type(out).__name__}; it must be a NumPy array")
+        raise TypeError(f"{name} is a {type(out).__name__}; it must be a NumPy array")
     if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}; the result has shape {shape}")
+        raise ValueError(f"{name} has shape {out.shape}; the result has shape {shape}")
     if out.dtype.kind != "f":
-        raise TypeError(f"out has dtype {out.dtype}; the result is {dtype}")
+        raise TypeError(f"{name} has dtype {out.dtype}; the result is {dtype}")
     if not out.flags.writeable:
-        raise ValueError("out is read-only")
+        raise ValueError(f"{name} is read-only")
     return out
 
 

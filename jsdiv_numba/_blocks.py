@@ -23,8 +23,8 @@ COLUMN_PIECE = 1 << 10
 """The same for columns that lie side by side."""
 
 
-BLOCK_WITH_COMPANION = 1 << 16
-"""A block that is read a second time: it should still be in the processor's own cache."""
+BLOCK_WITH_COMPANION = 1 << 18
+"""A block that is read a second time: it should still be in some cache."""
 
 
 class Companion(NamedTuple):

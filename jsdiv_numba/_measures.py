@@ -26,7 +26,10 @@ class Measure:
     """The ufunc that gives the divergences of many columns, if there is one."""
 
     gradient: str | None
-    """The ufunc that gives the derivatives, if there is one."""
+    """The ufunc that gives the derivatives, if there is one, times a number for each element.
+
+    Or one for each row, where its signature says so.
+    """
 
     by_row: bool
     """Whether an element's part depends on its whole row."""
@@ -36,6 +39,9 @@ class Measure:
 
     in_pieces: bool = True
     """Whether a row may be added up in pieces: no cancellation between them loses any digits."""
+
+    terms_gradient: str | None = None
+    """Another one for the terms' derivatives, which always takes a number for each."""
 
     names: tuple[str, ...] = ("P", "Q")
     """What the function calls its inputs."""
@@ -60,6 +66,7 @@ LOGITS = Measure(
     by_row=True,
     check=_arrays.check_logits,
     in_pieces=False,
+    terms_gradient="js_gradient_logit_terms",
 )
 KL_PROBABILITIES = Measure(
     total="kl_sum",
@@ -71,7 +78,11 @@ KL_PROBABILITIES = Measure(
     in_pieces=False,
 )
 KL_LOGITS = replace(
-    LOGITS, total="kl_sum_logit", terms="kl_term_logit", gradient="kl_gradient_logit"
+    LOGITS,
+    total="kl_sum_logit",
+    terms="kl_term_logit",
+    gradient="kl_gradient_logit",
+    terms_gradient=None,
 )
 ENTROPY_PROBABILITIES = Measure(
     total="entropy_sum",
@@ -87,6 +98,7 @@ ENTROPY_LOGITS = replace(
     total="entropy_sum_logit",
     terms="entropy_term_logit",
     gradient="entropy_gradient_logit",
+    terms_gradient=None,
     names=("X",),
 )
 NORMALISED = Measure(

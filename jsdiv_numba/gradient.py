@@ -3,7 +3,7 @@
 from typing import Any
 
 from ._arrays import Axis
-from ._gradients import Result, evaluate_with_gradient, total_with_gradient
+from ._gradients import Out, Result, evaluate_with_gradient, total_with_gradient
 from ._measures import (
     ENTROPY_LOGITS,
     ENTROPY_PROBABILITIES,
@@ -34,6 +34,7 @@ def js_divergence_grad(
     key: object = None,
     base: float | None = None,
     cotangent: Any = None,
+    out: Out = None,
     workers: int | None = None,
 ) -> Result:
     r"""Jensen-Shannon divergence of probabilities, and its derivatives.
@@ -67,6 +68,10 @@ def js_divergence_grad(
         The derivative in the value of what is to be differentiated, of a shape
         that broadcasts to the value's; None is 1 everywhere, which gives the
         derivatives of the value's sum.
+    out : tuple of ndarray or None, optional
+        Arrays for the value and the two derivatives, of their shapes and
+        floating dtypes, None for each that is to be made. A loop that passes
+        them saves the time that new memory costs.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. It changes no bit of the result.
@@ -84,10 +89,10 @@ def js_divergence_grad(
     ------
     ValueError
         If a probability is negative or infinite, shapes do not broadcast, that
-        of `cotangent` to the value's included, or `axis`, `base` or `workers` is
-        wrong.
+        of `cotangent` to the value's included, or `axis`, `base`, `workers` or a
+        shape in `out` is wrong.
     TypeError
-        If an input is not real.
+        If an input is not real, or `out` cannot hold the results.
 
     See Also
     --------
@@ -116,15 +121,9 @@ def js_divergence_grad(
     >>> grad_Q.round(6)
     array([0.202733, 0.066766,     -inf])
     """
+    options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out}
     return evaluate_with_gradient(
-        PROBABILITIES,
-        (P, Q),
-        axis,
-        keepdims,
-        reduce,
-        base=base,
-        cotangent=cotangent,
-        workers=workers,
+        PROBABILITIES, (P, Q), axis, keepdims, reduce, workers=workers, **options
     )
 
 
@@ -138,6 +137,7 @@ def js_divergence_logit_grad(
     key: object = None,
     base: float | None = None,
     cotangent: Any = None,
+    out: Out = None,
     workers: int | None = None,
 ) -> Result:
     r"""Jensen-Shannon divergence of the softmaxes of logits, and its derivatives.
@@ -170,6 +170,10 @@ def js_divergence_logit_grad(
         The derivative in the value of what is to be differentiated, of a shape
         that broadcasts to the value's; None is 1 everywhere, which gives the
         derivatives of the value's sum.
+    out : tuple of ndarray or None, optional
+        Arrays for the value and the two derivatives, of their shapes and
+        floating dtypes, None for each that is to be made. A loop that passes
+        them saves the time that new memory costs.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. It changes no bit of the result.
@@ -188,9 +192,9 @@ def js_divergence_logit_grad(
     ------
     ValueError
         If a logit is +inf, shapes do not broadcast, that of `cotangent` to the
-        value's included, or `axis`, `base` or `workers` is wrong.
+        value's included, or `axis`, `base`, `workers` or a shape in `out` is wrong.
     TypeError
-        If an input is not real.
+        If an input is not real, or `out` cannot hold the results.
 
     See Also
     --------
@@ -215,7 +219,7 @@ def js_divergence_logit_grad(
     >>> grad_B.round(6)
     array([-0.064751, -0.082138,  0.146889])
     """
-    options: dict[str, Any] = {"base": base, "cotangent": cotangent, "workers": workers}
+    options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out, "workers": workers}
     if axis is None and reduce:
         return total_with_gradient(LOGITS, (P, Q), keepdims, **options)
     logits_axis = -1 if axis is None else axis

@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.scalar",
         "_kernels.softmax",
     },
+    "_kernels.gradients": {*KERNEL_TOOLS, "_kernels.scalar"},
     "_kernels.logit_gradients": {
         *KERNEL_TOOLS,
         "_kernels.rows",
@@ -57,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_kernels.ufuncs": {
         *KERNEL_TOOLS,
         "_kernels.columns",
+        "_kernels.gradients",
         "_kernels.logit_gradients",
         "_kernels.logits",
         "_kernels.normalised",

@@ -286,6 +286,36 @@ def test_a_broadcast_row_has_the_sum_of_its_copies(gradient, divergence):
 
 
 @BOTH
+@pytest.mark.parametrize("axis", AXES, ids=str)
+@pytest.mark.parametrize("reduce", [True, False])
+def test_out(gradient, divergence, axis, reduce):
+    for p, q in ((P, Q), (P[0, 0], Q)):
+        options = {"axis": axis, "reduce": reduce}
+        expected = gradient(p, q, **options)
+        outs = tuple(np.full(np.shape(one), 7.0) for one in expected)
+        strided = tuple(np.full((*np.shape(one), 2), 7.0)[..., 0] for one in expected)
+        for given in (outs, strided, (None, outs[1], None), (outs[0], None, strided[2])):
+            computed = gradient(p, q, out=given, **options)
+            for one, other, array in zip(computed, expected, given, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-14, atol=1e-17)
+                assert array is None or one is array
+
+
+@BOTH
+def test_out_may_be_an_input_or_of_another_precision(gradient, divergence):
+    expected = gradient(P, Q)
+    p, q = P.copy(), Q.copy()
+    gradient(p, q, out=(None, q, p))
+    np.testing.assert_array_equal([q, p], expected[1:])
+    both = np.empty_like(P)
+    gradient(P, Q, out=(None, both, both))
+    np.testing.assert_array_equal(both, expected[2])
+    narrow = np.empty(P.shape, np.float32)
+    gradient(P, Q, out=(None, narrow, None))
+    np.testing.assert_array_equal(narrow, expected[1].astype(np.float32))
+
+
+@BOTH
 def test_invalid_arguments(gradient, divergence):
     invalid, message = (-1, "is -1.0; prob") if divergence is js_divergence else (np.inf, "is inf")
     p = P.copy()
@@ -294,6 +324,11 @@ def test_invalid_arguments(gradient, divergence):
         gradient(p, Q)
     with pytest.raises(ValueError, match=r"cotangent of shape \(5,\) does not broadcast to .*1\)"):
         gradient(P, Q, cotangent=np.ones(5))
+    for out, kind in ((P, "ndarray"), ((None, None), "tuple of 2")):
+        with pytest.raises(TypeError, match=f"out is a {kind}; it must be a tuple of 3"):
+            gradient(P, Q, out=out)
+    with pytest.raises(ValueError, match=r"out\[2\] has shape \(5,\); the result has shape"):
+        gradient(P, Q, out=(None, None, np.empty(5)))
     with pytest.raises(TypeError, match="cotangent has dtype complex128"):
         gradient(P, Q, cotangent=1j)
     with pytest.raises(ValueError, match="do not broadcast"):

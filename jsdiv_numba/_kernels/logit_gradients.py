@@ -4,14 +4,15 @@ With p = softmax(a), q = softmax(b) and the weights c of the row's terms,
 
     dJS/da_i = p_i·(c_i·g_i - Σ c·p·g),   g = ½·log(2p/(p + q)).
 
-A constant added to all g changes nothing where all weights are equal, so the slopes are
-taken less that of a reference r, the category where p is largest. With t = log(p/q) less
-its value at r, which is (a - a_r) - (b - b_r), and β = q/(p + q),
+Where all weights are equal, this is computed as it stands. Its errors are of the size of
+the largest p, so it has cancelled where no derivative is: where the rows are nearly equal,
+or one probability is nearly 1. Then, a constant added to all g changing nothing, the slopes
+are taken less that of a reference r, the category where p is largest. With t = log(p/q)
+less its value at r, which is (a - a_r) - (b - b_r), and β = q/(p + q),
 
     g_i - g_r = ½·log(1 - β_i·(1 - e^t))  for t <= 0,  -½·log(1 - β_r·(1 - e^-t))  for t > 0.
 
-So neither rows that are nearly equal nor probabilities near 1 cancel. Only where weights
-differ is g_r needed too, and it follows from Σ q·e^t = q_r/p_r.
+Only where weights differ is g_r needed too, and it follows from Σ q·e^t = q_r/p_r.
 """
 
 import math
@@ -21,11 +22,14 @@ from types import SimpleNamespace
 import numpy as np
 
 from .compile import (
+    any_layout,
     clear_exceptions,
     contiguous,
     fma,
     item,
     kernel,
+    larger,
+    maximum,
     minimum,
     set_item,
     summing,
@@ -41,8 +45,12 @@ from .softmax import softmax_kernels
 def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     log_ratios = _log_ratios(precision)
-    side = _side(precision, log_ratios, _slopes(precision), _sums(precision))
-    return SimpleNamespace(log_ratios=log_ratios, logit_gradient=_logit_gradient(precision, side))
+    differences = _differences(precision, log_ratios, _slope_changes(precision))
+    return SimpleNamespace(
+        log_ratios=log_ratios,
+        of_sum=_of_sum(precision, _plain(precision), _near(precision, differences)),
+        of_terms=_of_terms(precision, differences),
+    )
 
 
 def _log_ratios(precision):
@@ -62,91 +70,212 @@ def _log_ratios(precision):
     return log_ratios
 
 
-def _slopes(precision):
+def _slope_changes(precision):
     formulas = scalar_formulas(precision)
     exp_and_rest, half_log_lesser = formulas.exp_and_rest, formulas.half_log_lesser
     zero, one = precision.Float(0), precision.Float(1)
 
     @kernel
-    def write_slopes(p, q, ratios, reference, weights, slopes):
-        """Write c·(g - g_r), and 0 for a probability of 0."""
-        own_share = p[reference] / (p[reference] + q[reference])
-        other_share = q[reference] / (p[reference] + q[reference])
-        for i in range(slopes.size):
+    def slope_changes(p, q, reference, ratios, changes):
+        """Write g - g_r, and 0 for a probability of 0."""
+        p_reference, q_reference = p[reference], q[reference]
+        whole_reference = p_reference + q_reference
+        for i in range(changes.size):
             x, y, ratio = item(p, i), item(q, i), item(ratios, i)
+            above = ratio > zero
             exponential, rest = exp_and_rest(-abs(ratio))
-            above, whole = ratio > zero, x + y
-            share, other = where(above, own_share, x / whole), where(above, other_share, y / whole)
+            whole = where(above, whole_reference, x + y)
+            share, other = (
+                where(above, p_reference, x) / whole,
+                where(above, q_reference, y) / whole,
+            )
             change = half_log_lesser(one, other * rest, fma(other, exponential, share))
-            slope = where(above, -change, change) * item(weights, i)
-            set_item(slopes, i, where(x == zero, zero, slope))
+            change = where(above, -change, change)
+            set_item(changes, i, where(x == zero, zero, change))
 
-    return write_slopes
+    return slope_changes
 
 
-def _sums(precision):
-    exp_and_rest = scalar_formulas(precision).exp_and_rest
+def _differences(precision, log_ratios, slope_changes):
+    @kernel
+    def differences(a, b, p, q, ratios, changes):
+        """Write t and g - g_r; return r."""
+        reference = np.argmax(p)
+        log_ratios(a, b, reference, ratios)
+        slope_changes(p, q, reference, ratios, changes)
+        return reference
+
+    return differences
+
+
+def _mean(precision):
     zero = precision.Float(0)
 
     @summing
-    def block_sums(p, q, ratios, slopes, weights, reference, start, size):
+    def block_sum(p, slopes, start, size):
+        total = zero
+        for i in range(start, start + size):
+            total += item(p, i) * item(slopes, i)
+        return total
+
+    @kernel
+    def mean(p, slopes):
+        """Return Σ p·g."""
+        total = 0.0
+        for start in range(0, p.size, BLOCK):
+            total += block_sum(p, slopes, start, minimum(BLOCK, p.size - start))
+        return total
+
+    return mean
+
+
+def _derivatives(precision):
+    zero = precision.Float(0)
+
+    @kernel
+    def derivatives(p, slopes, mean, factor, result):
+        """Write p·(g - mean)·factor; return the largest |p·(g - mean)|."""
+        largest = zero
+        for i in range(p.size):
+            x = item(p, i)
+            value = where(x == zero, zero, x * (item(slopes, i) - mean))
+            largest = larger(abs(value), largest)
+            set_item(result, i, value * factor)
+        return largest
+
+    return derivatives
+
+
+@kernel
+def _copied(row, copy):
+    for i in range(row.size):
+        copy[i] = row[i]
+
+
+def _near(precision, differences):
+    Float = precision.Float
+    mean, derivatives = _mean(precision), _derivatives(precision)
+
+    @kernel
+    def near(a, b, p, q, weight, ratios, changes, result):
+        """Write the derivatives in one of two rows, accurate however small."""
+        differences(a, b, p, q, ratios, changes)
+        derivatives(p, changes, Float(mean(p, changes)), weight, result)
+
+    return near
+
+
+def _plain(precision):
+    Float = precision.Float
+    formulas = scalar_formulas(precision)
+    half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
+    smallest = np.finfo(Float).smallest_subnormal
+
+    @kernel
+    def plain(p, q, p_factor, q_factor, in_p, in_q):
+        """Write ½·log(2p/s) and ½·log(2q/s); of a number that is 0, anything finite."""
+        for i in range(p.size):
+            x, y = item(p, i) * p_factor, item(q, i) * q_factor
+            s, d, m = maximum(x + y, smallest), abs(x - y), minimum(x, y)
+            lesser, greater = half_log_lesser(s, d, m + m), half_log_greater(s, d)
+            set_item(in_p, i, where(x < y, lesser, greater))
+            set_item(in_q, i, where(y < x, lesser, greater))
+
+    return plain
+
+
+def _of_sum(precision, plain, near):
+    Float = precision.Float
+    kernels, cancelled = softmax_kernels(precision), Float(precision.gradient_cancelled)
+    exponentials, scale = kernels.exponentials, kernels.scale
+    mean, derivatives = _mean(precision), _derivatives(precision)
+
+    @kernel
+    def adjacent(row, otherwise):
+        """Return a row itself if its elements are adjacent, else another."""
+        return any_layout(row) if row.strides[0] == row.itemsize else any_layout(otherwise)
+
+    @kernel
+    def of_sum(a, b, weight, in_a, in_b):
+        """Write the derivatives of a weight times two rows' divergence, of any strides."""
+        if a.size == 0:
+            return
+        workspace = np.empty((6, a.size), a.dtype)
+        p, q, of_p, of_q = workspace[0], workspace[1], workspace[2], workspace[3]
+        result_a, result_b = adjacent(in_a, workspace[4]), adjacent(in_b, workspace[5])
+        x, y = contiguous(a), contiguous(b)
+        _, p_total, _ = exponentials(x, p)
+        _, q_total, _ = exponentials(y, q)
+        p_factor, q_factor = Float(1.0 / p_total), Float(1.0 / q_total)
+        plain(p, q, p_factor, q_factor, of_p, of_q)
+        p_mean, q_mean = mean(p, of_p) / p_total, mean(q, of_q) / q_total
+        a_largest = derivatives(p, of_p, Float(p_mean), weight * p_factor, result_a)
+        b_largest = derivatives(q, of_q, Float(q_mean), weight * q_factor, result_b)
+        # The largest exponential is 1. Not `<`, for the sake of NaN.
+        if not (a_largest >= cancelled and b_largest >= cancelled):
+            scale(p, p_total)
+            scale(q, q_total)
+            near(x, y, p, q, weight, of_p, of_q, result_a)
+            near(y, x, q, p, weight, of_p, of_q, result_b)
+            clear_exceptions()
+        if in_a.strides[0] != in_a.itemsize:
+            _copied(result_a, in_a)
+        if in_b.strides[0] != in_b.itemsize:
+            _copied(result_b, in_b)
+
+    return of_sum
+
+
+def _of_terms(precision, differences):
+    exp_and_rest = scalar_formulas(precision).exp_and_rest
+    Float, zero = precision.Float, precision.Float(0)
+    softmax = softmax_kernels(precision).softmax
+
+    @summing
+    def block_sums(p, q, ratios, changes, weights, reference, start, size):
         slope, difference, excess = zero, zero, zero
         quotient, weight = q[reference] / p[reference], weights[reference]
         for i in range(start, start + size):
-            x, ratio = item(p, i), item(ratios, i)
-            slope += x * item(slopes, i)
-            difference += x * (item(weights, i) - weight)
+            x, own, ratio = item(p, i), item(weights, i), item(ratios, i)
+            slope += x * (own * item(changes, i))
+            difference += x * (own - weight)
             _, rest = exp_and_rest(-abs(ratio))
             excess += where(ratio > zero, x * quotient * rest, -item(q, i) * rest)
         return slope, difference, excess
 
     @kernel
-    def sums(p, q, ratios, slopes, weights, reference):
+    def sums(p, q, ratios, changes, weights, reference):
         """Return Σ p·c·(g - g_r), Σ p·(c - c_r) and g_r."""
         slope, difference, excess = 0.0, 0.0, 0.0
         for start in range(0, p.size, BLOCK):
             size = minimum(BLOCK, p.size - start)
-            parts = block_sums(p, q, ratios, slopes, weights, reference, start, size)
+            parts = block_sums(p, q, ratios, changes, weights, reference, start, size)
             slope += parts[0]
             difference += parts[1]
             excess += parts[2]
         return slope, difference, -0.5 * math.log1p(0.5 * excess)
 
-    return sums
-
-
-def _side(precision, log_ratios, write_slopes, sums):
-    Float, zero = precision.Float, precision.Float(0)
-
     @kernel
-    def side(a, b, p, q, weights, workspace, gradient):
-        """Write the derivatives in one of the two rows."""
-        ratios, slopes = workspace[0], workspace[1]
-        reference = np.argmax(p)
-        log_ratios(a, b, reference, ratios)
-        write_slopes(p, q, ratios, reference, weights, slopes)
-        slope, difference, at_reference = sums(p, q, ratios, slopes, weights, reference)
+    def side(a, b, p, q, weights, workspace, result):
+        ratios, changes = workspace[0], workspace[1]
+        reference = differences(a, b, p, q, ratios, changes)
+        slope, difference, at_reference = sums(p, q, ratios, changes, weights, reference)
         mean = Float(slope + at_reference * difference)
         for i in range(p.size):
             more = Float(at_reference) * (weights[i] - weights[reference])
-            gradient[i] = where(p[i] == zero, zero, p[i] * ((slopes[i] + more) - mean))
-
-    return side
-
-
-def _logit_gradient(precision, side):
-    softmax = softmax_kernels(precision).softmax
+            value = p[i] * ((weights[i] * changes[i] + more) - mean)
+            result[i] = where(p[i] == zero, zero, value)
 
     @kernel
-    def logit_gradient(a, b, weights, in_a, in_b):
-        """Write the derivatives of a row's terms, times weights and summed, of any strides."""
+    def of_terms(a, b, weights, in_a, in_b):
+        """Write the derivatives of the sum of two rows' terms times weights, of any strides."""
         if a.size == 0:
             return
+        workspace = np.empty((2, a.size), a.dtype)
         x, y, w = contiguous(a), contiguous(b), contiguous(weights)
         p, q = softmax(x), softmax(y)
-        workspace = np.empty((2, a.size), a.dtype)
         side(x, y, p, q, w, workspace, in_a)
         side(y, x, q, p, w, workspace, in_b)
         clear_exceptions()
 
-    return logit_gradient
+    return of_terms

@@ -69,6 +69,10 @@ class Precision:
     logit_near: float
     """And below this, from their differences."""
 
+    gradient_cancelled: float
+    """Where no derivative in logits is larger than this times the largest probability, they are
+    computed again from differences."""
+
     exp_min: float
     """Exponentials of numbers below this are taken as 0."""
 
@@ -118,6 +122,7 @@ FLOAT32 = Precision(
     pair_near=(0.03, 0.13),
     logit_cancelled=0.05,
     logit_near=1e-3,
+    gradient_cancelled=0.05,
     exp_min=-87.0,
 )
 
@@ -194,5 +199,6 @@ FLOAT64 = Precision(
     pair_near=(1.5e-3, 8e-3),
     logit_cancelled=4e-3,
     logit_near=1e-7,
+    gradient_cancelled=1e-3,
     exp_min=-707.0,
 )

@@ -35,16 +35,13 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     term = _term(precision, term_of)
     lift_of = _lift_of(precision)
     exp_parts = _exp_parts(precision)
-    half_log_lesser = _half_log_lesser(precision, lesser_ratio)
-    half_log_greater = _half_log_greater(precision, greater_ratio)
-    js_slopes = _js_slopes(precision, half_log_lesser, half_log_greater)
     return SimpleNamespace(
         term_of=term_of,
         term=term,
         lift_of=lift_of,
         js_term=_js_term(precision, term, lift_of),
-        js_gradient=_js_gradient(precision, js_slopes),
-        half_log_lesser=half_log_lesser,
+        half_log_lesser=_half_log_lesser(precision, lesser_ratio),
+        half_log_greater=_half_log_greater(precision, greater_ratio),
         exp=_exp(precision, exp_parts),
         exp_and_rest=_exp_and_rest(precision, exp_parts),
         log2_in_ulps=_log2(precision),
@@ -194,49 +191,6 @@ def _half_log_lesser(precision, lesser_ratio):
         return fma(exponent - lifted, half_ln2, -fma(v * vv, horner(vv, lesser_tail), v))
 
     return half_log_lesser
-
-
-def _js_slopes(precision, half_log_lesser, half_log_greater):
-    Float = precision.Float
-    smallest = Float(np.finfo(Float).smallest_subnormal)
-    zero, one, infinity = Float(0), Float(1), Float(np.inf)
-    tiny, huge = Float(2.0**precision.tiny), Float(2.0**precision.huge)
-    lift, lower = Float(2.0**precision.lift), Float(2.0**-64)
-    lifted, lowered = Float(precision.lift), Float(-64)
-
-    @formula
-    def js_slopes(p, q):
-        """Return ½·log(2p/s) and ½·log(2q/s), the term's derivatives in p and in q, for p, q >= 0.
-
-        At p = 0 < q the first is -inf. Where both are 0, there is no derivative,
-        and 0 is returned: of all planes that touch the term from below, the level one.
-        """
-        m, M = minimum(p, q), maximum(p, q)
-        # A ratio does not change when both are scaled; m is scaled more where it needs it.
-        is_huge, is_tiny, is_small = huge < M, tiny > M, tiny > m
-        scale = where(is_huge, lower, where(is_tiny, lift, one))
-        scaled = where(is_huge, lowered, where(is_tiny, lifted, zero))
-        s, d = maximum(p * scale + q * scale, smallest), abs(p - q) * scale
-        x = m * where(is_small, lift, scale)
-        lesser = half_log_lesser(s, d, x + x, where(is_small, lifted, scaled) - scaled)
-        lesser = where(m == zero, -infinity, lesser)
-        greater = half_log_greater(s, d)
-        return where(p < q, lesser, greater), where(q < p, lesser, greater)
-
-    return js_slopes
-
-
-def _js_gradient(precision, js_slopes):
-    zero = precision.Float(0)
-
-    @formula
-    def js_gradient(p, q, cotangent):
-        """Return the term's derivatives times a number: 0 where that is 0, infinite or not."""
-        in_p, in_q = js_slopes(abs(p), abs(q))
-        ignored = cotangent == zero
-        return where(ignored, zero, in_p * cotangent), where(ignored, zero, in_q * cotangent)
-
-    return js_gradient
 
 
 def _exp_parts(precision):

@@ -10,7 +10,8 @@ from numba.extending import overload
 from numba.np.ufunc.ufuncbuilder import _internal, parse_identity
 
 from .columns import column_kernels
-from .compile import prefer_wide_vectors
+from .compile import minimum, prefer_wide_vectors
+from .gradients import gradient_formulas, unconditional
 from .logit_gradients import logit_gradient_kernels
 from .logits import logit_kernels
 from .normalised import normalised_kernels
@@ -18,7 +19,7 @@ from .precision import FLOAT32, FLOAT64, Precision
 from .relative import relative_formulas
 from .relative_logit_gradients import relative_logit_gradient_kernels
 from .relative_logits import relative_logit_kernels
-from .rows import row_kernels
+from .rows import BLOCK, row_kernels
 from .scalar import scalar_formulas
 
 _PRECISIONS = {"float32": FLOAT32, "float64": FLOAT64}
@@ -88,8 +89,10 @@ def _loop(inputs: int, kernel: Any, itemsize: int) -> Callable[..., None]:
     return loop
 
 
-def _gradient_loop(kernel: Any, itemsize: int) -> Callable[..., None]:
-    """Return the inner loop of a ufunc of p, q and a cotangent, with a gradient for each input."""
+def _gradient_loop(formulas: Any, itemsize: int) -> Callable[..., None]:
+    """Return the inner loop of a ufunc of p, q and a cotangent with two derivatives."""
+    plain_gradient, gradient = formulas.plain_gradient, formulas.gradient
+    all_plain = formulas.all_plain
 
     def loop(arrays, shape, strides, data):
         prefer_wide_vectors()
@@ -98,19 +101,21 @@ def _gradient_loop(kernel: Any, itemsize: int) -> Callable[..., None]:
         step_p, step_q = strides[0] // itemsize, strides[1] // itemsize
         step = strides[2] // itemsize
         step_in_p, step_in_q = strides[3] // itemsize, strides[4] // itemsize
-        contiguous = step_p == 1 and step_q == 1 and step_in_p == 1 and step_in_q == 1
-        if contiguous and step == 0:
-            cotangent = cotangents[0]
-            for i in range(shape[0]):
-                in_p[i], in_q[i] = kernel(p[i], q[i], cotangent)
-        elif contiguous and step == 1:
-            for i in range(shape[0]):
-                in_p[i], in_q[i] = kernel(p[i], q[i], cotangents[i])
-        else:
-            for i in range(shape[0]):
-                in_p[i * step_in_p], in_q[i * step_in_q] = kernel(
-                    p[i * step_p], q[i * step_q], cotangents[i * step]
-                )
+        adjacent = step_p == 1 and step_q == 1 and step_in_p == 1 and step_in_q == 1
+        for start in range(0, shape[0], BLOCK):
+            stop = minimum(start + BLOCK, shape[0])
+            plain = all_plain
+            if adjacent and step == 0:
+                cotangent = cotangents[0]
+                for i in range(start, stop):
+                    in_p[i], in_q[i], plain = plain_gradient(p[i], q[i], cotangent, plain)
+            elif adjacent and step == 1:
+                for i in range(start, stop):
+                    in_p[i], in_q[i], plain = plain_gradient(p[i], q[i], cotangents[i], plain)
+            if plain < 0 or not (adjacent and step <= 1):
+                for i in range(start, stop):
+                    x, y = gradient(p[i * step_p], q[i * step_q], cotangents[i * step])
+                    in_p[i * step_in_p], in_q[i * step_in_q] = x, y
 
     return loop
 
@@ -159,14 +164,25 @@ def _to_columns(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
 
 
 def _to_gradients(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,), kinds = kernels.values(), _kinds(kernels)
+    return _with_cotangent(name, kernels, "()", lambda kind: kind)
 
-    def body(p, q, cotangents, in_p, in_q):
-        kernel(p, q, cotangents, in_p, in_q)
+
+def _to_gradients_of_terms(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    return _with_cotangent(name, kernels, "(n)", lambda kind: kind[:])
+
+
+def _with_cotangent(
+    name: str, kernels: dict[str, Any], shape: str, of: Callable[[Any], Any]
+) -> Any:
+    """Make a generalised ufunc of one dtype with a third input, whose type is made of the kind."""
+    (kernel,) = kernels.values()
+
+    def body(p, q, cotangent, in_p, in_q):
+        kernel(p, q, cotangent, in_p, in_q)
 
     body.__name__ = name
-    arguments = [(kind[:],) * (2 * inputs + 1) for kind in kinds]
-    return guvectorize(arguments, "(n),(n),(n)->(n),(n)", **_OPTIONS)(body).ufunc
+    arguments = [(kind[:], kind[:], of(kind), kind[:], kind[:]) for kind in _kinds(kernels)]
+    return guvectorize(arguments, f"(n),(n),{shape}->(n),(n)", **_OPTIONS)(body).ufunc
 
 
 def _writing(inputs: int, kernels: dict[str, Any]) -> Callable[..., None]:
@@ -200,7 +216,7 @@ _UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
     "js_gradient": (
         _elementwise_gradient,
         2,
-        lambda precision: scalar_formulas(precision).js_gradient,
+        gradient_formulas,
     ),
     "js_sum": (_to_scalar, 2, lambda precision: row_kernels(precision).row_sum),
     "js_sum_columns": (
@@ -223,16 +239,21 @@ _UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
     "js_gradient_logit": (
         _to_gradients,
         2,
-        lambda precision: logit_gradient_kernels(precision).logit_gradient,
+        lambda precision: logit_gradient_kernels(precision).of_sum,
+    ),
+    "js_gradient_logit_terms": (
+        _to_gradients_of_terms,
+        2,
+        lambda precision: logit_gradient_kernels(precision).of_terms,
     ),
     "kl_term": (_elementwise, 2, lambda precision: relative_formulas(precision).kl_term),
     "kl_gradient": (
         _elementwise_gradient,
         2,
-        lambda precision: relative_formulas(precision).kl_gradient,
+        lambda precision: unconditional(precision, relative_formulas(precision).kl_gradient),
     ),
     "kl_gradient_logit": (
-        _to_gradients,
+        _to_gradients_of_terms,
         2,
         lambda precision: relative_logit_gradient_kernels(precision).kl_gradient,
     ),

@@ -1,0 +1,137 @@
+"""The term's derivatives, ½·log(2p/s) and ½·log(2q/s) with s = p + q."""
+
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .compile import bits_of, formula, maximum, minimum, where
+from .precision import Precision
+from .scalar import scalar_formulas
+
+
+@cache
+def gradient_formulas(precision: Precision) -> SimpleNamespace:
+    """Compile the formulas for one precision."""
+    by_side = _by_side(precision)
+    plain_slopes, slopes = _plain_slopes(precision, by_side), _slopes(precision, by_side)
+    weighted = _weighted(precision)
+    return SimpleNamespace(
+        all_plain=precision.Int(0),
+        plain_gradient=_plain_gradient(precision, plain_slopes, weighted),
+        gradient=_gradient(slopes, weighted),
+    )
+
+
+def unconditional(precision: Precision, gradient: Any) -> SimpleNamespace:
+    """Return the same for a formula that has no short cut for plain numbers."""
+
+    @formula
+    def plain_gradient(p, q, cotangent, plain):
+        in_p, in_q = gradient(p, q, cotangent)
+        return in_p, in_q, plain
+
+    return SimpleNamespace(
+        all_plain=precision.Int(0), plain_gradient=plain_gradient, gradient=gradient
+    )
+
+
+def _by_side(precision):
+    zero, infinity = precision.Float(0), precision.Float(np.inf)
+
+    @formula
+    def by_side(p, q, lesser, greater):
+        """Return the derivatives in p and in q, given those in the lesser and the greater.
+
+        At p = 0 < q the first is -inf. Where both are 0, there is no derivative,
+        and 0 is returned: of all planes that touch the term from below, the level one.
+        """
+        lesser = where(minimum(p, q) == zero, -infinity, lesser)
+        return where(p < q, lesser, greater), where(q < p, lesser, greater)
+
+    return by_side
+
+
+def _plain_slopes(precision, by_side):
+    formulas = scalar_formulas(precision)
+    half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
+    smallest = np.finfo(precision.Float).smallest_subnormal
+
+    @formula
+    def plain_slopes(p, q):
+        """Return the derivatives in p, q >= 0 that are neither subnormal nor huge."""
+        s, d, m = maximum(p + q, smallest), abs(p - q), minimum(p, q)
+        return by_side(p, q, half_log_lesser(s, d, m + m), half_log_greater(s, d))
+
+    return plain_slopes
+
+
+def _slopes(precision, by_side):
+    Float = precision.Float
+    formulas = scalar_formulas(precision)
+    half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
+    smallest, zero, one = np.finfo(Float).smallest_subnormal, Float(0), Float(1)
+    tiny, huge = Float(2.0**precision.tiny), Float(2.0**precision.huge)
+    lift, lower = Float(2.0**precision.lift), Float(2.0**-64)
+    lifted, lowered = Float(precision.lift), Float(-64)
+
+    @formula
+    def slopes(p, q):
+        """Return the derivatives in any p, q >= 0.
+
+        A ratio does not change when both are scaled; the lesser is scaled more where it needs it.
+        """
+        m, M = minimum(p, q), maximum(p, q)
+        is_huge, is_tiny, is_small = huge < M, tiny > M, tiny > m
+        scale = where(is_huge, lower, where(is_tiny, lift, one))
+        scaled = where(is_huge, lowered, where(is_tiny, lifted, zero))
+        s, d = maximum(p * scale + q * scale, smallest), abs(p - q) * scale
+        x = m * where(is_small, lift, scale)
+        lesser = half_log_lesser(s, d, x + x, where(is_small, lifted, scaled) - scaled)
+        return by_side(p, q, lesser, half_log_greater(s, d))
+
+    return slopes
+
+
+def _weighted(precision):
+    zero = precision.Float(0)
+
+    @formula
+    def weighted(in_p, in_q, cotangent):
+        """Return the products, 0 where the cotangent is 0, infinite or not."""
+        ignored = cotangent == zero
+        return where(ignored, zero, in_p * cotangent), where(ignored, zero, in_q * cotangent)
+
+    return weighted
+
+
+def _plain_gradient(precision, plain_slopes, weighted):
+    Float, Int = precision.Float, precision.Int
+    one, normal = Int(1), Int(np.finfo(Float).tiny.view(Int))
+    huge = Int(Float(2.0**precision.huge).view(Int))
+
+    @formula
+    def plain_gradient(p, q, cotangent, plain):
+        """Return the derivatives times a number, and `plain`, negative now if these are nonsense.
+
+        That is where either is subnormal, huge or NaN; where one is 0, the other may be.
+        """
+        x, y = abs(p), abs(q)
+        least, most = bits_of(minimum(x, y)), bits_of(maximum(x, y))
+        subnormal = Int(Int(least - normal) & ~Int(least - one))
+        in_p, in_q = plain_slopes(x, y)
+        in_p, in_q = weighted(in_p, in_q, cotangent)
+        return in_p, in_q, Int(plain | Int(subnormal | Int(huge - most)))
+
+    return plain_gradient
+
+
+def _gradient(slopes, weighted):
+    @formula
+    def gradient(p, q, cotangent):
+        """Return the derivatives times a number, for any p and q."""
+        in_p, in_q = slopes(abs(p), abs(q))
+        return weighted(in_p, in_q, cotangent)
+
+    return gradient
