@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from mpmath import isinf, mp, mpf, sqrt
+from mpmath import isfinite, isinf, mp, mpf, sqrt
 
 import jsdiv_numba
 from tests import cases, oracle
@@ -68,6 +68,24 @@ def term_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
 def logit_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
     computed = jsdiv_numba.js_divergence_logit(a, b, keepdims=False)
     return [oracle.relative_error(computed, oracle.js_divergence_logit(a, b))]
+
+
+def slope_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    """Return the errors of the derivatives; one that is infinite is so exactly."""
+    _, in_p, in_q = jsdiv_numba.js_divergence_grad(p, q)
+    exact = [*oracle.js_slopes(p, q), *oracle.js_slopes(q, p)]
+    return [
+        oracle.relative_error(one, slope) if isfinite(slope) else 0.0 if one == slope else np.inf
+        for one, slope in zip([*in_p, *in_q], exact, strict=True)
+    ]
+
+
+def logit_slope_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
+    _, in_a, in_b = jsdiv_numba.js_divergence_logit_grad(a, b)
+    return [
+        oracle.error_of_largest(in_a, oracle.js_gradient_logit(a, b)),
+        oracle.error_of_largest(in_b, oracle.js_gradient_logit(b, a)),
+    ]
 
 
 def squared_error(distance: Any, p: np.ndarray, q: np.ndarray) -> list[float]:
@@ -131,6 +149,13 @@ PATHS = (
     Path("`kl_divergence_logit`", cases.LOGITS, kl_logit_errors, FROM_LOGITS),
     Path("`entropy`", cases.ROWS, entropy_errors, FULL),
     Path("`entropy_logit`", cases.LOGITS, entropy_logit_errors, FROM_LOGITS),
+    Path("derivative", cases.ROWS, slope_errors, FULL),
+    Path(
+        "derivative in logits, of the largest",
+        cases.LOGITS,
+        logit_slope_errors,
+        {np.float64: 1e-12, np.float32: 1e-4},
+    ),
     Path("`jensenshannon`, squared", NORMALISED, distance_errors, FULL),
     Path("`cdist`, squared", NORMALISED, pair_errors, {np.float64: 1e-11, np.float32: 1e-4}),
 )

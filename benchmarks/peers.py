@@ -179,20 +179,41 @@ def _jax() -> Any:
     return jax
 
 
-def _jax_peer(name: str, formula: Callable[[Any], Call], of_logits: bool) -> Peer:
-    jax = _jax()
+def _jax_function(jax: Any, formula: Callable[[Any], Call], of_logits: bool) -> Call:
     js_divergence = formula(jax.numpy)
 
     def from_logits(P: Any, Q: Any) -> Any:
         return js_divergence(jax.nn.softmax(P, axis=-1), jax.nn.softmax(Q, axis=-1))
 
-    jitted = jax.jit(from_logits if of_logits else js_divergence)
+    return from_logits if of_logits else js_divergence
+
+
+def _jax_peer(name: str, formula: Callable[[Any], Call], of_logits: bool) -> Peer:
+    jax = _jax()
+    jitted = jax.jit(_jax_function(jax, formula, of_logits))
 
     def call(P: Any, Q: Any) -> Any:
         with _on_one_cpu():
             return jitted(P, Q).block_until_ready()
 
     return Peer(name, call, normalises=of_logits, root=False, prepare=jax.numpy.asarray)
+
+
+def _jax_gradients(of_logits: bool) -> Peer:
+    """Return JAX's value and derivatives of the sum, the value being that sum."""
+    jax = _jax()
+    function = _jax_function(jax, _hypercoil_formula, of_logits)
+
+    def total(P: Any, Q: Any) -> Any:
+        return function(P, Q).sum()
+
+    jitted = jax.jit(jax.value_and_grad(total, argnums=(0, 1)))
+
+    def call(P: Any, Q: Any) -> Any:
+        with _on_one_cpu():
+            return jax.block_until_ready(jitted(P, Q))
+
+    return Peer("JAX", call, normalises=of_logits, root=False, prepare=jax.numpy.asarray)
 
 
 def _torch_peer(of_logits: bool) -> Peer:
@@ -232,6 +253,10 @@ PAIRS: Loaders = {
     "SciPy": _scipy_pairs,
     "scikit-learn": _scikit_learn_pairs,
 }
+
+
+GRADIENTS: Loaders = {"JAX": lambda: _jax_gradients(False)}
+LOGIT_GRADIENTS: Loaders = {"JAX": lambda: _jax_gradients(True)}
 
 
 def installed(loaders: Loaders) -> list[Peer]:

@@ -76,7 +76,7 @@ class _Outs:
 
     def usable(self, i: int, shape: tuple[int, ...]) -> FloatArray:
         """Return an array to compute in: the caller's if nothing is in its way."""
-        array = self.given[i]
+        array: FloatArray | None = self.given[i]
         if array is None or array.shape != shape or array.dtype != self.task.dtype:
             return np.empty(shape, self.task.dtype)
         others = *self.task.arrays, *self.given[:i], *self.given[i + 1 :]

@@ -204,7 +204,7 @@ def js_divergence_logit_grad(
     -----
     All derivatives are finite; that of a logit -inf is 0. A row with a NaN, or
     whose logits are all -inf, gives NaN. An error is at most 1e-12 (in float32
-    1e-5) of the row's largest derivative, of near-equal rows and of rows with
+    1e-4) of the row's largest derivative, of near-equal rows and of rows with
     one probability near 1 too.
 
     Examples

@@ -135,3 +135,11 @@ def relative_error(computed, exact: mpf) -> float:
     if difference <= unavoidable:
         return 0.0
     return float(difference / abs(exact)) if exact else float("inf")
+
+
+def error_of_largest(computed, exact: list[mpf]) -> float:
+    """Largest error of a row's derivatives in logits, relative to the largest of them."""
+    errors = [abs(mpf(float(one)) - other) for one, other in zip(computed, exact, strict=True)]
+    # Exponentials that are all but subnormal count as 0, and not all digits are here.
+    unavoidable = max(1e9 * float(np.finfo(computed.dtype).tiny), 1e-40)
+    return float(max(errors) / (max(map(abs, exact)) + unavoidable))

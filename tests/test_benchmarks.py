@@ -9,6 +9,7 @@ import pytest
 from benchmarks import (
     accuracy,
     assembly,
+    gradients,
     memory,
     pairs,
     peers,
@@ -170,6 +171,15 @@ def test_every_line_of_the_tables_is_there_and_the_picture_can_be_drawn(
     assert {point["peer"] for point in json.loads(written.read_text())} == {peers.OURS, "SciPy"}
     picture.main([str(written), str(image)])
     assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_line_of_the_derivatives_table_is_there(monkeypatch, capsys):
+    monkeypatch.setattr(gradients, "QUICK", gradients.Sizes(5, 8))
+    for loaders in (peers.GRADIENTS, peers.LOGIT_GRADIENTS):
+        monkeypatch.delitem(loaders, "JAX")
+    gradients.main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("| time of float") for line in lines) == 8
 
 
 def test_the_memory_that_a_call_needs_is_within_its_bound():

@@ -25,7 +25,7 @@ PRECISIONS = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 AXES = [-1, 0, 1, (0, 1), (0, 2), (), None]
 CASES = 200
 ERROR = {np.float64: 1e-14, np.float32: 1e-6}
-LOGIT_ERROR = {np.float64: 1e-12, np.float32: 1e-5}
+LOGIT_ERROR = {np.float64: 1e-12, np.float32: 1e-4}
 
 
 @PRECISIONS
@@ -43,14 +43,6 @@ def test_derivatives_in_probabilities(kind, dtype):
                 assert computed == -np.inf
 
 
-def logit_error(computed, exact):
-    """Return the largest error, relative to the largest derivative."""
-    errors = [abs(float(one) - derivative) for one, derivative in zip(computed, exact, strict=True)]
-    # Exponentials that are all but subnormal count as 0, and the oracle has 60 digits.
-    unavoidable = max(1e9 * float(np.finfo(computed.dtype).tiny), 1e-40)
-    return float(max(errors) / (max(map(abs, exact)) + unavoidable))
-
-
 @PRECISIONS
 @pytest.mark.parametrize("kind", cases.LOGITS)
 def test_derivatives_in_logits(kind, dtype):
@@ -60,7 +52,7 @@ def test_derivatives_in_logits(kind, dtype):
         _, in_a, in_b = js_divergence_logit_grad(a, b)
         for computed, row, other in ((in_a, a, b), (in_b, b, a)):
             exact = oracle.js_gradient_logit(row, other)
-            assert logit_error(computed, exact) < LOGIT_ERROR[dtype], (a, b)
+            assert oracle.error_of_largest(computed, exact) < LOGIT_ERROR[dtype], (a, b)
             np.testing.assert_array_equal(computed[np.isneginf(row)], 0)
 
 
@@ -74,7 +66,7 @@ def test_derivatives_in_logits_of_weighted_terms(kind, dtype):
         _, in_a, in_b = js_divergence_logit_grad(a, b, reduce=False, cotangent=weights)
         for computed, row, other in ((in_a, a, b), (in_b, b, a)):
             exact = oracle.js_gradient_logit(row, other, weights)
-            assert logit_error(computed, exact) < 10 * LOGIT_ERROR[dtype], (a, b, weights)
+            assert oracle.error_of_largest(computed, exact) < LOGIT_ERROR[dtype], (a, b, weights)
 
 
 @PRECISIONS

@@ -13,8 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jsdiv_numba import (
+    EntropyLogitLoss,
+    EntropyLoss,
     JSDivergenceLogitLoss,
     JSDivergenceLoss,
+    KLDivergenceLogitLoss,
+    KLDivergenceLoss,
     Loss,
     js_divergence,
     js_divergence_logit,

@@ -122,7 +122,7 @@ FLOAT32 = Precision(
     pair_near=(0.03, 0.13),
     logit_cancelled=0.05,
     logit_near=1e-3,
-    gradient_cancelled=0.05,
+    gradient_cancelled=4e-3,
     exp_min=-87.0,
 )
 
