@@ -33,7 +33,8 @@ def beyond(function: str, dtype: str, number: int, length: int) -> float | None:
     return float(done.stdout) if done.stdout.strip() else None
 
 
-def _status(key: str) -> int:
+def status(key: str) -> int:
+    """Return an amount of memory of this process, in bytes."""
     for line in STATUS.read_text().splitlines():
         if line.startswith(key):
             return 1024 * int(line.split()[1])
@@ -52,9 +53,9 @@ def peak_beyond(function: str, dtype: str, number: int, length: int) -> int:
     # What compilation has freed goes back to the system, lest the call reuse it unseen.
     ctypes.CDLL(None).malloc_trim(0)
     CLEAR.write_text(RESET_PEAK)
-    before = _status("VmRSS")
+    before = status("VmRSS")
     call(*given, out=result)
-    return _status("VmHWM") - before
+    return status("VmHWM") - before
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
         KLDivergenceLoss,
         Loss,
     )
+    from .neighbors import (
+        kneighbors,
+        kneighbors_graph,
+        radius_neighbors,
+        radius_neighbors_graph,
+    )
     from .scalarise import (
         Scalarisation,
         max_scalarise,
@@ -112,11 +118,15 @@ __all__ = [
     "kl_sum",
     "kl_sum_logit",
     "kl_term",
+    "kneighbors",
+    "kneighbors_graph",
     "max_scalarise",
     "mean_scalarise",
     "meansq_scalarise",
     "norm_scalarise",
     "pdist",
+    "radius_neighbors",
+    "radius_neighbors_graph",
     "selfwmean",
     "selfwmean_scalarise",
     "set_workers",
@@ -166,7 +176,11 @@ _MODULES = {
     "kl_sum": "ufuncs",
     "kl_sum_logit": "ufuncs",
     "kl_term": "ufuncs",
+    "kneighbors": "neighbors",
+    "kneighbors_graph": "neighbors",
     "pdist": "distance",
+    "radius_neighbors": "neighbors",
+    "radius_neighbors_graph": "neighbors",
     "set_workers": "_threads",
 }
 """Where each name lives; all others live in `scalarise`."""

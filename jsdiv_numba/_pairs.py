@@ -88,8 +88,8 @@ class Comparison:
         self.dtype = dtype
         self.workers = workers if workers is None else check_workers(workers)
         self.root, self.factor = root, 1.0 / log_base
-        self.a = _unprepared(*a, dtype)
-        self.b = self.a if b[1] is a[1] else _unprepared(*b, dtype)
+        self.a = unprepared(*a, dtype)
+        self.b = self.a if b[1] is a[1] else unprepared(*b, dtype)
         self.kernel = pair_kernel(dtype.char)
         self.spread = max(a[1].shape[1], 1).bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
@@ -164,7 +164,8 @@ class Comparison:
         ]
 
 
-def _unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
+def unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
+    """Return a matrix with room for what a kernel will know of its rows."""
     given = matrix
     if matrix.dtype is not dtype or not matrix.flags.aligned:
         given = _suited(name, matrix, dtype)

@@ -234,3 +234,55 @@ def explain(
     from jsdiv_numba.batch import jobs
 
     jobs.explain(file, row_a, row_b, Quantity("js_divergence", base), plot=plot, top=top)
+
+
+@jsdiv.command(
+    short_help="Find the nearest rows of each row of a file.",
+    epilog="""\b
+Examples:
+  jsdiv neighbors letters.csv -k 3 -o neighbors.csv
+  jsdiv neighbors queries.npy corpus.npy -k 10 -o out.parquet""",
+)
+@click.argument("file", type=click.Path())
+@click.argument("file2", type=click.Path(), required=False)
+@click.option(
+    "-k",
+    "--number",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="How many neighbours of each row.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Write a line for each row and neighbour to a .parquet, .csv or .tsv file.",
+)
+@_base
+@_metric
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads to use. By default the CPUs that the process may use.",
+)
+def neighbors(
+    *,
+    file: str,
+    file2: str | None,
+    number: int,
+    output: Path,
+    base: float | None,
+    metric: str,
+    workers: int | None,
+) -> None:
+    """Find the nearest rows of each row of FILE among the others, or in FILE2.
+
+    They are exact, from the nearest on; of rows as near, the first comes first.
+    """
+    from jsdiv_numba.batch.nearest import nearest
+
+    nearest(file, file2, Quantity(metric, base), number=number, output=output, workers=workers)

@@ -163,7 +163,7 @@ def cdist(
         raise ValueError(
             f"XA of shape {XA.shape} and XB of shape {XB.shape} have different numbers of columns"
         )
-    root, log_base = _takes_root(metric), _arrays.log_base(base) or 1.0
+    root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
     kind = _precision(dtype, XA, XB)
     result = _arrays.result_array(out, (len(XA), len(XB)), kind)
     XA, XB = _apart(XA, out), _apart(XB, out)
@@ -238,7 +238,7 @@ def pdist(
     array([1.      , 0.557923, 0.557923])
     """
     X = _pairs.as_rows("X", X)
-    root, log_base = _takes_root(metric), _arrays.log_base(base) or 1.0
+    root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
     kind = _precision(dtype, X)
     number = len(X)
     result = _arrays.result_array(out, (number * (number - 1) // 2,), kind)
@@ -250,7 +250,8 @@ def pdist(
     return result
 
 
-def _takes_root(metric: str) -> bool:
+def takes_root(metric: str) -> bool:
+    """Return whether a metric is a root of the divergence."""
     if metric not in METRICS:
         raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(map(repr, METRICS))}")
     return metric == "jensenshannon"

@@ -99,3 +99,12 @@ def pair_kernel(dtype: str) -> Any:
         from ._kernels.precision import FLOAT32, FLOAT64
 
         return pairs.pair_kernel({"f": FLOAT32, "d": FLOAT64}[dtype])
+
+
+@cache
+def neighbor_kernels() -> Any:
+    """Return the kernels that search for neighbours, compiled."""
+    with _compiling:
+        from ._kernels import neighbors
+
+        return neighbors.neighbor_kernels()

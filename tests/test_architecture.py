@@ -55,6 +55,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "_kernels.normalised": {*KERNEL_TOOLS, "_kernels.scalar", "_kernels.rows"},
     "_kernels.pairs": {*KERNEL_TOOLS, "_kernels.normalised", "_kernels.rows", "_kernels.scalar"},
+    "_kernels.products": {"_kernels.compile"},
+    "_kernels.neighbors": {
+        *KERNEL_TOOLS,
+        "_kernels.pairs",
+        "_kernels.products",
+        "_kernels.scalar",
+    },
     "_kernels.ufuncs": {
         *KERNEL_TOOLS,
         "_kernels.columns",
@@ -72,16 +79,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_arrays": set(),
     "_threads": set(),
     "_blocks": {"_arrays", "_threads"},
-    "ufuncs": {"_kernels.pairs", "_kernels.precision", "_kernels.ufuncs"},
+    "ufuncs": {"_kernels.neighbors", "_kernels.pairs", "_kernels.precision", "_kernels.ufuncs"},
     "_measures": {"_arrays", "_blocks", "_threads", "ufuncs"},
     "_gradients": {"_arrays", "_blocks", "_measures"},
     "_pairs": {"_arrays", "_blocks", "_threads", "ufuncs"},
+    "_neighbors": {"_arrays", "_pairs", "_threads", "ufuncs"},
     # The public functions.
     "divergence": {"_arrays", "_measures"},
     "entropies": {"_arrays", "_measures"},
     "gradient": {"_arrays", "_gradients", "_measures", "entropies"},
     "distance": {"_arrays", "_measures", "_pairs"},
     "contribution": {"_arrays", "_measures"},
+    "_queries": {"_arrays", "_neighbors", "distance"},
+    "estimator": {"_arrays", "_neighbors", "_pairs", "_queries"},
+    "neighbors": {"_arrays", "_neighbors", "_pairs", "_queries", "estimator"},
     "_reductions": {"_arrays"},
     "scalarise": {"_arrays", "_reductions"},
     "loss": {"_arrays", "divergence", "entropies", "gradient", "scalarise"},
@@ -97,6 +108,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "gradient",
         "contribution",
         "loss",
+        "neighbors",
         "scalarise",
         "scheme",
         "ufuncs",
@@ -123,6 +135,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batch.canvas": {"batch.writers"},
     "batch.bars": {"batch.canvas", "batch.explanation", "batch.labels"},
     "batch.comparison": {*FILE_TYPES, "batch.quantity", "distance"},
+    "batch.nearest": {
+        "batch.comparison",
+        "batch.errors",
+        "batch.quantity",
+        "batch.readers",
+        "batch.report",
+        "batch.writers",
+        "neighbors",
+    },
     "batch.report": {
         "batch.comparison",
         "batch.explanation",
@@ -149,14 +170,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.report",
         "batch.writers",
     },
-    "cli": {"__init__", "batch.errors", "batch.jobs", "batch.quantity"},
+    "cli": {"__init__", "batch.nearest", "batch.errors", "batch.jobs", "batch.quantity"},
     "__main__": {"cli"},
 }
 """What each module may import of the package, at its top or late."""
 
 HEAVY_AT_TOP: dict[str, set[str]] = {
     "_kernels.compile": {"llvmlite", "numba"},
+    "_kernels.neighbors": {"numba"},
     "_kernels.pairs": {"numba"},
+    "_kernels.products": {"llvmlite", "numba"},
     "_kernels.ufuncs": {"numba"},
     "batch.bars": {"matplotlib"},
     "batch.canvas": {"matplotlib"},
@@ -173,6 +196,8 @@ HEAVY_WHEN_USED: dict[str, set[str]] = {
     "batch.parquet": {"pyarrow"},
     "batch.text": {"pyarrow"},
     "batch.writers": {"pyarrow"},
+    "_queries": {"scipy"},
+    "estimator": {"sklearn"},
 }
 """Those that only a function of the module imports."""
 

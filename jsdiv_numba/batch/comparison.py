@@ -88,7 +88,7 @@ def compare_pairs(
     FileError
         If the columns differ.
     """
-    _require_same_columns(first, second)
+    require_same_columns(first, second)
     return Pairwise(first, second, quantity, _matrix(first, second, quantity, workers))
 
 
@@ -113,7 +113,7 @@ def compare_rows(first: LabelledRows, second: LabelledRows, quantity: Quantity) 
     """
     from jsdiv_numba.distance import jensenshannon
 
-    _require_same_columns(first, second)
+    require_same_columns(first, second)
     if len(first) != len(second):
         raise FileError(
             f"{second.source}: number of rows is {len(second)}, but {first.source} has "
@@ -142,7 +142,8 @@ def _matrix(
     return np.asarray(matrix)
 
 
-def _require_same_columns(first: LabelledRows, second: LabelledRows) -> None:
+def require_same_columns(first: LabelledRows, second: LabelledRows) -> None:
+    """Raise `FileError` unless the columns are the same, in number and in name."""
     n, m = first.values.shape[1], second.values.shape[1]
     if n != m:
         raise FileError(

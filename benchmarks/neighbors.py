@@ -1,0 +1,191 @@
+"""Exact nearest neighbours, against brute force and an approximate index.
+
+``python -m benchmarks.neighbors``. Each line's roofline is one product of the roots of all
+pairs, at the peak rate of multiply-adds on one thread.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.spatial.distance import cdist as scipy_cdist
+
+from benchmarks import inputs, memory, roofline
+from benchmarks.tables import Goal, Line, duration, heading, percent, ratios
+from benchmarks.timing import Contender, median_seconds, progress, seconds_per_call
+from jsdiv_numba import cdist, kneighbors
+
+NUMBER = 10
+"""Neighbours that are wanted."""
+
+OURS, BRUTE, SCIPY, APPROXIMATE, PEAK = "ours", "cdist", "SciPy", "pynndescent", "peak"
+
+PRUNED = {BRUTE: Goal(4), SCIPY: Goal(200), APPROXIMATE: Goal(1)}
+NOT_PRUNED = {BRUTE: Goal(1 / 1.15), SCIPY: Goal(), APPROXIMATE: Goal()}
+MEMORY_GOAL = Goal(1, smaller_is_better=True)
+MOST_MEMORY = 2e9
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    rows: int
+    fewer: int
+    many: tuple[int, int]
+    """Rows, and queries, whose memory is measured."""
+
+    repeats: int
+    turns: int
+
+
+FULL = Sizes(20_000, 5_000, (1_000_000, 10_000), 3, 10_000_000)
+QUICK = Sizes(400, 200, (2_000, 50), 1, 1_000)
+
+
+def digits(rng: np.random.Generator, number: int) -> np.ndarray:
+    """Return handwritten digits, repeated with noise."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits().data
+    data = data[rng.integers(len(data), size=number)]
+    return np.maximum(data + rng.standard_normal(data.shape) * (data > 0), 0.0)
+
+
+def topics(rng: np.random.Generator, number: int) -> np.ndarray:
+    return rng.dirichlet(np.full(100, 0.1), number)
+
+
+def sparse(rng: np.random.Generator, number: int) -> np.ndarray:
+    rows = rng.dirichlet(np.full(4096, 0.01), number)
+    rows[rows < 1e-6] = 0
+    return rows
+
+
+def uniform(rng: np.random.Generator, number: int) -> np.ndarray:
+    return inputs.rows(rng, number, 64, np.float64)
+
+
+def almost_equal(rng: np.random.Generator, number: int) -> np.ndarray:
+    return inputs.rows(rng, 1, 64, np.float64) * (1 + 1e-6 * rng.standard_normal((number, 64)))
+
+
+KINDS: dict[str, tuple[Callable[[np.random.Generator, int], np.ndarray], dict[str, Goal]]] = {
+    "digits": (digits, PRUNED),
+    "topics": (topics, PRUNED),
+    "sparse": (sparse, PRUNED),
+    "uniform": (uniform, NOT_PRUNED),
+    "almost equal": (almost_equal, NOT_PRUNED),
+}
+
+APPROXIMATED = ("digits", "topics")
+FEWER = ("sparse", "almost equal")
+"""Of which there are `Sizes.fewer`."""
+
+
+def brute_force(function: Callable[..., Any], some: np.ndarray, X: np.ndarray) -> Any:
+    distances = function(some, X, "jensenshannon")
+    return np.argpartition(distances, NUMBER, axis=1)[:, : NUMBER + 1]
+
+
+def approximate(X: np.ndarray) -> Any:
+    import pynndescent
+
+    index = pynndescent.NNDescent(
+        X.astype(np.float32), metric="jensen_shannon", n_neighbors=NUMBER + 1, n_jobs=1
+    )
+    return index.query(X.astype(np.float32), k=NUMBER + 1)
+
+
+def one_thread(*arguments: Any) -> Any:
+    return cdist(*arguments, workers=1)
+
+
+def lines_of(kind: str, sizes: Sizes, rng: np.random.Generator) -> list[Line]:
+    """Time one kind of rows; the slower contenders are given some of them against all."""
+    progress(kind)
+    draw, goals = KINDS[kind]
+    X = draw(rng, sizes.fewer if kind in FEWER else sizes.rows)
+    number, repeats = len(X), sizes.repeats
+    some, few = X[: max(1, number // 20)], X[: max(1, number // 1000)]
+    peak, operations = roofline.peak_work(np.float32, False, sizes.turns)
+    timed = [
+        Contender(OURS, lambda: kneighbors(X, n_neighbors=NUMBER, workers=1), repeats=repeats),
+        Contender(BRUTE, lambda: brute_force(one_thread, some, X), repeats=repeats),
+        Contender(SCIPY, lambda: brute_force(scipy_cdist, few, X), repeats=1),
+        Contender(PEAK, peak, repeats=repeats),
+    ]
+    seconds = median_seconds(timed)
+    if kind in APPROXIMATED:
+        approximate(X[:200])
+        seconds[APPROXIMATE] = seconds_per_call(Contender(APPROXIMATE, lambda: approximate(X)))
+    whole = {BRUTE: number / len(some), SCIPY: number / len(few), APPROXIMATE: 1.0}
+    product = float(number) ** 2 * X.shape[1] / (operations / seconds[PEAK])
+    share = f"{percent(product / seconds[OURS])} of one product at peak"
+    shape = f"{number:,} × {X.shape[1]:,} {kind}"
+    return [
+        Line(
+            f"{shape} / {other}",
+            whole[other] * seconds[other] / seconds[OURS],
+            goals[other],
+            duration(seconds[OURS]),
+            duration(whole[other] * seconds[other]),
+            share,
+        )
+        for other in (BRUTE, SCIPY, APPROXIMATE)
+        if other in seconds
+    ]
+
+
+def memory_line(sizes: Sizes) -> list[Line]:
+    """Measure the peak of a process that searches many rows."""
+    progress("memory")
+    rows, queries = sizes.many
+    command = [sys.executable, "-m", "benchmarks.neighbors", "--peak", str(rows), str(queries)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    if not done.stdout.strip():
+        return []
+    peak = float(done.stdout)
+    what = f"peak memory of a process, {rows:,} × 64 rows, {queries:,} queries / 2 GB"
+    return [Line(what, peak / MOST_MEMORY, MEMORY_GOAL, f"{peak / 1e6:.0f} MB", "2000 MB")]
+
+
+def print_peak(rows: int, queries: int) -> None:
+    """Search, and print how much memory the process held at most, where that is known."""
+    rng = np.random.default_rng()
+    X = rng.standard_exponential((rows, 64))
+    kneighbors(X[:queries], X, n_neighbors=NUMBER)
+    if memory.STATUS.exists():
+        print(memory.status("VmHWM"))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try it out")
+    parser.add_argument("--peak", nargs=2, type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.peak:
+        print_peak(*options.peak)
+        return
+    sizes, rng = QUICK if options.quick else FULL, np.random.default_rng()
+    lines = [line for kind in KINDS for line in lines_of(kind, sizes, rng)]
+    lines += memory_line(sizes)
+    note = (
+        f"The {NUMBER} nearest rows of each among the others, one thread. `cdist` and SciPy's, "
+        "each with `argpartition`, take a twentieth and a thousandth of the rows against all, "
+        "and their times are scaled; pynndescent builds its index and queries it once, after "
+        "compiling, and is approximate. digits: 1,797 of them repeated with noise; topics: "
+        "Dirichlet 0.1; sparse: Dirichlet 0.01, three quarters of it 0; uniform: Dirichlet 1"
+    )
+    command = " ".join(["python -m benchmarks.neighbors", *(["--quick"] if options.quick else [])])
+    print(heading(command, roofline.instruction_set(), note))
+    print(f"\n{ratios(lines)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+"""The search for neighbours: rows in chunks, queries in blocks that threads share."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _arrays, _pairs
+from ._arrays import FloatArray
+from ._threads import get_workers, run_blocks
+from .ufuncs import neighbor_kernels
+
+Progress = Callable[[int, int], object]
+"""Called with the number of pairs that are done, and of all."""
+
+CHUNK_BYTES = 1 << 28
+"""Of normalised rows that all queries meet before the next are prepared. Their roots and
+harmonics take as much again, and a half."""
+
+QUERIES = 192
+"""Queries that one thread takes at a time."""
+
+PREPARED_ELEMENTS = 1 << 18
+"""Elements of the rows that one call prepares."""
+
+NO_PANELS = np.empty((0, 0, 0), np.float32)
+NO_QUERY = -(1 << 62)
+
+_making = threading.Lock()
+
+
+class Unit(NamedTuple):
+    """What a value is of a divergence in nats: times a factor, and perhaps its root."""
+
+    factor: float
+    root: bool
+
+
+class Neighbors(NamedTuple):
+    """The neighbours of each query one after another: those of query i from ``starts[i]`` on."""
+
+    starts: np.ndarray[Any, np.dtype[np.intp]]
+    indices: np.ndarray[Any, np.dtype[np.intp]]
+    values: FloatArray
+
+
+class Described:
+    """Some rows, and what is known of them."""
+
+    def __init__(self, name: str, given: FloatArray, panel: int, spread: int) -> None:
+        self.rows = _pairs.unprepared(name, given, np.dtype(np.float64))
+        self.roots = np.zeros((-(-len(given) // panel), given.shape[1], panel), np.float32)
+        self.spread = spread
+        self._harmonics = NO_PANELS
+
+    def __len__(self) -> int:
+        return len(self.rows.given)
+
+    def describe(self, start: int, stop: int) -> bool:
+        """Fill in what is known of some of the rows; return whether one has a NaN."""
+        kernel = neighbor_kernels().describe
+        with_nan: bool = kernel(*self.rows, self.roots, start, stop, self.spread)
+        return with_nan
+
+    def harmonics(self, wanted: bool) -> FloatArray:
+        """Return the harmonics of all rows, which are made when first wanted."""
+        with _making:
+            if wanted and not self._harmonics.size:
+                panels, length, panel = self.roots.shape
+                harmonics = np.zeros((panels, 2 * length, panel), np.float32)
+                kernel = neighbor_kernels().harmonics
+                kernel(self.rows.padded, harmonics, 0, len(self), self.spread)
+                self._harmonics = harmonics
+        return self._harmonics
+
+
+class Population:
+    """The rows among which neighbours are searched.
+
+    Parameters
+    ----------
+    name : str
+        The argument that they came from.
+    matrix : 2-d array
+        One distribution a row, of at least one column.
+    """
+
+    def __init__(self, name: str, matrix: FloatArray) -> None:
+        self.name, self.matrix = name, matrix
+        self.spread = matrix.shape[1].bit_length() - 1
+        """The power of two that brings the entries of a normalised row near 1."""
+        self._keeps, self._kept = False, list[Described]()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": []}
+
+    def keep(self, workers: int | None) -> None:
+        """Prepare all rows now, and keep what is known of them; a pickled copy does so again."""
+        self._keeps, self._kept = True, list(self._prepared(workers))
+
+    def chunks(self, workers: int | None) -> Iterator[Described]:
+        """Yield all rows, some at a time."""
+        if self._keeps and not self._kept:
+            self.keep(workers)
+        yield from self._kept or self._prepared(workers)
+
+    def described(self, name: str, matrix: FloatArray, start: int, stop: int) -> Described:
+        """Return what is known of some rows of a matrix as queries."""
+        queries = Described(name, matrix[start:stop], neighbor_kernels().panel, self.spread)
+        if queries.describe(0, stop - start):
+            _arrays.check_probabilities(**{name: matrix})
+        return queries
+
+    def _prepared(self, workers: int | None) -> Iterator[Described]:
+        kernels = neighbor_kernels()
+        length = self.matrix.shape[1]
+        most = max(CHUNK_BYTES // (8 * length), 1)
+        step = -(-most // kernels.tile_width) * kernels.tile_width
+        for start in range(0, len(self.matrix), step):
+            given = self.matrix[start : start + step]
+            chunk = Described(self.name, given, kernels.width, self.spread)
+            self._describe(chunk, max(1, PREPARED_ELEMENTS // length), workers)
+            yield chunk
+
+    def _describe(self, chunk: Described, step: int, workers: int | None) -> None:
+        with_nan = []
+
+        def describe(start: int) -> None:
+            if chunk.describe(start, min(start + step, len(chunk))):
+                with_nan.append(start)
+
+        run_blocks(describe, range(0, len(chunk), step), workers)
+        if with_nan:
+            _arrays.check_probabilities(**{self.name: self.matrix})
+
+
+class Search:
+    """One call: the queries, and what is wanted of their neighbours.
+
+    Parameters
+    ----------
+    population : Population
+        The rows among which to search.
+    queries : tuple of str and 2-d array, or None
+        The rows whose neighbours are wanted and the argument that they came from,
+        or None for those of the population, of which none is its own neighbour.
+    unit : Unit
+        What the values are.
+    workers : int or None
+        Number of threads.
+    progress : callable or None
+        Called when a block is done.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        queries: tuple[str, FloatArray] | None,
+        unit: Unit,
+        *,
+        workers: int | None,
+        progress: Progress | None,
+    ) -> None:
+        self.population, self.unit, self.workers = population, unit, workers
+        self.among_itself = queries is None
+        self.name, self.matrix = queries or (population.name, population.matrix)
+        self.progress = progress
+        self._done, self._lock = 0, threading.Lock()
+
+    def nearest(self, number: int) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+        """Return the values and indices of so many nearest rows, in order."""
+        shape = len(self.matrix), number
+        values, indices = np.full(shape, np.inf), np.full(shape, neighbor_kernels().none, np.intp)
+        undefined: list[int] = []
+
+        def search(block: slice, queries: Described, chunk: Described, start: int) -> None:
+            found = values[block], indices[block], 0.0
+            for _ in self._searched(found, queries, chunk, self._own(block, start), start):
+                raise AssertionError("a heap has no pairs to hand over")
+
+        self._run(search, undefined, number + 1)
+        order = np.lexsort((indices, values))
+        values = np.take_along_axis(values, order, 1)
+        indices = np.take_along_axis(indices, order, 1)
+        self._fill(values, indices, undefined)
+        return values, indices
+
+    def within(self, radius: float) -> Neighbors:
+        """Return the neighbours up to a value, each query's in order."""
+        none = np.empty((QUERIES, 0)), np.empty((QUERIES, 0), np.intp)
+        parts: list[tuple[FloatArray, ...]] = []
+
+        def search(block: slice, queries: Described, chunk: Described, start: int) -> None:
+            own = self._own(block, start)
+            for rows, columns, values in self._searched(
+                (*none, radius), queries, chunk, own, start
+            ):
+                parts.append((rows + block.start, columns, values))
+
+        self._run(search, [], 0)
+        return _in_order(parts, len(self.matrix))
+
+    def _own(self, block: slice, start: int) -> int:
+        """Return which row of a chunk the first query is itself."""
+        return block.start - start if self.among_itself else NO_QUERY
+
+    def _run(
+        self,
+        search: Callable[[slice, Described, Described, int], None],
+        undefined: list[int],
+        most_undefined: int,
+    ) -> None:
+        """Search all chunks for the neighbours of all queries.
+
+        Collects the first rows whose distances are NaN.
+        """
+        number, population = len(self.matrix), self.population
+        panel = neighbor_kernels().panel
+        of_one = number // (panel * get_workers(self.workers)) + 1
+        step = min(QUERIES, of_one * panel)
+        start = 0
+        for chunk in population.chunks(self.workers):
+            nan = np.flatnonzero(np.isnan(chunk.rows.known[:, 3]))
+            undefined.extend((nan[: most_undefined - len(undefined)] + start).tolist())
+
+            def run(first: int, chunk: Described = chunk, start: int = start) -> None:
+                last = min(first + step, number)
+                queries = population.described(self.name, self.matrix, first, last)
+                search(slice(first, last), queries, chunk, start)
+                self._report((last - first) * len(chunk))
+
+            run_blocks(run, range(0, number, step), self.workers)
+            start += len(chunk)
+
+    def _searched(
+        self,
+        found: tuple[FloatArray, FloatArray, float],
+        queries: Described,
+        chunk: Described,
+        own: int,
+        start: int,
+    ) -> Iterator[tuple[FloatArray, ...]]:
+        """Search a chunk, and yield copies of what is within the radius, whenever room runs out."""
+        kernels = neighbor_kernels()
+        room = 0 if found[0].shape[1] else QUERIES * kernels.tile_width
+        pairs = np.empty(room, np.intp), np.empty(room, np.intp), np.empty(room)
+        state = np.array([0, 0, -1], np.intp)
+        height = len(queries.roots) * kernels.panel
+        tile = np.empty((height, kernels.tile_width), np.float32)
+        root, factor = self.unit.root, self.unit.factor
+        numbers = len(queries), len(chunk), own, start, queries.spread, root, factor
+        errors = kernels.errors(self.matrix.shape[1])
+        refined = False
+        while state[1] * kernels.tile_width < len(chunk):
+            a = *queries.rows, queries.roots, queries.harmonics(refined)
+            b = *chunk.rows, chunk.roots, chunk.harmonics(refined)
+            refined = kernels.search(*a, *b, *numbers, *errors, *found, *pairs, state, tile)
+            if state[0]:
+                yield tuple(array[: state[0]].copy() for array in pairs)
+                state[0] = 0
+
+    def _report(self, pairs: int) -> None:
+        if self.progress is not None:
+            with self._lock:
+                self._done += pairs
+                self.progress(self._done, len(self.matrix) * len(self.population.matrix))
+
+    def _fill(self, values: FloatArray, indices: FloatArray, undefined: list[int]) -> None:
+        """Put rows at distance NaN, in their order, where there are not enough others."""
+        for i in np.flatnonzero(np.isinf(values[:, -1:])):
+            missing = np.isinf(values[i])
+            others = range(len(self.population.matrix)) if missing.all() else undefined
+            taken = [j for j in others if not (self.among_itself and j == i)][: missing.sum()]
+            values[i, missing], indices[i, missing] = np.nan, taken
+
+
+def _in_order(parts: list[tuple[FloatArray, ...]], number: int) -> Neighbors:
+    none = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
+    rows, indices, values = (np.concatenate(arrays) for arrays in zip(none, *parts, strict=True))
+    order = np.lexsort((indices, values, rows))
+    starts = np.zeros(number + 1, np.intp)
+    np.cumsum(np.bincount(rows, minlength=number), out=starts[1:])
+    return Neighbors(starts, indices[order], values[order])

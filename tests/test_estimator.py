@@ -1,0 +1,67 @@
+"""The estimator: scikit-learn's own checks of it, and what it does without scikit-learn."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from jsdiv_numba import kneighbors
+from jsdiv_numba.neighbors import JensenShannonNeighbors
+
+
+@parametrize_with_checks([JensenShannonNeighbors(workers=1)])
+def test_scikit_learn_finds_nothing_to_object_to(estimator, check):
+    check(estimator)
+
+
+def test_names_of_columns_are_those_of_scikit_learn():
+    search = JensenShannonNeighbors(2).fit(np.eye(3) + 1)
+    assert search.get_feature_names_out().tolist() == [
+        f"jensenshannonneighbors{i}" for i in range(3)
+    ]
+    assert search.get_params()["n_neighbors"] == 2
+
+
+def test_it_does_the_same_without_scikit_learn():
+    program = """
+import sys
+sys.modules["sklearn"] = None
+from jsdiv_numba.neighbors import JensenShannonNeighbors
+search = JensenShannonNeighbors(1)
+try:
+    search.kneighbors([[1, 1, 7]])
+except AttributeError as error:
+    print(error)
+rows = [[4, 1, 0], [3, 1, 0], [0, 1, 5], [0, 2, 8]]
+print(search.fit_transform(rows).toarray().tolist(), search.n_features_in_)
+try:
+    search.kneighbors([[1, 1]])
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    unfitted, graph, mismatch = done.stdout.splitlines()
+    assert unfitted == "this JensenShannonNeighbors has no rows yet: call `fit` first"
+    rows = [[4, 1, 0], [3, 1, 0], [0, 1, 5], [0, 2, 8]]
+    expected = JensenShannonNeighbors(1).fit_transform(rows)
+    assert graph == f"{expected.toarray().tolist()} 3"
+    assert mismatch.startswith("X has 2 features, but JensenShannonNeighbors is expecting 3")
+
+
+def test_a_nan_is_refused_as_scikit_learn_does():
+    with pytest.raises(ValueError, match="NaN"):
+        JensenShannonNeighbors().fit([[1.0, np.nan], [1.0, 2.0]])
+
+
+def test_the_rows_of_a_data_set_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    digits = load_digits().data
+    distances, indices = kneighbors(digits, n_neighbors=10)
+    found = JensenShannonNeighbors(10).fit(digits).kneighbors()
+    np.testing.assert_array_equal(found[0], distances)
+    np.testing.assert_array_equal(found[1], indices)
