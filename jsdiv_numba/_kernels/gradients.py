@@ -73,6 +73,10 @@ def _slopes(precision, by_side):
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
     smallest, zero, one = np.finfo(Float).smallest_subnormal, Float(0), Float(1)
     tiny, huge = Float(2.0**precision.tiny), Float(2.0**precision.huge)
+    # Numbers that are nearly equal are never on both sides of what lifts one of them alone.
+    little = Float(2.0 ** (precision.tiny + 30))
+    # Lowered beside a huge number, such a one would be subnormal.
+    small = max(tiny, Float(2.0**64) * np.finfo(Float).tiny)
     lift, lower = Float(2.0**precision.lift), Float(2.0**-64)
     lifted, lowered = Float(precision.lift), Float(-64)
 
@@ -83,7 +87,8 @@ def _slopes(precision, by_side):
         A ratio does not change when both are scaled; the lesser is scaled more where it needs it.
         """
         m, M = minimum(p, q), maximum(p, q)
-        is_huge, is_tiny, is_small = huge < M, tiny > M, tiny > m
+        is_huge, is_tiny = huge < M, little > M
+        is_small = where(is_huge, small, tiny) > m
         scale = where(is_huge, lower, where(is_tiny, lift, one))
         scaled = where(is_huge, lowered, where(is_tiny, lifted, zero))
         s, d = maximum(p * scale + q * scale, smallest), abs(p - q) * scale
