@@ -5,6 +5,8 @@ little more than importing NumPy.
 """
 
 import importlib
+import sys
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -184,6 +186,23 @@ _MODULES = {
     "set_workers": "_threads",
 }
 """Where each name lives; all others live in `scalarise`."""
+
+
+class _CudaFinder:
+    """Finds `jsdiv_numba.cuda`, before numba-cuda is asked for it.
+
+    The finder of that package takes every module with "numba.cuda" in its name for
+    one of its own, and this one sends it into an endless recursion.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        """Find that one module as Python does."""
+        return PathFinder.find_spec(name, path, target) if name == f"{__name__}.cuda" else None
+
+
+if any(type(finder).__module__ == "_numba_cuda_redirector" for finder in sys.meta_path):
+    sys.meta_path.insert(0, _CudaFinder)
 
 
 def __getattr__(name: str) -> Any:

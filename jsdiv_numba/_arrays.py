@@ -46,7 +46,7 @@ def _as_array(name: str, values: object) -> FloatArray:
 
 _FOREIGN = {
     "__dask_graph__": "use the function of the same name on its blocks (`dask.array.map_blocks`)",
-    "__cuda_array_interface__": "it is on a GPU; copy it to a NumPy array first",
+    "__cuda_array_interface__": "it is on a GPU; use the same function of jsdiv_numba.cuda",
     "toarray": "make it dense with `.toarray()`",
 }
 

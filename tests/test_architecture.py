@@ -13,6 +13,7 @@ PACKAGE = "jsdiv_numba"
 ROOT = Path(__file__).parents[1] / PACKAGE
 
 KERNEL_TOOLS = {"_kernels.compile", "_kernels.precision"}
+DEVICE_TOOLS = {"_cuda.sums", "_cuda.target", "_kernels.precision"}
 FILE_TYPES = {"batch.errors", "batch.rows"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -113,6 +114,39 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scheme",
         "ufuncs",
     },
+    # The same on a device.
+    "_cuda": set(),
+    "_cuda.target": {"_kernels.precision"},
+    "_cuda.dlpack": set(),
+    "_cuda.sums": {"_cuda.target", "_kernels.precision", "_kernels.scalar"},
+    "_cuda.rows": {*DEVICE_TOOLS, "_kernels.normalised", "_kernels.scalar"},
+    "_cuda.elements": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.scalar"},
+    "_cuda.logits": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.scalar"},
+    "_cuda.pairs": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.scalar"},
+    "_cuda.arrays": {"_arrays", "_cuda", "_cuda.dlpack", "_cuda.elements", "_cuda.target"},
+    "_cuda.launch": {
+        "_arrays",
+        *DEVICE_TOOLS,
+        "_cuda.arrays",
+        "_cuda.elements",
+        "_cuda.logits",
+        "_cuda.rows",
+    },
+    "_cuda.gradients": {
+        "_arrays",
+        "_cuda.arrays",
+        "_cuda.elements",
+        "_cuda.launch",
+        "_cuda.target",
+    },
+    "_cuda.comparison": {
+        "_arrays",
+        *DEVICE_TOOLS,
+        "_cuda.arrays",
+        "_cuda.launch",
+        "_cuda.pairs",
+    },
+    "cuda": {"_arrays", "_cuda.comparison", "_cuda.gradients", "_cuda.launch"},
     # The command.
     "batch": set(),
     "batch.errors": set(),
@@ -176,6 +210,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 """What each module may import of the package, at its top or late."""
 
 HEAVY_AT_TOP: dict[str, set[str]] = {
+    "_cuda.target": {"numba"},
     "_kernels.compile": {"llvmlite", "numba"},
     "_kernels.neighbors": {"numba"},
     "_kernels.pairs": {"numba"},

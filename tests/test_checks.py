@@ -67,7 +67,7 @@ def test_what_is_not_real_is_a_type_error(divergence, values, message):
 
 FOREIGN = {
     "__dask_graph__": "use the function of the same name on its blocks (`dask.array.map_blocks`)",
-    "__cuda_array_interface__": "it is on a GPU; copy it to a NumPy array first",
+    "__cuda_array_interface__": "it is on a GPU; use the same function of jsdiv_numba.cuda",
 }
 
 

@@ -68,6 +68,45 @@ def horner(typingctx, x, descending):
     return x(x, descending), codegen
 
 
+_DEVICE_RECIPROCAL = {
+    ir.FloatType(): ("rcp.approx.ftz.f32 $0, $1;", "=f,f", 0, 2.0**-120),
+    ir.DoubleType(): ("rcp.approx.ftz.f64 $0, $1;", "=d,d", 2, 2.0**-1000),
+}
+"""For each type: the instruction, its registers, the steps of Newton's method that it needs to
+be accurate, and a number below which no denominator matters."""
+
+
+def _device_quotient(builder, x, y):
+    """Divide by a reciprocal, and correct the quotient by what it leaves over.
+
+    NVIDIA's division calls a subroutine where the numerator or the denominator is
+    tiny, as for any p = q = 0. The error of this one stays below 1 unit in the last place.
+    """
+    kind = x.type
+    assembly, registers, steps, floor = _DEVICE_RECIPROCAL[kind]
+    y = builder.select(builder.fcmp_unordered("<", y, kind(floor)), kind(floor), y)
+    instruction = ir.InlineAsm(ir.FunctionType(kind, [kind]), assembly, registers)
+    reciprocal, less_y = builder.call(instruction, [y]), builder.fsub(kind(-0.0), y)
+    for _ in range(steps):
+        error = _fma(builder, less_y, reciprocal, kind(1.0))
+        reciprocal = _fma(builder, error, reciprocal, reciprocal)
+    rounded = builder.fmul(x, reciprocal)
+    return _fma(builder, _fma(builder, less_y, rounded, x), reciprocal, rounded)
+
+
+@intrinsic
+def quotient(typingctx, x, y):
+    """X / y, for y > 0 that is neither tiny nor huge where the result counts."""
+    if not (isinstance(x, types.Float) and x == y):
+        return None
+
+    def codegen(context, builder, signature, args):
+        on_device = builder.module.triple.startswith("nvptx")
+        return (_device_quotient if on_device else type(builder).fdiv)(builder, *args)
+
+    return x(x, y), codegen
+
+
 @intrinsic
 def clear_exceptions(typingctx):
     """Clear the floating-point exceptions of a first try, of which NumPy would warn."""

@@ -33,23 +33,39 @@ from .scalar import exact_sum, scalar_formulas
 @cache
 def normalised_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
-    row_scale = _row_scale(precision)
+    scale_of = _scale_of(precision)
+    row_scale = _row_scale(precision, scale_of)
     scaled_term = _scaled_term(precision)
     pair_sum = _pair_sum(precision, scaled_term)
     return SimpleNamespace(
+        scale_of=scale_of,
         row_scale=row_scale,
+        scaled_term=scaled_term,
         pair_sum=pair_sum,
         row_sum=_row_sum(row_scale, pair_sum),
         signed_terms=_signed_terms(precision, row_scale, scaled_term),
     )
 
 
-def _row_scale(precision):
+def _scale_of(precision):
     Float, Int = precision.Float, precision.Int
     infinite = Int(Float(np.inf).view(Int))
     one = Int(Float(1).view(Int))
     lowest = Int(Float(np.finfo(Float).tiny).view(Int))
     highest = Int(Int(one + one) - lowest)
+
+    @formula
+    def scale_of(largest):
+        """Return the power of two that brings a row with this largest entry near 1."""
+        exponent = minimum(maximum(Int(bits_of(largest) & infinite), lowest), highest)
+        return float_of(Int(Int(one + one) - exponent))
+
+    return scale_of
+
+
+def _row_scale(precision, scale_of):
+    Float, Int = precision.Float, precision.Int
+    infinite = Int(Float(np.inf).view(Int))
     none, zero, nan = Int(0), Float(0), Float(np.nan)
 
     @summing
@@ -93,8 +109,7 @@ def _row_scale(precision):
                     return nan, nan, nan
         if top >= infinite:
             return nan, nan, nan
-        exponent = minimum(maximum(Int(top & infinite), lowest), highest)
-        scale = float_of(Int(Int(one + one) - exponent))
+        scale = scale_of(float_of(top))
         total, rest = 0.0, 0.0
         for start in range(0, p.size, BLOCK):
             upper, lower = scaled_sums(p, start, minimum(BLOCK, p.size - start), scale)

@@ -22,7 +22,17 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import bits_of, float_of, fma, formula, horner, maximum, minimum, where
+from .compile import (
+    bits_of,
+    float_of,
+    fma,
+    formula,
+    horner,
+    maximum,
+    minimum,
+    quotient,
+    where,
+)
 from .precision import Precision
 
 
@@ -89,7 +99,8 @@ def _lesser_ratio(precision, log_ratio_parts):
         """Return whether k = 0, k and v, given s, x = 2m and what s - x is without rounding."""
         k, exponent, reduced = log_ratio_parts(x, s)
         near = k == zero
-        return near, exponent, where(near, difference, s - reduced) / (s + reduced)
+        v = quotient(where(near, difference, s - reduced), s + reduced)
+        return near, exponent, v
 
     return lesser_ratio
 
@@ -100,7 +111,7 @@ def _greater_ratio(precision):
     @formula
     def greater_ratio(s, d):
         """Return u."""
-        return d / fma(two, s, d)
+        return quotient(d, fma(two, s, d))
 
     return greater_ratio
 

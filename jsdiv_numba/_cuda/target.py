@@ -1,0 +1,146 @@
+"""The one module that names the package which compiles for CUDA: `numba.cuda`, of `numba-cuda`.
+
+A successor takes its place by offering what is defined here. Under
+``NUMBA_ENABLE_CUDASIM=1`` it is Numba's simulator, which runs kernels as Python: what that lacks
+is made up for here, so that no kernel knows of it.
+"""
+
+import ctypes
+import math
+from typing import Any
+
+import numpy as np
+from numba import config, cuda, njit
+
+from .._kernels.precision import Precision
+
+SIMULATED = bool(config.ENABLE_CUDASIM)
+
+WARP = 8 if SIMULATED else 32
+THREADS = 16 if SIMULATED else 256
+"""Threads of a block. The simulator starts a thread of the system for each."""
+
+jit = cuda.jit
+"""A kernel."""
+
+
+def device(function: Any) -> Any:
+    """Compile a function that kernels call."""
+    if SIMULATED and "cuda" not in function.__code__.co_names:
+        return function  # the simulator takes long to call one of its own
+    return cuda.jit(function, device=True)
+
+
+def formula(precision: Precision, compiled: Any) -> Any:
+    """Return a formula of `_kernels` such that kernels may call it.
+
+    On a device, Numba compiles its Python function again. The simulator calls it
+    from Python, which needs another wrapper than our other kernels have, and would
+    forget that a number is a float32.
+    """
+    if not SIMULATED:
+        return compiled
+    callable_from_python = njit(error_model="numpy")(compiled.py_func)
+
+    def floats(numbers: Any) -> Any:
+        if isinstance(numbers, tuple):
+            return tuple(map(floats, numbers))
+        return precision.Float(numbers)
+
+    def call(*numbers: Any) -> Any:
+        return floats(callable_from_python(*floats(numbers)))
+
+    return call
+
+
+def from_lane(precision: Precision) -> Any:
+    """Return the function that exchanges values within a warp: ``from_lane(value, offset)``.
+
+    It gives the value of the thread whose number differs by the bits of the
+    offset. All threads of the block have to call it.
+    """
+    if not SIMULATED:
+        every_lane = 0xFFFFFFFF
+
+        @device
+        def by_shuffle(value: Any, offset: Any) -> Any:
+            return cuda.shfl_xor_sync(every_lane, value, offset)
+
+        return by_shuffle
+    Float = precision.Float
+
+    @device
+    def by_shared_memory(value: Any, offset: Any) -> Any:
+        values = cuda.shared.array(THREADS, Float)
+        cuda.syncthreads()
+        values[cuda.threadIdx.x] = value
+        cuda.syncthreads()
+        return values[cuda.threadIdx.x ^ offset]
+
+    return by_shared_memory
+
+
+def why_unavailable() -> str | None:
+    """Return why no device can be used, or None if one can."""
+    if cuda.is_available():
+        return None
+    error = cuda.cuda_error()
+    return "none was found" if error is None else " ".join(str(error).split())
+
+
+def is_device_array(values: Any) -> bool:
+    """Whether it is an array of `numba.cuda` itself."""
+    found: bool = cuda.cudadrv.devicearray.is_cuda_ndarray(values)
+    return found
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any], stream: Any) -> Any:
+    """Return a new array on the device."""
+    return cuda.device_array(shape, dtype, stream=stream)
+
+
+def strided(array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+    """View an array's memory in another shape, with any strides."""
+    if SIMULATED:
+        return type(array)(np.lib.stride_tricks.as_strided(array._ary, shape, strides))
+    kind = cuda.cudadrv.devicearray.DeviceNDArray
+    return kind(shape, strides, array.dtype, gpu_data=array.gpu_data, stream=array.stream)
+
+
+def of_interface(interface: dict[str, Any], owner: Any) -> Any:
+    """Return a view of memory that `__cuda_array_interface__` describes."""
+    if not SIMULATED:
+        return cuda.from_cuda_array_interface(
+            {**interface, "stream": None}, owner=owner, sync=False
+        )
+    shape, dtype = interface["shape"], np.dtype(interface["typestr"])
+    strides = interface.get("strides") or _contiguous_strides(shape, dtype.itemsize)
+    one = ctypes.c_char * max(dtype.itemsize, 1)
+    memory = np.frombuffer(one.from_address(interface["data"][0]), dtype)
+    kind = cuda.cudadrv.devicearray.FakeCUDAArray
+    return kind(np.lib.stride_tricks.as_strided(memory, shape, strides))
+
+
+def stream_of(pointer: int | None) -> Any:
+    """Return the stream at an address of the driver's; None and 0 are the default one."""
+    if not pointer or SIMULATED:
+        return 0
+    return cuda.external_stream(pointer)
+
+
+def wait_for(stream: Any, earlier: Any) -> None:
+    """Let what follows on a stream wait for what is on another now."""
+    if SIMULATED:
+        return
+    event = cuda.event(timing=False)
+    event.record(earlier)
+    event.wait(stream)
+
+
+def free_bytes() -> float:
+    """Return the free memory of the current device."""
+    return float(cuda.current_context().get_memory_info().free)
+
+
+def _contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    return tuple(itemsize * math.prod(shape[i + 1 :]) for i in range(len(shape)))
