@@ -1,4 +1,4 @@
 """What the whole suite shares."""
 
-# A program of its own, for its own process: it imports SciPy's tests, whose marks are not ours.
-collect_ignore = ["scipy_suite.py"]
+# Programs of their own: one imports SciPy's tests, whose marks are not ours, one a compiler.
+collect_ignore = ["device_code.py", "scipy_suite.py"]

@@ -1,0 +1,56 @@
+"""What the kernels are compiled to, for devices that need not be there."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None
+    or importlib.util.find_spec("cuda.bindings") is None,
+    reason="the packages of the extra `cuda` are not installed",
+)
+
+ROOT = Path(__file__).parents[1]
+REGISTERS = {"float32": 128, "float64": 168}
+"""The first leave room for two blocks of 256 threads on a multiprocessor, the second for one."""
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    variables = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0"}
+    command = [sys.executable, "-W", "ignore", "-m", "tests.device_code"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=variables, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_every_kernel_is_compiled_for_every_capability(kernels):
+    assert len(kernels) == 12 * 2 * 4
+
+
+def test_float32_is_computed_without_float64(kernels):
+    float32 = {name: kernel for name, kernel in kernels.items() if "float32" in name}
+    assert {name: one["float64"] for name, one in float32.items() if one["float64"]} == {}
+    assert all(one["float64"] for name, one in kernels.items() if "float64" in name)
+
+
+def test_nothing_is_spilled_and_nothing_called(kernels):
+    assert {name: one["spilled"] for name, one in kernels.items() if one["spilled"]} == {}
+    called = {name for name, one in kernels.items() if one["calls"]}
+    assert called == set()
+
+
+@pytest.mark.parametrize("dtype", REGISTERS)
+def test_registers_leave_room(kernels, dtype):
+    crowded = {
+        name: one["registers"]
+        for name, one in kernels.items()
+        if dtype in name and one["registers"] > REGISTERS[dtype]
+    }
+    assert crowded == {}
