@@ -60,7 +60,7 @@ def prepare(
     divisor = _arrays.log_base(base) or 1.0
     given, like, stream = arrays.gather(names, (P, Q))
     p, q = (one.array for one in given)
-    shape = _arrays.broadcast_shape(p, q, names)
+    shape = _arrays.broadcast_shape([p, q], names)
     axes = _arrays.normalise_axes(axis, len(shape))
     dtype = _arrays.result_dtype(*(np.empty(0, one.dtype) for one in (p, q)))
     precision = FLOAT32 if dtype == np.float32 else FLOAT64
