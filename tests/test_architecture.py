@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 
 KERNEL_TOOLS = {"_kernels.compile", "_kernels.precision"}
 DEVICE_TOOLS = {"_cuda.sums", "_cuda.target", "_kernels.precision"}
-FILE_TYPES = {"batch.errors", "batch.rows"}
+FILE_TYPES = {"batch.errors", "batch.labelled"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     # What compiles.
@@ -154,7 +154,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batch.quantity": set(),
     "batch.clustering": set(),
     "batch.extremes": set(),
-    "batch.rows": {"batch.errors"},
+    "batch.labelled": {"batch.errors"},
     "batch.arrays": FILE_TYPES,
     "batch.parquet": FILE_TYPES,
     "batch.text": {*FILE_TYPES, "batch.labels"},
@@ -168,6 +168,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "batch.canvas": {"batch.writers"},
     "batch.bars": {"batch.canvas", "batch.explanation", "batch.labels"},
+    "batch.tiles": set(),
+    "batch.runner": set(),
+    "batch.sources": {"batch.arrays", "batch.errors"},
+    "batch.tasks": {*FILE_TYPES, "batch.quantity", "batch.tiles", "distance"},
+    "batch.journal": {"__init__", "batch.errors"},
+    "batch.sinks": {"batch.errors", "batch.journal", "batch.tasks", "batch.tiles", "batch.writers"},
     "batch.comparison": {*FILE_TYPES, "batch.quantity", "distance"},
     "batch.nearest": {
         "batch.comparison",
@@ -184,7 +190,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.extremes",
         "batch.labels",
         "batch.quantity",
-        "batch.rows",
+        "batch.labelled",
     },
     "batch.picture": {
         "batch.canvas",
@@ -192,7 +198,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.comparison",
         "batch.labels",
         "batch.quantity",
-        "batch.rows",
+        "batch.labelled",
+        "batch.writers",
     },
     "batch.jobs": {
         "batch.bars",
@@ -229,6 +236,8 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
 HEAVY_WHEN_USED: dict[str, set[str]] = {
     "batch.clustering": {"scipy"},
     "batch.parquet": {"pyarrow"},
+    "batch.sinks": {"pyarrow", "zarr"},
+    "batch.sources": {"pyarrow", "zarr"},
     "batch.text": {"pyarrow"},
     "batch.writers": {"pyarrow"},
     "_queries": {"scipy"},
@@ -351,8 +360,8 @@ def test_nothing_but_main_imports_the_command():
         ("loss", "from ._arrays import Axis", ["jsdiv_numba._arrays"]),
         ("loss", "from . import _arrays", ["jsdiv_numba._arrays"]),
         ("loss", "from . import __version__", ["jsdiv_numba"]),
-        ("batch.rows", "from ..distance import cdist", ["jsdiv_numba.distance"]),
-        ("batch", "from .rows import fault", ["jsdiv_numba.batch.rows"]),
+        ("batch.labelled", "from ..distance import cdist", ["jsdiv_numba.distance"]),
+        ("batch", "from .labelled import fault", ["jsdiv_numba.batch.labelled"]),
         ("cli", "from jsdiv_numba.batch import jobs", ["jsdiv_numba.batch.jobs"]),
         ("cli", "import jsdiv_numba.loss, numpy.linalg", ["jsdiv_numba.loss", "numpy.linalg"]),
     ],

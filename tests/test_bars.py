@@ -11,8 +11,8 @@ from matplotlib.image import imread
 from jsdiv_numba.batch.bars import draw_bars, write_bars
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.explanation import explain
+from jsdiv_numba.batch.labelled import LabelledRows
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.rows import LabelledRows
 
 VALUES = np.array([[8.0, 1.0, 2.0, 0.0], [2.0, 1.0, 1.0, 6.0]])
 

@@ -5,8 +5,8 @@ import pytest
 
 from jsdiv_numba.batch.comparison import compare_pairs, compare_rows, within
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.labelled import LabelledRows, default_labels
 from jsdiv_numba.batch.quantity import METRICS, Quantity
-from jsdiv_numba.batch.rows import LabelledRows, default_labels
 
 DISTANCE = Quantity("jensenshannon")
 

@@ -8,8 +8,8 @@ import pytest
 
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.explanation import explain, find_row
+from jsdiv_numba.batch.labelled import LabelledRows
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.rows import LabelledRows
 from jsdiv_numba.distance import cdist
 
 VALUES = np.random.default_rng(0).integers(0, 50, (4, 6)).astype(float)

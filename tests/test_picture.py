@@ -10,9 +10,9 @@ from matplotlib.image import imread
 from jsdiv_numba.batch.clustering import cluster
 from jsdiv_numba.batch.comparison import compare_pairs
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.labelled import LabelledRows, default_labels
 from jsdiv_numba.batch.picture import draw, write_picture
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.rows import LabelledRows, default_labels
 
 QUANTITY = Quantity("jensenshannon", 2.0)
 

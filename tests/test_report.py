@@ -9,6 +9,7 @@ from rich.text import Text
 
 from jsdiv_numba.batch.comparison import Pairwise, RowByRow
 from jsdiv_numba.batch.explanation import explain
+from jsdiv_numba.batch.labelled import LabelledRows
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.report import (
     print_explanation,
@@ -18,7 +19,6 @@ from jsdiv_numba.batch.report import (
     progress,
     standard_output,
 )
-from jsdiv_numba.batch.rows import LabelledRows
 
 DISTANCE = Quantity("jensenshannon")
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.rows import LabelledRows, default_labels
+from jsdiv_numba.batch.labelled import LabelledRows, default_labels
 
 _DAMAGE = (ValueError, EOFError, BadZipFile)
 _UNREADABLE = "damaged, not a NumPy file, or it holds Python objects instead of numbers"
@@ -50,11 +50,38 @@ def _load(file: BinaryIO, source: str) -> NDArray[Any] | Mapping[str, NDArray[An
     return loaded
 
 
+def require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], source: str) -> tuple[int, int]:
+    """Return the shape of an array whose rows can be distributions.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The array's shape.
+    dtype : dtype
+        What it holds.
+    source : str
+        The file.
+
+    Returns
+    -------
+    (int, int)
+
+    Raises
+    ------
+    FileError
+        If it is not 2-D, holds anything but real numbers, or nothing.
+    """
+    if dtype.kind not in "buif":
+        raise FileError(f"{source}: dtype {dtype}; values have to be real numbers")
+    if len(shape) != 2:
+        raise FileError(f"{source}: shape {shape}; rows need a 2-D array")
+    if 0 in shape:
+        raise FileError(f"{source}: shape {shape}; there are no values")
+    return shape[0], shape[1]
+
+
 def _rows(array: NDArray[Any], source: str) -> LabelledRows:
-    if array.dtype.kind not in "buif":
-        raise FileError(f"{source}: dtype {array.dtype}; values have to be real numbers")
-    if array.ndim != 2:
-        raise FileError(f"{source}: shape {array.shape}; rows need a 2-D array")
+    require_rows(array.shape, array.dtype, source)
     single = array.dtype.kind == "f" and array.dtype.itemsize <= 4
     kind = np.float32 if single else np.float64
     values: NDArray[np.floating[Any]] = array.astype(kind, copy=False)

@@ -1,14 +1,14 @@
 """Rows against rows: every pair, or the i-th against the i-th."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.labelled import LabelledRows
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.rows import LabelledRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +142,35 @@ def _matrix(
     return np.asarray(matrix)
 
 
-def require_same_columns(first: LabelledRows, second: LabelledRows) -> None:
-    """Raise `FileError` unless the columns are the same, in number and in name."""
-    n, m = first.values.shape[1], second.values.shape[1]
+class HasColumns(Protocol):
+    """Rows of a file, in memory or not."""
+
+    @property
+    def source(self) -> str:
+        """The file, as the user named it."""
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The headings of the columns; None where the file has none."""
+
+
+def require_same_columns(first: HasColumns, second: HasColumns) -> None:
+    """Raise `FileError` if the numeric columns of two files differ in number or name.
+
+    Parameters
+    ----------
+    first, second : LabelledRows or Source
+        The files.
+
+    Raises
+    ------
+    FileError
+    """
+    n, m = first.width, second.width
     if n != m:
         raise FileError(
             f"{second.source}: number of numeric columns is {m}, but {first.source} has {n}"

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.labelled import LabelledRows
 from jsdiv_numba.batch.labels import shown
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.rows import LabelledRows
 from jsdiv_numba.contribution import Contribution, Contributions, contributions
 
 _LABEL_LIMIT = 48

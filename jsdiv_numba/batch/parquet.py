@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.rows import LabelledRows, default_labels
+from jsdiv_numba.batch.labelled import LabelledRows, default_labels
 
 
 def read_parquet(path: Path, source: str) -> LabelledRows:

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from jsdiv_numba.batch.canvas import INK, PALE_INK, bare_axes, save, write_heading
 from jsdiv_numba.batch.clustering import Clustering, cluster
 from jsdiv_numba.batch.comparison import Pairwise, within
+from jsdiv_numba.batch.labelled import LabelledRows
 from jsdiv_numba.batch.labels import counted, shown
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.rows import LabelledRows
 
 _MOST_LABELS = 60
 _LABEL_LIMIT, _TITLE_LIMIT = 28, 40

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jsdiv_numba.batch.arrays import read_npy, read_npz
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.labelled import LabelledRows, require_distributions
 from jsdiv_numba.batch.parquet import read_parquet
-from jsdiv_numba.batch.rows import LabelledRows, require_distributions
 from jsdiv_numba.batch.text import read_csv, read_tsv
 
 _READERS: dict[str, Callable[[Path, str], LabelledRows]] = {

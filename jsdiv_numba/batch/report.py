@@ -14,9 +14,9 @@ from rich.text import Text
 from jsdiv_numba.batch.comparison import Pairwise, RowByRow
 from jsdiv_numba.batch.explanation import Explanation
 from jsdiv_numba.batch.extremes import Pair, closest, farthest
+from jsdiv_numba.batch.labelled import LabelledRows
 from jsdiv_numba.batch.labels import counted, shown
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.rows import LabelledRows
 
 _LABEL_LIMIT = 48
 # A pipe has no width: rich would assume 80 columns, and cut the labels to fit.

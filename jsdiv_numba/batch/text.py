@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.labels import shown
-from jsdiv_numba.batch.rows import (
+from jsdiv_numba.batch.labelled import (
     ZERO_ROW,
     LabelledRows,
     are_distributions,
     default_labels,
     fault,
 )
+from jsdiv_numba.batch.labels import shown
 
 # A line has to fit in a block: 16 MiB are about a million columns.
 _BLOCK = 1 << 24

@@ -101,14 +101,15 @@ def write_table(
         if suffix == ".npy":
             np.save(file, values)
         else:
-            _write_arrow(file, suffix, _arrow_table(values, labels, headings))
+            write_arrow(file, suffix, arrow_table(values, labels, headings))
 
 
-def _arrow_table(
+def arrow_table(
     values: NDArray[np.floating[Any]],
     labels: Mapping[str, Sequence[str]],
     headings: Sequence[str],
 ) -> Any:
+    """Return values and labels as an Arrow table; the arguments are those of `write_table`."""
     import pyarrow as pa
 
     columns = [pa.array(texts, pa.string()) for texts in labels.values()]
@@ -116,13 +117,27 @@ def _arrow_table(
     return pa.Table.from_arrays(columns, names=[*labels, *headings])
 
 
-def _write_arrow(file: BinaryIO, suffix: str, table: Any) -> None:
+def write_arrow(file: BinaryIO, suffix: str, table: Any, *, header: bool = True) -> None:
+    """Write an Arrow table.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Where to.
+    suffix : str
+        ``.csv``, ``.tsv`` or ``.parquet``.
+    table : pyarrow.Table
+        What is written.
+    header : bool
+        Whether text begins with the columns' names.
+    """
     from pyarrow import csv, parquet
 
     if suffix == ".parquet":
         parquet.write_table(table, file)
     else:
-        csv.write_csv(table, file, csv.WriteOptions(delimiter=_DELIMITERS[suffix]))
+        options = csv.WriteOptions(include_header=header, delimiter=_DELIMITERS[suffix])
+        csv.write_csv(table, file, options)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.rows import (
+from jsdiv_numba.batch.labelled import (
     LabelledRows,
     are_distributions,
     default_labels,

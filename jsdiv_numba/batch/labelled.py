@@ -1,8 +1,9 @@
 """The rows of a file: values, labels, and the rule that each row is a distribution."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,11 @@ class LabelledRows:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return int(self.values.shape[1])
 
 
 def default_labels(count: int) -> tuple[str, ...]:
@@ -87,6 +93,66 @@ def are_distributions(values: NDArray[np.floating[Any]]) -> bool:
     return bool(np.all(values >= 0) and np.all(np.isfinite(values)) and np.all(values.any(axis=1)))
 
 
+class Fault(NamedTuple):
+    """Why a row is no distribution."""
+
+    source: str
+    row: int
+    column: str | None
+    value: float | None
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"{self.source}, row {self.row}"
+        if self.column is not None:
+            place += f", column {self.column}"
+        return f"{place}: {self.reason}"
+
+
+def faults(
+    values: NDArray[np.floating[Any]],
+    source: str,
+    start: int = 0,
+    columns: Sequence[str] | None = None,
+) -> list[Fault]:
+    """Return, for each row that is no distribution, the first reason.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, m)
+        Rows of a file.
+    source : str
+        The file.
+    start : int
+        The index of the first of these rows in the file.
+    columns : sequence of str, length m, optional
+        The headings of the columns.
+
+    Returns
+    -------
+    list of Fault
+        In the order of the rows; empty if all is well.
+
+    Examples
+    --------
+    >>> print(*faults(np.array([[1.0, 2.0], [3.0, -4.0]]), "f.npy", start=10))
+    f.npy, row 11, column 1: negative value -4.0; a distribution has no negative values
+    """
+    if are_distributions(values):
+        return []
+    valid = np.isfinite(values) & (values >= 0)
+    found = []
+    for i in np.flatnonzero(~(valid.all(axis=1) & values.any(axis=1))).tolist():
+        if valid[i].all():
+            found.append(Fault(source, start + i, None, None, ZERO_ROW))
+            continue
+        j = int(np.argmin(valid[i]))
+        value = float(values[i, j])
+        column = str(j) if columns is None else repr(columns[j])
+        found.append(Fault(source, start + i, column, value, fault(value, str(value)) or ZERO_ROW))
+    return found
+
+
 def require_distributions(rows: LabelledRows) -> None:
     """Raise `FileError` for the first row that is no distribution, by its index.
 
@@ -100,13 +166,5 @@ def require_distributions(rows: LabelledRows) -> None:
     FileError
         Naming file, row, column and value; rows and columns count from 0.
     """
-    if are_distributions(rows.values):
-        return
-    valid = np.isfinite(rows.values) & (rows.values >= 0)
-    i = int(np.argmin(valid.all(axis=1) & rows.values.any(axis=1)))
-    if valid[i].all():
-        raise FileError(f"{rows.source}, row {i}: {ZERO_ROW}")
-    j = int(np.argmin(valid[i]))
-    value = float(rows.values[i, j])
-    column = j if rows.columns is None else repr(rows.columns[j])
-    raise FileError(f"{rows.source}, row {i}, column {column}: {fault(value, str(value))}")
+    for first in faults(rows.values, rows.source, columns=rows.columns):
+        raise FileError(str(first))

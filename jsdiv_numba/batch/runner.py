@@ -1,0 +1,58 @@
+"""Who computes the tiles: threads of this process, or whatever else can call a function."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Executor(Protocol):
+    """What computes tiles.
+
+    A task holds everything that its tile needs, so it may be pickled and sent
+    elsewhere, as long as the files have the same paths there.
+    """
+
+    def results(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """Yield ``function(task)`` of every task, in any order.
+
+        Tasks are taken when there is room for them, so that neither they nor their
+        results pile up. The first exception ends the work and is raised.
+        """
+
+
+class Threads:
+    """Threads of this process, a tile each, while the caller stores what is done.
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def results(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """Yield ``function(task)`` of every task as soon as it is there."""
+        remaining = iter(tasks)
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="jsdiv_tile")
+        pending: set[Future[Any]] = set()
+
+        def submit(count: int) -> None:
+            pending.update(pool.submit(function, task) for task in islice(remaining, count))
+
+        try:
+            submit(self.workers + 1)
+            while pending:
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                future = done.pop()
+                pending.remove(future)
+                submit(1)
+                yield future.result()
+                del future, done
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,272 @@
+"""Where the values of tiles go, in any order, until the output is whole."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.journal import sync_folder
+from jsdiv_numba.batch.tasks import Result
+from jsdiv_numba.batch.tiles import Grid
+from jsdiv_numba.batch.writers import write_arrow
+
+_ROW_GROUP_BYTES = 1 << 26
+
+
+class Sink(Protocol):
+    """What takes the results of tiles."""
+
+    def store(self, result: Result) -> None:
+        """Write the values of a tile, which may have been written before."""
+
+    def sync(self) -> None:
+        """Make safe what was stored."""
+
+    def finish(self) -> None:
+        """Make the output whole and safe, all tiles having been stored."""
+
+    def close(self) -> None:
+        """Let go of open files."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing into a line that names the output.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileError(f"{path}: cannot be written: {reason}") from error
+
+
+class NpySink:
+    """An ``.npy`` file of its final size, each tile at its place.
+
+    It is written, not mapped: a full disk is an error of a write, but the end of a
+    process that writes to mapped memory.
+
+    Parameters
+    ----------
+    part : Path
+        The file.
+    shape : tuple of int
+        Of the whole.
+    dtype : dtype
+        float32 or float64.
+    mirrored : bool
+        Whether each tile is written below the diagonal too.
+    fresh : bool
+        Whether the file is made, or there.
+    """
+
+    def __init__(
+        self,
+        part: Path,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        *,
+        mirrored: bool,
+        fresh: bool,
+    ) -> None:
+        self.part, self.shape, self.mirrored = part, shape, mirrored
+        self.itemsize = dtype.itemsize
+        if fresh:
+            np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=shape)
+        elif not part.exists():
+            raise FileError(f"{part}: is missing; delete {part.parent} to begin anew")
+        self.offset: int = np.load(part, mmap_mode="r").offset
+        self.file: BinaryIO = part.open("r+b", buffering=0)
+        if fresh and hasattr(os, "posix_fallocate"):
+            # A disk that is too small is found out now, not after hours.
+            os.posix_fallocate(self.file.fileno(), 0, part.stat().st_size)
+
+    def store(self, result: Result) -> None:
+        """Write a tile at its place, and mirrored."""
+        tile, values = result.tile, result.values
+        if values.ndim == 1:
+            self._write(tile.i_start, values)
+            return
+        self._write_matrix(tile.i_start, tile.j_start, values)
+        if self.mirrored and not tile.on_diagonal:
+            self._write_matrix(tile.j_start, tile.i_start, np.ascontiguousarray(values.T))
+
+    def _write_matrix(self, i_start: int, j_start: int, values: NDArray[Any]) -> None:
+        width = self.shape[1]
+        if values.shape[1] == width:
+            self._write(i_start * width, values)
+            return
+        for i, row in enumerate(values, i_start):
+            self._write(i * width + j_start, row)
+
+    def _write(self, position: int, values: NDArray[Any]) -> None:
+        view = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+        self.file.seek(self.offset + position * self.itemsize)
+        while view:
+            view = view[self.file.write(view) :]
+
+    def sync(self) -> None:
+        """Make safe what was stored."""
+        os.fsync(self.file.fileno())
+
+    def finish(self) -> None:
+        """Make safe all that was stored."""
+        self.sync()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+class ZarrSink:
+    """A Zarr array of one chunk a tile.
+
+    Parameters
+    ----------
+    part : Path
+        The array's folder.
+    shape : tuple of int
+        Of the whole.
+    dtype : dtype
+        float32 or float64.
+    chunks : tuple of int
+        The shape of a tile that is not cut by the edge.
+    mirrored : bool
+        Whether each tile is written below the diagonal too.
+    fresh : bool
+        Whether the array is made, or there.
+    """
+
+    def __init__(
+        self,
+        part: Path,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        *,
+        chunks: tuple[int, ...],
+        mirrored: bool,
+        fresh: bool,
+    ) -> None:
+        import zarr
+
+        self.part, self.mirrored = part, mirrored
+        if fresh:
+            chunks = tuple(min(pair) for pair in zip(chunks, shape, strict=True))
+            zarr.create_array(
+                part, shape=shape, dtype=dtype, chunks=chunks, fill_value=np.nan, overwrite=True
+            )
+        self.array: Any = zarr.open_array(part, mode="r+")
+        self.written: list[Path] = []
+
+    def store(self, result: Result) -> None:
+        """Write a tile's chunk, and the mirrored one."""
+        tile, values = result.tile, result.values
+        if values.ndim == 1:
+            self._write((tile.i_start,), values)
+            return
+        self._write((tile.i_start, tile.j_start), values)
+        if self.mirrored and not tile.on_diagonal:
+            self._write((tile.j_start, tile.i_start), values.T)
+
+    def _write(self, start: tuple[int, ...], values: NDArray[Any]) -> None:
+        region = tuple(slice(i, i + n) for i, n in zip(start, values.shape, strict=True))
+        self.array[region] = values
+        chunk = tuple(i // n for i, n in zip(start, self.array.chunks, strict=True))
+        self.written.append(self.part / self.array.metadata.encode_chunk_key(chunk))
+
+    def sync(self) -> None:
+        """Make safe the chunks that were stored."""
+        paths, self.written = self.written, []
+        _sync_files(paths)
+
+    def finish(self) -> None:
+        """Make safe all chunks and folders."""
+        _sync_files([path for path in self.part.rglob("*") if path.is_file()])
+        for folder in (self.part, *(path for path in self.part.rglob("*") if path.is_dir())):
+            sync_folder(folder)
+
+    def close(self) -> None:
+        """There is nothing open."""
+
+
+class TableSink:
+    """A table of text or Parquet, from a part for each band of rows.
+
+    Parameters
+    ----------
+    part : Path
+        The file into which the parts are joined.
+    grid : Grid
+        The bands.
+    table : callable
+        Makes an Arrow table of a result.
+    """
+
+    def __init__(self, part: Path, grid: Grid, table: Callable[[Result], Any]) -> None:
+        self.part, self.grid, self.table = part, grid, table
+        self.folder = part.with_name("bands")
+        self.suffix = part.suffix.lower()
+        self.folder.mkdir(exist_ok=True)
+        self.written: list[Path] = []
+
+    def _of(self, index: int) -> Path:
+        return self.folder / f"{index:08}{self.suffix}"
+
+    def store(self, result: Result) -> None:
+        """Write a band's part; only the first has a header."""
+        path = self._of(result.tile.number)
+        with path.open("wb") as file:
+            write_arrow(file, self.suffix, self.table(result), header=result.tile.number == 0)
+        self.written.append(path)
+
+    def sync(self) -> None:
+        """Make safe the parts that were stored."""
+        paths, self.written = self.written, []
+        _sync_files(paths)
+        sync_folder(self.folder)
+
+    def finish(self) -> None:
+        """Join the parts in their order."""
+        paths = [self._of(index) for index in range(len(self.grid))]
+        with self.part.open("wb") as file:
+            if self.suffix == ".parquet":
+                _join_parquet(paths, file)
+            else:
+                for path in paths:
+                    with path.open("rb") as part:
+                        shutil.copyfileobj(part, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def close(self) -> None:
+        """There is nothing open."""
+
+
+def _join_parquet(paths: list[Path], file: BinaryIO) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    waiting: list[Any] = []
+    with parquet.ParquetWriter(file, parquet.read_schema(paths[0])) as writer:
+        for k, path in enumerate(paths):
+            waiting.append(parquet.read_table(path))
+            if k + 1 == len(paths) or sum(t.nbytes for t in waiting) >= _ROW_GROUP_BYTES:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting = []
+
+
+def _sync_files(paths: list[Path]) -> None:
+    for path in paths:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())

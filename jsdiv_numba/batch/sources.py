@@ -1,0 +1,427 @@
+"""Files whose rows are read when they are asked for, and what tells that a file has changed.
+
+A source holds a path and what its header says, never an open file: so it can be sent to
+another process, and every read sees whether the file is still the one that was opened.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsdiv_numba.batch.arrays import require_rows
+from jsdiv_numba.batch.errors import FileError
+
+Floats = NDArray[np.floating[Any]]
+Fingerprint = dict[str, Any]
+
+_SAMPLES, _SAMPLE_BYTES = 64, 1 << 16
+
+
+class Source(Protocol):
+    """Rows that need not fit in memory; what a tile reads from."""
+
+    source: str
+    shape: tuple[int, int]
+    columns: tuple[str, ...] | None
+    label_name: str
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What `rows` gives: float32 or float64."""
+
+    def rows(self, start: int, stop: int) -> Floats:
+        """Return rows start .. stop, shape (stop - start, width)."""
+
+    def labels(self, start: int, stop: int) -> Any:
+        """Return the names of rows start .. stop, as an Arrow array."""
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what changes when the rows do."""
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What all sources share.
+
+    Parameters
+    ----------
+    source : str
+        The file, as the user named it.
+    shape : (int, int)
+        Rows and columns.
+    stored : dtype
+        What the file holds.
+    columns : tuple of str, optional
+        The headings of the columns.
+    label_name : str
+        The heading of the labels.
+    """
+
+    source: str
+    shape: tuple[int, int]
+    stored: np.dtype[Any]
+    columns: tuple[str, ...] | None = None
+    label_name: str = "row"
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return self.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What `rows` gives: float32 where it holds what is stored, else float64."""
+        single = self.stored.kind == "f" and self.stored.itemsize <= 4
+        return np.dtype(np.float32 if single else np.float64)
+
+    def labels(self, start: int, stop: int) -> Any:
+        """Return the names of rows start .. stop, as an Arrow array."""
+        import pyarrow as pa
+
+        return pa.array([f"row {i}" for i in range(start, stop)], pa.string())
+
+
+@dataclass(frozen=True)
+class ArrayInMemory(_Described):
+    """A matrix that is in memory, or that NumPy maps.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, m)
+        The rows.
+    """
+
+    values: Any = None
+
+    def rows(self, start: int, stop: int) -> Floats:
+        """Return rows start .. stop."""
+        return np.asarray(self.values[start:stop], self.dtype)
+
+    def fingerprint(self) -> Fingerprint:
+        """Return shape, dtype and a digest of all values."""
+        digest = hashlib.blake2b(digest_size=16)
+        step = max(1, _SAMPLE_BYTES // max(self.width, 1))
+        for start in range(0, self.shape[0], step):
+            digest.update(np.ascontiguousarray(self.values[start : start + step]).data)
+        return {"shape": list(self.shape), "dtype": str(self.stored), "digest": digest.hexdigest()}
+
+
+@dataclass(frozen=True)
+class ArrayFile(_Described):
+    """The 2-D array of an ``.npy`` file, read piece by piece.
+
+    It is read, not mapped: a mapped file that is cut short ends the process without a
+    word, whereas a read comes back short.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    offset : int
+        Where its values begin.
+    columns_first : bool
+        Whether columns are contiguous (Fortran order), not rows.
+    state : (int, int)
+        Size and time of modification.
+    label_file : Path, optional
+        An Arrow file of the rows' names.
+    """
+
+    path: Path = Path()
+    offset: int = 0
+    columns_first: bool = False
+    state: tuple[int, int] = (0, 0)
+    label_file: Path | None = None
+
+    def rows(self, start: int, stop: int) -> Floats:
+        """Return rows start .. stop."""
+        count, (number, width) = stop - start, self.shape
+        size = self.stored.itemsize
+        with self._unchanged() as file:
+            if self.columns_first:
+                read = np.empty((width, count), self.stored)
+                for j in range(width):
+                    self._fill(file, self.offset + (j * number + start) * size, read[j])
+                read = read.T
+            else:
+                read = np.empty((count, width), self.stored)
+                self._fill(file, self.offset + start * width * size, read)
+            self._require_unchanged(file)
+        return read.astype(self.dtype, order="C", copy=False)
+
+    def labels(self, start: int, stop: int) -> Any:
+        """Return the names of rows start .. stop."""
+        if self.label_file is None:
+            return super().labels(start, stop)
+        import pyarrow as pa
+
+        with pa.memory_map(str(self.label_file)) as file:
+            column = pa.ipc.open_file(file).read_all().column(0)
+            return column.slice(start, stop - start).combine_chunks()
+
+    def fingerprint(self) -> Fingerprint:
+        """Return the file's size, its time of modification, and a digest of its bytes."""
+        return file_fingerprint(self.path, self.source)
+
+    def _unchanged(self) -> Any:
+        try:
+            file = self.path.open("rb", buffering=0)
+        except OSError as error:
+            raise FileError(f"{self.source}: {error.strerror or error}") from error
+        try:
+            self._require_unchanged(file)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _require_unchanged(self, file: Any) -> None:
+        status = os.fstat(file.fileno())
+        size, modified = self.state
+        if status.st_size != size:
+            raise FileError(
+                f"{self.source}: changed while it was read: its size was {size} bytes "
+                f"and is {status.st_size}"
+            )
+        if status.st_mtime_ns != modified:
+            raise FileError(f"{self.source}: changed while it was read")
+
+    def _fill(self, file: Any, position: int, array: NDArray[Any]) -> None:
+        view = array.reshape(-1).view(np.uint8).data
+        file.seek(position)
+        while view:
+            try:
+                count = file.readinto(view)
+            except OSError as error:
+                raise FileError(f"{self.source}: {error.strerror or error}") from error
+            if not count:
+                self._require_unchanged(file)
+                raise FileError(f"{self.source}: ends too early, at byte {file.tell()}")
+            view = view[count:]
+
+
+@dataclass(frozen=True)
+class ZarrArray(_Described):
+    """A 2-D Zarr array in a folder.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path = Path()
+
+    def rows(self, start: int, stop: int) -> Floats:
+        """Return rows start .. stop; every chunk that they touch is read whole."""
+        import zarr
+
+        try:
+            values = zarr.open_array(self.path, mode="r")[start:stop]
+        # A damaged chunk is whatever its codec says of it.
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            raise FileError(f"{self.source}, rows {start} to {stop - 1}: {error}") from error
+        return np.ascontiguousarray(values, self.dtype)
+
+    def fingerprint(self) -> Fingerprint:
+        """Return a digest of the names, sizes and times of its files."""
+        return folder_fingerprint(self.path)
+
+
+def open_array(values: Any, source: str) -> ArrayInMemory:
+    """Return an array in memory as a source.
+
+    Parameters
+    ----------
+    values : array_like, shape (n, m)
+        One row a distribution.
+    source : str
+        What messages call it.
+
+    Returns
+    -------
+    ArrayInMemory
+
+    Raises
+    ------
+    FileError
+        If it is no matrix of real numbers, or empty.
+    """
+    array = np.asanyarray(values)
+    shape = require_rows(array.shape, array.dtype, source)
+    return ArrayInMemory(source, shape, array.dtype, values=array)
+
+
+def open_npy(path: Path, source: str) -> ArrayFile:
+    """Return the 2-D array of an ``.npy`` file as a source; only its header is read.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    source : str
+        The file as the user named it.
+
+    Returns
+    -------
+    ArrayFile
+
+    Raises
+    ------
+    FileError
+    """
+    try:
+        status = path.stat()
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise FileError(f"{source}: {error.strerror or error}") from error
+    except (ValueError, EOFError) as error:
+        raise FileError(f"{source}: damaged, cut short, or not a NumPy file") from error
+    if not isinstance(mapped, np.memmap):
+        raise FileError(f"{source}: an .npz file under another name; call it .npz")
+    shape = require_rows(mapped.shape, mapped.dtype, source)
+    columns_first = not mapped.flags.c_contiguous
+    state = status.st_size, status.st_mtime_ns
+    return ArrayFile(
+        source,
+        shape,
+        mapped.dtype,
+        path=path.absolute(),
+        offset=mapped.offset,
+        columns_first=columns_first,
+        state=state,
+    )
+
+
+def called(
+    file: ArrayFile,
+    source: str,
+    columns: tuple[str, ...] | None,
+    label_name: str,
+    label_file: Path | None,
+) -> ArrayFile:
+    """Return the rows of a file under the name, and with the labels, of the file they came from.
+
+    Parameters
+    ----------
+    file : ArrayFile
+        A copy of the rows.
+    source : str
+        Where they came from.
+    columns : tuple of str, optional
+        The headings of the columns.
+    label_name : str
+        The heading of the labels.
+    label_file : Path, optional
+        An Arrow file of the labels.
+
+    Returns
+    -------
+    ArrayFile
+    """
+    return replace(
+        file, source=source, columns=columns, label_name=label_name, label_file=label_file
+    )
+
+
+def open_zarr(path: Path, source: str) -> ZarrArray:
+    """Return a Zarr array as a source; only its metadata is read.
+
+    Parameters
+    ----------
+    path : Path
+        The array's folder.
+    source : str
+        The folder as the user named it.
+
+    Returns
+    -------
+    ZarrArray
+
+    Raises
+    ------
+    FileError
+    """
+    import zarr
+
+    try:
+        array = zarr.open_array(path, mode="r")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise FileError(f"{source}: not a readable Zarr array ({first_line})") from error
+    dtype = np.dtype(array.dtype)
+    shape = require_rows(array.shape, dtype, source)
+    return ZarrArray(source, shape, dtype, path=path.absolute())
+
+
+def file_fingerprint(path: Path, source: str) -> Fingerprint:
+    """Return a file's size, its time of modification, and a digest of 64 samples or of all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    source : str
+        The file as the user named it.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    FileError
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            for position in _samples(status.st_size):
+                file.seek(position)
+                digest.update(file.read(_SAMPLE_BYTES))
+    except OSError as error:
+        raise FileError(f"{source}: {error.strerror or error}") from error
+    return {
+        "size": status.st_size,
+        "modified": status.st_mtime_ns,
+        "digest": digest.hexdigest(),
+    }
+
+
+def _samples(size: int) -> Iterator[int]:
+    if size <= _SAMPLES * _SAMPLE_BYTES:
+        yield from range(0, size, _SAMPLE_BYTES)
+        return
+    for k in range(_SAMPLES):
+        yield k * (size - _SAMPLE_BYTES) // (_SAMPLES - 1)
+
+
+def folder_fingerprint(path: Path) -> Fingerprint:
+    """Return the number of files in a folder and a digest of their names, sizes and times.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    dict
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    for file in files:
+        status = file.stat()
+        entry = f"{file.relative_to(path)}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        digest.update(entry.encode("utf-8", "surrogateescape"))
+    return {"files": len(files), "digest": digest.hexdigest()}

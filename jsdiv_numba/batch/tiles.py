@@ -1,0 +1,143 @@
+"""How a comparison is cut: tiles of pairs, bands of rows, and the memory that each takes."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MEMORY = 500_000_000
+"""The budget in bytes where none is given."""
+
+_SHARE = 0.75
+_LARGEST_SIDE = 4096
+_LARGEST_WORK = 1 << 33
+_LARGEST_BAND = 1 << 20
+
+
+class Tile(NamedTuple):
+    """Rows i_start .. i_stop of one file, and j_start .. j_stop of the other."""
+
+    number: int
+    i_start: int
+    i_stop: int
+    j_start: int
+    j_stop: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows of each."""
+        return self.i_stop - self.i_start, self.j_stop - self.j_start
+
+    @property
+    def on_diagonal(self) -> bool:
+        """Whether both ranges are the same."""
+        return (self.i_start, self.i_stop) == (self.j_start, self.j_stop)
+
+
+class Grid(NamedTuple):
+    """All tiles of a comparison, band by band.
+
+    Parameters
+    ----------
+    rows, columns : int
+        How many rows the first file has, and how many the second.
+    height, width : int
+        The shape of a tile that is not cut by the edge.
+    upper : bool
+        Whether tiles below the diagonal are left out; then tiles are square.
+
+    Examples
+    --------
+    >>> [tile.shape for tile in Grid(5, 5, 3, 3, upper=True).tiles()]
+    [(3, 3), (3, 2), (2, 2)]
+    """
+
+    rows: int
+    columns: int
+    height: int
+    width: int
+    upper: bool = False
+
+    def tiles(self) -> Iterator[Tile]:
+        """Yield the tiles in their order."""
+        number = 0
+        for i in range(0, self.rows, self.height):
+            for j in range(i if self.upper else 0, self.columns, self.width):
+                i_stop, j_stop = min(i + self.height, self.rows), min(j + self.width, self.columns)
+                yield Tile(number, i, i_stop, j, j_stop)
+                number += 1
+
+    def __len__(self) -> int:
+        high, wide = -(-self.rows // self.height), -(-self.columns // self.width)
+        return high * (high + 1) // 2 if self.upper else high * wide
+
+
+def share(memory: int, workers: int) -> float:
+    """Return the bytes that one tile may take: `workers` are computed, one waits, one is written.
+
+    Parameters
+    ----------
+    memory : int
+        The budget in bytes.
+    workers : int
+        Threads, each with a tile of its own.
+
+    Returns
+    -------
+    float
+    """
+    return _SHARE * memory / (workers + 2)
+
+
+def square_side(length: int, itemsize: int, budget: float) -> int:
+    """Return the side of the largest square tile within a budget of bytes.
+
+    Both blocks of rows are held as read and as the kernel prepares them, and the
+    values twice, because mirroring copies them.
+
+    Parameters
+    ----------
+    length : int
+        Columns of the files.
+    itemsize : int
+        Bytes of a value.
+    budget : float
+        Bytes.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> square_side(1024, 8, 100e6)
+    1398
+    """
+    # 2·side² + 6·length·side = budget, in values.
+    half = 1.5 * length
+    side = int(math.sqrt(half * half + budget / itemsize / 2) - half)
+    quick = math.isqrt(_LARGEST_WORK // max(length, 1))
+    return max(1, min(side, quick, _LARGEST_SIDE))
+
+
+def band_height(row_bytes: float, budget: float) -> int:
+    """Return how many rows are compared at a time if each takes so many bytes.
+
+    Parameters
+    ----------
+    row_bytes : float
+        What a row and its results take.
+    budget : float
+        Bytes.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> band_height(8_000_000, 100e6)
+    12
+    """
+    return max(1, min(int(budget / row_bytes), _LARGEST_BAND))
