@@ -64,6 +64,7 @@ class Journal:
         self.folder = output.with_name(output.name + _SUFFIX)
         self.done: dict[int, list[Any]] = {}
         self.conditions: Conditions | None = None
+        self.plan: list[int] | None = None
         self._pending: list[str] = []
         self._last_sync = time.monotonic()
         self._file: BinaryIO | None = None
@@ -128,7 +129,9 @@ class Journal:
             raise FileError(f"{path}: damaged; delete {self.folder} to begin anew") from error
         if records:
             self.conditions = Conditions(**records[0])
-            self.done = {record["tile"]: record["faults"] for record in records[1:]}
+            tiles = [record for record in records[1:] if "tile" in record]
+            self.done = {record["tile"]: record["faults"] for record in tiles}
+            self.plan = next((record["plan"] for record in records[1:] if "plan" in record), None)
         self._whole_bytes = sum(len(line) + 1 for line in whole)
 
     def require_same(self, conditions: Conditions) -> None:
@@ -198,7 +201,20 @@ class Journal:
                     shutil.rmtree(entry)
                 elif entry.name != "lock":
                     entry.unlink()
-        self.conditions, self.done = None, {}
+        self.conditions, self.plan, self.done = None, None, {}
+
+    def settle(self, plan: list[int]) -> None:
+        """Write down how the work is cut, which another run has to keep to.
+
+        Parameters
+        ----------
+        plan : list of int
+            The sizes of a tile.
+        """
+        if self.plan is None:
+            self.plan = plan
+            self._pending.append(json.dumps({"plan": plan}))
+            self.commit()
 
     def note(self, tile: int, faults: list[Any]) -> None:
         """Remember a finished tile; it is written by `commit`, once its values are safe.
@@ -229,6 +245,12 @@ class Journal:
             os.fsync(self._file.fileno())
         self._last_sync = time.monotonic()
 
+    def abandon(self) -> None:
+        """Remove the folder if there is nothing in it to go on from."""
+        copies = [path for path in self.folder.glob("*.npy") if path != self.part]
+        if not self.done and not copies:
+            self._remove()
+
     @property
     def finished(self) -> Path:
         """A file that is there once the output is whole, but for its name."""
@@ -243,13 +265,16 @@ class Journal:
             if self.part.exists():
                 os.replace(self.part, self.output)
                 sync_folder(self.output.parent)
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-            # Not the lock before the rest: it keeps others out of a folder that is half gone.
-            self.clear()
-            (self.folder / "lock").unlink()
-            self.folder.rmdir()
+            self._remove()
+
+    def _remove(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        # The lock last: it keeps others out of a folder that is half gone.
+        self.clear()
+        (self.folder / "lock").unlink()
+        self.folder.rmdir()
 
     @contextmanager
     def _as_file_error(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The rows of a file: values, labels, and the rule that each row is a distribution."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,6 +44,33 @@ class LabelledRows:
     def width(self) -> int:
         """The number of columns."""
         return int(self.values.shape[1])
+
+
+class Stream(NamedTuple):
+    """The rows of a file, block by block, once.
+
+    Parameters
+    ----------
+    width : int
+        The number of columns.
+    dtype : dtype
+        float32 or float64.
+    columns : tuple of str, optional
+        The headings of the columns.
+    label_name : str
+        The heading of the labels.
+    labelled : bool
+        Whether the rows have names.
+    blocks : iterator of (ndarray, Arrow array of strings or None)
+        Values, shape (n, width), and labels.
+    """
+
+    width: int
+    dtype: np.dtype[Any]
+    columns: tuple[str, ...] | None
+    label_name: str
+    labelled: bool
+    blocks: Iterator[tuple[NDArray[np.floating[Any]], Any]]
 
 
 def default_labels(count: int) -> tuple[str, ...]:

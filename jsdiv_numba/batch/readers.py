@@ -48,7 +48,7 @@ def read_rows(source: str) -> LabelledRows:
     jsdiv_numba.batch.errors.FileError: counts.xls: unknown extension '.xls'; use .csv, .npy,
     .npz, .parquet, .tsv
     """
-    path, member = _split_member(source)
+    path, member = split_member(source)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise FileError(f"{source}: unknown extension {path.suffix!r}; use {', '.join(_READERS)}")
@@ -64,7 +64,18 @@ def read_rows(source: str) -> LabelledRows:
     return rows
 
 
-def _split_member(source: str) -> tuple[Path, str | None]:
+def split_member(source: str) -> tuple[Path, str | None]:
+    """Return the path of an input, and the array that it names of an ``.npz`` file.
+
+    Parameters
+    ----------
+    source : str
+        The file as the user named it.
+
+    Returns
+    -------
+    (Path, str or None)
+    """
     path = Path(source)
     if _MEMBER_MARK not in source or path.exists():
         return path, None

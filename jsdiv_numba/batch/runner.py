@@ -16,6 +16,10 @@ class Executor(Protocol):
     elsewhere, as long as the files have the same paths there.
     """
 
+    @property
+    def workers(self) -> int:
+        """How many tiles are computed at the same time, which share the memory."""
+
     def results(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
         """Yield ``function(task)`` of every task, in any order.
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,32 +21,6 @@ Floats = NDArray[np.floating[Any]]
 Fingerprint = dict[str, Any]
 
 _SAMPLES, _SAMPLE_BYTES = 64, 1 << 16
-
-
-class Source(Protocol):
-    """Rows that need not fit in memory; what a tile reads from."""
-
-    source: str
-    shape: tuple[int, int]
-    columns: tuple[str, ...] | None
-    label_name: str
-
-    @property
-    def width(self) -> int:
-        """The number of columns."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """What `rows` gives: float32 or float64."""
-
-    def rows(self, start: int, stop: int) -> Floats:
-        """Return rows start .. stop, shape (stop - start, width)."""
-
-    def labels(self, start: int, stop: int) -> Any:
-        """Return the names of rows start .. stop, as an Arrow array."""
-
-    def fingerprint(self) -> Fingerprint:
-        """Return what changes when the rows do."""
 
 
 @dataclass(frozen=True)
@@ -236,6 +210,10 @@ class ZarrArray(_Described):
     def fingerprint(self) -> Fingerprint:
         """Return a digest of the names, sizes and times of its files."""
         return folder_fingerprint(self.path)
+
+
+Source = ArrayInMemory | ArrayFile | ZarrArray
+"""Rows that need not fit in memory."""
 
 
 def open_array(values: Any, source: str) -> ArrayInMemory:

@@ -170,12 +170,15 @@ class BandTask(_Read):
         Keep only the pairs up to this value; of one file each pair once, i < j.
     reduce : {"mean", "min", "max"}, optional
         Keep one value a row; of one file, that of the other rows.
+    most_pairs : int, optional
+        How many pairs are kept at most.
     """
 
     step: int = 1
     symmetric: bool = False
     max_distance: float | None = None
     reduce: str | None = None
+    most_pairs: int | None = None
 
     def compute(self) -> Result:
         """Return what is kept of the band."""
@@ -218,6 +221,11 @@ class BandTask(_Read):
             values.append(matrix[rows, columns])
             pairs.append(np.stack([rows + start, columns + j], axis=1))
             found += wrong
+            if self.most_pairs is not None and sum(map(len, values)) > self.most_pairs:
+                raise FileError(
+                    f"{self.first.source}, rows {start} to {self.tile.i_stop - 1}: more than "
+                    f"{self.most_pairs:,} pairs are within {bound:g}; lower it, or give more memory"
+                )
         joined = np.concatenate(pairs)
         order = np.lexsort((joined[:, 1], joined[:, 0]))
         return np.concatenate(values)[order], joined[order], found

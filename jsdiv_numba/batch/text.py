@@ -1,11 +1,13 @@
 """CSV and TSV files as rows, with every error at its line."""
 
 import csv
+import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.labelled import (
     ZERO_ROW,
     LabelledRows,
+    Stream,
     are_distributions,
     default_labels,
     fault,
@@ -42,6 +45,10 @@ class _Layout:
         if not self.labelled:
             return "row"
         return "label" if self.header is None else self.header[0]
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        return None if self.header is None else self.header[self.labelled :]
 
     def column(self, j: int) -> str:
         return f"column {j + 1}" if self.header is None else f"column {self.header[j]!r}"
@@ -87,17 +94,63 @@ def read_text(path: Path, source: str, delimiter: str) -> LabelledRows:
 
     layout = _layout(path, source, delimiter)
     try:
-        columns = _parse(layout).columns
-    except pa.ArrowInvalid as error:
-        _raise_first_fault(layout)
-        first_line = str(error).partition("\n")[0]
-        raise FileError(f"{source}: {first_line}") from error
+        columns = _opened(layout).read_all().columns
+    except pa.ArrowException as error:
+        raise _described(error, layout) from error
     values = _matrix(columns[layout.labelled :])
     if not are_distributions(values):
         _raise_first_fault(layout)
     labels = tuple(columns[0].to_pylist()) if layout.labelled else default_labels(len(values))
-    names = None if layout.header is None else layout.header[layout.labelled :]
-    return LabelledRows(source, values, labels, layout.label_name, names)
+    return LabelledRows(source, values, labels, layout.label_name, layout.names)
+
+
+def stream_text(path: Path, source: str, delimiter: str, *, lenient: bool) -> Stream:
+    """Read a file as `read_text` does, block by block.
+
+    Parameters
+    ----------
+    path, source, delimiter
+        As in `read_text`.
+    lenient : bool
+        Whether rows of numbers may be no distributions; a missing value is then NaN.
+
+    Returns
+    -------
+    Stream
+
+    Raises
+    ------
+    FileError
+        Now or while the blocks are read.
+    """
+    layout = _layout(path, source, delimiter)
+    labelled = layout.labelled
+    width = layout.width - labelled
+    label_name = layout.label_name
+    blocks = _blocks(layout, lenient)
+    return Stream(width, np.dtype(np.float64), layout.names, label_name, labelled, blocks)
+
+
+def _blocks(layout: _Layout, lenient: bool) -> Iterator[tuple[NDArray[np.float64], Any]]:
+    import pyarrow as pa
+
+    count = 0
+    try:
+        for batch in _opened(layout):
+            values = _matrix(batch.columns[layout.labelled :])
+            if not lenient and not are_distributions(values):
+                _raise_first_fault(layout, count)
+            yield values, batch.column(0) if layout.labelled else None
+            count += len(values)
+    except pa.ArrowException as error:
+        raise _described(error, layout, count) from error
+
+
+def _described(error: Exception, layout: _Layout, count: int = 0) -> FileError:
+    """Raise what is wrong with the file's lines, or return what Arrow says of it."""
+    _raise_first_fault(layout, count)
+    first_line = str(error).partition("\n")[0]
+    return FileError(f"{layout.source}: {first_line}")
 
 
 def _layout(path: Path, source: str, delimiter: str) -> _Layout:
@@ -131,7 +184,7 @@ def _layout(path: Path, source: str, delimiter: str) -> _Layout:
 
 def _records(path: Path, source: str, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
     """Yield the first line, the last line, and the cells of each record."""
-    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+    with _open_text(path) as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         end = 0
         while True:
@@ -148,6 +201,11 @@ def _records(path: Path, source: str, delimiter: str) -> Iterator[tuple[int, int
             end = reader.line_num
             if cells:
                 yield line, end, cells
+
+
+def _open_text(path: Path) -> TextIO:
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    return opened(path, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape")
 
 
 def _is_header(first: Sequence[str]) -> bool:
@@ -181,8 +239,8 @@ def _missing_marks() -> frozenset[str]:
     return frozenset(ConvertOptions().null_values)
 
 
-def _parse(layout: _Layout) -> Any:
-    """Return the Arrow table below the header; its columns are called 0, 1, ..."""
+def _opened(layout: _Layout) -> Any:
+    """Return Arrow's reader of what is below the header; the columns are called 0, 1, ..."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -190,7 +248,7 @@ def _parse(layout: _Layout) -> Any:
     types = dict.fromkeys(names, pa.float64())
     if layout.labelled:
         types["0"] = pa.string()
-    return arrow_csv.read_csv(
+    return arrow_csv.open_csv(
         layout.path,
         read_options=arrow_csv.ReadOptions(
             column_names=names, skip_rows=layout.header_end, block_size=_BLOCK
@@ -203,15 +261,18 @@ def _parse(layout: _Layout) -> Any:
 def _matrix(columns: Sequence[Any]) -> NDArray[np.float64]:
     values = np.empty((len(columns[0]), len(columns)))
     for j, column in enumerate(columns):
-        values[:, j] = column.to_numpy()
+        values[:, j] = column.to_numpy(zero_copy_only=False)
     return values
 
 
-def _raise_first_fault(layout: _Layout) -> None:
-    """Go through the file again, slowly, and raise for the first thing that is wrong."""
-    for line, end, cells in _records(layout.path, layout.source, layout.delimiter):
-        if end <= layout.header_end:
-            continue
+def _raise_first_fault(layout: _Layout, skip: int = 0) -> None:
+    """Go through the file again, slowly, and raise for the first thing that is wrong.
+
+    The first `skip` rows are known to be right.
+    """
+    records = _records(layout.path, layout.source, layout.delimiter)
+    below = (record for record in records if record[1] > layout.header_end)
+    for line, _, cells in islice(below, skip, None):
         place = f"{layout.source}, line {line}"
         if len(cells) != layout.width:
             raise FileError(

@@ -11,6 +11,7 @@ _SHARE = 0.75
 _LARGEST_SIDE = 4096
 _LARGEST_WORK = 1 << 33
 _LARGEST_BAND = 1 << 20
+_QUICK_WORK = 1 << 28
 
 
 class Tile(NamedTuple):
@@ -141,3 +142,53 @@ def band_height(row_bytes: float, budget: float) -> int:
     12
     """
     return max(1, min(int(budget / row_bytes), _LARGEST_BAND))
+
+
+def thin_side(height: int, length: int, itemsize: int, budget: float) -> int:
+    """Return how many rows to compare with `height` others at a time, within a budget of bytes.
+
+    Parameters
+    ----------
+    height : int
+        The other rows.
+    length : int
+        Columns of the files.
+    itemsize : int
+        Bytes of a value.
+    budget : float
+        Bytes.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> thin_side(100, 1000, 8, 25e6)
+    1008
+    """
+    return max(1, min(int(budget / (itemsize * (3 * length + height))), _LARGEST_SIDE))
+
+
+def row_height(length: int, most: int = _LARGEST_BAND) -> int:
+    """Return how many rows of a number of elements take a fraction of a second or a few.
+
+    Parameters
+    ----------
+    length : int
+        Elements that have to be computed for a row.
+    most : int
+        How many rows at most.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> row_height(1024)
+    262144
+    """
+    return max(1, min(_QUICK_WORK // length, most))

@@ -1,0 +1,213 @@
+"""Work that is cut into tiles, carried out so that nothing finished is lost.
+
+Knows nothing of what is computed: a `Job` says what the work depends on and how it is cut, a
+`Plan` what computes a tile and where its values go.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.journal import Conditions, Journal, versions
+from jsdiv_numba.batch.labelled import Fault
+from jsdiv_numba.batch.progress import Progress, under_way
+from jsdiv_numba.batch.runner import Executor
+from jsdiv_numba.batch.sinks import Sink, writing
+from jsdiv_numba.batch.tasks import Task, compute_tile
+from jsdiv_numba.batch.tiles import Grid, Tile
+from jsdiv_numba.batch.writers import arrow_table, replacing, write_arrow
+
+
+class Plan(NamedTuple):
+    """How a job is done.
+
+    Parameters
+    ----------
+    grid : Grid
+        Its tiles.
+    sizes : list of int
+        What the grid was made from, kept for the run that goes on.
+    task : callable
+        Returns what computes a tile.
+    sink : callable
+        Returns where values go; told where, and whether that has to be made.
+    amount : callable
+        Returns how much there is to do for a tile, which is shown as progress.
+    noun : str
+        What is counted.
+    """
+
+    grid: Grid
+    sizes: list[int]
+    task: Callable[[Tile], Task]
+    sink: Callable[[Path, bool], Sink]
+    amount: Callable[[Tile], int]
+    noun: str
+
+
+class Job(Protocol):
+    """What is to be done."""
+
+    @property
+    def output(self) -> Path:
+        """The file or folder to be written."""
+
+    def inputs(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return each input's fingerprint, by its name."""
+
+    def arguments(self) -> Mapping[str, Any]:
+        """Return what else the values depend on, fit for JSON."""
+
+    def plan(self, folder: Path, sizes: list[int] | None) -> Plan:
+        """Open the inputs, with copies in `folder`, and cut the work, as an earlier run did."""
+
+
+class Summary(NamedTuple):
+    """What was done.
+
+    Parameters
+    ----------
+    output : Path
+        The file or folder that was written.
+    tiles : int
+        How many tiles there are.
+    resumed : int
+        How many of them an earlier run had finished.
+    bad_rows : int
+        How many rows were no distributions.
+    report : Path or None
+        The file that lists them.
+    """
+
+    output: Path
+    tiles: int
+    resumed: int
+    bad_rows: int
+    report: Path | None
+
+
+def carry_out(job: Job, *, resume: bool, executor: Executor, progress: Progress) -> Summary:
+    """Do a job, or what is left of it.
+
+    Parameters
+    ----------
+    job : Job
+        What is to be done.
+    resume : bool
+        Whether to go on with an unfinished run, if there is one.
+    executor : Executor
+        Who computes tiles.
+    progress : Progress
+        What is told how far it is.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    FileError
+        If something cannot be read or written, another run is at work, or the
+        unfinished run was made of other inputs or arguments.
+    """
+    output = Path(os.path.realpath(job.output))
+    journal = Journal(output)
+    with journal.held():
+        if resume and journal.finished.exists():
+            journal.place()
+            return Summary(job.output, 0, 0, 0, None)
+        _enter(journal, job, resume)
+        try:
+            return _work(journal, job, executor, progress)
+        except BaseException:
+            with contextlib.suppress(FileError):
+                journal.abandon()
+            raise
+
+
+def _enter(journal: Journal, job: Job, resume: bool) -> None:
+    journal.read()
+    if journal.done and not resume:
+        raise FileError(
+            f"{job.output}: an unfinished run has {len(journal.done):,} tiles; "
+            f"add --resume to go on, or delete {journal.folder}"
+        )
+    conditions = Conditions(job.inputs(), job.arguments(), versions())
+    if resume:
+        journal.require_same(conditions)
+    else:
+        journal.clear()
+    journal.begin(conditions)
+
+
+def _work(journal: Journal, job: Job, executor: Executor, progress: Progress) -> Summary:
+    fresh = journal.plan is None
+    plan = job.plan(journal.folder, journal.plan)
+    with writing(job.output):
+        sink = plan.sink(journal.part, fresh)
+    try:
+        # The sizes after the sink: an output that could not be made is made again.
+        journal.settle(plan.sizes)
+        resumed = len(journal.done)
+        _work_off(journal, plan, sink, executor, progress, job.output)
+        with writing(job.output):
+            sink.finish()
+    finally:
+        sink.close()
+    bad = [Fault(*fault) for found in journal.done.values() for fault in found]
+    report = _write_report(job.output, bad)
+    journal.place()
+    return Summary(job.output, len(plan.grid), resumed, len(bad), report)
+
+
+def _work_off(
+    journal: Journal, plan: Plan, sink: Sink, executor: Executor, progress: Progress, output: Path
+) -> None:
+    done = {tile.number for tile in plan.grid.tiles() if tile.number in journal.done}
+    total = sum(map(plan.amount, plan.grid.tiles()))
+    before = sum(plan.amount(tile) for tile in plan.grid.tiles() if tile.number in done)
+    tasks = (plan.task(tile) for tile in plan.grid.tiles() if tile.number not in done)
+
+    def save() -> None:
+        with writing(output):
+            sink.sync()
+        journal.commit()
+
+    with under_way(progress, total, before, plan.noun):
+        try:
+            for result in executor.results(compute_tile, tasks):
+                with writing(output):
+                    sink.store(result)
+                journal.note(result.tile.number, [list(fault) for fault in result.faults])
+                progress.advance(plan.amount(result.tile))
+                if journal.due:
+                    save()
+        except BaseException:
+            # Whatever it is that stopped the work, what is finished is kept if it can be.
+            with contextlib.suppress(FileError):
+                save()
+            raise
+        save()
+
+
+def _write_report(output: Path, bad: list[Fault]) -> Path | None:
+    import numpy as np
+
+    report = output.with_name(f"{output.name}.bad.csv")
+    if not bad:
+        report.unlink(missing_ok=True)
+        return None
+    bad = sorted(bad, key=lambda fault: (fault.source, fault.row))
+    texts = {
+        "file": [fault.source for fault in bad],
+        "row": [str(fault.row) for fault in bad],
+        "column": [fault.column or "" for fault in bad],
+        "reason": [fault.reason for fault in bad],
+    }
+    values = np.array([np.nan if f.value is None else f.value for f in bad])
+    with replacing(report) as file:
+        write_arrow(file, ".csv", arrow_table(values, labels=texts, headings=["value"]))
+    return report
