@@ -2,15 +2,17 @@
 
 import io
 import math
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from jsdiv_numba import __version__
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.quantity import METRICS, Quantity
 
-_EXTRA = {"click", "matplotlib", "pyarrow", "rich"}
+_EXTRA = {"click", "matplotlib", "pyarrow", "rich", "zarr"}
 _INSTALL = 'the command needs more packages: pip install "jsdiv_numba[cli]"'
 
 try:
@@ -18,6 +20,10 @@ try:
 except ModuleNotFoundError:
     sys.stderr.write(f"jsdiv: {_INSTALL}\n")
     raise SystemExit(2) from None
+
+
+_Command = Callable[..., Any]
+_Decorator = Callable[[_Command], _Command]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,11 +71,25 @@ def _finite(
     return value
 
 
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+def _bytes(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?B)?", value.strip().upper())
+    count = int(float(size[1]) * _UNITS.get(size[2] or "", 0)) if size else 0
+    if not count:
+        raise click.BadParameter(f"{value!r} is no size such as 500MB or 2GiB.")
+    return count
+
+
 _output = click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Write the values to a .npy, .csv, .tsv or .parquet file; all but .npy with labels.",
+    help="Write the values to a .npy, .zarr, .csv, .tsv or .parquet file; tables with labels.",
 )
 _base = click.option(
     "--base",
@@ -85,6 +105,46 @@ _metric = click.option(
     show_default=True,
     help="The distance, which is a metric, or the divergence, which is its square.",
 )
+_workers = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads to use. By default the CPUs that the process may use.",
+)
+_tile_options = (
+    click.option(
+        "--memory",
+        callback=_bytes,
+        metavar="SIZE",
+        help="Compare in tiles that fit in this much, for example 500MB.",
+    ),
+    click.option(
+        "--tile", type=click.IntRange(min=1), metavar="N", help="Rows of a tile, whatever it takes."
+    ),
+    click.option(
+        "--on-bad",
+        type=click.Choice(("error", "nan")),
+        default="error",
+        show_default=True,
+        help="Stop at a row that is no distribution, or write NaN and list it in a report.",
+    ),
+    click.option("--resume", is_flag=True, help="Go on with an unfinished run, if there is one."),
+)
+_speech_options = (
+    click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+    click.option("--log-json", is_flag=True, help="Show progress as lines of JSON on stderr."),
+)
+
+
+def _options(*options: _Decorator) -> _Decorator:
+    def add(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 _top = click.option(
     "-n",
     "--top",
@@ -112,9 +172,10 @@ Examples:
 def jsdiv(context: click.Context) -> None:
     """Jensen-Shannon distances between the rows of files.
 
-    A file is .npy, .npz (FILE.npz:NAME for one of several arrays), .csv, .tsv or
-    .parquet. Each row is a distribution up to its sum: counts will do. A first column
-    of text labels the rows.
+    A file is .npy, .npz (FILE.npz:NAME for one of several arrays), .csv, .tsv (both
+    also .gz) or .parquet; a folder of Parquet files or a Zarr array will do as well.
+    Each row is a distribution up to its sum: counts will do. A first column of text
+    labels the rows.
 
     In .csv and .tsv the first line is a header unless its values are numbers. A first
     column of numbers is data, unless the header leaves its name empty.
@@ -130,7 +191,9 @@ Examples:
   jsdiv pairwise letters.csv
   jsdiv pairwise letters.csv --plot letters.png -o letters-distances.csv
   jsdiv pairwise queries.npy corpus.npy -o distances.npy --base 2 --top 10
-  jsdiv pairwise models.npz:topics --metric js_divergence""",
+  jsdiv pairwise models.npz:topics --metric js_divergence
+  jsdiv pairwise large.npy -o distances.npy --memory 2GB --resume
+  jsdiv pairwise large.npy -o close.parquet --max-distance 0.1""",
 )
 @click.argument("file", type=click.Path())
 @click.argument("file2", type=click.Path(), required=False)
@@ -143,11 +206,18 @@ Examples:
     help="Draw a heat map ordered by clustering, with dendrogram, to a .png, .svg or .pdf file.",
 )
 @click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads to use. By default the CPUs that the process may use.",
+    "--max-distance",
+    type=click.FloatRange(min=0),
+    metavar="NUMBER",
+    help="Write only the pairs up to this value, to a .parquet file of indices.",
 )
+@click.option(
+    "--reduce",
+    type=click.Choice(("mean", "min", "max")),
+    help="Write one value a row: of its values to all (other) rows.",
+)
+@_workers
+@_options(*_tile_options, *_speech_options)
 @_top
 def pairwise(
     *,
@@ -159,16 +229,30 @@ def pairwise(
     plot: Path | None,
     workers: int | None,
     top: int,
+    quiet: bool,
+    log_json: bool,
+    **tiles: Any,
 ) -> None:
     """Compare every row of FILE with every other, or with every row of FILE2.
 
     Prints the closest and the farthest pairs. Rows are divided by their sums, for the
     distance and for the divergence alike.
+
+    What does not fit in memory is compared in tiles and written to OUTPUT. A run that
+    was stopped goes on with --resume.
     """
     from jsdiv_numba.batch import jobs
 
     jobs.pairwise(
-        file, file2, Quantity(metric, base), output=output, plot=plot, workers=workers, top=top
+        file,
+        file2,
+        Quantity(metric, base),
+        output=output,
+        plot=plot,
+        workers=workers,
+        top=top,
+        tiles=jobs.TileOptions(**tiles),
+        speech=jobs.Speech(quiet, log_json),
     )
 
 
@@ -184,8 +268,22 @@ Examples:
 @_output
 @_base
 @_metric
+@_workers
+@_options(*_tile_options, *_speech_options)
 @_top
-def rows(*, p: str, q: str, output: Path | None, base: float | None, metric: str, top: int) -> None:
+def rows(
+    *,
+    p: str,
+    q: str,
+    output: Path | None,
+    base: float | None,
+    metric: str,
+    workers: int | None,
+    top: int,
+    quiet: bool,
+    log_json: bool,
+    **tiles: Any,
+) -> None:
     """Compare each row of P with the row of Q that stands in the same place.
 
     Prints the closest and the farthest rows. Rows are divided by their sums, for the
@@ -193,7 +291,16 @@ def rows(*, p: str, q: str, output: Path | None, base: float | None, metric: str
     """
     from jsdiv_numba.batch import jobs
 
-    jobs.rows(p, q, Quantity(metric, base), output=output, top=top)
+    jobs.rows(
+        p,
+        q,
+        Quantity(metric, base),
+        output=output,
+        workers=workers,
+        top=top,
+        tiles=jobs.TileOptions(**tiles),
+        speech=jobs.Speech(quiet, log_json),
+    )
 
 
 @jsdiv.command(

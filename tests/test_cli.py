@@ -129,7 +129,10 @@ FAULTS = {
     "missing file": (["pairwise", "no.csv"], "no.csv: No such file or directory"),
     "unknown extension": (
         ["pairwise", "f.xls"],
-        "f.xls: unknown extension '.xls'; use .csv, .npy, .npz, .parquet, .tsv",
+        (
+            "f.xls: unknown extension '.xls'; use .csv, .csv.gz, .npy, .npz, .parquet, .tsv, "
+            ".tsv.gz, .zarr"
+        ),
     ),
     "fault in the first file": (
         ["pairwise", "bad.csv"],
@@ -159,7 +162,7 @@ FAULTS = {
     ),
     "unknown extension of the output": (
         ["rows", "f.csv", "f.csv", "-o", "d.xls"],
-        "d.xls: unknown extension '.xls'; use .npy, .csv, .tsv, .parquet",
+        "d.xls: unknown extension '.xls'; use .npy, .csv, .tsv, .parquet, .zarr",
     ),
     "unknown extension of the picture": (
         ["pairwise", "f.csv", "--plot", "d.gif"],

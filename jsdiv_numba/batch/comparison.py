@@ -92,7 +92,12 @@ def compare_pairs(
     return Pairwise(first, second, quantity, _matrix(first, second, quantity, workers))
 
 
-def compare_rows(first: LabelledRows, second: LabelledRows, quantity: Quantity) -> RowByRow:
+def compare_rows(
+    first: LabelledRows,
+    second: LabelledRows,
+    quantity: Quantity,
+    workers: int | None = None,
+) -> RowByRow:
     """Compare each row of `first` with the row of the same index in `second`.
 
     Parameters
@@ -101,6 +106,8 @@ def compare_rows(first: LabelledRows, second: LabelledRows, quantity: Quantity) 
         As many rows over the same columns.
     quantity : Quantity
         What to compute.
+    workers : int, optional
+        Threads to use; by default the CPUs that this process may use.
 
     Returns
     -------
@@ -119,7 +126,9 @@ def compare_rows(first: LabelledRows, second: LabelledRows, quantity: Quantity) 
             f"{second.source}: number of rows is {len(second)}, but {first.source} has "
             f'{len(first)}; "jsdiv pairwise" compares every row with every row'
         )
-    distance = np.asarray(jensenshannon(first.values, second.values, quantity.base, axis=1))
+    distance = np.asarray(
+        jensenshannon(first.values, second.values, quantity.base, axis=1, workers=workers)
+    )
     # Squaring costs two roundings; dividing the rows by their sums first would cost the
     # accuracy of rows that are nearly equal.
     values = distance if quantity.is_distance else distance * distance

@@ -189,6 +189,7 @@ def _work_off(
             # Whatever it is that stopped the work, what is finished is kept if it can be.
             with contextlib.suppress(FileError):
                 save()
+            progress.say("stopped", tiles=len(journal.done), of=len(plan.grid))
             raise
         save()
 

@@ -1,19 +1,86 @@
 """The work of each subcommand, from the files it reads to those it writes."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from jsdiv_numba.batch import report
 from jsdiv_numba.batch.comparison import compare_pairs, compare_rows
+from jsdiv_numba.batch.engine import Summary
+from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.explanation import explain as explain_rows
+from jsdiv_numba.batch.inputs import as_input
+from jsdiv_numba.batch.progress import chosen
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.readers import read_rows
+from jsdiv_numba.batch.readers import READ_SUFFIXES, read_rows
+from jsdiv_numba.batch.tiles import MEMORY
 from jsdiv_numba.batch.writers import (
-    MATRIX_SUFFIXES,
+    OUTPUT_SUFFIXES,
     PICTURE_SUFFIXES,
     check_destination,
     check_headings,
     write_table,
 )
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """The options that ask for work in tiles, as the command has them.
+
+    Parameters
+    ----------
+    memory : int, optional
+        Bytes to use at most.
+    tile : int, optional
+        Rows of a tile.
+    on_bad : {"error", "nan"}
+        What to do with a row that is no distribution.
+    resume : bool
+        Whether to go on with an unfinished run.
+    max_distance : float, optional
+        The bound on the pairs that are kept.
+    reduce : {"mean", "min", "max"}, optional
+        Whether one value a row is kept.
+    """
+
+    memory: int | None = None
+    tile: int | None = None
+    on_bad: str = "error"
+    resume: bool = False
+    max_distance: float | None = None
+    reduce: str | None = None
+
+    @property
+    def given(self) -> list[str]:
+        """What was asked for, as the user writes it."""
+        changed = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
+        return [f"--{name.replace('_', '-')}" for name in changed]
+
+
+@dataclass(frozen=True)
+class Speech:
+    """How much the command says.
+
+    Parameters
+    ----------
+    quiet : bool
+        Nothing on the way.
+    log_json : bool
+        JSON lines on stderr.
+    """
+
+    quiet: bool = False
+    log_json: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing for human eyes is wanted on stderr."""
+        return self.quiet or self.log_json
+
+
+_TALKATIVE = Speech()
+_IN_MEMORY = TileOptions()
 
 
 def pairwise(
@@ -25,19 +92,32 @@ def pairwise(
     plot: Path | None,
     workers: int | None,
     top: int,
+    tiles: TileOptions = _IN_MEMORY,
+    speech: Speech = _TALKATIVE,
 ) -> None:
     """Do what ``jsdiv pairwise`` does; the arguments are the command's."""
     sources = [file] if file2 is None else [file, file2]
-    if output:
-        check_destination(output, MATRIX_SUFFIXES, sources)
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, sources)
-    first = read_rows(file)
-    second = first if file2 is None else read_rows(file2)
+    cut = _needs_tiles(sources, output, tiles)
+    if plot and cut:
+        raise FileError(f"{plot}: a picture shows what is compared in memory, without {cut}")
+    if output and not cut:
+        check_destination(output, OUTPUT_SUFFIXES, sources)
+    if not cut:
+        first = read_rows(file)
+        second = first if file2 is None else read_rows(file2)
+        values = len(first) * len(second) * first.values.itemsize
+    if output and (cut or (not plot and values > MEMORY)):
+        from jsdiv_numba.batch import large
+
+        arguments = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
+        _in_tiles(large.pairwise, sources, quantity, output, workers, tiles, speech, **arguments)
+        return
     if output:
         check_headings(output, [first.label_name, *second.labels])
     console = report.standard_output()
-    with report.progress(f"{len(first):,} × {len(second):,} rows"):
+    with report.progress(f"{len(first):,} × {len(second):,} rows", quiet=speech.silent):
         result = compare_pairs(first, second, quantity, workers)
     if output:
         labels = {first.label_name: first.labels}
@@ -50,11 +130,27 @@ def pairwise(
     report.print_written(console, [output, plot])
 
 
-def rows(p: str, q: str, quantity: Quantity, *, output: Path | None, top: int) -> None:
+def rows(
+    p: str,
+    q: str,
+    quantity: Quantity,
+    *,
+    output: Path | None,
+    top: int,
+    workers: int | None = None,
+    tiles: TileOptions = _IN_MEMORY,
+    speech: Speech = _TALKATIVE,
+) -> None:
     """Do what ``jsdiv rows`` does; the arguments are the command's."""
+    cut = _needs_tiles([p, q], output, tiles)
+    if output and cut:
+        from jsdiv_numba.batch import large
+
+        _in_tiles(large.rows, [p, q], quantity, output, workers, tiles, speech)
+        return
     if output:
-        check_destination(output, MATRIX_SUFFIXES, [p, q])
-    result = compare_rows(read_rows(p), read_rows(q), quantity)
+        check_destination(output, OUTPUT_SUFFIXES, [p, q])
+    result = compare_rows(read_rows(p), read_rows(q), quantity, workers)
     if output:
         labels = {"p": result.first.labels, "q": result.second.labels}
         write_table(output, result.values, labels=labels, headings=[quantity.metric])
@@ -77,3 +173,45 @@ def explain(
     console = report.standard_output()
     report.print_explanation(console, explanation)
     report.print_written(console, [plot])
+
+
+def _needs_tiles(sources: Sequence[str], output: Path | None, tiles: TileOptions) -> str | None:
+    """Return what asks for work in tiles: an option, a kind of file, or sheer size."""
+    inputs = [as_input(source, "") for source in sources]
+    foreign = [file.source for file in inputs if file.kind not in READ_SUFFIXES]
+    if output is None:
+        for reason in [*tiles.given, *foreign]:
+            raise FileError(f"{reason}: needs a file for the values; name one with -o")
+        return None
+    zarr = [str(output)] if output.suffix.lower() == ".zarr" else []
+    size = sum(file.path.stat().st_size for file in inputs if not file.path.is_dir())
+    large = [f"{size:,} bytes of input"] if size > MEMORY // 2 else []
+    return next(iter([*tiles.given, *foreign, *zarr, *large]), None)
+
+
+def _in_tiles(
+    compare: Callable[..., Summary],
+    sources: Sequence[str],
+    quantity: Quantity,
+    output: Path,
+    workers: int | None,
+    tiles: TileOptions,
+    speech: Speech,
+    **more: Any,
+) -> None:
+    summary = compare(
+        *sources,
+        out=output,
+        metric=quantity.metric,
+        base=quantity.base,
+        tile=tiles.tile,
+        workers=workers,
+        progress=chosen(quiet=speech.quiet, as_json=speech.log_json),
+        resume=tiles.resume,
+        memory=tiles.memory or MEMORY,
+        on_bad=tiles.on_bad,
+        **more,
+    )
+    console = report.standard_output()
+    report.print_summary(console, summary)
+    report.print_written(console, [summary.output, summary.report])

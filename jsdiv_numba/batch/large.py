@@ -31,9 +31,13 @@ from jsdiv_numba.batch.tiles import (
     square_side,
     thin_side,
 )
-from jsdiv_numba.batch.writers import arrow_table, check_destination, check_headings
+from jsdiv_numba.batch.writers import (
+    OUTPUT_SUFFIXES,
+    arrow_table,
+    check_destination,
+    check_headings,
+)
 
-OUTPUT_SUFFIXES = (".npy", ".zarr", ".parquet", ".csv", ".tsv")
 ON_BAD = ("error", "nan")
 _ARRAYS = (".npy", ".zarr")
 # A value as Arrow holds it, and as text of 20 characters in two buffers.

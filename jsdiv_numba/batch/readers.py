@@ -16,6 +16,7 @@ _READERS: dict[str, Callable[[Path, str], LabelledRows]] = {
     ".parquet": read_parquet,
     ".tsv": read_tsv,
 }
+READ_SUFFIXES = tuple(_READERS)
 _MEMBER_MARK = ".npz:"
 
 

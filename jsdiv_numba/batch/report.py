@@ -1,7 +1,7 @@
 """What the command prints: the rows that are closest and farthest."""
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jsdiv_numba.batch.comparison import Pairwise, RowByRow
+from jsdiv_numba.batch.engine import Summary
 from jsdiv_numba.batch.explanation import Explanation
 from jsdiv_numba.batch.extremes import Pair, closest, farthest
 from jsdiv_numba.batch.labelled import LabelledRows
@@ -171,6 +172,26 @@ def print_written(console: Console, paths: Iterable[Path | None]) -> None:
         console.print(Text(f"Wrote {path}"))
 
 
-def progress(message: str) -> AbstractContextManager[object]:
-    """Return a context in which a terminal shows that work is going on."""
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print what was done in tiles.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    summary : Summary
+        What was done.
+    """
+    line = f"Compared in {counted(summary.tiles, 'tile')}"
+    if summary.resumed:
+        line += f", {summary.resumed:,} of them by an earlier run"
+    if summary.bad_rows:
+        line += f"; {counted(summary.bad_rows, 'row')} of no distribution gave NaN"
+    console.print(Text(line))
+
+
+def progress(message: str, *, quiet: bool = False) -> AbstractContextManager[object]:
+    """Return a context in which a terminal shows that work is going on, unless it is `quiet`."""
+    if quiet:
+        return nullcontext()
     return Console(stderr=True).status(Text(f"Comparing {message}"))

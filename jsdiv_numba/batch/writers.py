@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from jsdiv_numba.batch.errors import FileError
 
 MATRIX_SUFFIXES = (".npy", ".csv", ".tsv", ".parquet")
+OUTPUT_SUFFIXES = (*MATRIX_SUFFIXES, ".zarr")
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
