@@ -6,6 +6,7 @@ Knows nothing of what is computed: a `Job` says what the work depends on and how
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -172,9 +173,11 @@ def _work_off(
     tasks = (plan.task(tile) for tile in plan.grid.tiles() if tile.number not in done)
 
     def save() -> None:
+        begun = time.monotonic()
         with writing(output):
             sink.sync()
         journal.commit()
+        journal.synced(begun)
 
     with under_way(progress, total, before, plan.noun):
         try:

@@ -199,19 +199,23 @@ def _in_tiles(
     speech: Speech,
     **more: Any,
 ) -> None:
-    summary = compare(
-        *sources,
-        out=output,
-        metric=quantity.metric,
-        base=quantity.base,
-        tile=tiles.tile,
-        workers=workers,
-        progress=chosen(quiet=speech.quiet, as_json=speech.log_json),
-        resume=tiles.resume,
-        memory=tiles.memory or MEMORY,
-        on_bad=tiles.on_bad,
-        **more,
-    )
+    try:
+        summary = compare(
+            *sources,
+            out=output,
+            metric=quantity.metric,
+            base=quantity.base,
+            tile=tiles.tile,
+            workers=workers,
+            progress=chosen(quiet=speech.quiet, as_json=speech.log_json),
+            resume=tiles.resume,
+            memory=tiles.memory or MEMORY,
+            on_bad=tiles.on_bad,
+            **more,
+        )
+    except KeyboardInterrupt:
+        report.print_stopped(output)
+        raise
     console = report.standard_output()
     report.print_summary(console, summary)
     report.print_written(console, [summary.output, summary.report])

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 from jsdiv_numba import __version__
 from jsdiv_numba.batch.errors import FileError
 
-_SECONDS_BETWEEN_SYNCS = 3.0
+_LEAST_INTERVAL, _INTERVALS_PER_SYNC = 0.1, 20
 _SUFFIX = ".partial"
 _ORDER = {"journal.jsonl": 0, "whole": 2}
 
@@ -66,7 +66,7 @@ class Journal:
         self.conditions: Conditions | None = None
         self.plan: list[int] | None = None
         self._pending: list[str] = []
-        self._last_sync = time.monotonic()
+        self._next_sync = time.monotonic() + _LEAST_INTERVAL
         self._file: BinaryIO | None = None
 
     @property
@@ -232,7 +232,18 @@ class Journal:
     @property
     def due(self) -> bool:
         """Whether what is finished should be made safe by now."""
-        return bool(self._pending) and (time.monotonic() - self._last_sync > _SECONDS_BETWEEN_SYNCS)
+        return bool(self._pending) and time.monotonic() > self._next_sync
+
+    def synced(self, begun: float) -> None:
+        """Put off the next time, so that a slow disk takes a twentieth of the time at most.
+
+        Parameters
+        ----------
+        begun : float
+            When making safe began, by the monotonic clock.
+        """
+        now = time.monotonic()
+        self._next_sync = now + max(_LEAST_INTERVAL, _INTERVALS_PER_SYNC * (now - begun))
 
     def commit(self) -> None:
         """Write and sync what was noted; the values of those tiles have to be synced before."""
@@ -243,7 +254,6 @@ class Journal:
             self._file.write("".join(f"{line}\n" for line in lines).encode())
             self._file.flush()
             os.fsync(self._file.fileno())
-        self._last_sync = time.monotonic()
 
     def abandon(self) -> None:
         """Remove the folder if there is nothing in it to go on from."""

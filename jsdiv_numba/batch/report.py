@@ -190,6 +190,18 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(Text(line))
 
 
+def print_stopped(output: Path) -> None:
+    """Print, on stderr, how to go on with a run that was stopped.
+
+    Parameters
+    ----------
+    output : Path
+        What it was writing.
+    """
+    line = f"jsdiv: {output}: stopped; the same command with --resume goes on"
+    Console(stderr=True, soft_wrap=True).print(Text(line))
+
+
 def progress(message: str, *, quiet: bool = False) -> AbstractContextManager[object]:
     """Return a context in which a terminal shows that work is going on, unless it is `quiet`."""
     if quiet:

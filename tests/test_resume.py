@@ -1,0 +1,355 @@
+"""Nothing lost: runs that are killed, interrupted, out of space, or fed what has changed."""
+
+import json
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jsdiv_numba import batch
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.journal import Journal
+from jsdiv_numba.distance import cdist
+from tests import batch_files
+from tests.batch_files import contents, run, start
+from tests.batch_worker import compare
+
+KILLS = 30
+X = batch_files.rows(40)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A file whose pairs take a second or two."""
+    path = tmp_path_factory.mktemp("large") / "x.npy"
+    np.save(path, batch_files.rows(6000, 256).astype(np.float32))
+    return path
+
+
+class StoppedError(Exception):
+    """What stops a run in this process."""
+
+
+class StopAfter:
+    """Threads that compute so many tiles and no more."""
+
+    workers = 1
+
+    def __init__(self, count, error=StoppedError):
+        self.count, self.error = count, error
+
+    def results(self, function, tasks):
+        for number, task in enumerate(tasks):
+            if number == self.count:
+                raise self.error
+            yield function(task)
+
+
+def stop_after(count, source, out, error=StoppedError, **arguments):
+    with pytest.raises(error):
+        batch.pairwise(source, out=out, tile=8, executor=StopAfter(count, error), **arguments)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that begin with everything compiled, and so may be killed at any moment."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.batch_worker"])
+    return context
+
+
+@pytest.mark.parametrize("suffix", ["npy", "zarr"])
+def test_thirty_kills_at_random_moments(processes, tmp_path, suffix):
+    np.save(tmp_path / "x.npy", batch_files.rows(1500, 256).astype(np.float32))
+    whole, out = tmp_path / f"whole.{suffix}", tmp_path / f"d.{suffix}"
+
+    def begin(target):
+        process = processes.Process(target=compare, args=(tmp_path / "x.npy", target))
+        process.start()
+        return process
+
+    begin(tmp_path / f"first.{suffix}").join()
+    begun = time.monotonic()
+    begin(whole).join()
+    seconds = time.monotonic() - begun
+    expected, chance, kills = contents(whole), random.Random(0), 0
+    while kills < KILLS or not out.exists():
+        if out.exists():
+            assert contents(out) == expected
+            shutil.rmtree(out) if out.is_dir() else out.unlink()
+        process = begin(out)
+        process.join(chance.uniform(0, 0.6 * seconds) if kills < KILLS else None)
+        kills += process.is_alive()
+        process.kill()
+        process.join()
+    assert contents(out) == expected
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_stopped_run_goes_on_from_its_last_tile(tmp_path):
+    for suffix in ("npy", "zarr", "parquet", "csv"):
+        out, whole = tmp_path / f"d.{suffix}", tmp_path / f"whole.{suffix}"
+        batch.pairwise(X, out=whole, tile=8)
+        tiles = batch.pairwise(X, out=tmp_path / f"w.{suffix}", tile=8).tiles
+        stop_after(3, X, out)
+        assert not out.exists()
+        with pytest.raises(FileError, match=r"an unfinished run has 3 tiles; add --resume to go"):
+            batch.pairwise(X, out=out, tile=8)
+        assert batch.pairwise(X, out=out, tile=8, resume=True)[:3] == (out, tiles, 3)
+        assert contents(out) == contents(whole)
+
+
+def test_a_copy_of_text_is_kept_and_used_again(tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_bytes(batch_files.text(X))
+    out = tmp_path / "d.npy"
+    stop_after(0, tmp_path / "x.csv", out)
+    monkeypatch.setattr("jsdiv_numba.batch.inputs._write", lambda *_: pytest.fail("again"))
+    assert batch.pairwise(tmp_path / "x.csv", out=out, tile=8, resume=True).resumed == 0
+    np.testing.assert_array_equal(np.load(out), cdist(X, X))
+
+
+def test_bad_rows_of_tiles_before_are_listed_after(tmp_path):
+    bad = X.copy()
+    bad[2], bad[39] = 0, np.nan
+    out = tmp_path / "d.npy"
+    stop_after(2, bad, out, on_bad="nan")
+    summary = batch.pairwise(bad, out=out, tile=8, on_bad="nan", resume=True)
+    assert (summary.resumed, summary.bad_rows) == (2, 2)
+
+
+CHANGES = {
+    "metric": ({"metric": "js_divergence"}, "metric was jensenshannon and is js_divergence"),
+    "base": ({"base": 2}, "base was None and is 2"),
+    "reduce": ({"reduce": "min"}, "reduce was None and is min"),
+    "on_bad": ({"on_bad": "nan"}, "on_bad was error and is nan"),
+    "tile": ({"tile": 9}, "tile was 8 and is 9"),
+}
+
+
+@pytest.mark.parametrize(("changed", "message"), CHANGES.values(), ids=CHANGES)
+def test_other_arguments_do_not_resume(tmp_path, changed, message):
+    out = tmp_path / "d.npy"
+    stop_after(3, X, out)
+    with pytest.raises(FileError) as error:
+        batch.pairwise(X, out=out, resume=True, **{"tile": 8, **changed})
+    message = message.replace("None", "absent")
+    assert f"{out}: cannot resume: {message}; delete " in str(error.value)
+
+
+def test_workers_and_memory_may_change(tmp_path):
+    out = tmp_path / "d.npy"
+    with pytest.raises(StoppedError):
+        batch.pairwise(X, out=out, memory=6000, executor=StopAfter(3))
+    summary = batch.pairwise(X, out=out, workers=2, resume=True)
+    assert summary.resumed == 3
+    assert summary.tiles > 3
+    np.testing.assert_array_equal(np.load(out), cdist(X, X))
+
+
+def test_changed_input_does_not_resume(tmp_path):
+    source, out = tmp_path / "x.npy", tmp_path / "d.npy"
+    np.save(source, X)
+    stop_after(3, source, out)
+    changed = X.copy()
+    changed[20, 0] += 1
+    np.save(source, changed)
+    with pytest.raises(FileError, match=rf"cannot resume: {source}'s modified was .*'s digest was"):
+        batch.pairwise(source, out=out, tile=8, resume=True)
+    np.save(source, changed[:30])
+    with pytest.raises(FileError, match=rf"{source}'s size was \d+ and is \d+"):
+        batch.pairwise(source, out=out, tile=8, resume=True)
+
+
+@pytest.mark.parametrize("package", ["jsdiv_numba", "numba"])
+def test_another_version_does_not_resume(tmp_path, package, monkeypatch):
+    out = tmp_path / "d.npy"
+    stop_after(3, X, out)
+    monkeypatch.setattr("jsdiv_numba.batch.journal.__version__", "9.9")
+    monkeypatch.setattr("jsdiv_numba.batch.journal.version", lambda _: "9.9")
+    with pytest.raises(FileError, match=rf"the version of {package} was .* and is 9\.9"):
+        batch.pairwise(X, out=out, tile=8, resume=True)
+    assert version("numba") != "9.9"
+
+
+def test_the_second_of_two_runs_refuses(large, tmp_path):
+    out = tmp_path / "d.npy"
+    first = start("pairwise", large, "--tile", 100, "--quiet", "-o", out)
+    journal = tmp_path / "d.npy.partial" / "journal.jsonl"
+    while not journal.exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    code, stderr = run("pairwise", large, "--tile", 100, "-o", out, "--resume")
+    assert code == 2
+    assert stderr == (
+        f"jsdiv: {out}: another run is writing it; wait for it, or write to another file\n"
+    )
+    assert first.communicate()[1] == ""
+    assert first.returncode == 0
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    out = tmp_path / "d.npy"
+    stop_after(2, X, out)
+    with Journal(out).held(), pytest.raises(FileError, match="another run is writing it"):
+        batch.pairwise(X, out=out, tile=8, resume=True)
+    assert batch.pairwise(X, out=out, tile=8, resume=True).resumed == 2
+
+
+def _hear_ctrl_c():
+    # A shell has the programs that it runs in the background ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_ctrl_c_is_a_clean_stop(large, tmp_path):
+    out = tmp_path / "d.npy"
+    arguments = ["pairwise", large, "--tile", 200, "-o", out]
+    process = start(*arguments, preexec_fn=_hear_ctrl_c)
+    part = tmp_path / "d.npy.partial" / "output.npy"
+    while not part.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.3)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert time.monotonic() - begun < 10
+    assert stderr.strip().splitlines()[-1].startswith(f"jsdiv: {out}: stopped; ")
+    assert "--resume" in stderr
+    assert not out.exists()
+    code, stderr = run(*arguments, "--resume", "--quiet")
+    assert (code, stderr) == (0, "")
+    matrix = np.load(out)
+    rows = np.load(large)
+    np.testing.assert_array_equal(matrix[:300], cdist(rows[:300], rows))
+    np.testing.assert_array_equal(matrix, matrix.T)
+
+
+def test_input_cut_short_on_the_way_is_an_error_and_no_signal(tmp_path):
+    source, out = tmp_path / "x.npy", tmp_path / "d.npy"
+    np.save(source, X)
+
+    class CutShort(StopAfter):
+        def results(self, function, tasks):
+            for number, task in enumerate(tasks):
+                if number == self.count:
+                    os.truncate(source, 200)
+                yield function(task)
+
+    with pytest.raises(FileError, match=r"x\.npy: changed while it was read: its size was \d+ byt"):
+        batch.pairwise(source, out=out, tile=8, executor=CutShort(3))
+    with pytest.raises(FileError, match=r"x\.npy's size was \d+ and is 200"):
+        batch.pairwise(source, out=out, tile=8, resume=True)
+
+
+def test_a_journal_that_was_being_written_is_read_up_to_there(tmp_path):
+    out = tmp_path / "d.npy"
+    stop_after(4, X, out)
+    journal = tmp_path / "d.npy.partial" / "journal.jsonl"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-4])
+    assert batch.pairwise(X, out=out, tile=8, resume=True).resumed == 3
+    np.testing.assert_array_equal(np.load(out), cdist(X, X))
+    stop_after(4, X, out)
+    journal.write_bytes(b"{nonsense}\n" + whole)
+    with pytest.raises(FileError, match=r"journal\.jsonl: damaged; delete .* to begin anew"):
+        batch.pairwise(X, out=out, tile=8, resume=True)
+
+
+@pytest.mark.parametrize("step", ["before", "after"])
+def test_a_run_killed_while_the_output_gets_its_name(tmp_path, monkeypatch, step):
+    out = tmp_path / "d.npy"
+    replace = os.replace
+
+    def killed(source, target):
+        if step == "after":
+            replace(source, target)
+        raise StoppedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jsdiv_numba.batch.journal.os.replace", killed)
+        stop_without(X, out)
+    assert out.exists() is (step == "after")
+    batch.pairwise(X, out=out, tile=8, resume=True)
+    np.testing.assert_array_equal(np.load(out), cdist(X, X))
+    assert [path.name for path in tmp_path.iterdir()] == ["d.npy"]
+
+
+def stop_without(source, out):
+    with pytest.raises(StoppedError):
+        batch.pairwise(source, out=out, tile=8)
+
+
+def _limit_file_size():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "parquet"])
+def test_a_file_that_may_not_grow(large, tmp_path, suffix):
+    out = tmp_path / f"d.{suffix}"
+    code, stderr = run("pairwise", large, "-o", out, "-q", preexec_fn=_limit_file_size)
+    assert code == 2
+    assert stderr == f"jsdiv: {out}: cannot be written: File too large\n"
+    assert not out.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    if sys.platform != "linux" or os.geteuid() or subprocess.run(command, check=False).returncode:
+        pytest.skip("mounting a file system takes Linux and its root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "zarr", "parquet", "csv"])
+def test_a_full_disk_is_an_error_and_room_lets_it_go_on(small_disk, tmp_path, suffix):
+    rows = batch_files.rows(500)
+    np.save(tmp_path / "x.npy", rows)
+    out, whole = small_disk / f"d.{suffix}", tmp_path / f"whole.{suffix}"
+    arguments = ["pairwise", tmp_path / "x.npy", "--tile", 100, "-q", "--resume", "-o"]
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(2_500_000))
+    code, stderr = run(*arguments, out)
+    assert code == 2
+    assert stderr == f"jsdiv: {out}: cannot be written: No space left on device\n"
+    assert not out.exists()
+    ballast.unlink()
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    assert run(*arguments, out) == (0, "")
+    assert run(*arguments, whole) == (0, "")
+    assert contents(out) == contents(whole)
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(0o500)
+    if os.access(folder, os.W_OK):
+        folder = Path("/proc")
+    with pytest.raises(FileError, match=rf"{folder}/d\.npy: cannot be written: "):
+        batch.pairwise(X, out=folder / "d.npy")
+
+
+def test_json_lines_tell_machines_what_happens(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    files = ["pairwise", tmp_path / "x.npy", "-o", tmp_path / "d.npy"]
+    code, stderr = run(*files, "--log-json", "--tile", 9)
+    assert code == 0
+    events = [json.loads(line) for line in stderr.splitlines()]
+    assert [event["event"] for event in events] == ["start", "stop"]
+    assert events[-1]["done"] == events[-1]["total"] == X.shape[0] ** 2
