@@ -38,6 +38,7 @@ def every_function(P, Q, **options):
         "cdist": js.cdist(P[:200], Q[:300], **options),
         "cdist of a matrix with itself": js.cdist(P[:200], P[:200], "js_divergence", **options),
         "pdist": js.pdist(Q[:250], **options),
+        "kneighbors": np.stack(js.kneighbors(P[:200], Q[:300], **options)),
     }
 
 
@@ -60,6 +61,9 @@ def every_name(P, Q):
     answers["contributions"] = js.contributions(P[0], Q[0]).values
     scheme = js.LossScheme([js.LossApply(js.JSDivergenceLoss(), (0, 1))])
     answers["LossScheme"], answers["LossApply"] = scheme(P, Q)[0], next(iter(scheme))(P, Q)
+    answers["kneighbors_graph"] = js.kneighbors_graph(P[:50], Q[:60]).toarray()
+    answers["radius_neighbors"] = np.concatenate(js.radius_neighbors(P[:50], Q[:60], 0.3)[0])
+    answers["radius_neighbors_graph"] = js.radius_neighbors_graph(P[:50], Q[:60], 0.3).toarray()
     answers["selfwmean"], answers["wmean"] = js.selfwmean(P), js.wmean(P, Q)
     with js.set_workers(3):
         return answers | every_function(P, Q)

@@ -191,7 +191,9 @@ class ZarrSink:
         _sync_files(paths)
 
     def finish(self) -> None:
-        """Make safe all chunks and folders."""
+        """Make safe all chunks and folders, without what a killed run was writing."""
+        for path in self.part.rglob("*.partial"):
+            path.unlink()
         _sync_files([path for path in self.part.rglob("*") if path.is_file()])
         for folder in (self.part, *(path for path in self.part.rglob("*") if path.is_dir())):
             sync_folder(folder)
