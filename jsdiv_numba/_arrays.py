@@ -1,7 +1,7 @@
 """The one place for dtypes, broadcasting, axes, checks and their errors."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import index
 from typing import Any
 
@@ -29,7 +29,7 @@ def as_real(name: str, values: object) -> FloatArray:
 
 def _as_array(name: str, values: object) -> FloatArray:
     for marker, advice in _FOREIGN.items():
-        if hasattr(values, marker):
+        if _has(values, marker):
             raise TypeError(f"{name} is a {type(values).__name__}; {advice}")
     if isinstance(values, np.ma.MaskedArray):
         if np.ma.is_masked(values):
@@ -44,8 +44,16 @@ def _as_array(name: str, values: object) -> FloatArray:
         raise ValueError(f"{name} is not an array: {error}") from None
 
 
+def _has(values: object, marker: str) -> bool:
+    found = getattr(values, marker, None)
+    # xarray's objects all have this method, which returns None where they hold NumPy arrays.
+    return found is not None and (marker != "__dask_graph__" or found() is not None)
+
+
 _FOREIGN = {
-    "__dask_graph__": "use the function of the same name on its blocks (`dask.array.map_blocks`)",
+    "__dask_graph__": (
+        "use the function of the same name in `jsdiv_numba.dask`, or `.compute()` it first"
+    ),
     "__cuda_array_interface__": "it is on a GPU; use the same function of jsdiv_numba.cuda",
     "toarray": "make it dense with `.toarray()`",
 }
@@ -167,22 +175,33 @@ def result_array(
     return out
 
 
-def check_probabilities(**arrays: FloatArray) -> None:
+def entry(name: str, where: tuple[int, ...]) -> str:
+    """Return what an error calls an entry of an array."""
+    return f"{name}[{', '.join(map(str, where))}]" if where else name
+
+
+Naming = Callable[[str, tuple[int, ...]], str]
+"""As `entry`: where an array is part of another, an error gives the place in that one."""
+
+
+def check_probabilities(naming: Naming = entry, /, **arrays: FloatArray) -> None:
     """Raise if any array has a negative or infinite entry."""
     for name, array in arrays.items():
         invalid = (array < 0) | np.isinf(array)
-        _raise_first(name, array, invalid, "probabilities must be finite and not negative")
+        rule = "probabilities must be finite and not negative"
+        _raise_first(naming, name, array, invalid, rule)
 
 
-def check_logits(**arrays: FloatArray) -> None:
+def check_logits(naming: Naming = entry, /, **arrays: FloatArray) -> None:
     """Raise if any array has an entry +inf."""
     for name, array in arrays.items():
         invalid = np.isposinf(array)
-        _raise_first(name, array, invalid, "logits may be -inf, a probability of 0, but not +inf")
+        rule = "logits may be -inf, a probability of 0, but not +inf"
+        _raise_first(naming, name, array, invalid, rule)
 
 
-def _raise_first(name: str, array: FloatArray, invalid: Any, rule: str) -> None:
+def _raise_first(naming: Naming, name: str, array: FloatArray, invalid: Any, rule: str) -> None:
     if invalid.any():
         where = np.unravel_index(int(invalid.argmax()), array.shape)
-        place = f"[{', '.join(str(int(i)) for i in where)}]" if array.ndim else ""
-        raise ValueError(f"{name}{place} is {array[where]}; {rule}")
+        place = naming(name, tuple(int(i) for i in where))
+        raise ValueError(f"{place} is {array[where]}; {rule}")

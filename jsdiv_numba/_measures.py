@@ -233,7 +233,7 @@ def _totals(task: Task, target: FloatArray, companion: _blocks.Companion | None)
     measure = task.measure
     run = _blocks.run_pieces if measure.in_pieces else _blocks.run
     if measure.columns is not None:
-        axis = _columns_axis(rows)
+        axis = columns_axis(rows)
         if axis is not None:
             columns = tuple(np.moveaxis(operand, axis, -1) for operand in rows)
             ufunc, target = task.ufunc(measure.columns), np.moveaxis(target, axis, -1)
@@ -243,7 +243,7 @@ def _totals(task: Task, target: FloatArray, companion: _blocks.Companion | None)
     return run(task.ufunc(measure.total), rows, target, 1, task.workers, task.finish, companion)
 
 
-def _columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
+def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
     """Return the outer axis that memory follows, if it does not follow the rows."""
     if any(operand.strides[-1] == operand.itemsize for operand in rows):
         return None

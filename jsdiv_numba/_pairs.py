@@ -52,9 +52,22 @@ class Block(NamedTuple):
 def as_rows(name: str, values: Any) -> FloatArray:
     """Return an input as a matrix of real numbers."""
     matrix = _arrays.as_real(name, values)
-    if matrix.ndim != 2:
-        raise ValueError(f"{name} has shape {matrix.shape}; it must be 2-d, one row a distribution")
+    check_matrix(name, matrix.shape)
     return matrix
+
+
+def check_matrix(name: str, shape: tuple[int, ...]) -> None:
+    """Raise if an input of this shape has no rows."""
+    if len(shape) != 2:
+        raise ValueError(f"{name} has shape {shape}; it must be 2-d, one row a distribution")
+
+
+def check_columns(shape_a: tuple[int, ...], shape_b: tuple[int, ...]) -> None:
+    """Raise if the rows of matrices of these shapes cannot be compared."""
+    if shape_a[1] != shape_b[1]:
+        raise ValueError(
+            f"XA of shape {shape_a} and XB of shape {shape_b} have different numbers of columns"
+        )
 
 
 class Comparison:

@@ -159,12 +159,9 @@ def cdist(
            [0.557923, 0.557923, 0.      ]])
     """
     XA, XB = _pairs.as_rows("XA", XA), _pairs.as_rows("XB", XB)
-    if XA.shape[1] != XB.shape[1]:
-        raise ValueError(
-            f"XA of shape {XA.shape} and XB of shape {XB.shape} have different numbers of columns"
-        )
+    _pairs.check_columns(XA.shape, XB.shape)
     root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
-    kind = _precision(dtype, XA, XB)
+    kind = precision(dtype, XA, XB)
     result = _arrays.result_array(out, (len(XA), len(XB)), kind)
     XA, XB = _apart(XA, out), _apart(XB, out)
     comparison = _pairs.Comparison(
@@ -239,7 +236,7 @@ def pdist(
     """
     X = _pairs.as_rows("X", X)
     root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
-    kind = _precision(dtype, X)
+    kind = precision(dtype, X)
     number = len(X)
     result = _arrays.result_array(out, (number * (number - 1) // 2,), kind)
     X = _apart(X, out)
@@ -251,13 +248,14 @@ def pdist(
 
 
 def takes_root(metric: str) -> bool:
-    """Return whether a metric is a root of the divergence."""
+    """Return whether a metric is the distance, not the divergence."""
     if metric not in METRICS:
         raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(map(repr, METRICS))}")
     return metric == "jensenshannon"
 
 
-def _precision(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any]:
+def precision(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any]:
+    """Return the dtype to compute in: `dtype`, or the one that the arrays ask for."""
     if dtype is None:
         return _arrays.result_dtype(*arrays)
     for kind in (np.dtype(np.float32), np.dtype(np.float64)):

@@ -147,6 +147,20 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_cuda.pairs",
     },
     "cuda": {"_arrays", "_cuda.comparison", "_cuda.gradients", "_cuda.launch"},
+    "_dask": set(),
+    "_dask.chunks": {"_arrays", "_dask", "_pairs"},
+    "_dask.blocks": {"_arrays", "_dask", "_measures", "divergence"},
+    "_dask.rows": {
+        *("_arrays", "_blocks", "_dask", "_dask.blocks", "_dask.chunks"),
+        *("_measures", "_threads", "divergence"),
+    },
+    "_dask.pairs": {
+        *("_arrays", "_dask", "_dask.blocks", "_dask.chunks", "_threads", "distance"),
+    },
+    "dask": {
+        *("_arrays", "_dask", "_dask.chunks", "_dask.pairs", "_dask.rows"),
+        *("distance", "divergence"),
+    },
     # The command.
     "batch": {"batch.large"},
     "batch.errors": set(),
@@ -260,6 +274,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 HEAVY_AT_TOP: dict[str, set[str]] = {
     "_cuda.target": {"numba"},
+    "dask": {"dask"},
+    "_dask.chunks": {"dask"},
+    "_dask.pairs": {"dask"},
+    "_dask.rows": {"dask"},
     "_kernels.compile": {"llvmlite", "numba"},
     "_kernels.neighbors": {"numba"},
     "_kernels.pairs": {"numba"},

@@ -66,7 +66,9 @@ def test_what_is_not_real_is_a_type_error(divergence, values, message):
 
 
 FOREIGN = {
-    "__dask_graph__": "use the function of the same name on its blocks (`dask.array.map_blocks`)",
+    "__dask_graph__": (
+        "use the function of the same name in `jsdiv_numba.dask`, or `.compute()` it first"
+    ),
     "__cuda_array_interface__": "it is on a GPU; use the same function of jsdiv_numba.cuda",
 }
 
@@ -74,8 +76,20 @@ FOREIGN = {
 @BOTH
 @pytest.mark.parametrize(("marker", "advice"), FOREIGN.items())
 def test_arrays_of_other_libraries_are_not_copied_unasked(divergence, marker, advice):
-    foreign = type("Foreign", (), {marker: {}})()
+    foreign = type("Foreign", (), {marker: lambda self: {}})()
     assert message_of(TypeError, divergence, foreign, [1.0]) == f"P is a Foreign; {advice}"
+
+
+@BOTH
+def test_arrays_of_other_libraries_that_hold_numpy_arrays_are_arrays(divergence):
+    class Holder:
+        def __dask_graph__(self):
+            return None
+
+        def __array__(self, dtype=None, copy=None):
+            return ROWS
+
+    np.testing.assert_array_equal(divergence(Holder(), ROWS), divergence(ROWS, ROWS))
 
 
 @BOTH

@@ -4,10 +4,12 @@ import ast
 import re
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
+import xarray
 
-import jsdiv_numba
+import jsdiv_numba.dask
 from jsdiv_numba import cli
 
 PAGE = (Path(__file__).parents[1] / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -31,6 +33,7 @@ def _matches(message: str, written: str) -> bool:
 def test_every_section_has_a_table():
     assert list(SECTIONS) == [
         "Functions",
+        "Dask arrays",
         "Losses",
         "Schemes",
         "The command's files",
@@ -52,6 +55,15 @@ def test_a_call_raises_what_the_page_says(wrong, error):
 
 def _of_schemes(P: np.ndarray) -> dict[str, object]:
     return {"arg": {"p": P, "q": P[::-1]}, "loss": jsdiv_numba.JSDivergenceLoss()}
+
+
+@pytest.mark.parametrize(("wrong", "error"), _rows("Dask arrays"))
+def test_a_call_with_dask_arrays_raises_what_the_page_says(wrong, error):
+    P = np.array([[0.5, 0.5], [0.2, 0.8]])
+    names = {"js_divergence": jsdiv_numba.js_divergence, "dask": jsdiv_numba.dask, "P": P}
+    with pytest.raises((TypeError, ValueError)) as raised:
+        eval(wrong, {**names, "xarray": xarray, "D": da.from_array(P, chunks=1)})
+    assert _matches(f"{type(raised.value).__name__}: {raised.value}", error)
 
 
 def _command_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

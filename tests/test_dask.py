@@ -1,0 +1,420 @@
+"""Dask arrays in any chunks: the NumPy functions' bits and errors, and nothing computed early."""
+
+import inspect
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import xarray
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jsdiv_numba
+import jsdiv_numba.dask as lazy
+from jsdiv_numba import _blocks
+
+DOCS = Path(__file__).parents[1] / "docs"
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+SHAPE = 5, 4, 7
+AXES = (-1, 0, 1, (0, 1), (0, 2), (1, 2), None)
+BESIDE = ((5, 4, 7), (4, 7), (5, 1, 7), (7,), (5, 4, 1), (1, 4, 7), (1,), ())
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+def same_bits(result, expected):
+    """Assert that a lazy result has a NumPy result's shape, dtype and bits, as it had promised."""
+    assert isinstance(result, da.Array)
+    computed = np.asarray(result.compute())
+    expected = np.asarray(expected)
+    assert result._meta.ndim == computed.ndim
+    assert result.dtype == computed.dtype == expected.dtype
+    assert computed.shape == expected.shape
+    assert np.isnan(sum(result.shape)) or result.shape == expected.shape
+    assert computed.tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+def rows(shape, dtype, seed=0):
+    return np.random.default_rng(seed).random(shape).astype(dtype)
+
+
+@st.composite
+def chunked(draw, shape):
+    """Cuts of each axis."""
+    return tuple(
+        tuple(
+            np.diff([0, *sorted(draw(st.sets(st.integers(1, n - 1)) if n > 1 else st.just(()))), n])
+        )
+        for n in shape
+    )
+
+
+@st.composite
+def calls(draw):
+    dtype = draw(st.sampled_from([np.float32, np.float64, np.float16, np.int64]))
+    beside = draw(st.sampled_from(BESIDE))
+    P, Q = rows(SHAPE, np.float64, 1) * 50, rows(beside, np.float64, 2) * 50
+    P, Q = P.astype(dtype), Q.astype(draw(st.sampled_from([dtype, np.float64])))
+    as_dask = [da.from_array(X, chunks=draw(chunked(X.shape))) for X in (P, Q)]
+    if draw(st.booleans()):
+        as_dask[1] = Q
+    return (P, Q), as_dask, draw(st.sampled_from(AXES)), draw(st.booleans())
+
+
+@settings(deadline=None, max_examples=40)
+@given(calls(), st.sampled_from([None, 2]))
+def test_any_chunks_give_the_same_bits(call, base):
+    arrays, as_dask, axis, keepdims = call
+    options = {"axis": axis, "base": base}
+    kept = options | {"keepdims": keepdims}
+    for name in ("js_divergence", "js_divergence_logit"):
+        function, of_dask = getattr(jsdiv_numba, name), getattr(lazy, name)
+        same_bits(of_dask(*as_dask, **kept), function(*arrays, **kept))
+        terms = of_dask(*as_dask, reduce=False, **options)
+        same_bits(terms, function(*arrays, reduce=False, **options))
+    same_bits(lazy.jensenshannon(*as_dask, **kept), jsdiv_numba.jensenshannon(*arrays, **kept))
+
+
+@settings(deadline=None, max_examples=40)
+@given(calls())
+def test_long_sums_are_added_up_from_the_same_pieces(call):
+    arrays, as_dask, axis, keepdims = call
+    options = {"axis": axis, "keepdims": keepdims, "base": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_blocks, "ROW_PIECE", 3)
+        patch.setattr(_blocks, "COLUMN_PIECE", 2)
+        same_bits(
+            lazy.js_divergence(*as_dask, **options), jsdiv_numba.js_divergence(*arrays, **options)
+        )
+
+
+@DTYPES
+@pytest.mark.parametrize(
+    ("shape", "chunks", "axis"),
+    [
+        ((2, (1 << 21) + 5), (2, 700_000), -1),
+        ((3000, 3), (100, 2), 0),
+        ((2, 1100, 1000), (2, 500, 300), (1, 2)),
+    ],
+    ids=["rows", "columns", "several axes"],
+)
+def test_long_sums_of_real_pieces(shape, chunks, axis, dtype):
+    P, Q = rows(shape, dtype, 1), rows(shape, dtype, 2)
+    result = lazy.js_divergence(da.from_array(P, chunks=chunks), da.from_array(Q), axis=axis)
+    same_bits(result, jsdiv_numba.js_divergence(P, Q, axis=axis))
+
+
+def test_a_long_sum_is_not_put_into_one_chunk():
+    P = da.ones((1 << 24, 2), chunks=(1 << 20, 2))
+    graph = lazy.js_divergence(P, P, axis=0).__dask_graph__()
+    sizes = [layer for name, layer in graph.layers.items() if name.startswith("rechunk")]
+    assert all(len(layer) <= 32 for layer in sizes)
+    total = lazy.js_divergence(P, P / 2, axis=0).compute()
+    np.testing.assert_allclose(total, (1 << 24) * jsdiv_numba.js_divergence([1.0], [0.5])[0])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_memory_order_of_blocks_changes_no_bit(order, axis):
+    P, Q = rows((40, 30), np.float64, 1), rows((40, 30), np.float64, 2)
+    laid_out = [da.from_array(np.asarray(X, order=order), chunks=(7, 9)) for X in (P, Q)]
+    same_bits(lazy.js_divergence(*laid_out, axis=axis), jsdiv_numba.js_divergence(P, Q, axis=axis))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_empty_arrays(shape, axis):
+    P = np.ones(shape)
+    same_bits(
+        lazy.js_divergence(da.asarray(P), P, axis=axis), jsdiv_numba.js_divergence(P, P, axis=axis)
+    )
+
+
+def matrices(dtype):
+    A, B = rows((57, 13), dtype, 1), rows((31, 13), dtype, 2)
+    A[3], B[5], B[7, 2] = 0, A[7], np.nan
+    return A, B
+
+
+@DTYPES
+@pytest.mark.parametrize("metric", ["jensenshannon", "js_divergence"])
+@pytest.mark.parametrize("chunk_size", ["128MiB", "1kiB", "300B"])
+@pytest.mark.parametrize("chunks", [-1, 1, 5, (30, 7)], ids=str)
+def test_pairs_in_any_chunks_give_the_same_bits(chunks, chunk_size, metric, dtype):
+    A, B = matrices(dtype)
+    options = {"metric": metric, "base": 3}
+    with dask.config.set({"array.chunk-size": chunk_size}):
+        as_dask = da.from_array(A, chunks=chunks)
+        same_bits(lazy.cdist(as_dask, B, **options), jsdiv_numba.cdist(A, B, **options))
+        same_bits(lazy.cdist(B, as_dask, dtype="f4"), jsdiv_numba.cdist(B, A, dtype="f4"))
+        same_bits(lazy.pdist(as_dask, **options), jsdiv_numba.pdist(A, **options))
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_few_rows(number):
+    X = rows((number, 3), np.float64)
+    with dask.config.set({"array.chunk-size": "20B"}):
+        same_bits(lazy.pdist(da.from_array(X, chunks=-1)), jsdiv_numba.pdist(X))
+        same_bits(lazy.cdist(X, X[:2]), jsdiv_numba.cdist(X, X[:2]))
+
+
+def _never(*arguments, **options):
+    raise AssertionError("computed")
+
+
+def test_nothing_is_computed_before_it_is_asked_for():
+    def read(block_id=None):
+        raise AssertionError("read")
+
+    X = da.map_blocks(read, chunks=((3, 3), (2, 2)), meta=np.empty((0, 0)))
+    with dask.config.set(scheduler=_never):
+        results = [
+            *(lazy.js_divergence(X, X, axis=axis) for axis in (0, 1, None)),
+            lazy.js_divergence_logit(X, X, axis=None),
+            lazy.jensenshannon(X, X),
+            lazy.cdist(X, X),
+            lazy.pdist(X),
+        ]
+    assert all(isinstance(result, da.Array) for result in results)
+
+
+TILES = {"array.chunk-size": "64kiB"}
+
+
+def test_tasks_of_ten_thousand_tiles_are_few_and_small():
+    with dask.config.set(TILES):
+        X = da.zeros((9_000, 100), chunks=(90, 100), dtype="f4")
+        result = lazy.cdist(X, X)
+    assert result.numblocks == (100, 100)
+    graph = dict(result.__dask_graph__())
+    assert len(graph) <= 10_000 + 2 * 100
+    (task,) = (task for key, task in graph.items() if key == (result.name, 99, 99))
+    assert len(pickle.dumps(task)) < 1_500
+
+
+def test_tasks_of_condensed_pairs_are_few_and_small():
+    with dask.config.set(TILES):
+        X = da.zeros((9_000, 100), chunks=(90, 100), dtype="f4")
+        result = lazy.pdist(X)
+    pairs = 9_000 * 8_999 // 2
+    sizes = np.array(result.chunks[0])
+    assert sizes.sum() == pairs
+    assert sizes.max() * 4 <= 64 * 1024
+    assert len(sizes) < 1.5 * pairs * 4 / (64 * 1024)
+    graph = dict(result.__dask_graph__())
+    tiles = sum(key[0].endswith(("-rectangle", "-triangle")) for key in graph)
+    assert len(graph) < 1.2 * tiles + 6 * len(sizes)
+    assert max(len(pickle.dumps(task)) for task in graph.values()) < 6_000
+
+
+def test_a_task_carries_no_compiled_function():
+    X = da.ones((4, 3), chunks=2)
+    for result in (lazy.js_divergence(X, X), lazy.cdist(X, X), lazy.pdist(X)):
+        for task in dict(result.__dask_graph__()).values():
+            assert not re.search(rb"\bnumba\.", pickle.dumps(task))
+
+
+def unknown(X, chunks):
+    """Return a Dask array that does not know how many rows its chunks have."""
+    longer = np.repeat(X, 2, axis=0)
+    keep = da.from_array(np.arange(len(longer)) % 2 == 0, chunks=chunks)
+    return da.from_array(longer, chunks=(chunks, 3))[keep]
+
+
+def test_chunks_of_unknown_numbers_of_rows():
+    X, Y = rows((9, 7), np.float64, 1), rows((4, 7), np.float64, 2)
+    of_x, of_y = unknown(X, 4), unknown(Y, 3)
+    assert np.isnan(of_x.shape[0])
+    same_bits(lazy.js_divergence(of_x, of_x + 1), jsdiv_numba.js_divergence(X, X + 1))
+    same_bits(
+        lazy.js_divergence(of_x, Y[0], keepdims=False),
+        jsdiv_numba.js_divergence(X, Y[0], keepdims=False),
+    )
+    same_bits(
+        lazy.js_divergence_logit(of_x, Y[:1], axis=1), jsdiv_numba.js_divergence_logit(X, Y[:1])
+    )
+    same_bits(lazy.cdist(of_x, of_y), jsdiv_numba.cdist(X, Y))
+    same_bits(lazy.cdist(Y, of_x), jsdiv_numba.cdist(Y, X))
+    of_x.compute_chunk_sizes()
+    same_bits(lazy.pdist(of_x), jsdiv_numba.pdist(X))
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda X: lazy.js_divergence(X, X, axis=0), "P"),
+        (lambda X: lazy.js_divergence(np.ones((9, 7)), X), "Q"),
+        (lambda X: lazy.jensenshannon(X, X), "p"),
+        (lazy.pdist, "X"),
+    ],
+)
+def test_unknown_sizes_that_are_needed(call, name):
+    with pytest.raises(
+        ValueError, match=rf"^{name} has chunks of unknown size along axis 0; call "
+    ):
+        call(unknown(rows((9, 7), np.float64), 4))
+
+
+RULE = "probabilities must be finite and not negative"
+
+
+def _message(result):
+    with pytest.raises(ValueError, match=r"\[") as raised:
+        result.compute()
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("chunks", [-1, 3, (1, 4, 2)], ids=str)
+@pytest.mark.parametrize("axis", [*AXES, "terms"], ids=str)
+@pytest.mark.parametrize("piece", [2, 1 << 20])
+def test_an_invalid_entry_is_named_by_its_place_in_the_whole_array(
+    axis, chunks, piece, monkeypatch
+):
+    monkeypatch.setattr(_blocks, "ROW_PIECE", piece)
+    monkeypatch.setattr(_blocks, "COLUMN_PIECE", piece)
+    options = {"reduce": False} if axis == "terms" else {"axis": axis}
+    X = rows(SHAPE, np.float64)
+    X[4, 3, 5] = -1
+    invalid = da.from_array(X, chunks=chunks)
+    assert (
+        _message(lazy.js_divergence(invalid, X[:1] + 2, **options)) == f"P[4, 3, 5] is -1.0; {RULE}"
+    )
+    Q = np.full((4, 1), 0.5)
+    Q[2] = np.inf
+    message = _message(lazy.js_divergence(da.from_array(np.abs(X), chunks=chunks), Q, **options))
+    assert message == f"Q[2, 0] is inf; {RULE}"
+
+
+def test_other_functions_name_an_invalid_entry():
+    X = rows((9, 7), np.float64)
+    X[7, 6] = -np.inf
+    invalid = da.from_array(X, chunks=2)
+    message = f"[7, 6] is -inf; {RULE}"
+    assert _message(lazy.jensenshannon(X + 1, invalid, axis=1)) in (f"p{message}", f"q{message}")
+    with dask.config.set({"array.chunk-size": "120B"}):
+        assert _message(lazy.cdist(np.abs(X[:3]), invalid)) == f"XB{message}"
+        assert _message(lazy.pdist(invalid)) == f"X{message}"
+    assert "Q[7, 6] is inf; logits may be" in _message(lazy.js_divergence_logit(X, -invalid))
+    assert "of one of its blocks" in _message(lazy.cdist(unknown(X, 4), np.ones((1, 7))))
+
+
+def test_masked_entries_are_refused_when_they_are_found():
+    X = da.ma.masked_less(da.from_array(rows((6, 4), np.float64), chunks=2), 0.5)
+    for axis in (0, 1):
+        with pytest.raises(TypeError, match=r"^P is a masked array with masked entries"):
+            lazy.js_divergence(X, np.ones(4), axis=axis).compute()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("js_divergence", (np.ones((2, 3)), np.ones(4)), {}),
+        ("js_divergence", (np.ones((2, 3)), np.ones(3)), {"axis": 2}),
+        ("js_divergence", (np.ones((2, 3)), np.ones(3)), {"axis": 1.5}),
+        ("js_divergence_logit", (np.ones((2, 3)), np.ones(3)), {"base": 1}),
+        ("js_divergence_logit", (np.ones((2, 3)), np.ones(3)), {"workers": 0}),
+        ("js_divergence", (np.ones(3) * 1j, np.ones(3)), {}),
+        ("jensenshannon", (np.ones(3), np.array(["a", "b", "c"])), {}),
+        ("cdist", (np.ones(3), np.ones((2, 3))), {}),
+        ("cdist", (np.ones((2, 4)), np.ones((2, 3))), {}),
+        ("cdist", (np.ones((2, 3)), np.ones((2, 3)), "euclidean"), {}),
+        ("pdist", (np.ones((2, 3)),), {"dtype": int}),
+        ("pdist", (np.ones((2, 3)),), {"base": 0}),
+    ],
+)
+@pytest.mark.parametrize("as_dask", [True, False])
+def test_what_is_wrong_is_said_as_for_numpy_arrays_and_at_once(name, arguments, options, as_dask):
+    def error(function, *given):
+        with pytest.raises((TypeError, ValueError)) as raised:
+            function(*given, **options)
+        return raised.type, str(raised.value)
+
+    expected = error(getattr(jsdiv_numba, name), *arguments)
+    lazily = [da.from_array(a) if as_dask and isinstance(a, np.ndarray) else a for a in arguments]
+    assert error(getattr(lazy, name), *lazily) == expected
+
+
+def test_plain_functions_say_where_to_go():
+    X = da.ones((4, 3))
+    for name in lazy.__all__:
+        arguments = [X] if name == "pdist" else [X, X]
+        with pytest.raises(
+            TypeError, match=r"use the function of the same name in `jsdiv_numba\.dask`"
+        ):
+            getattr(jsdiv_numba, name)(*arguments)
+    with pytest.raises(TypeError, match=r"jsdiv_numba\.dask"):
+        jsdiv_numba.JSDivergenceLoss()(np.ones((4, 3)), X)
+
+
+def test_what_holds_a_dask_array_is_told_to_pass_it():
+    X = xarray.DataArray(da.ones((4, 3)))
+    with pytest.raises(TypeError, match=r"^P is a DataArray; pass its Dask array, `\.data`$"):
+        lazy.js_divergence(X, X)
+    assert lazy.js_divergence(X.data, X.data).compute().tolist() == [[0.0]] * 4
+
+
+def test_xarray_applies_a_function_to_dask_arrays():
+    rng = np.random.default_rng(3)
+    counts = xarray.DataArray(rng.random((6, 5, 8)), dims=("day", "place", "category"))
+    year = counts.mean("day")
+    options = {"input_core_dims": [["category"], ["category"]], "dask": "parallelized"}
+    distances = xarray.apply_ufunc(
+        jsdiv_numba.jensenshannon,
+        counts.chunk(day=2, place=3),
+        year,
+        kwargs={"axis": -1, "workers": 1},
+        output_dtypes=[float],
+        **options,
+    )
+    assert isinstance(distances.data, da.Array)
+    assert distances.dims == ("day", "place")
+    expected = jsdiv_numba.jensenshannon(counts.values, year.values, axis=-1)
+    np.testing.assert_array_equal(distances.values, expected, strict=True)
+
+
+def test_xarrays_of_numpy_arrays_are_arrays():
+    X = xarray.DataArray(rows((4, 3), np.float64))
+    np.testing.assert_array_equal(
+        jsdiv_numba.js_divergence(X, X + 1), jsdiv_numba.js_divergence(X.values, X.values + 1)
+    )
+
+
+@pytest.mark.parametrize("name", lazy.__all__)
+def test_signatures_are_those_of_the_numpy_functions_without_out(name):
+    own = inspect.signature(getattr(lazy, name)).parameters
+    given = dict(inspect.signature(getattr(jsdiv_numba, name)).parameters)
+    given.pop("out", None)
+    assert list(own) == list(given)
+    assert all(own[key].default == given[key].default for key in own)
+    assert all(own[key].kind == given[key].kind for key in own)
+
+
+def test_every_function_is_in_the_reference():
+    page = (DOCS / "api" / "dask.rst").read_text(encoding="utf-8")
+    described = re.findall(r"^\.\. autofunction:: jsdiv_numba\.dask\.(\w+)$", page, re.MULTILINE)
+    assert sorted(described) == lazy.__all__
+
+
+def test_without_dask_the_module_says_what_to_install():
+    program = """
+import sys
+sys.modules["dask"] = None
+try:
+    import jsdiv_numba.dask
+except ModuleNotFoundError as error:
+    print(error.name, error, sep="; ")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == 'dask; jsdiv_numba.dask needs Dask: pip install "jsdiv_numba[dask]"\n'
