@@ -129,6 +129,11 @@ _tile_options = (
         help="Stop at a row that is no distribution, or write NaN and list it in a report.",
     ),
     click.option("--resume", is_flag=True, help="Go on with an unfinished run, if there is one."),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Compute tiles on a Dask cluster, tcp://HOST:PORT, or by N processes, local:N.",
+    ),
 )
 _speech_options = (
     click.option("-q", "--quiet", is_flag=True, help="Show no progress."),

@@ -251,8 +251,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.labelled",
         "batch.writers",
     },
+    "batch.cluster": {"batch.errors", "batch.journal"},
     "batch.jobs": {
         "batch.bars",
+        "batch.cluster",
         "batch.comparison",
         "batch.explanation",
         "batch.engine",
@@ -264,6 +266,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.quantity",
         "batch.readers",
         "batch.report",
+        "batch.runner",
         "batch.tiles",
         "batch.writers",
     },
@@ -294,6 +297,7 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
 """Packages heavier than NumPy that a module loads as soon as it is imported."""
 
 HEAVY_WHEN_USED: dict[str, set[str]] = {
+    "batch.cluster": {"distributed"},
     "batch.clustering": {"scipy"},
     "batch.inputs": {"pyarrow"},
     "batch.large": {"pyarrow"},

@@ -11,7 +11,7 @@ from dask.utils import parse_bytes
 from .. import _arrays, _pairs
 
 
-def as_dask(name: str, values: Any, beside: Any = None) -> da.Array:
+def as_dask(name: str, values: Any, beside: Any = None, whole: tuple[int, ...] = ()) -> da.Array:
     """Return an input as a Dask array, an array_like in the chunks of `beside`, if it is one."""
     if isinstance(values, da.Array):
         _arrays.as_real(name, values._meta)
@@ -25,6 +25,9 @@ def as_dask(name: str, values: Any, beside: Any = None) -> da.Array:
         for i in range(-min(array.ndim, beside.ndim), 0):
             if array.shape[i] == beside.shape[i]:
                 chunks[i] = beside.chunks[i]
+    for i in whole:
+        if array.ndim:
+            chunks[i] = -1
     return da.from_array(array, chunks=tuple(chunks))
 
 
@@ -36,7 +39,7 @@ _ADVICE = {
 
 def as_rows(name: str, values: Any) -> da.Array:
     """Return an input as a Dask array of rows."""
-    array = as_dask(name, values)
+    array = as_dask(name, values, whole=(-1,))
     _pairs.check_matrix(name, array.shape)
     return array
 

@@ -90,7 +90,7 @@ def _in_row_chunks(matrix: da.Array, most: int) -> da.Array:
         return matrix
     if max(sizes) <= most and (len(sizes) == 1 or number / len(sizes) >= most / 8):
         return matrix
-    return matrix.rechunk({0: -(-number // -(-number // most))})
+    return matrix.rechunk({0: -(-number // -(-number // most))}, method="tasks")
 
 
 def cdist(XA: da.Array, XB: da.Array, options: Pairs) -> da.Array:
@@ -123,7 +123,7 @@ def pdist(X: da.Array, options: Pairs) -> da.Array:
     bands = options.bands(X)
     if not bands:
         return da.zeros(0, dtype=options.dtype)
-    banded = X.rechunk({0: tuple(stop - start for start, stop in bands)})
+    banded = X.rechunk({0: tuple(stop - start for start, stop in bands)}, method="tasks")
     name = f"pdist-{dask.base.tokenize(X.name, options, bands)}"
     tasks = dict(_pdist_tasks(name, banded, others, bands, options))
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=[banded, others])

@@ -159,6 +159,8 @@ def as_input(given: Any, name: str) -> Input:
         return Input(name, Path(), "array", values=np.asanyarray(given))
     source = os.fspath(given)
     path, member = split_member(source)
+    # Tiles may be computed by another process, in another folder.
+    path = path.absolute()
     if path.is_dir():
         return Input(source, path, _kind_of_folder(path, source))
     suffixes = "".join(path.suffixes[-2:]).lower(), path.suffix.lower()

@@ -1,5 +1,6 @@
 """The work of each subcommand, from the files it reads to those it writes."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +15,7 @@ from jsdiv_numba.batch.inputs import as_input
 from jsdiv_numba.batch.progress import chosen
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.readers import READ_SUFFIXES, read_rows
+from jsdiv_numba.batch.runner import Executor
 from jsdiv_numba.batch.tiles import MEMORY
 from jsdiv_numba.batch.writers import (
     OUTPUT_SUFFIXES,
@@ -42,6 +44,8 @@ class TileOptions:
         The bound on the pairs that are kept.
     reduce : {"mean", "min", "max"}, optional
         Whether one value a row is kept.
+    scheduler : str, optional
+        The Dask cluster that computes the tiles.
     """
 
     memory: int | None = None
@@ -50,6 +54,7 @@ class TileOptions:
     resume: bool = False
     max_distance: float | None = None
     reduce: str | None = None
+    scheduler: str | None = None
 
     @property
     def given(self) -> list[str]:
@@ -200,22 +205,37 @@ def _in_tiles(
     **more: Any,
 ) -> None:
     try:
-        summary = compare(
-            *sources,
-            out=output,
-            metric=quantity.metric,
-            base=quantity.base,
-            tile=tiles.tile,
-            workers=workers,
-            progress=chosen(quiet=speech.quiet, as_json=speech.log_json),
-            resume=tiles.resume,
-            memory=tiles.memory or MEMORY,
-            on_bad=tiles.on_bad,
-            **more,
-        )
+        with _executor(tiles.scheduler, workers) as executor:
+            summary = compare(
+                *sources,
+                out=output,
+                metric=quantity.metric,
+                base=quantity.base,
+                tile=tiles.tile,
+                workers=workers,
+                progress=chosen(quiet=speech.quiet, as_json=speech.log_json),
+                resume=tiles.resume,
+                memory=tiles.memory or MEMORY,
+                on_bad=tiles.on_bad,
+                executor=executor,
+                **more,
+            )
     except KeyboardInterrupt:
         report.print_stopped(output)
         raise
     console = report.standard_output()
     report.print_summary(console, summary)
     report.print_written(console, [summary.output, summary.report])
+
+
+def _executor(
+    scheduler: str | None, workers: int | None
+) -> contextlib.AbstractContextManager[Executor | None]:
+    """Return the cluster, connected within a ``with`` block, or None where there is none."""
+    if scheduler is None:
+        return contextlib.nullcontext()
+    if workers is not None:
+        raise FileError("--workers: with --scheduler, the cluster has its own workers")
+    from jsdiv_numba.batch.cluster import connected
+
+    return connected(scheduler)

@@ -1,0 +1,158 @@
+"""Tiles computed on a Dask cluster: one that is there, or processes of this machine."""
+
+import contextlib
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.journal import versions
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_LOCAL = re.compile(r"local:([1-9]\d*)")
+
+
+@contextlib.contextmanager
+def connected(scheduler: str) -> Iterator["Cluster"]:
+    """Connect to a cluster, or make one, for a ``with`` block.
+
+    Parameters
+    ----------
+    scheduler : str
+        The address of a Dask scheduler, such as ``tcp://10.0.0.1:8786``, whose workers see
+        the files under the same paths; or ``local:N`` for N processes of this machine.
+
+    Yields
+    ------
+    Cluster
+        An executor for `pairwise` and `rows`.
+
+    Raises
+    ------
+    FileError
+        If Dask is not installed, no scheduler answers, or a worker has other versions.
+    """
+    local = _LOCAL.fullmatch(scheduler)
+    if not local and "://" not in scheduler:
+        raise FileError(
+            f"--scheduler {scheduler}: neither an address, such as tcp://10.0.0.1:8786, nor "
+            "local:N for N processes"
+        )
+    try:
+        import distributed
+    except ModuleNotFoundError:
+        raise FileError(
+            f'--scheduler {scheduler}: needs Dask: pip install "jsdiv_numba[dask]"'
+        ) from None
+    with contextlib.ExitStack() as open_until_done:
+        address: Any = scheduler
+        if local:
+            address = open_until_done.enter_context(
+                distributed.LocalCluster(
+                    n_workers=int(local[1]),
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=":0",
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+        try:
+            client = distributed.Client(address, set_as_default=False)
+        except OSError as error:
+            raise FileError(f"--scheduler {scheduler}: no scheduler answers there") from error
+        open_until_done.enter_context(client)
+        _require_same_versions(client, scheduler)
+        yield Cluster(client, scheduler, sharing=int(local[1]) if local else None)
+
+
+class Cluster:
+    """The workers of a Dask cluster, which read the files and send back the values.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        A connection to its scheduler.
+    name : str
+        What errors call it.
+    sharing : int, optional
+        How many tiles share the memory that a run may use; by default the most threads that
+        one worker has, and each worker may use that much.
+    """
+
+    def __init__(self, client: Any, name: str = "Dask", sharing: int | None = None) -> None:
+        self.client, self.name, self.sharing = client, name, sharing
+
+    @property
+    def workers(self) -> int:
+        """How many tiles are computed at the same time, which share the memory."""
+        return self.sharing or max(self.client.nthreads().values(), default=1)
+
+    def results(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """Yield ``function(task)`` of every task as soon as it is there.
+
+        A thread has one task at work and one in waiting. What a worker takes with it when
+        it dies is computed again.
+        """
+        from distributed import as_completed
+
+        remaining = iter(tasks)
+        completed = as_completed()
+        pending: set[Any] = set()
+
+        def submit() -> None:
+            room = 2 * max(1, sum(self.client.nthreads().values())) - len(pending)
+            for task in islice(remaining, max(0, room)):
+                future = self.client.submit(function, task, pure=False)
+                pending.add(future)
+                completed.add(future)
+
+        try:
+            with self._told_of_losses():
+                submit()
+            while pending:
+                with self._told_of_losses():
+                    future = next(completed)
+                    result = future.result()
+                    pending.remove(future)
+                    future.release()
+                    del future
+                    submit()
+                yield result
+        finally:
+            with contextlib.suppress(Exception):
+                self.client.cancel(list(pending))
+
+    @contextlib.contextmanager
+    def _told_of_losses(self) -> Iterator[None]:
+        from concurrent.futures import CancelledError
+
+        from distributed.scheduler import KilledWorker
+
+        try:
+            yield
+        except KilledWorker as error:
+            raise FileError(
+                f"{self.name}: workers died again and again at the same tile; "
+                "does it fit in their memory?"
+            ) from error
+        except CancelledError as error:
+            raise FileError(f"{self.name}: the connection to the scheduler is lost") from error
+
+
+def _require_same_versions(client: Any, scheduler: str) -> None:
+    own = versions()
+    try:
+        of_workers = client.run(versions)
+    except ModuleNotFoundError as error:
+        raise FileError(f"--scheduler {scheduler}: its workers have no {error.name}") from error
+    for worker, theirs in of_workers.items():
+        for package in own:
+            if theirs.get(package) != own[package]:
+                raise FileError(
+                    f"--scheduler {scheduler}: {worker} has {package} {theirs.get(package)}, "
+                    f"but this process {own[package]}"
+                )

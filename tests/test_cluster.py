@@ -1,0 +1,179 @@
+"""Dask arrays on a cluster of processes: same bits, also when a worker is killed."""
+
+import logging
+import os
+import signal
+import time
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster, wait
+
+import jsdiv_numba
+import jsdiv_numba.dask as lazy
+from jsdiv_numba import batch
+from jsdiv_numba.batch.cluster import Cluster, connected
+from jsdiv_numba.batch.errors import FileError
+from tests import batch_files
+from tests.batch_files import contents, run, start
+
+
+@pytest.fixture(scope="module")
+def client():
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
+    quiet = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL}
+    with LocalCluster(**options, **quiet) as cluster, Client(cluster) as client:
+        yield client
+
+
+def rows(number, length, seed):
+    return np.random.default_rng(seed).random((number, length))
+
+
+def bits(values):
+    return np.asarray(values).tobytes()
+
+
+def test_processes_give_the_same_bits(client):
+    P, Q = rows(300, 40, 1), rows(300, 40, 2)
+    p, q = (da.from_array(X, chunks=(70, 15)) for X in (P, Q))
+    results = [
+        lazy.js_divergence(p, q),
+        lazy.js_divergence_logit(p, Q, axis=0, base=2),
+        lazy.jensenshannon(p, Q[0], axis=1),
+        lazy.cdist(p, Q[:100]),
+        lazy.pdist(p, "js_divergence"),
+    ]
+    computed = [future.result() for future in client.compute(results)]
+    assert list(map(bits, computed)) == [
+        bits(jsdiv_numba.js_divergence(P, Q)),
+        bits(jsdiv_numba.js_divergence_logit(P, Q, axis=0, base=2)),
+        bits(jsdiv_numba.jensenshannon(P, Q[0], axis=1)),
+        bits(jsdiv_numba.cdist(P, Q[:100])),
+        bits(jsdiv_numba.pdist(P, "js_divergence")),
+    ]
+
+
+def test_an_invalid_entry_is_named_across_processes(client):
+    X = rows(50, 8, 1)
+    X[41, 3] = -1
+    with pytest.raises(ValueError, match=r"^Q\[41, 3\] is -1\.0; probabilities must be finite"):
+        client.compute(lazy.js_divergence(np.abs(X), da.from_array(X, chunks=10))).result()
+
+
+def _kill_a_worker(client):
+    """Kill the process of a worker that holds results."""
+    pids = client.run(os.getpid)
+    held = client.has_what()
+    address = max(pids, key=lambda worker: len(held.get(worker, ())))
+    os.kill(pids[address], signal.SIGKILL)
+    return len(held[address])
+
+
+@pytest.mark.parametrize("name", ["cdist", "pdist"])
+def test_a_killed_worker_loses_nothing(client, name):
+    X = da.random.default_rng(3).random((4000, 1024), chunks=(200, 1024))
+    given = [X, X[:1500]] if name == "cdist" else [X]
+    with dask.config.set({"array.chunk-size": "1640kiB"}):
+        result = client.persist(getattr(lazy, name)(*given))
+    futures = client.futures_of(result)
+    assert len(futures) > 30
+    while sum(future.done() for future in futures) < len(futures) // 10:
+        time.sleep(0.01)
+    assert _kill_a_worker(client) > 0
+    assert not all(future.done() for future in futures)
+    wait(futures, timeout=120)
+    expected = getattr(jsdiv_numba, name)(*(np.asarray(rows) for rows in given))
+    assert bits(result.compute()) == bits(expected)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A file whose pairs take a few seconds."""
+    path = tmp_path_factory.mktemp("large") / "x.npy"
+    np.save(path, batch_files.rows(5000, 512))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(large):
+    """What its pairs are, as threads compute them."""
+    out = large.with_name("whole.npy")
+    batch.pairwise(large, out=out, tile=250)
+    return contents(out)
+
+
+class Killing(Cluster):
+    """A cluster of which a worker is killed after a few tiles."""
+
+    def results(self, function, tasks):
+        for number, result in enumerate(super().results(function, tasks)):
+            if number == 5:
+                pids = self.client.run(os.getpid)
+                os.kill(next(iter(pids.values())), signal.SIGKILL)
+            yield result
+
+
+def test_tiles_of_a_killed_worker_are_computed_again(client, large, whole, tmp_path):
+    out = tmp_path / "d.npy"
+    summary = batch.pairwise(large, out=out, tile=250, executor=Killing(client))
+    assert summary.tiles == 210
+    assert contents(out) == whole
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_a_killed_command_goes_on_from_its_last_tile(client, large, whole, tmp_path, local):
+    out = tmp_path / "d.npy"
+    scheduler = "local:2" if local else client.scheduler.address
+    arguments = ["pairwise", large, "--tile", 250, "-q", "--scheduler", scheduler, "-o", out]
+    journal = tmp_path / "d.npy.partial" / "journal.jsonl"
+    process = start(*arguments, "--resume")
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert not out.exists()
+    code, stderr = run(*arguments)
+    assert (code, stderr.count("\n")) == (2, 1)
+    assert "an unfinished run has" in stderr
+    assert run(*arguments, "--resume") == (0, "")
+    assert contents(out) == whole
+
+
+def test_a_bad_row_is_named_by_the_command(client, tmp_path):
+    X = batch_files.rows(50)
+    X[41, 3] = -1
+    np.save(tmp_path / "x.npy", X)
+    arguments = ["pairwise", tmp_path / "x.npy", "-o", tmp_path / "d.npy", "-q"]
+    code, stderr = run(*arguments, "--tile", 20, "--scheduler", client.scheduler.address)
+    assert code == 2
+    assert run(*arguments, "--tile", 20) == (code, stderr)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        ("local:0", "neither an address, such as tcp://10.0.0.1:8786, nor local:N for N processes"),
+        ("10.0.0.1", "neither an address, such as tcp://10.0.0.1:8786, nor local:N for N proc"),
+        ("tcp://127.0.0.1:9", "no scheduler answers there"),
+    ],
+)
+def test_a_wrong_scheduler(scheduler, message):
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "200ms"}),
+        pytest.raises(FileError, match=f"^--scheduler {scheduler}: {message}"),
+        connected(scheduler),
+    ):
+        pass
+
+
+def test_workers_of_another_version_are_refused(client, monkeypatch):
+    monkeypatch.setattr("jsdiv_numba.batch.journal.__version__", "9.9")
+    with (
+        pytest.raises(FileError, match=r"has jsdiv_numba .*, but this process 9\.9$"),
+        connected(client.scheduler.address),
+    ):
+        pass
