@@ -147,7 +147,7 @@ def test_a_bad_row_is_named_by_the_command(client, tmp_path):
     X = batch_files.rows(50)
     X[41, 3] = -1
     np.save(tmp_path / "x.npy", X)
-    arguments = ["pairwise", tmp_path / "x.npy", "-o", tmp_path / "d.npy", "-q"]
+    arguments = ["pairwise", tmp_path / "x.npy", "-o", tmp_path / "d.npy", "-q", "--resume"]
     code, stderr = run(*arguments, "--tile", 20, "--scheduler", client.scheduler.address)
     assert code == 2
     assert run(*arguments, "--tile", 20) == (code, stderr)

@@ -1,5 +1,6 @@
 """Arrays as Dask arrays, in the chunks that a computation needs."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -60,8 +61,11 @@ def whole(name: str, array: da.Array, axes: Sequence[int]) -> da.Array:
         return array
     for axis in split:
         check_known(name, array, axis)
+    sizes = [array.shape[i] if i in axes else max(c) for i, c in enumerate(array.chunks)]
+    fits = math.prod(sizes) * array.dtype.itemsize <= chunk_bytes()
     # Dask chooses no chunks beside those of unknown sizes.
-    others = () if np.isnan(sum(array.shape)) else set(range(array.ndim)) - set(axes)
+    unchanged = fits or np.isnan(sum(array.shape))
+    others = () if unchanged else set(range(array.ndim)) - set(axes)
     return array.rechunk(dict.fromkeys(others, "auto") | dict.fromkeys(axes, -1))
 
 

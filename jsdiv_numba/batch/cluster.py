@@ -100,7 +100,7 @@ class Cluster:
         from distributed import as_completed
 
         remaining = iter(tasks)
-        completed = as_completed()
+        completed = as_completed(loop=self.client.loop)
         pending: set[Any] = set()
 
         def submit() -> None:

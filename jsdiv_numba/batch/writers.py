@@ -166,7 +166,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     temporary = _temporary(target)
     with _as_file_error(path):
         try:
-            with temporary.open("xb") as file:
+            # To a file that is for reading too, NumPy writes as Python does, whose errors say why.
+            with temporary.open("x+b") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -1,0 +1,203 @@
+"""Graphs, schedulers and throughput of Dask arrays: ``python -m benchmarks.cluster``.
+
+Asserts that graphs of ten thousand tiles are made within two seconds, and works out what
+ten million rows cost from the throughput that it measures.
+"""
+
+import argparse
+import logging
+import os
+import pickle
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import psutil
+
+import jsdiv_numba
+import jsdiv_numba.dask as lazy
+from benchmarks import inputs
+from benchmarks.timing import Contender, median_seconds, progress
+
+LONGEST_BUILD = 2.0
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    rows: int
+    """Rows, in a hundred chunks: ten thousand tiles."""
+
+    side: int
+    """Rows on each side of a tile whose time is taken."""
+
+    length: int
+    many: int
+    """Tiles whose time on the cluster is taken."""
+
+
+FULL = Sizes(rows=9_000, side=4096, length=64, many=24)
+QUICK = Sizes(rows=900, side=64, length=16, many=4)
+CHUNKS = 100
+EXAMPLE_ROWS = 10_000_000
+CORES = 64
+
+
+def tiled(sizes: Sizes, function: str) -> da.Array:
+    """Return the pairs of rows in a hundred chunks; nothing is computed."""
+    side = sizes.rows // CHUNKS
+    with dask.config.set({"array.chunk-size": f"{2 * side * side * 4}B"}):
+        X = da.ones((sizes.rows, 8), chunks=(side, 8), dtype="f4")
+        return lazy.cdist(X, X) if function == "cdist" else lazy.pdist(X)
+
+
+def graph_line(sizes: Sizes, function: str) -> str:
+    """Time the making of a graph, its single tasks included, and weigh it."""
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        graph = dict(tiled(sizes, function).__dask_graph__())
+        times.append(time.process_time() - start)
+    seconds = statistics.median(times)
+    assert seconds < LONGEST_BUILD, f"{function}: {seconds:.2f} s"
+    chunks = tiled(sizes, function).npartitions
+    largest = max(len(pickle.dumps(task)) for task in graph.values())
+    return (
+        f"| graph of `{function}`, {chunks:,} chunks | {len(graph):,} tasks of at most "
+        f"{largest:,} bytes, made in {seconds:.2f} s of CPU time |"
+    )
+
+
+class Peak:
+    """The most memory that this process, which is the scheduler's, has within a block."""
+
+    def __enter__(self) -> "Peak":
+        self.process, self.done = psutil.Process(), threading.Event()
+        self.before = self.most = self.process.memory_info().rss
+        self.watcher = threading.Thread(target=self._watch)
+        self.watcher.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self.done.wait(0.02):
+            self.most = max(self.most, self.process.memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.watcher.join()
+
+
+def scheduler_line(client: Any, sizes: Sizes) -> str:
+    """Run ten thousand tiles, and see what the scheduler needs for them."""
+    from distributed import wait
+
+    progress("ten thousand tiles")
+    client.compute(tiled(sizes, "cdist")[:1, :1]).result()
+    with Peak() as peak:
+        start = time.perf_counter()
+        result = client.persist(tiled(sizes, "cdist"))
+        wait(result)
+        seconds = time.perf_counter() - start
+    tiles = result.npartitions
+    return (
+        f"| scheduler and client with {tiles:,} tiles | {(peak.most - peak.before) / 1e6:.0f} MB; "
+        f"{1e3 * seconds / tiles:.1f} ms a tile, all in all |"
+    )
+
+
+def throughput(client: Any, sizes: Sizes) -> tuple[list[str], float]:
+    """Return lines on large tiles, in this process and on the cluster, and elements a second."""
+    from distributed import wait
+
+    progress("large tiles")
+    rows = inputs.rows(np.random.default_rng(), sizes.side, sizes.length, np.float32)
+    work = float(sizes.side) ** 2 * sizes.length
+    here = Contender("here", lambda: jsdiv_numba.cdist(rows, rows, workers=1), work)
+    alone = work / median_seconds([here])["here"]
+    side = sizes.side
+
+    def on_cluster(number: int) -> float:
+        shape = (number * side, sizes.length)
+        X = da.random.default_rng(1).random(shape, chunks=(side, sizes.length), dtype="f4")
+        Y = da.random.default_rng(2).random((side, sizes.length), chunks=-1, dtype="f4")
+        X, Y = client.persist([X, Y])
+        wait([X, Y])
+        # Each tile is reduced where it is: the cluster need not hold them all.
+        nearest = lazy.cdist(X, Y).min(axis=1)
+        start = time.perf_counter()
+        client.compute(nearest).result()
+        return time.perf_counter() - start
+
+    on_cluster(2)
+    both = work * sizes.many / on_cluster(sizes.many)
+    workers = len(client.nthreads())
+    share = both / alone / workers
+    return [
+        line(
+            f"`cdist`, float32, one thread, {side:,} × {side:,} rows of {sizes.length}",
+            f"{alone / 1e9:.1f} G elements/s",
+        ),
+        line(
+            f"the same in {sizes.many} tiles by {workers} worker processes, then rows' minima",
+            f"{both / 1e9:.1f} G elements/s, {100 * share:.0f} % of {workers} times that",
+        ),
+    ], both / workers
+
+
+def line(what: str, figures: str) -> str:
+    return f"| {what} | {figures} |"
+
+
+def example(sizes: Sizes, speed: float) -> str:
+    """Work out ten million rows from the elements a second of one core."""
+    number, length, side = EXAMPLE_ROWS, sizes.length, sizes.side
+    elements = number**2 / 2 * length
+    hours = elements / speed / 3600
+    tiles, seconds = number**2 / 2 / side**2, side**2 * length / speed
+    read = 2 * side * length * 4
+    return f"""
+- Input: {number:,} × {length} × 4 bytes = {number * length * 4 / 1e9:.2f} GB.
+- Work: {number:,}² / 2 × {length} = {elements:.2g} elements of pairs.
+- Time: at {speed / 1e9:.1f} G elements/s a core, {hours:.0f} core-hours, or
+  {hours / CORES:.1f} hours of {CORES} cores.
+- Tiles: {number:,}² / (2 × {side:,}²) = {tiles:.2g}, of {seconds:.2f} s each:
+  {CORES} cores finish {CORES / seconds:.0f} a second.
+- Memory: a tile of {side:,}² × 4 bytes = {side**2 * 4 / 1e6:.0f} MB and its rows, a core.
+- Network: two blocks of rows a tile, {read / 1e6:.1f} MB, or {read / seconds / 1e6:.0f} MB/s
+  a core and {CORES * read / seconds / 1e9:.2f} GB/s in all, less what a worker has already.
+- Output: all distances would be {number**2 / 2 * 4 / 1e12:.0f} TB; ten pairs a row, each of two
+  indices and a distance, are {number * 10 * 20 / 1e9:.0f} GB.
+- Cost: {hours:.0f} core-hours; at 0.04 dollars each, a price that is assumed and not measured,
+  {hours * 0.04:.0f} dollars."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table, and the example."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try it out")
+    sizes = QUICK if parser.parse_args(arguments).quick else FULL
+    from distributed import Client, LocalCluster
+
+    lines = ["| measured | |", "|---|---|"]
+    lines += [graph_line(sizes, function) for function in ("cdist", "pdist")]
+    options: dict[str, Any] = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL}
+    workers = min(2, os.cpu_count() or 1)
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **options) as cluster,
+        Client(cluster) as client,
+    ):
+        lines.append(scheduler_line(client, sizes))
+        found, speed = throughput(client, sizes)
+    print("\n".join([*lines, *found]))
+    print(example(sizes, speed))
+
+
+if __name__ == "__main__":
+    main()
