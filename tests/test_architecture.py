@@ -120,7 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_cuda.dlpack": set(),
     "_cuda.sums": {"_cuda.target", "_kernels.precision", "_kernels.scalar"},
     "_cuda.rows": {*DEVICE_TOOLS, "_kernels.normalised", "_kernels.scalar"},
-    "_cuda.elements": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.scalar"},
+    "_cuda.elements": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.gradients", "_kernels.scalar"},
     "_cuda.logits": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.scalar"},
     "_cuda.pairs": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.scalar"},
     "_cuda.arrays": {"_arrays", "_cuda", "_cuda.dlpack", "_cuda.elements", "_cuda.target"},

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from .._kernels.gradients import gradient_formulas
 from .._kernels.precision import Precision
 from .._kernels.scalar import scalar_formulas
 from . import target
@@ -38,7 +39,7 @@ def _terms(precision):
 
 def _gradient(precision):
     Float = precision.Float
-    js_gradient = target.formula(precision, scalar_formulas(precision).js_gradient)
+    js_gradient = target.formula(precision, gradient_formulas(precision).gradient)
     zero, nan = Float(0), Float(np.nan)
 
     @jit
