@@ -29,6 +29,8 @@ True
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +60,7 @@ __all__ = [
 ]
 
 # Numba's compiler is not reentrant in all that it does.
-_compiling = threading.RLock()
+_compiler = threading.RLock()
 
 
 def __getattr__(name: str) -> Any:
@@ -72,6 +74,13 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Compile alone, and deaf to what the caller has NumPy raise: constants may underflow."""
+    with _compiler, np.errstate(all="ignore"):
+        yield
+
+
 @cache
 def built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
     """Return the ufunc `name`, compiled for these dtypes alone.
@@ -79,7 +88,7 @@ def built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
     A public function asks for the one dtype that it needs, which halves the
     time to its first result. Threads that ask at once wait for one compilation.
     """
-    with _compiling, np.errstate(all="ignore"):
+    with _compiling():
         return _built(name, dtypes)
 
 
@@ -94,7 +103,7 @@ def _built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
 @cache
 def pair_kernel(dtype: str) -> Any:
     """Return the kernel for pairs of rows, compiled for this dtype."""
-    with _compiling, np.errstate(all="ignore"):
+    with _compiling():
         from ._kernels import pairs
         from ._kernels.precision import FLOAT32, FLOAT64
 
@@ -104,7 +113,7 @@ def pair_kernel(dtype: str) -> Any:
 @cache
 def neighbor_kernels() -> Any:
     """Return the kernels that search for neighbours, compiled."""
-    with _compiling:
+    with _compiling():
         from ._kernels import neighbors
 
         return neighbors.neighbor_kernels()

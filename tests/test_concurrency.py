@@ -185,6 +185,21 @@ def test_eight_threads_call_every_function_at_once_and_first(tmp_path):
     run_program(FIRST_USE, tmp_path / "program.py")
 
 
+RAISING = """
+import numpy as np
+import jsdiv_numba
+
+P = np.random.default_rng(0).dirichlet(np.ones(8), 40)
+with np.errstate(all="raise"):
+    jsdiv_numba.{call}
+"""
+
+
+@pytest.mark.parametrize("call", ["js_divergence(P, P)", "pdist(P)", "kneighbors(P)"])
+def test_a_first_call_where_numpy_raises_compiles(call, tmp_path):
+    run_program(RAISING.format(call=call), tmp_path / "program.py")
+
+
 PROCESSES = """
 import multiprocessing, os, sys, threading, warnings
 import numpy as np
