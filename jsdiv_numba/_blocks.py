@@ -28,20 +28,19 @@ BLOCK_WITH_COMPANION = 1 << 18
 
 
 class Companion(NamedTuple):
-    """A ufunc to run on each block once the first one has, its arrays laid out as the operands."""
+    """What is computed on each block besides, its arrays laid out as the operands.
 
-    ufunc: np.ufunc
+    By a ufunc that runs once the first one has; or, with None, by the first one
+    itself, on these operands and in the same pass.
+    """
+
+    ufunc: np.ufunc | None
     operands: tuple[FloatArray, ...]
     outs: tuple[FloatArray, ...]
 
     def each(self, view: Callable[[FloatArray], FloatArray]) -> "Companion":
         """Return the same on a view of each array."""
         return Companion(self.ufunc, tuple(map(view, self.operands)), tuple(map(view, self.outs)))
-
-    def compute(self) -> None:
-        """Run the ufunc."""
-        with np.errstate(all="ignore"):
-            self.ufunc(*self.operands, out=self.outs)
 
 
 def run(
@@ -62,17 +61,14 @@ def run(
     outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
     block_elements = BLOCK_WITH_COMPANION if companion else BLOCK_ELEMENTS
     if math.prod(outer) * length <= block_elements:
-        found = _compute(ufunc, operands, out, finish)
-        if companion:
-            companion.compute()
-        return found
+        return _compute(ufunc, operands, out, finish, companion)
     with_nan = []
 
     def compute(block: Any) -> None:
-        if _compute(ufunc, tuple(operand[block] for operand in operands), out[block], finish):
+        beside = companion.each(lambda array: array[block]) if companion else None
+        of_block = tuple(operand[block] for operand in operands)
+        if _compute(ufunc, of_block, out[block], finish, beside):
             with_nan.append(block)
-        if companion:
-            companion.each(lambda array: array[block]).compute()
 
     run_blocks(compute, _blocks(outer, length, block_elements), workers)
     return bool(with_nan)
@@ -124,11 +120,21 @@ def _rest(core: int, piece: int, operand: FloatArray) -> FloatArray:
 
 
 def _compute(
-    ufunc: np.ufunc, operands: tuple[FloatArray, ...], out: FloatArray, finish: Finish | None
+    ufunc: np.ufunc,
+    operands: tuple[FloatArray, ...],
+    out: FloatArray,
+    finish: Finish | None,
+    companion: Companion | None,
 ) -> bool:
     # What a ufunc would warn of here is either an answer, NaN, or an error raised later.
     with np.errstate(all="ignore"):
-        ufunc(*operands, out=out)
+        if companion is None:
+            ufunc(*operands, out=out)
+        elif companion.ufunc is None:
+            ufunc(*companion.operands, out=(out, *companion.outs))
+        else:
+            ufunc(*operands, out=out)
+            companion.ufunc(*companion.operands, out=companion.outs)
         if finish is not None:
             finish(out)
     return math.isnan(out) if out.ndim == 0 else bool(np.isnan(out).any())

@@ -115,12 +115,9 @@ def _run(
     """Write the value; return the derivatives in the inputs' shapes."""
     whole = [outs.usable(i, task.shape) for i, _ in enumerate(task.arrays, 1)]
     laid_out = tuple(task.laid_out(array, reduce) for array in whole)
-    measure = task.measure
-    ufunc = task.ufunc((not reduce and measure.terms_gradient) or measure.gradient)
-    one_a_row = "()" in (ufunc.signature or "")
-    weights = _by_row(task, weights) if one_a_row else _by_element(task, weights, reduce)
-    operands = (*(task.laid_out(array, reduce) for array in task.arrays), weights)
-    companion = Companion(ufunc, operands, laid_out)
+    arrays = tuple(task.laid_out(array, reduce) for array in task.arrays)
+    operands = (*arrays, _by_element(task, weights, reduce))
+    companion = Companion(None, operands, laid_out)
     if compute(task, value, reduce, companion):
         task.check()
         nans = _by_element(task, np.isnan(value), reduce)

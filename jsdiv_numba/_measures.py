@@ -26,10 +26,7 @@ class Measure:
     """The ufunc that gives the divergences of many columns, if there is one."""
 
     gradient: str | None
-    """The ufunc that gives the derivatives, if there is one, times a number for each element.
-
-    Or one for each row, where its signature says so.
-    """
+    """The ufunc that gives the derivatives, if there is one, times a number for each element."""
 
     by_row: bool
     """Whether an element's part depends on its whole row."""
@@ -40,8 +37,8 @@ class Measure:
     in_pieces: bool = True
     """Whether a row may be added up in pieces: no cancellation between them loses any digits."""
 
-    terms_gradient: str | None = None
-    """Another one for the terms' derivatives, which always takes a number for each."""
+    total_with_gradient: str | None = None
+    """The ufunc that gives both of a row at once, if there is one; its numbers are one a row."""
 
     names: tuple[str, ...] = ("P", "Q")
     """What the function calls its inputs."""
@@ -57,6 +54,7 @@ PROBABILITIES = Measure(
     gradient="js_gradient",
     by_row=False,
     check=_arrays.check_probabilities,
+    total_with_gradient="js_sum_with_gradient",
 )
 LOGITS = Measure(
     total="js_sum_logit",
@@ -66,7 +64,7 @@ LOGITS = Measure(
     by_row=True,
     check=_arrays.check_logits,
     in_pieces=False,
-    terms_gradient="js_gradient_logit_terms",
+    total_with_gradient="js_sum_with_gradient_logit",
 )
 KL_PROBABILITIES = Measure(
     total="kl_sum",
@@ -82,7 +80,7 @@ KL_LOGITS = replace(
     total="kl_sum_logit",
     terms="kl_term_logit",
     gradient="kl_gradient_logit",
-    terms_gradient=None,
+    total_with_gradient=None,
 )
 ENTROPY_PROBABILITIES = Measure(
     total="entropy_sum",
@@ -98,7 +96,7 @@ ENTROPY_LOGITS = replace(
     total="entropy_sum_logit",
     terms="entropy_term_logit",
     gradient="entropy_gradient_logit",
-    terms_gradient=None,
+    total_with_gradient=None,
     names=("X",),
 )
 NORMALISED = Measure(
@@ -239,8 +237,18 @@ def _totals(task: Task, target: FloatArray, companion: _blocks.Companion | None)
             ufunc, target = task.ufunc(measure.columns), np.moveaxis(target, axis, -1)
             if companion:
                 companion = companion.each(lambda array: np.moveaxis(array, axis, -1))
+            companion = _after(task, companion)
             return run(ufunc, columns, target, 2, task.workers, task.finish, companion)
-    return run(task.ufunc(measure.total), rows, target, 1, task.workers, task.finish, companion)
+    if companion and measure.total_with_gradient is not None:
+        ufunc = task.ufunc(measure.total_with_gradient)
+    else:
+        ufunc, companion = task.ufunc(measure.total), _after(task, companion)
+    return run(ufunc, rows, target, 1, task.workers, task.finish, companion)
+
+
+def _after(task: Task, companion: _blocks.Companion | None) -> _blocks.Companion | None:
+    """Have the derivatives computed by a ufunc of their own."""
+    return companion and companion._replace(ufunc=task.ufunc(task.measure.gradient))
 
 
 def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
@@ -255,7 +263,7 @@ def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
 
 def _terms(task: Task, target: FloatArray, companion: _blocks.Companion | None) -> bool:
     operands = tuple(np.broadcast_to(array, task.shape) for array in task.arrays)
-    ufunc = task.ufunc(task.measure.terms)
+    ufunc, companion = task.ufunc(task.measure.terms), _after(task, companion)
     return _blocks.run(ufunc, operands, target, 0, task.workers, task.finish, companion)
 
 
@@ -263,7 +271,8 @@ def _terms_by_row(task: Task, target: FloatArray, companion: _blocks.Companion |
     rows = task.rows()
     terms = np.empty(rows[0].shape, task.dtype)
     ufunc = task.ufunc(task.measure.terms)
-    found_nan = _blocks.run(ufunc, rows, terms, 1, task.workers, task.finish, companion)
+    beside = _after(task, companion)
+    found_nan = _blocks.run(ufunc, rows, terms, 1, task.workers, task.finish, beside)
     moved = _arrays.kept_then_reduced(target, task.axes)
     with np.errstate(all="ignore"):
         moved[...] = terms.reshape(moved.shape)

@@ -79,7 +79,8 @@ def js_divergence_grad(
     Returns
     -------
     value : ndarray or scalar
-        What `js_divergence` returns with these arguments, to the last bit.
+        What `js_divergence` returns with these arguments, but for the order in
+        which it adds up a row.
     grad_P, grad_Q : ndarray or scalar
         The derivatives of ``sum(cotangent * value)`` in `P` and in `Q`, in the
         shapes of these and the dtype of the value: summed over the axes along

@@ -34,8 +34,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.softmax",
     },
     "_kernels.gradients": {*KERNEL_TOOLS, "_kernels.scalar"},
+    "_kernels.row_gradients": {
+        *KERNEL_TOOLS,
+        "_kernels.gradients",
+        "_kernels.rows",
+        "_kernels.scalar",
+    },
+    "_kernels.strides": {"_kernels.compile"},
     "_kernels.logit_gradients": {
         *KERNEL_TOOLS,
+        "_kernels.logits",
         "_kernels.rows",
         "_kernels.scalar",
         "_kernels.softmax",
@@ -73,8 +81,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.relative",
         "_kernels.relative_logit_gradients",
         "_kernels.relative_logits",
+        "_kernels.row_gradients",
         "_kernels.rows",
         "_kernels.scalar",
+        "_kernels.strides",
     },
     # What stands between an array and a kernel.
     "_arrays": set(),

@@ -24,8 +24,8 @@ kernel = njit(fastmath=False, nogil=True, _nrt=True, **_INTERNAL)
 borrowing = njit(fastmath=False, nogil=True, _nrt=False, **_INTERNAL)
 """The same, of arrays that its caller holds: it counts no references, and so makes no array."""
 
-# Such a loop must not write: LLVM would decide by the distance of the arrays in memory
-# whether to run it in lanes, and the bits of the sum would depend on that.
+# Such a loop must not write but by `set_items_apart`: LLVM would decide by the distance of the
+# arrays in memory whether to run it in lanes, and the bits of the sum would depend on that.
 _IN_LANES = {"reassoc", "nsz", "contract"}
 summing = njit(fastmath=_IN_LANES, nogil=True, _nrt=False, **_INTERNAL)
 """A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases."""
@@ -269,6 +269,51 @@ def set_item(typingctx, array, index, value):
         return context.get_dummy_value()
 
     return types.none(array, types.intp, value), codegen
+
+
+def _of_scope(builder, access, own):
+    """Mark a load or a store as touching memory that those of the other scopes do not."""
+    module = builder.module
+    domain = module.add_metadata(["jsdiv_numba"])
+    scopes = {name: module.add_metadata([name, domain]) for name in ("read", "first", "second")}
+    access.set_metadata("alias.scope", module.add_metadata([scopes.pop(own)]))
+    access.set_metadata("noalias", module.add_metadata(list(scopes.values())))
+
+
+@intrinsic
+def item_apart(typingctx, array, index):
+    """`item`, of an array that shares no memory with those that `set_items_apart` writes to."""
+    if not (isinstance(array, types.Array) and array.ndim == 1):
+        return None
+
+    def codegen(context, builder, signature, args):
+        _ask_for_wide_vectors(builder.function)
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        value = builder.load(builder.gep(data, [args[1]]))
+        _of_scope(builder, value, "read")
+        return value
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def set_items_apart(typingctx, first, second, index, x, y):
+    """Assign to an element of each of two arrays that share no memory.
+
+    A loop that does so may add up too: LLVM need not look at run time where the
+    arrays lie, and so runs it in lanes always.
+    """
+    if not (first == second and isinstance(first, types.Array) and first.dtype == x == y):
+        return None
+
+    def codegen(context, builder, signature, args):
+        for i, name in enumerate(("first", "second")):
+            data = context.make_array(signature.args[i])(context, builder, args[i]).data
+            place = builder.gep(data, [args[2]])
+            _of_scope(builder, builder.store(args[3 + i], place), name)
+        return context.get_dummy_value()
+
+    return types.none(first, second, types.intp, x, y), codegen
 
 
 @kernel

@@ -15,11 +15,12 @@ from .scalar import scalar_formulas
 def gradient_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
     by_side = _by_side(precision)
-    plain_slopes, slopes = _plain_slopes(precision, by_side), _slopes(precision, by_side)
-    weighted = _weighted(precision)
+    plain_slopes = _plain_slopes(precision, _all_slopes(precision, by_side))
+    slopes, weighted = _slopes(precision, by_side), _weighted(precision)
     return SimpleNamespace(
         all_plain=precision.Int(0),
-        plain_gradient=_plain_gradient(precision, plain_slopes, weighted),
+        plain_slopes=plain_slopes,
+        plain_gradient=_plain_gradient(plain_slopes, weighted),
         gradient=_gradient(slopes, weighted),
     )
 
@@ -53,16 +54,35 @@ def _by_side(precision):
     return by_side
 
 
-def _plain_slopes(precision, by_side):
+def _all_slopes(precision, by_side):
     formulas = scalar_formulas(precision)
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
     smallest = np.finfo(precision.Float).smallest_subnormal
 
     @formula
-    def plain_slopes(p, q):
+    def all_slopes(p, q):
         """Return the derivatives in p, q >= 0 that are neither subnormal nor huge."""
         s, d, m = maximum(p + q, smallest), abs(p - q), minimum(p, q)
         return by_side(p, q, half_log_lesser(s, d, m + m), half_log_greater(s, d))
+
+    return all_slopes
+
+
+def _plain_slopes(precision, all_slopes):
+    Float, Int = precision.Float, precision.Int
+    one, normal = Int(1), Int(np.finfo(Float).tiny.view(Int))
+    huge = Int(Float(2.0**precision.huge).view(Int))
+
+    @formula
+    def plain_slopes(p, q, plain):
+        """Return the derivatives in p, q >= 0, and `plain`, negative now if these are nonsense.
+
+        That is where either is subnormal, huge or NaN; where one is 0, the other may be.
+        """
+        least, most = bits_of(minimum(p, q)), bits_of(maximum(p, q))
+        subnormal = Int(Int(least - normal) & ~Int(least - one))
+        in_p, in_q = all_slopes(p, q)
+        return in_p, in_q, Int(plain | Int(subnormal | Int(huge - most)))
 
     return plain_slopes
 
@@ -111,23 +131,13 @@ def _weighted(precision):
     return weighted
 
 
-def _plain_gradient(precision, plain_slopes, weighted):
-    Float, Int = precision.Float, precision.Int
-    one, normal = Int(1), Int(np.finfo(Float).tiny.view(Int))
-    huge = Int(Float(2.0**precision.huge).view(Int))
-
+def _plain_gradient(plain_slopes, weighted):
     @formula
     def plain_gradient(p, q, cotangent, plain):
-        """Return the derivatives times a number, and `plain`, negative now if these are nonsense.
-
-        That is where either is subnormal, huge or NaN; where one is 0, the other may be.
-        """
-        x, y = abs(p), abs(q)
-        least, most = bits_of(minimum(x, y)), bits_of(maximum(x, y))
-        subnormal = Int(Int(least - normal) & ~Int(least - one))
-        in_p, in_q = plain_slopes(x, y)
+        """Return the derivatives times a number, and `plain` as before."""
+        in_p, in_q, plain = plain_slopes(abs(p), abs(q), plain)
         in_p, in_q = weighted(in_p, in_q, cotangent)
-        return in_p, in_q, Int(plain | Int(subnormal | Int(huge - most)))
+        return in_p, in_q, plain
 
     return plain_gradient
 

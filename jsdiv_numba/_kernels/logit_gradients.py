@@ -22,19 +22,21 @@ from types import SimpleNamespace
 import numpy as np
 
 from .compile import (
-    any_layout,
     clear_exceptions,
     contiguous,
     fma,
     item,
+    item_apart,
     kernel,
     larger,
     maximum,
     minimum,
     set_item,
+    set_items_apart,
     summing,
     where,
 )
+from .logits import logit_kernels
 from .precision import Precision
 from .rows import BLOCK
 from .scalar import exact_sum, scalar_formulas
@@ -48,7 +50,9 @@ def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
     differences = _differences(precision, log_ratios, _slope_changes(precision))
     return SimpleNamespace(
         log_ratios=log_ratios,
-        of_sum=_of_sum(precision, _plain(precision), _near(precision, differences)),
+        sum_with_gradient=_sum_with_gradient(
+            precision, _plain(precision), _near(precision, differences)
+        ),
         of_terms=_of_terms(precision, differences),
     )
 
@@ -146,12 +150,6 @@ def _derivatives(precision):
     return derivatives
 
 
-@kernel
-def _copied(row, copy):
-    for i in range(row.size):
-        copy[i] = row[i]
-
-
 def _near(precision, differences):
     Float = precision.Float
     mean, derivatives = _mean(precision), _derivatives(precision)
@@ -175,55 +173,58 @@ def _plain(precision):
     def plain(p, q, p_factor, q_factor, in_p, in_q):
         """Write ½·log(2p/s) and ½·log(2q/s); of a number that is 0, anything finite."""
         for i in range(p.size):
-            x, y = item(p, i) * p_factor, item(q, i) * q_factor
+            x, y = item_apart(p, i) * p_factor, item_apart(q, i) * q_factor
             s, d, m = maximum(x + y, smallest), abs(x - y), minimum(x, y)
             lesser, greater = half_log_lesser(s, d, m + m), half_log_greater(s, d)
-            set_item(in_p, i, where(x < y, lesser, greater))
-            set_item(in_q, i, where(y < x, lesser, greater))
+            of_p, of_q = where(x < y, lesser, greater), where(y < x, lesser, greater)
+            set_items_apart(in_p, in_q, i, of_p, of_q)
 
     return plain
 
 
-def _of_sum(precision, plain, near):
+def _sum_with_gradient(precision, plain, near):
     Float = precision.Float
     kernels, cancelled = softmax_kernels(precision), Float(precision.gradient_cancelled)
     exponentials, scale = kernels.exponentials, kernels.scale
+    sum_of_exponentials = logit_kernels(precision).sum_of_exponentials
     mean, derivatives = _mean(precision), _derivatives(precision)
 
     @kernel
-    def adjacent(row, otherwise):
-        """Return a row itself if its elements are adjacent, else another."""
-        return any_layout(row) if row.strides[0] == row.itemsize else any_layout(otherwise)
-
-    @kernel
-    def of_sum(a, b, weight, in_a, in_b):
-        """Write the derivatives of a weight times two rows' divergence, of any strides."""
-        if a.size == 0:
-            return
-        workspace = np.empty((6, a.size), a.dtype)
-        p, q, of_p, of_q = workspace[0], workspace[1], workspace[2], workspace[3]
-        result_a, result_b = adjacent(in_a, workspace[4]), adjacent(in_b, workspace[5])
-        x, y = contiguous(a), contiguous(b)
-        _, p_total, _ = exponentials(x, p)
-        _, q_total, _ = exponentials(y, q)
+    def first_try(p, q, of_p, of_q, p_total, q_total, weight, in_a, in_b):
+        """Write the derivatives as the formula stands; return whether none of them is accurate."""
         p_factor, q_factor = Float(1.0 / p_total), Float(1.0 / q_total)
         plain(p, q, p_factor, q_factor, of_p, of_q)
         p_mean, q_mean = mean(p, of_p) / p_total, mean(q, of_q) / q_total
-        a_largest = derivatives(p, of_p, Float(p_mean), weight * p_factor, result_a)
-        b_largest = derivatives(q, of_q, Float(q_mean), weight * q_factor, result_b)
+        a_largest = derivatives(p, of_p, Float(p_mean), weight * p_factor, in_a)
+        b_largest = derivatives(q, of_q, Float(q_mean), weight * q_factor, in_b)
         # The largest exponential is 1. Not `<`, for the sake of NaN.
-        if not (a_largest >= cancelled and b_largest >= cancelled):
-            scale(p, p_total)
-            scale(q, q_total)
-            near(x, y, p, q, weight, of_p, of_q, result_a)
-            near(y, x, q, p, weight, of_p, of_q, result_b)
-            clear_exceptions()
-        if in_a.strides[0] != in_a.itemsize:
-            _copied(result_a, in_a)
-        if in_b.strides[0] != in_b.itemsize:
-            _copied(result_b, in_b)
+        return not (a_largest >= cancelled and b_largest >= cancelled)
 
-    return of_sum
+    @kernel
+    def sum_with_gradient(a, b, weight, in_a, in_b):
+        """Write the derivatives of a weight times two rows' divergence, and return that.
+
+        Elements are adjacent, and what is written to shares no memory with any other row.
+        """
+        workspace = np.empty((4, a.size), a.dtype)
+        p, q, of_p, of_q = workspace[0], workspace[1], workspace[2], workspace[3]
+        p_sums, q_sums = exponentials(a, p), exponentials(b, q)
+        total, scaled = sum_of_exponentials(a, b, p, q, p_sums, q_sums)
+        # What has cancelled in the divergence has in its derivatives.
+        if scaled:
+            again = True
+        else:
+            again = first_try(p, q, of_p, of_q, p_sums[1], q_sums[1], weight, in_a, in_b)
+        if again:
+            if not scaled:
+                scale(p, p_sums[1])
+                scale(q, q_sums[1])
+            near(a, b, p, q, weight, of_p, of_q, in_a)
+            near(b, a, q, p, weight, of_p, of_q, in_b)
+            clear_exceptions()
+        return total
+
+    return sum_with_gradient
 
 
 def _of_terms(precision, differences):

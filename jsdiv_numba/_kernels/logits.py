@@ -28,8 +28,10 @@ def logit_kernels(precision: Precision) -> SimpleNamespace:
         near_js_terms = _near_js_terms(kernels.softmax)
     else:
         near_js_terms = terms_in_float64(logit_kernels(FLOAT64).logit_terms)
+    sum_of_exponentials = _sum_of_exponentials(precision, kernels, near_js_terms)
     return SimpleNamespace(
-        logit_sum=_logit_sum(precision, kernels, near_js_terms),
+        sum_of_exponentials=sum_of_exponentials,
+        logit_sum=_logit_sum(precision, kernels.exponentials, sum_of_exponentials),
         logit_terms=_logit_terms(precision, kernels.softmax, near_js_terms),
     )
 
@@ -69,28 +71,24 @@ def _from_entropies(precision):
     return from_entropies
 
 
-def _logit_sum(precision, kernels, near_terms):
+def _sum_of_exponentials(precision, kernels, near_terms):
     Float, ln2 = precision.Float, np.log(2.0)
     cancelled, near = precision.logit_cancelled, precision.logit_near
-    exponentials, scale = kernels.exponentials, kernels.scale
+    scale = kernels.scale
     from_entropies = _from_entropies(precision)
     row_sum = row_kernels(precision).row_sum
 
     @kernel
-    def logit_sum(a, b):
-        """Return the divergence of two rows of logits of any stride."""
-        if a.size == 0:
-            return Float(0)
+    def sum_of_exponentials(a, b, x, y, x_sums, y_sums):
+        """Return the divergence, and whether the exponentials are probabilities now."""
         if not _comes_first(a, b):
-            a, b = b, a
-        workspace = np.empty((2, a.size), a.dtype)
-        x, y = workspace[0], workspace[1]
-        _, x_total, x_moment = exponentials(a, x)
-        _, y_total, y_moment = exponentials(b, y)
+            a, b, x, y, x_sums, y_sums = b, a, y, x, y_sums, x_sums
+        _, x_total, x_moment = x_sums
+        _, y_total, y_moment = y_sums
         total = from_entropies(x, y, x_total, y_total, x_moment, y_moment)
         if total >= cancelled:
             # No divergence of distributions is above ln 2, though rounding may be.
-            return Float(where(total > ln2, ln2, total))
+            return Float(where(total > ln2, ln2, total)), False
         scale(x, x_total)
         scale(y, y_total)
         total = np.float64(row_sum(x, y))
@@ -101,7 +99,23 @@ def _logit_sum(precision, kernels, near_terms):
             for i in range(terms.size):
                 total += terms[i]
             clear_exceptions()
-        return Float(total)
+        return Float(total), True
+
+    return sum_of_exponentials
+
+
+def _logit_sum(precision, exponentials, sum_of_exponentials):
+    zero = precision.Float(0)
+
+    @kernel
+    def logit_sum(a, b):
+        """Return the divergence of two rows of logits of any stride."""
+        if a.size == 0:
+            return zero
+        workspace = np.empty((2, a.size), a.dtype)
+        x, y = workspace[0], workspace[1]
+        total, _ = sum_of_exponentials(a, b, x, y, exponentials(a, x), exponentials(b, y))
+        return total
 
     return logit_sum
 

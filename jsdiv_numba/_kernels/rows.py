@@ -42,6 +42,8 @@ def row_kernels(precision: Precision) -> SimpleNamespace:
         kl_sum=_row_sum(precision, kl_summand(precision)),
         excess_sum=_row_sum(precision, excess_summand(precision)),
         entropy_sum=_row_sum(precision, entropy_summand(precision)),
+        needs_full_range=_needs_full_range(precision),
+        js_full_range_sum=_full_range_sum(js_summand(precision)),
     )
 
 

@@ -19,8 +19,10 @@ from .precision import FLOAT32, FLOAT64, Precision
 from .relative import relative_formulas
 from .relative_logit_gradients import relative_logit_gradient_kernels
 from .relative_logits import relative_logit_kernels
+from .row_gradients import sum_with_gradient
 from .rows import BLOCK, row_kernels
 from .scalar import scalar_formulas
+from .strides import sum_with_gradient_body
 
 _PRECISIONS = {"float32": FLOAT32, "float64": FLOAT64}
 _OPTIONS = {"nopython": True, "fastmath": False}
@@ -150,39 +152,38 @@ def _to_scalar(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
         result[0] = kernel(p, p)
 
     arguments = [(kind[:],) * (inputs + 1) for kind in _kinds(kernels)]
-    return _generalised(name, (of_one, of_two)[inputs - 1], arguments, "(n)", "()")
+    return _generalised(name, (of_one, of_two)[inputs - 1], arguments, _of(inputs, "(n)", "()"))
 
 
 def _to_row(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     arguments = [(kind[:],) * (inputs + 1) for kind in _kinds(kernels)]
-    return _generalised(name, _writing(inputs, kernels), arguments, "(n)", "(n)")
+    return _generalised(name, _writing(inputs, kernels), arguments, _of(inputs, "(n)", "(n)"))
 
 
 def _to_columns(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     arguments = [((kind[:, :],) * inputs) + (kind[:],) for kind in _kinds(kernels)]
-    return _generalised(name, _writing(inputs, kernels), arguments, "(n,m)", "(m)")
+    return _generalised(name, _writing(inputs, kernels), arguments, _of(inputs, "(n,m)", "(m)"))
 
 
 def _to_gradients(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    return _with_cotangent(name, kernels, "()", lambda kind: kind)
-
-
-def _to_gradients_of_terms(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    return _with_cotangent(name, kernels, "(n)", lambda kind: kind[:])
-
-
-def _with_cotangent(
-    name: str, kernels: dict[str, Any], shape: str, of: Callable[[Any], Any]
-) -> Any:
-    """Make a generalised ufunc of one dtype with a third input, whose type is made of the kind."""
     (kernel,) = kernels.values()
 
-    def body(p, q, cotangent, in_p, in_q):
-        kernel(p, q, cotangent, in_p, in_q)
+    def body(p, q, cotangents, in_p, in_q):
+        kernel(p, q, cotangents, in_p, in_q)
 
-    body.__name__ = name
-    arguments = [(kind[:], kind[:], of(kind), kind[:], kind[:]) for kind in _kinds(kernels)]
-    return guvectorize(arguments, f"(n),(n),{shape}->(n),(n)", **_OPTIONS)(body).ufunc
+    arguments = [(kind[:],) * 5 for kind in _kinds(kernels)]
+    return _generalised(name, body, arguments, "(n),(n),(n)->(n),(n)")
+
+
+def _to_sum_with_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+    strided = sum_with_gradient_body(kernel)
+
+    def body(p, q, cotangents, value, in_p, in_q):
+        strided(p, q, cotangents, value, in_p, in_q)
+
+    arguments = [(kind[:],) * 6 for kind in _kinds(kernels)]
+    return _generalised(name, body, arguments, "(n),(n),(n)->(),(n),(n)")
 
 
 def _writing(inputs: int, kernels: dict[str, Any]) -> Callable[..., None]:
@@ -198,11 +199,12 @@ def _writing(inputs: int, kernels: dict[str, Any]) -> Callable[..., None]:
     return (of_one, of_two)[inputs - 1]
 
 
-def _generalised(
-    name: str, body: Callable[..., None], arguments: list[Any], core: str, result: str
-) -> Any:
+def _of(inputs: int, core: str, result: str) -> str:
+    return f"{','.join([core] * inputs)}->{result}"
+
+
+def _generalised(name: str, body: Callable[..., None], arguments: list[Any], signature: str) -> Any:
     body.__name__ = name
-    signature = f"{','.join([core] * (len(arguments[0]) - 1))}->{result}"
     return guvectorize(arguments, signature, **_OPTIONS)(body).ufunc
 
 
@@ -236,13 +238,14 @@ _UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
     ),
     "js_sum_logit": (_to_scalar, 2, lambda precision: logit_kernels(precision).logit_sum),
     "js_term_logit": (_to_row, 2, lambda precision: logit_kernels(precision).logit_terms),
+    "js_sum_with_gradient": (_to_sum_with_gradient, 2, sum_with_gradient),
+    "js_sum_with_gradient_logit": (
+        _to_sum_with_gradient,
+        2,
+        lambda precision: logit_gradient_kernels(precision).sum_with_gradient,
+    ),
     "js_gradient_logit": (
         _to_gradients,
-        2,
-        lambda precision: logit_gradient_kernels(precision).of_sum,
-    ),
-    "js_gradient_logit_terms": (
-        _to_gradients_of_terms,
         2,
         lambda precision: logit_gradient_kernels(precision).of_terms,
     ),
@@ -253,7 +256,7 @@ _UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
         lambda precision: unconditional(precision, relative_formulas(precision).kl_gradient),
     ),
     "kl_gradient_logit": (
-        _to_gradients_of_terms,
+        _to_gradients,
         2,
         lambda precision: relative_logit_gradient_kernels(precision).kl_gradient,
     ),
