@@ -31,6 +31,7 @@ from .compile import (
     larger,
     maximum,
     minimum,
+    prefetch,
     set_item,
     set_items_apart,
     summing,
@@ -38,9 +39,9 @@ from .compile import (
 )
 from .logits import logit_kernels
 from .precision import Precision
-from .rows import BLOCK
+from .rows import BLOCK, LINE_BYTES
 from .scalar import exact_sum, scalar_formulas
-from .softmax import softmax_kernels
+from .softmax import NEXT_ROW, softmax_kernels
 
 
 @cache
@@ -184,6 +185,7 @@ def _plain(precision):
 
 def _sum_with_gradient(precision, plain, near):
     Float = precision.Float
+    line = LINE_BYTES // Float(0).itemsize
     kernels, cancelled = softmax_kernels(precision), Float(precision.gradient_cancelled)
     exponentials, scale = kernels.exponentials, kernels.scale
     sum_of_exponentials = logit_kernels(precision).sum_of_exponentials
@@ -206,6 +208,10 @@ def _sum_with_gradient(precision, plain, near):
 
         Elements are adjacent, and what is written to shares no memory with any other row.
         """
+        if a.size <= NEXT_ROW:
+            for i in range(0, a.size, line):
+                prefetch(in_a, i)
+                prefetch(in_b, i)
         workspace = np.empty((4, a.size), a.dtype)
         p, q, of_p, of_q = workspace[0], workspace[1], workspace[2], workspace[3]
         p_sums, q_sums = exponentials(a, p), exponentials(b, q)

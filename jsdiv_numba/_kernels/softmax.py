@@ -5,10 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import contiguous, item, kernel, larger, minimum, set_item, summing, where
+from .compile import contiguous, item, kernel, larger, minimum, prefetch, set_item, summing, where
 from .precision import Precision
-from .rows import BLOCK
+from .rows import BLOCK, LINE_BYTES
 from .scalar import scalar_formulas
+
+NEXT_ROW = 1 << 13
+"""The next row, if no longer than this, begins to be loaded while a row is computed."""
 
 
 @cache
@@ -23,6 +26,7 @@ def softmax_kernels(precision: Precision) -> SimpleNamespace:
 def _exponentials(precision):
     Float = precision.Float
     exp = scalar_formulas(precision).exp
+    line = LINE_BYTES // Float(0).itemsize
     lowest, zero, none = Float(precision.exp_min), Float(0), Float(-np.inf)
 
     @summing
@@ -50,6 +54,9 @@ def _exponentials(precision):
     def exponentials(logits, values):
         """Write e^x, x being the logits less the largest; return that, Σ e^x and Σ x·e^x."""
         row = contiguous(logits)
+        if row.size <= NEXT_ROW:
+            for i in range(0, row.size, line):
+                prefetch(row, i + row.size)
         top, total, moment = largest(row), 0.0, 0.0
         for start in range(0, row.size, BLOCK):
             size = minimum(BLOCK, row.size - start)
