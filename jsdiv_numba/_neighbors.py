@@ -9,7 +9,7 @@ import numpy as np
 from . import _arrays, _pairs
 from ._arrays import FloatArray
 from ._threads import get_workers, run_blocks
-from .ufuncs import neighbor_kernels
+from .ufuncs import harmonic_kernels, neighbor_kernels
 
 Progress = Callable[[int, int], object]
 """Called with the number of pairs that are done, and of all."""
@@ -23,6 +23,15 @@ QUERIES = 192
 
 PREPARED_ELEMENTS = 1 << 18
 """Elements of the rows that one call prepares."""
+
+SAMPLE = 128
+"""Rows whose mean is the centre, from which all vectors are measured."""
+
+SAMPLE_ELEMENTS = 1 << 20
+"""Elements of the rows of the sample."""
+
+TILE_WIDTH = 12
+"""Squares of pairs in a tile"""
 
 NO_PANELS = np.empty((0, 0, 0), np.float32)
 NO_QUERY = -(1 << 62)
@@ -45,13 +54,44 @@ class Neighbors(NamedTuple):
     values: FloatArray
 
 
-class Described:
-    """Some rows, and what is known of them."""
+class Centre:
+    """The mean of some rows' vectors, from which those of all are measured.
 
-    def __init__(self, name: str, given: FloatArray, panel: int, spread: int) -> None:
-        self.rows = _pairs.unprepared(name, given, np.dtype(np.float64))
-        self.roots = np.zeros((-(-len(given) // panel), given.shape[1], panel), np.float32)
+    Any centre serves, but the bounds are the sharper the nearer it is.
+    """
+
+    def __init__(self, name: str, some: FloatArray, spread: int) -> None:
         self.spread = spread
+        self._some = _pairs.unprepared(name, some, np.dtype(np.float64))
+        kernels = neighbor_kernels()
+        kernels.prepare(*self._some, 0, len(some), spread)
+        self.roots = self._mean(kernels, some.shape[1])
+        self._harmonics: FloatArray | None = None
+
+    def harmonics(self) -> FloatArray:
+        """Return the mean harmonics, which are computed when first wanted."""
+        if self._harmonics is None:
+            self._harmonics = self._mean(harmonic_kernels(), 2 * len(self.roots))
+        return self._harmonics
+
+    def _mean(self, kernels: Any, length: int) -> FloatArray:
+        mean = np.empty(length)
+        kernels.mean(self._some.padded, self._some.known, mean, self.spread)
+        return mean
+
+
+class Described:
+    """Some rows, and what is known of them, as queries or as those among which to search."""
+
+    def __init__(self, name: str, given: FloatArray, centre: Centre, as_queries: bool) -> None:
+        kernels = neighbor_kernels()
+        self.rows = _pairs.unprepared(name, given, np.dtype(np.float64))
+        self.panel = kernels.panel if as_queries else kernels.width
+        self.margin = kernels.margin(given.shape[1])
+        self.centre, self.as_queries = centre, as_queries
+        self.halves = np.zeros((2, len(given)))
+        """Of the squares of the roots, and of the harmonics, measured from the centre."""
+        self.roots = self._panels(centre.roots)
         self._harmonics = NO_PANELS
 
     def __len__(self) -> int:
@@ -59,20 +99,36 @@ class Described:
 
     def describe(self, start: int, stop: int) -> bool:
         """Fill in what is known of some of the rows; return whether one has a NaN."""
-        kernel = neighbor_kernels().describe
-        with_nan: bool = kernel(*self.rows, self.roots, start, stop, self.spread)
+        kernels, spread = neighbor_kernels(), self.centre.spread
+        with_nan: bool = kernels.prepare(*self.rows, start, stop, spread)
+        self._fill(kernels, self.roots, self.halves[0], self.centre.roots, start, stop)
         return with_nan
 
     def harmonics(self, wanted: bool) -> FloatArray:
         """Return the harmonics of all rows, which are made when first wanted."""
         with _making:
             if wanted and not self._harmonics.size:
-                panels, length, panel = self.roots.shape
-                harmonics = np.zeros((panels, 2 * length, panel), np.float32)
-                kernel = neighbor_kernels().harmonics
-                kernel(self.rows.padded, harmonics, 0, len(self), self.spread)
+                centre = self.centre.harmonics()
+                harmonics = self._panels(centre)
+                self._fill(harmonic_kernels(), harmonics, self.halves[1], centre, 0, len(self))
                 self._harmonics = harmonics
         return self._harmonics
+
+    def _panels(self, centre: FloatArray) -> FloatArray:
+        """Return room for vectors, and an entry more."""
+        return np.zeros((-(-len(self) // self.panel), len(centre) + 1, self.panel), np.float32)
+
+    def _fill(
+        self,
+        kernels: Any,
+        panels: FloatArray,
+        halves: FloatArray,
+        centre: FloatArray,
+        start: int,
+        stop: int,
+    ) -> None:
+        numbers = start, stop, self.centre.spread, self.margin, self.as_queries
+        kernels.describe(self.rows.padded, panels, halves, centre, *numbers)
 
 
 class Population:
@@ -91,9 +147,10 @@ class Population:
         self.spread = matrix.shape[1].bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
         self._keeps, self._kept = False, list[Described]()
+        self._centre: Centre | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": []}
+        return {**self.__dict__, "_kept": [], "_centre": None}
 
     def keep(self, workers: int | None) -> None:
         """Prepare all rows now, and keep what is known of them; a pickled copy does so again."""
@@ -107,23 +164,34 @@ class Population:
 
     def described(self, name: str, matrix: FloatArray, start: int, stop: int) -> Described:
         """Return what is known of some rows of a matrix as queries."""
-        queries = Described(name, matrix[start:stop], neighbor_kernels().panel, self.spread)
+        queries = Described(name, matrix[start:stop], self.centre(), as_queries=True)
         if queries.describe(0, stop - start):
             _arrays.check_probabilities(**{name: matrix})
         return queries
 
+    def centre(self) -> Centre:
+        """Return what the vectors of these rows and of queries are measured from."""
+        with _making:
+            if self._centre is None:
+                number = max(1, min(SAMPLE, SAMPLE_ELEMENTS // self.matrix.shape[1]))
+                some = self.matrix[:: -(-len(self.matrix) // number) or 1]
+                self._centre = Centre(self.name, some, self.spread)
+            return self._centre
+
     def _prepared(self, workers: int | None) -> Iterator[Described]:
-        kernels = neighbor_kernels()
+        square = neighbor_kernels().square
         length = self.matrix.shape[1]
         most = max(CHUNK_BYTES // (8 * length), 1)
-        step = -(-most // kernels.tile_width) * kernels.tile_width
+        step = -(-most // square) * square
         for start in range(0, len(self.matrix), step):
             given = self.matrix[start : start + step]
-            chunk = Described(self.name, given, kernels.width, self.spread)
-            self._describe(chunk, max(1, PREPARED_ELEMENTS // length), workers)
+            chunk = Described(self.name, given, self.centre(), as_queries=False)
+            self._describe(chunk, workers)
             yield chunk
 
-    def _describe(self, chunk: Described, step: int, workers: int | None) -> None:
+    def _describe(self, chunk: Described, workers: int | None) -> None:
+        panels = max(1, PREPARED_ELEMENTS // self.matrix.shape[1] // chunk.panel)
+        step = panels * chunk.panel
         with_nan = []
 
         def describe(start: int) -> None:
@@ -242,23 +310,33 @@ class Search:
         start: int,
     ) -> Iterator[tuple[FloatArray, ...]]:
         """Search a chunk, and yield copies of what is within the radius, whenever room runs out."""
-        kernels = neighbor_kernels()
-        room = 0 if found[0].shape[1] else QUERIES * kernels.tile_width
-        pairs = np.empty(room, np.intp), np.empty(room, np.intp), np.empty(room)
+        kernels, wanted = neighbor_kernels(), found[0].shape[1]
+        tile = self._tile(queries, chunk, wanted)
+        places = 0 if wanted else tile.size
+        pairs = np.empty(places, np.intp), np.empty(places, np.intp), np.empty(places)
         state = np.array([0, 0, -1], np.intp)
-        height = len(queries.roots) * kernels.panel
-        tile = np.empty((height, kernels.tile_width), np.float32)
-        root, factor = self.unit.root, self.unit.factor
-        numbers = len(queries), len(chunk), own, start, queries.spread, root, factor
-        errors = kernels.errors(self.matrix.shape[1])
+        room = np.empty(len(queries), np.float32), np.empty(kernels.together, np.intp)
+        room += np.empty(wanted), np.empty(wanted, np.intp)
+        length, unit = self.matrix.shape[1], self.unit
+        numbers = len(queries), len(chunk), own, start, self.population.spread
+        bounds = kernels.margin(length), kernels.resolution(length)
         refined = False
-        while state[1] * kernels.tile_width < len(chunk):
+        while state[1] * tile.shape[1] < len(chunk):
             a = *queries.rows, queries.roots, queries.harmonics(refined)
             b = *chunk.rows, chunk.roots, chunk.harmonics(refined)
-            refined = kernels.search(*a, *b, *numbers, *errors, *found, *pairs, state, tile)
+            sets = *a, *b, queries.halves
+            wants = *numbers, unit.root, unit.factor, *bounds
+            refined = kernels.search(*sets, *wants, *found, *pairs, state, tile, *room)
             if state[0]:
                 yield tuple(array[: state[0]].copy() for array in pairs)
                 state[0] = 0
+
+    def _tile(self, queries: Described, chunk: Described, wanted: int) -> FloatArray:
+        """Return room for the products of all queries with some rows of a chunk."""
+        kernels = neighbor_kernels()
+        squares = TILE_WIDTH if wanted else 1
+        squares = max(1, min(squares, -(-len(chunk) // kernels.square)))
+        return np.empty((queries.roots.shape[0] * kernels.panel, squares * kernels.square), np.float32)
 
     def _report(self, pairs: int) -> None:
         if self.progress is not None:

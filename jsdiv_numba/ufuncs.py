@@ -117,3 +117,12 @@ def neighbor_kernels() -> Any:
         from ._kernels import neighbors
 
         return neighbors.neighbor_kernels()
+
+
+@cache
+def harmonic_kernels() -> Any:
+    """Return the kernels that describe rows for the second bound, compiled."""
+    with _compiling():
+        from ._kernels import neighbors
+
+        return neighbors.harmonic_kernels()

@@ -1,13 +1,7 @@
 """The nearest rows, or those within a radius: only pairs that a bound leaves are computed.
 
-With √p the roots of a normalised row, and of p > 0 also the harmonics √p·cos(λ log p) and
-√p·sin(λ log p), two matrix products bound the divergence of every pair from below:
-
-    JS >= ln 2·(1 - C),  C = Σ √p √q,
-    JS >= ln 2 - β·(C + γ·Σ √(pq)·cos(λ log (p/q))),  β + β·γ = ln 2.
-
-The first takes one product, the second three, and is within some per cent of the divergence.
-docs/mathematics.md derives both, and the margins for what the products round.
+Products of what `bounds` knows of rows say how far apart two of them are at least: first of
+their roots, and where that leaves many pairs, of their harmonics as well.
 """
 
 from collections import namedtuple
@@ -18,11 +12,12 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from .compile import borrowing, formula, horner, item, kernel, maximum, minimum, set_item, where
+from . import bounds
+from .bounds import WEIGHTS, limit_of
+from .compile import borrowing, formula, maximum, minimum
 from .pairs import TOGETHER, Rows, pair_kernels
 from .precision import FLOAT64
 from .products import (
-    DEPTH,
     PANEL,
     WIDTH,
     lowest_bit,
@@ -30,31 +25,18 @@ from .products import (
     number_of_bits,
     reaching,
 )
-from .scalar import scalar_formulas
 
-FREQUENCY = 0.625
-"""λ."""
-
-SECOND = 0.1874
-"""β·γ: about the most for which the second bound holds."""
-
-FIRST = np.log(2.0) - SECOND
-"""β."""
-
-TILE_WIDTH = 10 * (48 // WIDTH) * WIDTH
-"""Rows of the second set that one of the first meets before its limit is set again."""
+SQUARE = 10 * (48 // WIDTH) * WIDTH
+"""Columns of a tile whose products are made at a time: they stay in the cache."""
 
 REFINE_ABOVE = 1 / 32
 """Of the pairs in a tile: if the first bound leaves more, the second is worth its product."""
 
 ALL_ABOVE = 0.75
-"""If so many are left, all are computed as they stand, without gathering them."""
+"""If so many are left, all are computed as they stand, without picking them."""
 
 BLOCK_BYTES = 1 << 18
 """Rows of the second set that stay in the cache while those of the first pass."""
-
-SLACK = 1e-9
-"""More than the relative error of a divergence from the kernel for pairs."""
 
 NONE = np.iinfo(np.intp).max
 """The index of a neighbour that is not there."""
@@ -63,9 +45,13 @@ Found = namedtuple("Found", "values indices radius rows columns distances state"
 """The nearest of each row so far, as a heap with the farthest first; or, if its width is 0, the
 pairs within a radius, and in `state` how many they are."""
 
-Task = namedtuple("Task", "a b own offset unit found gathered columns")
-"""Two sets of rows, which row of b is the first of a itself, the number of b's first row, what is
-wanted and found, and room for rows that are not adjacent."""
+Room = namedtuple("Room", "tile limits columns best places")
+"""For products and what they have to reach, for four columns, and for the nearest of a tile."""
+
+Task = namedtuple("Task", "a b halves own offset unit margins found room")
+"""Two sets of rows, the halves of the squares of a's vectors, which row of b is the first of a
+itself, the number of b's first row, what is wanted, the margin and the resolution of bounds,
+what is found, and room."""
 
 Unit = namedtuple("Unit", "of_sum factor root")
 """What makes a value of a sum of entropies: its unit, a factor, and whether a root is taken."""
@@ -73,104 +59,55 @@ Unit = namedtuple("Unit", "of_sum factor root")
 
 @cache
 def neighbor_kernels() -> SimpleNamespace:
-    """Compile the kernels, for these argument types alone."""
-    rows = types.Array(types.float64, 2, "A", readonly=True)
-    matrix, panels = types.Array(types.float64, 2, "C"), types.Array(types.float32, 3, "C")
+    """Compile the search and what it needs in any case, for these argument types alone."""
+    rows, matrix, panels = _kinds()
     size, number, flag = types.intp, types.float64, types.boolean
     vectors = [types.Array(kind, 1, "C") for kind in (size, size, number, size)]
-    indices, tile = types.Array(size, 2, "C"), types.Array(types.float32, 2, "C")
-    set_of_rows = [rows, matrix, matrix, panels, panels]
-    to_search = [*set_of_rows, *set_of_rows, *[size] * 4, size, flag, number, number, number]
-    to_search += [matrix, indices, number, *vectors, tile]
-    options = {"nogil": True, "error_model": "numpy", "fastmath": False}
-
-    def compiled(function: Any, result: Any, arguments: list[Any]) -> Any:
-        return njit(result(*arguments), **options)(function)
-
+    room = [types.Array(types.float32, 2, "C"), types.Array(types.float32, 1, "C")]
+    room += [types.Array(size, 1, "C"), types.Array(number, 1, "C"), types.Array(size, 1, "C")]
+    sets_of_rows = [rows, matrix, matrix, panels, panels] * 2
+    to_search = [*sets_of_rows, matrix, *[size] * 5, flag, number, number, number]
+    to_search += [matrix, types.Array(size, 2, "C"), number, *vectors, *room]
+    to_prepare = [rows, matrix, matrix, size, size, size]
+    roots = bounds.root_kernels()
     return SimpleNamespace(
         panel=PANEL,
         width=WIDTH,
-        tile_width=TILE_WIDTH,
+        square=SQUARE,
+        together=TOGETHER,
         none=NONE,
-        errors=product_errors,
-        describe=compiled(_describe(), flag, [rows, matrix, matrix, panels, size, size, size]),
-        harmonics=compiled(_harmonics(), types.none, [matrix, panels, size, size, size]),
-        search=compiled(_search(), flag, to_search),
+        margin=bounds.margin,
+        resolution=bounds.resolution,
+        prepare=_compiled(bounds.preparation(), flag, to_prepare),
+        **_describing(roots),
+        search=_compiled(_search(), flag, to_search, _nrt=False),
     )
 
 
-def product_errors(length: int) -> tuple[float, float]:
-    """Return what rounding may change in the products of roots, and of harmonics as well."""
-    blocks = -(-length // DEPTH), -(-2 * length // DEPTH)
-    unit = 1.01 * 2.0**-24
-    roundings = min(length, DEPTH) + blocks[0] + 4
-    refined = min(2 * length, DEPTH) + sum(blocks) + 4
-    return unit * roundings, unit * refined * np.log(2.0) / FIRST
+@cache
+def harmonic_kernels() -> SimpleNamespace:
+    """Compile what describes rows for the second bound."""
+    return SimpleNamespace(**_describing(bounds.harmonic_kernels()))
 
 
-def _describe():
-    prepare = pair_kernels(FLOAT64).prepare
-
-    def describe(given, padded, known, roots, start, stop, spread):
-        """Fill in what is known of rows start .. stop, and their roots.
-
-        Returns whether any of them has a sum of NaN.
-        """
-        with_nan = prepare(Rows(given, padded, known), start, stop, spread)
-        scale, panel = 2.0**-spread, roots.shape[2]
-        for i in range(start, stop):
-            for k in range(roots.shape[1]):
-                roots[i // panel, k, i % panel] = np.float32(np.sqrt(padded[i, k] * scale))
-        return with_nan
-
-    return describe
+def _kinds() -> tuple[Any, Any, Any]:
+    rows = types.Array(types.float64, 2, "A", readonly=True)
+    return rows, types.Array(types.float64, 2, "C"), types.Array(types.float32, 3, "C")
 
 
-def _harmonics():
-    log2_in_ulps = scalar_formulas(FLOAT64).log2_in_ulps
-    half_turns_per_ulp = FREQUENCY * np.log(2.0) / np.pi * 2.0**-FLOAT64.mantissa
-    size_of_second = np.sqrt(SECOND / FIRST)
-    magic, pi, two = 1.5 * 2.0**52, np.pi, 2.0
-    # Up to π/2 in either direction, to 1e-10 and 1e-11.
-    cosine = tuple((-1.0) ** k / _factorial(2 * k) for k in reversed(range(9)))
-    sine = tuple((-1.0) ** k / _factorial(2 * k + 1) for k in reversed(range(9)))
-
-    @formula
-    def direction(p):
-        """Return cos and sin of λ log p, of the float's bits for 0."""
-        half_turns = log2_in_ulps(p) * half_turns_per_ulp
-        whole = (half_turns + magic) - magic
-        angle = pi * (half_turns - whole)
-        half = whole / two
-        odd = (half + magic) - magic != half
-        sign = where(odd, -1.0, 1.0)
-        square = angle * angle
-        return sign * horner(square, cosine), sign * angle * horner(square, sine)
-
-    @borrowing
-    def harmonics_of_row(row, scale, cosines, sines):
-        for k in range(cosines.size):
-            p = item(row, k)
-            root = np.sqrt(p * scale) * size_of_second
-            along, across = direction(p)
-            set_item(cosines, k, np.float32(root * along))
-            set_item(sines, k, np.float32(root * across))
-
-    def harmonics(padded, panels, start, stop, spread):
-        """Fill in the harmonics of rows start .. stop, times the root of what they weigh."""
-        scale, panel, length = 2.0**-spread, panels.shape[2], panels.shape[1] // 2
-        of_row = np.empty((2, length), np.float32)
-        for i in range(start, stop):
-            harmonics_of_row(padded[i], scale, of_row[0], of_row[1])
-            for half in range(2):
-                for k in range(length):
-                    panels[i // panel, half * length + k, i % panel] = of_row[half, k]
-
-    return harmonics
+def _compiled(function: Any, result: Any, arguments: list[Any], **options: Any) -> Any:
+    always = {"nogil": True, "error_model": "numpy", "fastmath": False}
+    return njit(result(*arguments), **always, **options)(function)
 
 
-def _factorial(n):
-    return float(np.prod(np.arange(1.0, n + 1)))
+def _describing(kernels: SimpleNamespace) -> dict[str, Any]:
+    _, matrix, panels = _kinds()
+    size, number, vector = types.intp, types.float64, types.Array(types.float64, 1, "C")
+    to_describe = [matrix, panels, vector, vector, size, size, size, number, types.boolean]
+    return {
+        "mean": _compiled(kernels.mean, types.none, [matrix, matrix, vector, size]),
+        "describe": _compiled(kernels.describe, types.none, to_describe),
+    }
 
 
 @formula
@@ -201,12 +138,6 @@ def offer(values, indices, value, index):
 
 
 @borrowing
-def farthest(found, i):
-    """Return the value up to which a neighbour of row i is wanted."""
-    return found.values[i, 0] if found.values.shape[1] else found.radius
-
-
-@borrowing
 def keep(found, i, value, index):
     """Keep a neighbour of row i if it is wanted."""
     if found.values.shape[1]:
@@ -217,12 +148,18 @@ def keep(found, i, value, index):
         found.state[0] = used + 1
 
 
-@formula
-def limit_of(value, unit, refined, error):
-    """Return what the product of a pair reaches if its value may be this or less."""
-    divergence = (value * value if unit.root else value) / unit.factor * (1.0 + SLACK)
-    limit = (np.log(2.0) - divergence) / (FIRST if refined else np.log(2.0)) - error
-    return np.float32(limit - 1e-7 * (1.0 + abs(limit)))
+@borrowing
+def limit_from(task, i, column, refined):
+    """Return what the product of row i with one from `column` on reaches if it is wanted."""
+    found, (margin, resolution) = task.found, task.margins
+    value = found.radius
+    if found.values.shape[1]:
+        value = found.values[i, 0]
+        # Nothing is nearer, and what is as near comes too late.
+        if value == 0.0 and found.indices[i, 0] < task.offset + column:
+            return np.float32(np.inf)
+    half = task.halves[0, i] + (task.halves[1, i] if refined else 0.0)
+    return limit_of(value, task.unit, WEIGHTS[1 if refined else 0], half, margin, resolution)
 
 
 def _value_of():
@@ -241,17 +178,17 @@ def _compare_some(value_of):
 
     @borrowing
     def compare_some(task, i, number):
-        """Compute row i against the first of `task.columns`, and keep what is wanted."""
-        a, b = task.a, task.b
+        """Compute row i against the first of `room.columns`, and keep what is wanted."""
+        a, b, columns = task.a, task.b, task.room.columns
+        if not number:
+            return
+        for k in range(number, TOGETHER):
+            columns[k] = columns[0]
+        places = columns[0], columns[1], columns[2], columns[3]
+        sums = entropy_sums(a.padded, i, b.padded, places)
         for k in range(number):
-            row, copy = b.padded[task.columns[k]], task.gathered[k]
-            for position in range(row.size):
-                set_item(copy, position, item(row, position))
-        sums = entropy_sums(a.padded, i, task.gathered, 0)
-        for k in range(number):
-            j = task.columns[k]
-            value = value_of(a, b, i, j, sums[k], task.unit)
-            keep(task.found, i, value, task.offset + j)
+            value = value_of(a, b, i, columns[k], sums[k], task.unit)
+            keep(task.found, i, value, task.offset + columns[k])
 
     return compare_some
 
@@ -260,15 +197,15 @@ def _compare_all(value_of):
     entropy_sums = pair_kernels(FLOAT64).entropy_sums
 
     @borrowing
-    def compare_all(task, tile, number, start, stop):
+    def compare_all(task, number, start, stop):
         """Compute all pairs of a tile but those marked as done, and keep what is wanted."""
-        a, b = task.a, task.b
+        a, b, tile = task.a, task.b, task.room.tile
         step = maximum(BLOCK_BYTES // (8 * b.padded.shape[1]), 1) * TOGETHER
         for first in range(start, stop, step):
             last = minimum(first + step, stop)
             for i in range(number):
                 for j in range(first, last, TOGETHER):
-                    sums = entropy_sums(a.padded, i, b.padded, j)
+                    sums = entropy_sums(a.padded, i, b.padded, (j, j + 1, j + 2, j + 3))
                     for k in range(j, minimum(j + TOGETHER, last)):
                         if k != task.own + i and not np.isnan(tile[i, k - start]):
                             value = value_of(a, b, i, k, sums[k - j], task.unit)
@@ -280,45 +217,53 @@ def _compare_all(value_of):
 @formula
 def bits_reaching(tile, row, start, width, limit):
     """Bits of the elements of a row that reach a limit, among those before the width."""
-    mask = reaching(tile, row * TILE_WIDTH + start, limit)
+    mask = reaching(tile, row * tile.shape[1] + start, limit)
     return mask & ((1 << minimum(width - start, WIDTH)) - 1)
 
 
 @borrowing
-def number_reaching(tile, number, width, limits):
+def number_reaching(room, number, width):
     total = 0
     for i in range(number):
         for start in range(0, width, WIDTH):
-            total += number_of_bits(bits_reaching(tile, i, start, width, limits[i]))
+            mask = bits_reaching(room.tile, i, start, width, room.limits[i])
+            total += number_of_bits(mask)
     return total
 
 
 def _begin(compare_some):
-    @kernel
-    def begin(task, tile, i, start, width):
+    @borrowing
+    def begin(task, i, start, width):
         """Compute those with the largest products, for a first limit, and mark them as done."""
-        number = task.found.values.shape[1]
-        values, indices = np.full(number, np.inf), np.full(number, NONE)
-        for j in range(width):
-            if j + start != task.own + i and not np.isnan(tile[i, j]):
-                offer(values, indices, -np.float64(tile[i, j]), j)
+        room = task.room
+        tile, best, places = room.tile, room.best, room.places
+        best[:], places[:] = np.inf, NONE
+        for first in range(0, width, WIDTH):
+            mask = bits_reaching(tile, i, first, width, np.float32(-best[0]))
+            while mask:
+                j = first + lowest_bit(mask)
+                mask &= mask - 1
+                if j + start != task.own + i:
+                    offer(best, places, -np.float64(tile[i, j]), j)
         waiting = 0
-        for k in range(number):
-            if indices[k] != NONE:
-                tile[i, indices[k]] = np.nan
-                task.columns[waiting] = start + indices[k]
+        for place in places:
+            if place != NONE:
+                tile[i, place] = np.nan
+                room.columns[waiting] = start + place
                 waiting += 1
-            if waiting == TOGETHER or k == number - 1:
+            if waiting == TOGETHER:
                 compare_some(task, i, np.intp(waiting))
                 waiting = 0
+        compare_some(task, i, np.intp(waiting))
 
     return begin
 
 
 def _pick(compare_some):
     @borrowing
-    def pick(task, tile, i, start, width, limit, refined, error):
+    def pick(task, i, start, width, refined):
         """Compute row i against those rows of a tile whose products reach its limit."""
+        tile, columns, limit = task.room.tile, task.room.columns, task.room.limits[i]
         waiting = 0
         for first in range(0, width, WIDTH):
             mask = bits_reaching(tile, i, first, width, limit)
@@ -326,12 +271,12 @@ def _pick(compare_some):
                 j = first + lowest_bit(mask)
                 mask &= mask - 1
                 if j + start != task.own + i and tile[i, j] >= limit:
-                    task.columns[waiting] = start + j
+                    columns[waiting] = start + j
                     waiting += 1
                 if waiting == TOGETHER:
                     compare_some(task, i, np.intp(waiting))
                     waiting = 0
-                    limit = limit_of(farthest(task.found, i), task.unit, refined, error)
+                    limit = limit_from(task, i, start + j, refined)
         compare_some(task, i, np.intp(waiting))
 
     return pick
@@ -339,20 +284,23 @@ def _pick(compare_some):
 
 def _bounded(begin):
     @borrowing
-    def bounded(task, tile, a_panels, b_panels, number, start, width, refined, error, limits):
+    def bounded(task, a_panels, b_panels, number, start, width, refined):
         """Write the products of a tile's roots, or add those of its harmonics.
 
         Returns how many pairs the bound leaves.
         """
-        panels = (width + WIDTH - 1) // WIDTH
-        multiply_panels(a_panels, b_panels, start // WIDTH, panels, tile, refined)
-        if not refined and task.found.values.shape[1]:
+        room, found = task.room, task.found
+        for first in range(0, width, SQUARE):
+            panels = (minimum(SQUARE, width - first) + WIDTH - 1) // WIDTH
+            b_first = (start + first) // WIDTH
+            multiply_panels(a_panels, b_panels, b_first, panels, room.tile, first, refined)
+        if not refined and found.values.shape[1]:
             for i in range(number):
-                if np.isinf(task.found.values[i, 0]):
-                    begin(task, tile, i, start, width)
+                if np.isinf(found.values[i, 0]):
+                    begin(task, i, start, width)
         for i in range(number):
-            limits[i] = limit_of(farthest(task.found, i), task.unit, refined, error)
-        return number_reaching(tile, number, width, limits)
+            room.limits[i] = limit_from(task, i, start, refined)
+        return number_reaching(room, number, width)
 
     return bounded
 
@@ -365,9 +313,10 @@ def _search():
 
     def search(
         a_given, a_padded, a_known, a_roots, a_harmonics,
-        b_given, b_padded, b_known, b_roots, b_harmonics,
-        number, size, own, offset, spread, root, factor, error, refined_error,
-        values, indices, radius, rows, columns, distances, state, tile,
+        b_given, b_padded, b_known, b_roots, b_harmonics, halves,
+        number, size, own, offset, spread, root, factor, margin, resolution,
+        values, indices, radius, rows, columns, distances, state,
+        tile, limits, four, best, places,
     ):  # fmt: skip
         """Search the rows of one set for the neighbours of those of another.
 
@@ -379,41 +328,37 @@ def _search():
         task = Task(
             Rows(a_given, a_padded, a_known),
             Rows(b_given, b_padded, b_known),
+            halves,
             own,
             offset,
             Unit(ln2 * 2.0 ** -(spread + mantissa), factor, root),
+            (margin, resolution),
             Found(values, indices, radius, rows, columns, distances, state),
-            np.zeros((TOGETHER, a_padded.shape[1])),
-            np.zeros(TOGETHER, np.intp),
+            Room(tile, limits, four, best, places),
         )
-        limits = np.empty(number, np.float32)
-        while state[1] * TILE_WIDTH < size:
-            start = state[1] * TILE_WIDTH
-            stop = minimum(start + TILE_WIDTH, size)
+        step = tile.shape[1]
+        while state[1] * step < size:
+            start = state[1] * step
+            stop = minimum(start + step, size)
             width, pairs = stop - start, number * (stop - start)
             if not values.shape[1] and state[0] + pairs > rows.size:
                 return False
             # Whether, rather than True and False, for each of which Numba would compile anew.
-            left, bound = state[2], error
+            left = state[2]
             refined = left >= 0
             if not refined:
-                left = bounded(
-                    task, tile, a_roots, b_roots, number, start, width, refined, bound, limits
-                )
+                left = bounded(task, a_roots, b_roots, number, start, width, refined)
             if left > REFINE_ABOVE * pairs:
                 if not a_harmonics.size:
                     state[2] = left
                     return True
-                refined, bound = left >= 0, refined_error
-                left = bounded(
-                    task, tile, a_harmonics, b_harmonics, number, start, width, refined, bound,
-                    limits,
-                )  # fmt: skip
+                refined = left >= 0
+                left = bounded(task, a_harmonics, b_harmonics, number, start, width, refined)
             if left > ALL_ABOVE * pairs:
-                compare_all(task, tile, number, start, stop)
-            else:
+                compare_all(task, number, start, stop)
+            elif left:
                 for i in range(number):
-                    pick(task, tile, i, start, width, limits[i], refined, bound)
+                    pick(task, i, start, width, refined)
             state[1], state[2] = state[1] + 1, -1
         return False
 

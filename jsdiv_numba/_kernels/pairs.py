@@ -135,12 +135,13 @@ def _entropy_sums(precision):
     zero = Float(0)
 
     @inlined_summing
-    def block_sums(p, i, q, j, start, size):
+    def block_sums(p, i, q, rows, start, size):
+        j0, j1, j2, j3 = rows
         s0 = s1 = s2 = s3 = zero
         for k in range(start, start + size):
             x = entry(p, i, k)
-            v0, v1 = x + entry(q, j, k), x + entry(q, j + 1, k)
-            v2, v3 = x + entry(q, j + 2, k), x + entry(q, j + 3, k)
+            v0, v1 = x + entry(q, j0, k), x + entry(q, j1, k)
+            v2, v3 = x + entry(q, j2, k), x + entry(q, j3, k)
             s0 += v0 * log2_in_ulps(v0)
             s1 += v1 * log2_in_ulps(v1)
             s2 += v2 * log2_in_ulps(v2)
@@ -148,14 +149,14 @@ def _entropy_sums(precision):
         return s0, s1, s2, s3
 
     @formula
-    def entropy_sums(p, i, q, j):
+    def entropy_sums(p, i, q, rows):
         """Return Σ v log2 v·2^mantissa, v = p + q, of padded row i of p with four rows of q."""
         s0 = s1 = s2 = s3 = 0.0
         r0 = r1 = r2 = r3 = 0.0
         length = p.shape[1]
         for start in range(0, length, BLOCK):
             size = minimum(BLOCK, length - start)
-            t0, t1, t2, t3 = block_sums(p, i, q, j, start, size)
+            t0, t1, t2, t3 = block_sums(p, i, q, rows, start, size)
             s0, e0 = exact_sum(s0, np.float64(t0))
             s1, e1 = exact_sum(s1, np.float64(t1))
             s2, e2 = exact_sum(s2, np.float64(t2))
@@ -223,7 +224,7 @@ def _pair_block(precision):
                     row, column = 0, i * (2 * a.given.shape[0] - i - 3) // 2 - 1
                 first = maximum(tile_start, i + 1) if above else tile_start
                 for j in range(first - first % TOGETHER, tile_stop, TOGETHER):
-                    sums = entropy_sums(a.padded, i, b.padded, j)
+                    sums = entropy_sums(a.padded, i, b.padded, (j, j + 1, j + 2, j + 3))
                     for k in range(maximum(j, first), minimum(j + TOGETHER, tile_stop)):
                         value = divergence(a, b, i, k, sums[k - j], unit) * factor
                         result[row, column + k] = np.sqrt(value) if root else value

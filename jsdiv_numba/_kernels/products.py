@@ -31,6 +31,9 @@ VECTORS = 3
 PANEL = 8 if _NUMBER == 32 else 4
 WIDTH = VECTORS * LANES
 
+LINE = 16
+"""Floats in a line of the cache."""
+
 DEPTH = 192
 """Terms that are added up in registers: a panel of so many stays in the nearest cache."""
 
@@ -96,17 +99,40 @@ def _multiply(typingctx, a, a_start, b, b_start, depth, c, c_start, stride, add)
     return types.none(a, size, b, size, size, c, size, size, types.boolean), codegen
 
 
+@intrinsic
+def _fetch(typingctx, b, start):
+    """Begin to load a line of B, which need not exist, into the second cache."""
+
+    def codegen(context, builder, signature, args):
+        place = _address(context, builder, signature.args[0], *args, ir.IntType(8))
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, flag, flag, flag])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        to_read, not_into_the_first, data_not_code = flag(0), flag(2), flag(1)
+        builder.call(function, [place, to_read, not_into_the_first, data_not_code])
+        return context.get_dummy_value()
+
+    return types.none(b, types.intp), codegen
+
+
 @borrowing
-def multiply_panels(a, b, first, panels, tile, add):
-    """Write to a tile, or add to it, the product of all of A and some panels of B."""
+def multiply_panels(a, b, first, panels, tile, column, add):
+    """Write to a tile from a column on, or add, the product of all of A and some panels of B."""
     depth, stride = a.shape[1], tile.shape[1]
     for start in range(0, depth, DEPTH):
         size = minimum(DEPTH, depth - start)
+        # While one panel of B is multiplied, the next one comes from memory.
+        share = (size * WIDTH + a.shape[0] * LINE - 1) // (a.shape[0] * LINE)
         for j in range(panels):
             b_start = ((first + j) * depth + start) * WIDTH
+            following = b_start + depth * WIDTH
+            if j == panels - 1:
+                following = (first * depth + start + DEPTH) * WIDTH
             for i in range(a.shape[0]):
+                for line in range(i * share, (i + 1) * share):
+                    _fetch(b, following + line * LINE)
                 a_start = (i * depth + start) * PANEL
-                c_start = i * PANEL * stride + j * WIDTH
+                c_start = i * PANEL * stride + column + j * WIDTH
                 more = add or start > 0
                 _multiply(a, a_start, b, b_start, size, tile, c_start, stride, more)
 
