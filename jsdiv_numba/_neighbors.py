@@ -315,7 +315,7 @@ class Search:
         places = 0 if wanted else tile.size
         pairs = np.empty(places, np.intp), np.empty(places, np.intp), np.empty(places)
         state = np.array([0, 0, -1], np.intp)
-        room = np.empty(len(queries), np.float32), np.empty(kernels.together, np.intp)
+        room = np.empty(len(queries), np.float32), np.empty(tile.shape[1], np.intp)
         room += np.empty(wanted), np.empty(wanted, np.intp)
         length, unit = self.matrix.shape[1], self.unit
         numbers = len(queries), len(chunk), own, start, self.population.spread

@@ -198,6 +198,17 @@ def any_layout(typingctx, array):
     return array.copy(layout="A", readonly=False)(array), codegen
 
 
+@intrinsic
+def apart(typingctx):
+    """Keep this function out of its callers, each of which would be compiled with a copy of it."""
+
+    def codegen(context, builder, signature, args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.none(), codegen
+
+
 def _ask_for_wide_vectors(function):
     set.add(function.attributes, '"prefer-vector-width"="512"')
 

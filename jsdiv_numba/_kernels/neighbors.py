@@ -14,7 +14,7 @@ from numba import njit, types
 
 from . import bounds
 from .bounds import WEIGHTS, limit_of
-from .compile import borrowing, formula, maximum, minimum
+from .compile import apart, borrowing, formula, maximum, minimum
 from .pairs import TOGETHER, Rows, pair_kernels
 from .precision import FLOAT64
 from .products import (
@@ -32,8 +32,8 @@ SQUARE = 10 * (48 // WIDTH) * WIDTH
 REFINE_ABOVE = 1 / 32
 """Of the pairs in a tile: if the first bound leaves more, the second is worth its product."""
 
-ALL_ABOVE = 0.75
-"""If so many are left, all are computed as they stand, without picking them."""
+MUCH = 0.25
+"""Of the pairs in a tile: if more are left, rows that are read should serve many."""
 
 BLOCK_BYTES = 1 << 18
 """Rows of the second set that stay in the cache while those of the first pass."""
@@ -46,7 +46,7 @@ Found = namedtuple("Found", "values indices radius rows columns distances state"
 pairs within a radius, and in `state` how many they are."""
 
 Room = namedtuple("Room", "tile limits columns best places")
-"""For products and what they have to reach, for four columns, and for the nearest of a tile."""
+"""For products and what they have to reach, for columns, and for the nearest of a tile."""
 
 Task = namedtuple("Task", "a b halves own offset unit margins found room")
 """Two sets of rows, the halves of the squares of a's vectors, which row of b is the first of a
@@ -74,7 +74,6 @@ def neighbor_kernels() -> SimpleNamespace:
         panel=PANEL,
         width=WIDTH,
         square=SQUARE,
-        together=TOGETHER,
         none=NONE,
         margin=bounds.margin,
         resolution=bounds.resolution,
@@ -173,45 +172,35 @@ def _value_of():
     return value_of
 
 
-def _compare_some(value_of):
-    entropy_sums = pair_kernels(FLOAT64).entropy_sums
+def _compare():
+    value_of, entropy_sums = _value_of(), pair_kernels(FLOAT64).entropy_sums
 
     @borrowing
-    def compare_some(task, i, number):
-        """Compute row i against the first of `room.columns`, and keep what is wanted."""
-        a, b, columns = task.a, task.b, task.room.columns
-        if not number:
-            return
-        for k in range(number, TOGETHER):
-            columns[k] = columns[0]
-        places = columns[0], columns[1], columns[2], columns[3]
-        sums = entropy_sums(a.padded, i, b.padded, places)
-        for k in range(number):
-            value = value_of(a, b, i, columns[k], sums[k], task.unit)
-            keep(task.found, i, value, task.offset + columns[k])
+    def compare(task, i, start, number, refined):
+        """Compute row i against listed columns of a tile, and keep what is wanted.
 
-    return compare_some
+        As nearer ones are found, those that are farther by their products are left out.
+        """
+        apart()
+        a, b, room = task.a, task.b, task.room
+        columns, waiting = room.columns, 0
+        for place in range(number):
+            j = columns[place]
+            if room.tile[i, j] >= room.limits[i]:
+                columns[waiting] = start + j
+                waiting += 1
+            if waiting == TOGETHER or (waiting and place == number - 1):
+                for k in range(waiting, TOGETHER):
+                    columns[k] = columns[0]
+                together = columns[0], columns[1], columns[2], columns[3]
+                sums = entropy_sums(a.padded, i, b.padded, together)
+                for k in range(waiting):
+                    value = value_of(a, b, i, together[k], sums[k], task.unit)
+                    keep(task.found, i, value, task.offset + together[k])
+                room.limits[i] = limit_from(task, i, start + j, refined)
+                waiting = 0
 
-
-def _compare_all(value_of):
-    entropy_sums = pair_kernels(FLOAT64).entropy_sums
-
-    @borrowing
-    def compare_all(task, number, start, stop):
-        """Compute all pairs of a tile but those marked as done, and keep what is wanted."""
-        a, b, tile = task.a, task.b, task.room.tile
-        step = maximum(BLOCK_BYTES // (8 * b.padded.shape[1]), 1) * TOGETHER
-        for first in range(start, stop, step):
-            last = minimum(first + step, stop)
-            for i in range(number):
-                for j in range(first, last, TOGETHER):
-                    sums = entropy_sums(a.padded, i, b.padded, (j, j + 1, j + 2, j + 3))
-                    for k in range(j, minimum(j + TOGETHER, last)):
-                        if k != task.own + i and not np.isnan(tile[i, k - start]):
-                            value = value_of(a, b, i, k, sums[k - j], task.unit)
-                            keep(task.found, i, value, task.offset + k)
-
-    return compare_all
+    return compare
 
 
 @formula
@@ -231,92 +220,90 @@ def number_reaching(room, number, width):
     return total
 
 
-def _begin(compare_some):
+@borrowing
+def list_nearest(task, i, start, width):
+    """List as many columns with the largest products as neighbours are wanted."""
+    room, number = task.room, 0
+    best, places = room.best, room.places
+    best[:], places[:] = np.inf, NONE
+    for first in range(0, width, WIDTH):
+        mask = bits_reaching(room.tile, i, first, width, np.float32(-best[0]))
+        while mask:
+            j = first + lowest_bit(mask)
+            mask &= mask - 1
+            if j + start != task.own + i:
+                offer(best, places, -np.float64(room.tile[i, j]), j)
+    for place in places:
+        if place != NONE:
+            room.columns[number] = place
+            number += 1
+    return number
+
+
+@borrowing
+def list_reaching(task, i, start, first, last):
+    """List the columns of a range whose products reach the row's limit."""
+    room, number = task.room, 0
+    for at in range(first, last, WIDTH):
+        mask = bits_reaching(room.tile, i, at, last, room.limits[i])
+        while mask:
+            j = at + lowest_bit(mask)
+            mask &= mask - 1
+            if j + start != task.own + i:
+                room.columns[number] = j
+                number += 1
+    return number
+
+
+def _begin(compare):
     @borrowing
-    def begin(task, i, start, width):
+    def begin(task, number, start, width):
         """Compute those with the largest products, for a first limit, and mark them as done."""
         room = task.room
-        tile, best, places = room.tile, room.best, room.places
-        best[:], places[:] = np.inf, NONE
-        for first in range(0, width, WIDTH):
-            mask = bits_reaching(tile, i, first, width, np.float32(-best[0]))
-            while mask:
-                j = first + lowest_bit(mask)
-                mask &= mask - 1
-                if j + start != task.own + i:
-                    offer(best, places, -np.float64(tile[i, j]), j)
-        waiting = 0
-        for place in places:
-            if place != NONE:
-                tile[i, place] = np.nan
-                room.columns[waiting] = start + place
-                waiting += 1
-            if waiting == TOGETHER:
-                compare_some(task, i, np.intp(waiting))
-                waiting = 0
-        compare_some(task, i, np.intp(waiting))
+        for i in range(number):
+            if np.isinf(task.found.values[i, 0]):
+                room.limits[i] = -np.inf
+                size = list_nearest(task, i, start, width)
+                compare(task, i, start, size, False)
+                for place in room.places:
+                    if place != NONE:
+                        room.tile[i, place] = np.nan
 
     return begin
 
 
-def _pick(compare_some):
-    @borrowing
-    def pick(task, i, start, width, refined):
-        """Compute row i against those rows of a tile whose products reach its limit."""
-        tile, columns, limit = task.room.tile, task.room.columns, task.room.limits[i]
-        waiting = 0
+@borrowing
+def multiply(room, a_panels, b_panels, start, width, add):
+    """Write all products of a tile, or add them to what is there."""
+    for first in range(0, width, SQUARE):
+        panels = (minimum(SQUARE, width - first) + WIDTH - 1) // WIDTH
+        b_first = (start + first) // WIDTH
+        multiply_panels(a_panels, b_panels, b_first, panels, room.tile, first, add)
+
+
+@borrowing
+def number_left(task, number, start, width, refined):
+    """Set the rows' limits, and count the pairs that reach them."""
+    room, total = task.room, 0
+    for i in range(number):
+        room.limits[i] = limit_from(task, i, start, refined)
         for first in range(0, width, WIDTH):
-            mask = bits_reaching(tile, i, first, width, limit)
-            while mask:
-                j = first + lowest_bit(mask)
-                mask &= mask - 1
-                if j + start != task.own + i and tile[i, j] >= limit:
-                    columns[waiting] = start + j
-                    waiting += 1
-                if waiting == TOGETHER:
-                    compare_some(task, i, np.intp(waiting))
-                    waiting = 0
-                    limit = limit_from(task, i, start + j, refined)
-        compare_some(task, i, np.intp(waiting))
-
-    return pick
-
-
-def _bounded(begin):
-    @borrowing
-    def bounded(task, a_panels, b_panels, number, start, width, refined):
-        """Write the products of a tile's roots, or add those of its harmonics.
-
-        Returns how many pairs the bound leaves.
-        """
-        room, found = task.room, task.found
-        for first in range(0, width, SQUARE):
-            panels = (minimum(SQUARE, width - first) + WIDTH - 1) // WIDTH
-            b_first = (start + first) // WIDTH
-            multiply_panels(a_panels, b_panels, b_first, panels, room.tile, first, refined)
-        if not refined and found.values.shape[1]:
-            for i in range(number):
-                if np.isinf(found.values[i, 0]):
-                    begin(task, i, start, width)
-        for i in range(number):
-            room.limits[i] = limit_from(task, i, start, refined)
-        return number_reaching(room, number, width)
-
-    return bounded
+            mask = bits_reaching(room.tile, i, first, width, room.limits[i])
+            total += number_of_bits(mask)
+    return total
 
 
 def _search():
-    value_of = _value_of()
-    compare_some, compare_all = _compare_some(value_of), _compare_all(value_of)
-    bounded, pick = _bounded(_begin(compare_some)), _pick(compare_some)
+    compare = _compare()
+    begin = _begin(compare)
     ln2, mantissa = np.log(2.0), FLOAT64.mantissa
 
     def search(
         a_given, a_padded, a_known, a_roots, a_harmonics,
         b_given, b_padded, b_known, b_roots, b_harmonics, halves,
-        number, size, own, offset, spread, root, factor, margin, resolution,
+        number, rows_of_b, own, offset, spread, root, factor, margin, resolution,
         values, indices, radius, rows, columns, distances, state,
-        tile, limits, four, best, places,
+        tile, limits, listed, best, places,
     ):  # fmt: skip
         """Search the rows of one set for the neighbours of those of another.
 
@@ -334,31 +321,38 @@ def _search():
             Unit(ln2 * 2.0 ** -(spread + mantissa), factor, root),
             (margin, resolution),
             Found(values, indices, radius, rows, columns, distances, state),
-            Room(tile, limits, four, best, places),
+            Room(tile, limits, listed, best, places),
         )
         step = tile.shape[1]
-        while state[1] * step < size:
+        cached = maximum(BLOCK_BYTES // (8 * WIDTH * b_padded.shape[1]), 1) * WIDTH
+        while state[1] * step < rows_of_b:
             start = state[1] * step
-            stop = minimum(start + step, size)
-            width, pairs = stop - start, number * (stop - start)
+            width = minimum(step, rows_of_b - start)
+            pairs = number * width
             if not values.shape[1] and state[0] + pairs > rows.size:
                 return False
             # Whether, rather than True and False, for each of which Numba would compile anew.
             left = state[2]
             refined = left >= 0
             if not refined:
-                left = bounded(task, a_roots, b_roots, number, start, width, refined)
+                multiply(task.room, a_roots, b_roots, start, width, refined)
+                if values.shape[1]:
+                    begin(task, number, start, width)
+                left = number_left(task, number, start, width, refined)
             if left > REFINE_ABOVE * pairs:
                 if not a_harmonics.size:
                     state[2] = left
                     return True
                 refined = left >= 0
-                left = bounded(task, a_harmonics, b_harmonics, number, start, width, refined)
-            if left > ALL_ABOVE * pairs:
-                compare_all(task, number, start, stop)
-            elif left:
+                multiply(task.room, a_harmonics, b_harmonics, start, width, refined)
+                left = number_left(task, number, start, width, refined)
+            # Where much is left, rows of b meet all rows of a while they are in the cache.
+            block = cached if left > MUCH * pairs else width
+            for first in range(0, width if left else 0, block):
+                last = minimum(first + block, width)
                 for i in range(number):
-                    pick(task, i, start, width, refined)
+                    size = list_reaching(task, i, start, first, last)
+                    compare(task, i, start, size, refined)
             state[1], state[2] = state[1] + 1, -1
         return False
 
