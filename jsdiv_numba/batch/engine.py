@@ -8,6 +8,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -171,30 +172,59 @@ def _work_off(
     total = sum(map(plan.amount, plan.grid.tiles()))
     before = sum(plan.amount(tile) for tile in plan.grid.tiles() if tile.number in done)
     tasks = (plan.task(tile) for tile in plan.grid.tiles() if tile.number not in done)
-
-    def save() -> None:
-        begun = time.monotonic()
-        with writing(output):
-            sink.sync()
-        journal.commit()
-        journal.synced(begun)
-
-    with under_way(progress, total, before, plan.noun):
+    with under_way(progress, total, before, plan.noun), _Keeper(journal, sink, output) as keeper:
         try:
             for result in executor.results(compute_tile, tasks):
                 with writing(output):
                     sink.store(result)
                 journal.note(result.tile.number, [list(fault) for fault in result.faults])
                 progress.advance(plan.amount(result.tile))
-                if journal.due:
-                    save()
+                keeper.keep_if_due()
         except BaseException:
             # Whatever it is that stopped the work, what is finished is kept if it can be.
             with contextlib.suppress(FileError):
-                save()
+                keeper.keep()
             progress.say("stopped", tiles=len(journal.done), of=len(plan.grid))
             raise
-        save()
+        keeper.keep()
+
+
+class _Keeper:
+    """Makes finished tiles safe, in a thread of its own, while others are computed and stored."""
+
+    def __init__(self, journal: Journal, sink: Sink, output: Path) -> None:
+        self.journal, self.sink, self.output = journal, sink, output
+        self.pool = ThreadPoolExecutor(1, thread_name_prefix="jsdiv_sync")
+        self.at_work: Future[None] | None = None
+
+    def __enter__(self) -> "_Keeper":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown()
+
+    def keep_if_due(self) -> None:
+        """Begin to make safe what is stored by now, unless that has just been done or goes on."""
+        if (self.at_work is None or self.at_work.done()) and self.journal.due:
+            self._wait()
+            self.at_work = self.pool.submit(self._save, self.sink.syncing(), self.journal.taken())
+
+    def keep(self) -> None:
+        """Make safe all that is stored."""
+        self._wait()
+        self._save(self.sink.syncing(), self.journal.taken())
+
+    def _wait(self) -> None:
+        at_work, self.at_work = self.at_work, None
+        if at_work is not None:
+            at_work.result()
+
+    def _save(self, sync: Callable[[], None], lines: list[str]) -> None:
+        begun = time.monotonic()
+        with writing(self.output):
+            sync()
+        self.journal.write(lines)
+        self.journal.synced(begun)
 
 
 def _write_report(output: Path, bad: list[Fault]) -> Path | None:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 from jsdiv_numba import __version__
 from jsdiv_numba.batch.errors import FileError
 
-_LEAST_INTERVAL, _INTERVALS_PER_SYNC = 0.1, 20
+_LEAST_INTERVAL = 0.1
 _SUFFIX = ".partial"
 _ORDER = {"journal.jsonl": 0, "whole": 2}
 
@@ -185,8 +185,7 @@ class Journal:
             if self.conditions is None:
                 self._file.truncate(0)
                 self.conditions = conditions
-                self._pending = [json.dumps(conditions._asdict())]
-                self.commit()
+                self.write([json.dumps(conditions._asdict())])
                 sync_folder(self.folder)
                 sync_folder(self.folder.parent)
             else:
@@ -213,11 +212,10 @@ class Journal:
         """
         if self.plan is None:
             self.plan = plan
-            self._pending.append(json.dumps({"plan": plan}))
-            self.commit()
+            self.write([json.dumps({"plan": plan})])
 
     def note(self, tile: int, faults: list[Any]) -> None:
-        """Remember a finished tile; it is written by `commit`, once its values are safe.
+        """Remember a finished tile; it is written by `write`, once its values are safe.
 
         Parameters
         ----------
@@ -235,7 +233,7 @@ class Journal:
         return bool(self._pending) and time.monotonic() > self._next_sync
 
     def synced(self, begun: float) -> None:
-        """Put off the next time, so that a slow disk takes a twentieth of the time at most.
+        """Put off the next time: a slow disk has as long between two of them as one took.
 
         Parameters
         ----------
@@ -243,13 +241,23 @@ class Journal:
             When making safe began, by the monotonic clock.
         """
         now = time.monotonic()
-        self._next_sync = now + max(_LEAST_INTERVAL, _INTERVALS_PER_SYNC * (now - begun))
+        self._next_sync = now + max(_LEAST_INTERVAL, now - begun)
 
-    def commit(self) -> None:
-        """Write and sync what was noted; the values of those tiles have to be synced before."""
-        if self._file is None or not self._pending:
-            return
+    def taken(self) -> list[str]:
+        """Return what was noted since the last time, for `write`."""
         lines, self._pending = self._pending, []
+        return lines
+
+    def write(self, lines: list[str]) -> None:
+        """Write and sync what was noted; the values of those tiles have to be synced before.
+
+        Parameters
+        ----------
+        lines : list of str
+            What `taken` returned.
+        """
+        if self._file is None or not lines:
+            return
         with self._as_file_error():
             self._file.write("".join(f"{line}\n" for line in lines).encode())
             self._file.flush()

@@ -23,6 +23,7 @@ from jsdiv_numba.batch.sources import Source
 from jsdiv_numba.batch.tasks import REDUCTIONS, BandTask, MatrixTask, Result, RowTask
 from jsdiv_numba.batch.tiles import (
     MEMORY,
+    PAIR_WORK,
     Grid,
     Tile,
     band_height,
@@ -398,9 +399,8 @@ class PairJob(_FileJob):
             height = self.frame.tile or band_height(row_bytes, budget / 2)
             step = thin_side(height, width, kind.itemsize, budget / 4)
         else:
-            height = self.frame.tile or row_height(
-                columns * width, square_side(width, 8, budget / 2)
-            )
+            most = square_side(width, 8, budget / 2)
+            height = self.frame.tile or row_height(columns * width, PAIR_WORK, most)
             step = thin_side(height, width, 16, budget / 2)
         return [min(height, first.shape[0]), min(step, columns)]
 

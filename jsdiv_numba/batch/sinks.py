@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -25,8 +26,8 @@ class Sink(Protocol):
     def store(self, result: Result) -> None:
         """Write the values of a tile, which may have been written before."""
 
-    def sync(self) -> None:
-        """Make safe what was stored."""
+    def syncing(self) -> Callable[[], None]:
+        """Return what makes safe all that is stored by now, while more may be stored."""
 
     def finish(self) -> None:
         """Make the output whole and safe, all tiles having been stored."""
@@ -116,13 +117,13 @@ class NpySink:
         while view:
             view = view[self.file.write(view) :]
 
-    def sync(self) -> None:
-        """Make safe what was stored."""
-        os.fsync(self.file.fileno())
+    def syncing(self) -> Callable[[], None]:
+        """Return what makes safe all that is stored by now."""
+        return partial(os.fsync, self.file.fileno())
 
     def finish(self) -> None:
         """Make safe all that was stored."""
-        self.sync()
+        self.syncing()()
 
     def close(self) -> None:
         """Close the file."""
@@ -185,10 +186,10 @@ class ZarrSink:
         chunk = tuple(i // n for i, n in zip(start, self.array.chunks, strict=True))
         self.written.append(self.part / self.array.metadata.encode_chunk_key(chunk))
 
-    def sync(self) -> None:
-        """Make safe the chunks that were stored."""
+    def syncing(self) -> Callable[[], None]:
+        """Return what makes safe the chunks that are stored by now."""
         paths, self.written = self.written, []
-        _sync_files(paths)
+        return partial(_sync_files, paths)
 
     def finish(self) -> None:
         """Make safe all chunks and folders, without what a killed run was writing."""
@@ -232,9 +233,12 @@ class TableSink:
             write_arrow(file, self.suffix, self.table(result), header=result.tile.number == 0)
         self.written.append(path)
 
-    def sync(self) -> None:
-        """Make safe the parts that were stored."""
+    def syncing(self) -> Callable[[], None]:
+        """Return what makes safe the parts that are stored by now."""
         paths, self.written = self.written, []
+        return partial(self._sync, paths)
+
+    def _sync(self, paths: list[Path]) -> None:
         _sync_files(paths)
         sync_folder(self.folder)
 

@@ -6,6 +6,7 @@ another process, and every read sees whether the file is still the one that was 
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ _SAMPLES, _SAMPLE_BYTES = 64, 1 << 16
 
 
 @dataclass(frozen=True)
-class _Described:
+class _Described(ABC):
     """What all sources share.
 
     Parameters
@@ -57,6 +58,15 @@ class _Described:
         """What `rows` gives: float32 where it holds what is stored, else float64."""
         single = self.stored.kind == "f" and self.stored.itemsize <= 4
         return np.dtype(np.float32 if single else np.float64)
+
+    @abstractmethod
+    def rows(self, start: int, stop: int) -> Floats:
+        """Return rows start .. stop, shape (stop - start, width)."""
+
+    def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
+        """Yield the same rows, `step` at a time; the next block may overwrite the one before."""
+        for first in range(start, stop, step):
+            yield self.rows(first, min(first + step, stop))
 
     def labels(self, start: int, stop: int) -> Any:
         """Return the names of rows start .. stop, as an Arrow array."""
@@ -119,19 +129,28 @@ class ArrayFile(_Described):
 
     def rows(self, start: int, stop: int) -> Floats:
         """Return rows start .. stop."""
-        count, (number, width) = stop - start, self.shape
-        size = self.stored.itemsize
+        (rows,) = self.blocks(start, stop, stop - start)
+        return rows
+
+    def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
+        """Yield the same rows, `step` at a time, from memory that is used again."""
+        room = np.empty(min(step, stop - start) * self.width, self.stored)
         with self._unchanged() as file:
-            if self.columns_first:
-                read = np.empty((width, count), self.stored)
-                for j in range(width):
-                    self._fill(file, self.offset + (j * number + start) * size, read[j])
-                read = read.T
-            else:
-                read = np.empty((count, width), self.stored)
-                self._fill(file, self.offset + start * width * size, read)
-            self._require_unchanged(file)
-        return read.astype(self.dtype, order="C", copy=False)
+            for first in range(start, stop, step):
+                count = min(first + step, stop) - first
+                read = self._read(file, first, count, room[: count * self.width])
+                self._require_unchanged(file)
+                yield read.astype(self.dtype, order="C", copy=False)
+
+    def _read(self, file: Any, start: int, count: int, room: NDArray[Any]) -> NDArray[Any]:
+        (number, width), size = self.shape, self.stored.itemsize
+        if not self.columns_first:
+            self._fill(file, self.offset + start * width * size, room)
+            return room.reshape(count, width)
+        columns = room.reshape(width, count)
+        for j in range(width):
+            self._fill(file, self.offset + (j * number + start) * size, columns[j])
+        return columns.T
 
     def labels(self, start: int, stop: int) -> Any:
         """Return the names of rows start .. stop."""

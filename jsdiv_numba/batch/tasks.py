@@ -1,5 +1,6 @@
 """One tile, from its rows to its values: all that a thread or another machine has to be told."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -43,6 +44,9 @@ class Rows(Protocol):
 
     def rows(self, start: int, stop: int) -> Floats:
         """Return rows start .. stop, shape (stop - start, width)."""
+
+    def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
+        """Yield the same rows, `step` at a time; the next block may overwrite the one before."""
 
 
 class Result(NamedTuple):
@@ -264,13 +268,12 @@ class RowTask(_Read):
         values = np.empty(stop - start, kind)
         found: list[Fault] = []
         step = max(1, _STEP_BYTES // (self.first.width * kind.itemsize))
-        for i in range(start, stop, step):
-            last = min(i + step, stop)
-            found += self._part(i, last, values[i - start : last - start])
+        first, second = (file.blocks(start, stop, step) for file in (self.first, self.second))
+        for i, p, q in zip(range(start, stop, step), first, second, strict=True):
+            found += self._part(p, q, i, values[i - start : i - start + len(p)])
         return Result(self.tile, values, faults=tuple(found))
 
-    def _part(self, start: int, stop: int, values: Floats) -> list[Fault]:
-        p, q = self.first.rows(start, stop), self.second.rows(start, stop)
+    def _part(self, p: Floats, q: Floats, start: int, values: Floats) -> list[Fault]:
         found: list[Fault] = []
         try:
             self._distances(p, q, values)

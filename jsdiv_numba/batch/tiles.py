@@ -11,7 +11,12 @@ _SHARE = 0.75
 _LARGEST_SIDE = 4096
 _LARGEST_WORK = 1 << 33
 _LARGEST_BAND = 1 << 20
-_QUICK_WORK = 1 << 28
+
+ROW_WORK = 1 << 26
+"""Elements of a tile that is compared row by row: some 40 ms."""
+
+PAIR_WORK = 1 << 32
+"""Elements of pairs of a band: a second. A band reads and prepares all rows of the other file."""
 
 
 class Tile(NamedTuple):
@@ -171,13 +176,15 @@ def thin_side(height: int, length: int, itemsize: int, budget: float) -> int:
     return max(1, min(int(budget / (itemsize * (3 * length + height))), _LARGEST_SIDE))
 
 
-def row_height(length: int, most: int = _LARGEST_BAND) -> int:
-    """Return how many rows of a number of elements take a fraction of a second or a few.
+def row_height(length: int, work: int = ROW_WORK, most: int = _LARGEST_BAND) -> int:
+    """Return how many rows of a number of elements are a tile's work.
 
     Parameters
     ----------
     length : int
         Elements that have to be computed for a row.
+    work : int
+        Elements that have to be computed for a tile.
     most : int
         How many rows at most.
 
@@ -189,6 +196,6 @@ def row_height(length: int, most: int = _LARGEST_BAND) -> int:
     Examples
     --------
     >>> row_height(1024)
-    262144
+    65536
     """
-    return max(1, min(_QUICK_WORK // length, most))
+    return max(1, min(work // length, most))
