@@ -33,12 +33,12 @@ def beyond(function: str, dtype: str, number: int, length: int) -> float | None:
     return float(done.stdout) if done.stdout.strip() else None
 
 
-def status(key: str) -> int:
-    """Return an amount of memory of this process, in bytes."""
-    for line in STATUS.read_text().splitlines():
+def status(key: str, file: Path = STATUS) -> int:
+    """Return an amount of memory of a process, by default of this one, in bytes."""
+    for line in file.read_text().splitlines():
         if line.startswith(key):
             return 1024 * int(line.split()[1])
-    raise LookupError(f"{STATUS} has no line {key}")
+    raise LookupError(f"{file} has no line {key}")
 
 
 def peak_beyond(function: str, dtype: str, number: int, length: int) -> int:

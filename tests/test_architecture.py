@@ -261,7 +261,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.labelled",
         "batch.writers",
     },
-    "batch.cluster": {"batch.errors", "batch.journal"},
+    "batch.cluster": {"batch.errors", "batch.journal", "batch.sources"},
     "batch.jobs": {
         "batch.bars",
         "batch.cluster",

@@ -1,13 +1,19 @@
 """Dask arrays on a cluster of processes: same bits, also when a worker is killed."""
 
+import json
 import logging
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import time
+from types import SimpleNamespace
 
 import dask
 import dask.array as da
 import numpy as np
+import psutil
 import pytest
 from distributed import Client, LocalCluster, wait
 
@@ -123,16 +129,25 @@ def test_tiles_of_a_killed_worker_are_computed_again(client, large, whole, tmp_p
     assert contents(out) == whole
 
 
+def _hear_ctrl_c():
+    # A shell has the programs that it runs in the background ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _wait_for_tiles(process, out):
+    journal = out.with_name(f"{out.name}.partial") / "journal.jsonl"
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("local", [False, True])
 def test_a_killed_command_goes_on_from_its_last_tile(client, large, whole, tmp_path, local):
     out = tmp_path / "d.npy"
     scheduler = "local:2" if local else client.scheduler.address
     arguments = ["pairwise", large, "--tile", 250, "-q", "--scheduler", scheduler, "-o", out]
-    journal = tmp_path / "d.npy.partial" / "journal.jsonl"
     process = start(*arguments, "--resume")
-    while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    _wait_for_tiles(process, out)
     process.kill()
     process.communicate()
     assert not out.exists()
@@ -141,6 +156,93 @@ def test_a_killed_command_goes_on_from_its_last_tile(client, large, whole, tmp_p
     assert "an unfinished run has" in stderr
     assert run(*arguments, "--resume") == (0, "")
     assert contents(out) == whole
+
+
+def test_ctrl_c_stops_all_processes_of_a_local_cluster(large, whole, tmp_path):
+    out = tmp_path / "d.npy"
+    arguments = ["pairwise", large, "--tile", 250, "-q", "-o", out]
+    options = {"start_new_session": True, "preexec_fn": _hear_ctrl_c}
+    process = start(*arguments, "--scheduler", "local:2", **options)
+    _wait_for_tiles(process, out)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    # As a terminal does: to every process.
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.strip() == f"jsdiv: {out}: stopped; the same command with --resume goes on"
+    gone, alive = psutil.wait_procs(workers, timeout=10)
+    assert (len(gone), alive) == (len(workers), [])
+    assert not out.exists()
+    assert run(*arguments, "--resume") == (0, "")
+    assert contents(out) == whole
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """The process of a scheduler, and its address; it has one worker."""
+    place = tmp_path / "scheduler.json"
+    environment = {**os.environ, "PYTHONPATH": str(batch_files.ROOT)}
+    options = {"env": environment, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0"]
+    command += ["--dashboard-address", ":0", "--scheduler-file", place]
+    process = subprocess.Popen(command, **options)
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1"]
+    worker = subprocess.Popen([*command, "--no-dashboard", "--scheduler-file", place], **options)
+    while not place.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    yield process, json.loads(place.read_text())["address"]
+    for started in worker, process:
+        started.terminate()
+        started.wait()
+
+
+def test_a_scheduler_that_dies_is_an_error_of_one_line(scheduler, large, whole, tmp_path):
+    out = tmp_path / "d.npy"
+    arguments = ["pairwise", large, "--tile", 250, "-q", "-o", out]
+    its_process, address = scheduler
+    process = start(*arguments, "--scheduler", address)
+    _wait_for_tiles(process, out)
+    its_process.kill()
+    _, stderr = process.communicate(timeout=90)
+    assert process.returncode == 2
+    assert stderr == (
+        f"jsdiv: {address}: the connection to the scheduler is lost; "
+        "--resume goes on from the last finished tile\n"
+    )
+    assert run(*arguments, "--resume") == (0, "")
+    assert contents(out) == whole
+
+
+class Weighing(Cluster):
+    """A cluster that notes what it is sent for each tile."""
+
+    def __init__(self, client):
+        super().__init__(client)
+        self.sizes = []
+        submit = client.submit
+        self.client = SimpleNamespace(
+            loop=client.loop, nthreads=client.nthreads, scatter=client.scatter, submit=self.submit
+        )
+        self.pass_on = submit
+
+    def submit(self, function, *arguments, **options):
+        self.sizes.append(len(pickle.dumps((function, arguments))))
+        return self.pass_on(function, *arguments, **options)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"max_distance": 0.2}, {"reduce": "mean"}])
+def test_a_matrix_in_memory_is_not_sent_with_every_tile(client, tmp_path, arguments):
+    X = batch_files.rows(300, 50)
+    suffix = "parquet" if "max_distance" in arguments else "npy"
+    out, whole = tmp_path / f"d.{suffix}", tmp_path / f"whole.{suffix}"
+    cluster = Weighing(client)
+    summary = batch.pairwise(X, X[:100], out=out, tile=40, executor=cluster, **arguments)
+    assert len(cluster.sizes) == summary.tiles > 1
+    assert max(cluster.sizes) < 2000 < X.nbytes
+    batch.pairwise(X, X[:100], out=whole, tile=40, **arguments)
+    assert contents(out) == contents(whole)
 
 
 def test_a_bad_row_is_named_by_the_command(client, tmp_path):

@@ -3,12 +3,16 @@
 import contextlib
 import logging
 import re
+import signal
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass, replace
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.journal import versions
+from jsdiv_numba.batch.sources import ArrayInMemory
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,16 +54,17 @@ def connected(scheduler: str) -> Iterator["Cluster"]:
         ) from None
     with contextlib.ExitStack() as open_until_done:
         address: Any = scheduler
+        open_until_done.enter_context(_silent())
         if local:
-            address = open_until_done.enter_context(
-                distributed.LocalCluster(
+            with _deaf_to_ctrl_c():
+                cluster = distributed.LocalCluster(
                     n_workers=int(local[1]),
                     threads_per_worker=1,
                     processes=True,
                     dashboard_address=":0",
                     silence_logs=logging.CRITICAL,
                 )
-            )
+            address = open_until_done.enter_context(cluster)
         try:
             client = distributed.Client(address, set_as_default=False)
         except OSError as error:
@@ -67,6 +72,38 @@ def connected(scheduler: str) -> Iterator["Cluster"]:
         open_until_done.enter_context(client)
         _require_same_versions(client, scheduler)
         yield Cluster(client, scheduler, sharing=int(local[1]) if local else None)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Have Dask log nothing: what becomes of it is an error of one line."""
+    handlers = logging.getLogger("distributed").handlers
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Have threads that begin now, and all processes that they start, never hear of Ctrl-C.
+
+    A terminal tells every process of it; this one stops the others. It hears of it afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Whoever starts the first process starts this one too, and hears of Ctrl-C from then on.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Cluster:
@@ -95,18 +132,19 @@ class Cluster:
         """Yield ``function(task)`` of every task as soon as it is there.
 
         A thread has one task at work and one in waiting. What a worker takes with it when
-        it dies is computed again.
+        it dies is computed again. A matrix in memory is sent to each worker once.
         """
         from distributed import as_completed
 
         remaining = iter(tasks)
         completed = as_completed(loop=self.client.loop)
+        sent: dict[int, Any] = {}
         pending: set[Any] = set()
 
         def submit() -> None:
             room = 2 * max(1, sum(self.client.nthreads().values())) - len(pending)
             for task in islice(remaining, max(0, room)):
-                future = self.client.submit(function, task, pure=False)
+                future = self._submit(function, task, sent)
                 pending.add(future)
                 completed.add(future)
 
@@ -126,6 +164,15 @@ class Cluster:
             with contextlib.suppress(Exception):
                 self.client.cancel(list(pending))
 
+    def _submit(self, function: Callable[[Any], Any], task: Any, sent: dict[int, Any]) -> Any:
+        matrices = {name: value for name, value in _parts(task) if isinstance(value, ArrayInMemory)}
+        for matrix in matrices.values():
+            if id(matrix) not in sent:
+                sent[id(matrix)] = self.client.scatter(matrix, broadcast=True, hash=False)
+        there = {name: sent[id(matrix)] for name, matrix in matrices.items()}
+        light = replace(task, **dict.fromkeys(matrices)) if matrices else task
+        return self.client.submit(_completed, function, light, pure=False, **there)
+
     @contextlib.contextmanager
     def _told_of_losses(self) -> Iterator[None]:
         from concurrent.futures import CancelledError
@@ -139,8 +186,23 @@ class Cluster:
                 f"{self.name}: workers died again and again at the same tile; "
                 "does it fit in their memory?"
             ) from error
-        except CancelledError as error:
-            raise FileError(f"{self.name}: the connection to the scheduler is lost") from error
+        except (CancelledError, OSError) as error:
+            if isinstance(error, OSError) and self.client.status == "running":
+                raise
+            raise FileError(
+                f"{self.name}: the connection to the scheduler is lost; "
+                "--resume goes on from the last finished tile"
+            ) from error
+
+
+def _parts(task: Any) -> Iterator[tuple[str, Any]]:
+    if is_dataclass(task):
+        yield from ((field.name, getattr(task, field.name)) for field in fields(task))
+
+
+def _completed(function: Callable[[T], R], task: Any, **parts: Any) -> R:
+    """Call the function on a task that is given back the matrices that were sent ahead."""
+    return function(replace(task, **parts) if parts else task)
 
 
 def _require_same_versions(client: Any, scheduler: str) -> None:

@@ -1,0 +1,291 @@
+"""Files larger than memory, against memory and the disk: ``python -m benchmarks.batch``.
+
+Needs 11 GB in the folder for temporary files (``TMPDIR``), all of which it removes. What is
+said of memory is measured on Linux only.
+"""
+
+import argparse
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import inputs, memory, roofline
+from benchmarks.tables import Goal, Line, heading, percent, rate, ratios
+from benchmarks.timing import Contender, Threads, median_seconds, progress, seconds_per_call
+from jsdiv_numba import batch, cdist, jensenshannon
+
+MEMORY_GOAL = Goal(1, smaller_is_better=True)
+PAIRS_GOAL, ROWS_GOAL = Goal(0.85), Goal(0.7)
+BUDGET = 500e6
+PIECE = 1 << 20
+"""Bytes that are read or written at a time."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    side: int
+    """Rows of each of two files whose pairs are compared by a process of its own."""
+
+    length: int
+    compared: int
+    """Rows whose pairs are compared in memory."""
+
+    rows: dict[type, int]
+    """Rows of each of two files that are compared row by row."""
+
+    repeats: int
+    from_disk: int
+
+
+FULL = Sizes(32_000, 1_024, 4_096, {np.float32: 250_000, np.float64: 125_000}, 7, 3)
+QUICK = Sizes(300, 64, 200, {np.float32: 2_000, np.float64: 1_000}, 1, 1)
+
+
+def save(path: Path, blocks: Iterator[np.ndarray], shape: tuple[int, int]) -> None:
+    """Write an ``.npy`` file, and wait until the disk has it: later, that would be in the way."""
+    with path.open("wb") as file:
+        first = next(blocks)
+        header = {"descr": first.dtype.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in [first, *blocks]:
+            file.write(block.data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def drawn(rng: np.random.Generator, number: int, length: int, dtype: type) -> Iterator[np.ndarray]:
+    """Yield so many rows in blocks."""
+    for start in range(0, number, 10_000):
+        yield inputs.rows(rng, min(10_000, number - start), length, dtype)
+
+
+class Watch:
+    """A process of the command: how long it runs, and the memory that it has at its most."""
+
+    KEYS = ("VmHWM", "RssAnon", "RssFile")
+
+    def __init__(self, *arguments: Any) -> None:
+        command = [sys.executable, "-m", "jsdiv_numba", *map(str, arguments)]
+        self.most = dict.fromkeys(self.KEYS, 0)
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while process.poll() is None:
+            self._look(Path(f"/proc/{process.pid}/status"))
+            time.sleep(0.01)
+        self.seconds = time.perf_counter() - start
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+
+    def _look(self, status: Path) -> None:
+        # There is nothing to be read of a process that has just ended.
+        with contextlib.suppress(OSError, LookupError):
+            for key in self.KEYS:
+                self.most[key] = max(self.most[key], memory.status(key, status))
+
+
+def write_alone(path: Path, size: int) -> float:
+    """Return the seconds that it takes to write so many bytes, and nothing else."""
+    piece = np.random.default_rng().bytes(PIECE)
+    start = time.perf_counter()
+    with path.open("wb", buffering=0) as file:
+        for _ in range(max(1, size // PIECE)):
+            file.write(piece)
+        os.fsync(file.fileno())
+    seconds = time.perf_counter() - start
+    path.unlink()
+    return seconds
+
+
+def pair_lines(sizes: Sizes, rng: np.random.Generator, folder: Path) -> tuple[list[Line], str]:
+    """Compare all pairs of two files by the command, and some in memory before and after."""
+    progress("pairs")
+    side, length, few = sizes.side, sizes.length, sizes.compared
+    x, y, tiny, out = (folder / name for name in ("x.npy", "y.npy", "tiny.npy", "d.npy"))
+    for path, number in (x, side), (y, side), (tiny, 8):
+        save(path, drawn(rng, number, length, np.float64), (number, length))
+    rows = [np.load(path, mmap_mode="r")[:few].copy() for path in (x, y)]
+    within = Contender("memory", lambda: cdist(*rows))
+    options = ["-q", "--memory", "500MB", "-o", out]
+    cdist(*(block[:8] for block in rows))
+    before = Watch("pairwise", tiny, tiny, *options)
+    samples = [seconds_per_call(within) for _ in range(3)]
+    run = Watch("pairwise", x, y, *options)
+    samples += [seconds_per_call(within) for _ in range(3)]
+    size = out.stat().st_size
+    out.unlink()
+    disk = write_alone(out, size // 8) * 8
+    files = side**2 * length / run.seconds
+    in_memory = len(rows[0]) * len(rows[1]) * length / statistics.median(samples)
+    what = f"{side:,} × {side:,} rows of {length:,}, float64, {megabytes(size)} of output"
+    lines = [
+        Line(
+            f"`jsdiv pairwise`, {what} / `cdist` in memory, {few:,} × {few:,}",
+            files / in_memory,
+            PAIRS_GOAL,
+            rate(files),
+            rate(in_memory),
+            f"the disk would take {percent(disk / run.seconds)} of the time",
+        )
+    ]
+    if memory.STATUS.exists():
+        beyond = run.most["VmHWM"] - before.most["VmHWM"]
+        lines.append(
+            Line(
+                "its peak of resident memory over that of a comparison of 8 rows / 500 MB",
+                beyond / BUDGET,
+                MEMORY_GOAL,
+                megabytes(beyond),
+                megabytes(BUDGET),
+            )
+        )
+    shown = {key: megabytes(value) for key, value in run.most.items()}
+    note = (
+        f"`jsdiv pairwise --memory 500MB` is a process of its own, which took {run.seconds:.0f} s "
+        f"from its start to its end, and at most {shown['VmHWM']} of memory: {shown['RssAnon']} "
+        f"of its own and {shown['RssFile']} of files, which are its libraries; with 8 rows, "
+        f"{megabytes(before.most['VmHWM'])}. `cdist` was timed three times before and after it"
+    )
+    return lines, note
+
+
+def megabytes(size: float) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def speed(per_second: float) -> str:
+    """Write bytes in a second."""
+    return f"{per_second / 1e9:.3g} GB/s"
+
+
+def reading(paths: Sequence[Path], workers: int) -> None:
+    """Read files of the same size side by side, each thread a part of all, into a small buffer."""
+    size = paths[0].stat().st_size // workers
+
+    def read(part: int) -> None:
+        buffer = memoryview(bytearray(PIECE))
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(path.open("rb", buffering=0)) for path in paths]
+            for file in files:
+                file.seek(part * size)
+            for _ in range(0, size, PIECE):
+                for file in files:
+                    file.readinto(buffer)
+
+    Threads(workers).run(read, workers)
+
+
+def computing(block: Sequence[np.ndarray], parts: int, workers: int) -> None:
+    """Compare the same few rows, which are in the cache, so many times."""
+    Threads(workers).run(lambda _: jensenshannon(*block, axis=1, workers=1), parts)
+
+
+def evict(paths: Sequence[Path]) -> None:
+    """Have the system forget what it has read."""
+    for path in paths:
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+OURS, READ, SUM, COMPUTE = "ours", "readinto", "sum(P*Q)", "compute"
+
+
+def row_lines(dtype: type, sizes: Sizes, rng: np.random.Generator, folder: Path) -> list[Line]:
+    """Compare two files row by row, from the page cache and from the disk."""
+    name, number, length = np.dtype(dtype).name, sizes.rows[dtype], sizes.length
+    progress(f"rows, {name}")
+    paths, out = [folder / f"{name}-{side}.npy" for side in "pq"], folder / "rows.npy"
+    for path in paths:
+        save(path, drawn(rng, number, length, dtype), (number, length))
+    total = 2 * number * length * np.dtype(dtype).itemsize
+    mapped = [np.load(path, mmap_mode="r") for path in paths]
+    few = max(1, PIECE * number // (total // 2))
+    block = [rows[:few].copy() for rows in mapped]
+    kernel = roofline.read(*mapped, 16)
+
+    def ours(workers: int) -> None:
+        batch.rows(*paths, out=out, workers=workers)
+
+    lines = []
+    for workers in 1, 2:
+        calls: dict[str, Callable[[], Any]] = {
+            OURS: partial(ours, workers),
+            READ: partial(reading, paths, workers),
+            SUM: partial(Threads(workers).run, kernel, 16),
+            COMPUTE: partial(computing, block, number // few, workers),
+        }
+        timed = [Contender(key, call, repeats=sizes.repeats) for key, call in calls.items()]
+        seconds = median_seconds(timed)
+        floor = seconds[READ] + seconds[COMPUTE]
+        threads = "one thread" if workers == 1 else "two threads"
+        lines.append(
+            Line(
+                f"`rows`, {name}, {threads} / reading from the page cache",
+                seconds[READ] / seconds[OURS],
+                ROWS_GOAL,
+                speed(total / seconds[OURS]),
+                speed(total / seconds[READ]),
+                f"{percent(floor / seconds[OURS])} of reading at that speed, then computing at "
+                f"{speed(total / seconds[COMPUTE])}; `sum(P*Q)`, mapped: "
+                f"{speed(total / seconds[SUM])}",
+            )
+        )
+    if hasattr(os, "posix_fadvise"):
+        lines.append(disk_line(name, sizes, paths, ours, total))
+    for path in (*paths, out):
+        path.unlink()
+    return lines
+
+
+def disk_line(
+    name: str, sizes: Sizes, paths: Sequence[Path], ours: Callable[[int], None], total: int
+) -> Line:
+    """Do the same with files that are not in the page cache."""
+    samples: dict[str, list[float]] = {OURS: [], READ: []}
+    for _ in range(sizes.from_disk):
+        for key, call in (OURS, partial(ours, 2)), (READ, partial(reading, paths, 2)):
+            evict(paths)
+            samples[key].append(seconds_per_call(Contender(key, call)))
+    mine, read = (total / statistics.median(samples[key]) for key in (OURS, READ))
+    what = f"`rows`, {name}, two threads / reading from the disk"
+    return Line(what, mine / read, ROWS_GOAL, speed(mine), speed(read))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try it out")
+    options = parser.parse_args(arguments)
+    sizes, rng = QUICK if options.quick else FULL, np.random.default_rng()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lines = [line for dtype in sizes.rows for line in row_lines(dtype, sizes, rng, folder)]
+        found, note = pair_lines(sizes, rng, folder)
+    shape = " and ".join(
+        f"2 × {number:,} × {sizes.length:,} {np.dtype(dtype).name}"
+        for dtype, number in sizes.rows.items()
+    )
+    rows = (
+        f"`rows` of {shape} in `.npy` files, to a file that is synced. Median of "
+        f"{sizes.repeats}, from the disk of {sizes.from_disk}; files are read "
+        "1 MB at a time, by `readinto`"
+    )
+    command = " ".join(["python -m benchmarks.batch", *(["--quick"] if options.quick else [])])
+    print(heading(command, roofline.instruction_set(), note, rows))
+    print(f"\n{ratios([*found, *lines])}")
+
+
+if __name__ == "__main__":
+    main()
