@@ -336,7 +336,9 @@ class Search:
         kernels = neighbor_kernels()
         squares = TILE_WIDTH if wanted else 1
         squares = max(1, min(squares, -(-len(chunk) // kernels.square)))
-        return np.empty((queries.roots.shape[0] * kernels.panel, squares * kernels.square), np.float32)
+        return np.empty(
+            (queries.roots.shape[0] * kernels.panel, squares * kernels.square), np.float32
+        )
 
     def _report(self, pairs: int) -> None:
         if self.progress is not None:

@@ -214,6 +214,7 @@ Examples:
     "--max-distance",
     type=click.FloatRange(min=0),
     metavar="NUMBER",
+    callback=_finite,
     help="Write only the pairs up to this value, to a .parquet file of indices.",
 )
 @click.option(
@@ -353,7 +354,9 @@ def explain(
     epilog="""\b
 Examples:
   jsdiv neighbors letters.csv -k 3 -o neighbors.csv
-  jsdiv neighbors queries.npy corpus.npy -k 10 -o out.parquet""",
+  jsdiv neighbors queries.npy corpus.npy -k 10 -o out.parquet
+  jsdiv neighbors large.npy -k 10 -o out.npy --memory 2GB --resume
+  jsdiv neighbors large.npy --max-distance 0.01 -o duplicates.parquet""",
 )
 @click.argument("file", type=click.Path())
 @click.argument("file2", type=click.Path(), required=False)
@@ -362,39 +365,55 @@ Examples:
     "--number",
     type=click.IntRange(min=1),
     metavar="N",
-    default=5,
-    show_default=True,
-    help="How many neighbours of each row.",
+    help="How many neighbours of each row. By default 5.",
+)
+@click.option(
+    "--max-distance",
+    type=click.FloatRange(min=0),
+    metavar="NUMBER",
+    callback=_finite,
+    help="Find all rows up to this value instead.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="Write a line for each row and neighbour to a .parquet, .csv or .tsv file.",
+    help="Write a line for each row and neighbour to a .parquet, .csv or .tsv file; or, not with "
+    "--max-distance, indices and values to a .npy file of records or a .zarr group.",
 )
 @_base
 @_metric
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads to use. By default the CPUs that the process may use.",
-)
+@_workers
+@_options(*_tile_options, *_speech_options)
 def neighbors(
     *,
     file: str,
     file2: str | None,
-    number: int,
+    number: int | None,
     output: Path,
     base: float | None,
     metric: str,
     workers: int | None,
+    quiet: bool,
+    log_json: bool,
+    **tiles: Any,
 ) -> None:
     """Find the nearest rows of each row of FILE among the others, or in FILE2.
 
     They are exact, from the nearest on; of rows as near, the first comes first.
-    """
-    from jsdiv_numba.batch.nearest import nearest
 
-    nearest(file, file2, Quantity(metric, base), number=number, output=output, workers=workers)
+    The files need not fit in memory. A run that was stopped goes on with --resume.
+    """
+    from jsdiv_numba.batch import jobs
+
+    jobs.neighbors(
+        file,
+        file2,
+        Quantity(metric, base),
+        number=number,
+        output=output,
+        workers=workers,
+        tiles=jobs.TileOptions(**tiles),
+        speech=jobs.Speech(quiet, log_json),
+    )

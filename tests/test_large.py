@@ -229,7 +229,7 @@ def test_a_folder_of_other_columns(tmp_path):
 
 
 def test_names_and_docstrings():
-    assert batch.__all__ == ["pairwise", "rows"]
+    assert batch.__all__ == ["neighbors", "pairwise", "rows"]
     assert set(batch.__all__) <= set(dir(batch))
     for name in batch.__all__:
         assert "Examples\n" in getattr(batch, name).__doc__

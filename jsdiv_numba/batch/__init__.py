@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .large import pairwise, rows
+    from .nearest import neighbors
 
-__all__ = ["pairwise", "rows"]
+__all__ = ["neighbors", "pairwise", "rows"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import large
+    from . import large, nearest
 
-    return getattr(large, name)
+    return getattr(nearest if name == "neighbors" else large, name)
 
 
 def __dir__() -> list[str]:

@@ -101,6 +101,7 @@ def pairwise(
     speech: Speech = _TALKATIVE,
 ) -> None:
     """Do what ``jsdiv pairwise`` does; the arguments are the command's."""
+    _require_one("--reduce", tiles.reduce, tiles)
     sources = [file] if file2 is None else [file, file2]
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, sources)
@@ -164,6 +165,26 @@ def rows(
     report.print_written(console, [output])
 
 
+def neighbors(
+    file: str,
+    file2: str | None,
+    quantity: Quantity,
+    *,
+    number: int | None,
+    output: Path,
+    workers: int | None,
+    tiles: TileOptions = _IN_MEMORY,
+    speech: Speech = _TALKATIVE,
+) -> None:
+    """Do what ``jsdiv neighbors`` does; the arguments are the command's."""
+    from jsdiv_numba.batch import nearest
+
+    _require_one("--number", number, tiles)
+    sources = [file] if file2 is None else [file, file2]
+    arguments = {"n_neighbors": number, "max_distance": tiles.max_distance}
+    _in_tiles(nearest.neighbors, sources, quantity, output, workers, tiles, speech, **arguments)
+
+
 def explain(
     file: str, row_a: str, row_b: str, quantity: Quantity, *, plot: Path | None, top: int
 ) -> None:
@@ -178,6 +199,12 @@ def explain(
     console = report.standard_output()
     report.print_explanation(console, explanation)
     report.print_written(console, [plot])
+
+
+def _require_one(option: str, value: object, tiles: TileOptions) -> None:
+    """Raise if an option is given that does not go with ``--max-distance``, and so is that."""
+    if value is not None and tiles.max_distance is not None:
+        raise FileError(f"{option} and --max-distance: one of them, not both")
 
 
 def _needs_tiles(sources: Sequence[str], output: Path | None, tiles: TileOptions) -> str | None:

@@ -266,7 +266,8 @@ class Journal:
     def abandon(self) -> None:
         """Remove the folder if there is nothing in it to go on from."""
         copies = [path for path in self.folder.glob("*.npy") if path != self.part]
-        if not self.done and not copies:
+        # What stopped the run before the work was cut would stop it again.
+        if not self.done and not (copies and self.plan):
             self._remove()
 
     @property

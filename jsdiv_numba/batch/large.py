@@ -18,7 +18,7 @@ from jsdiv_numba.batch.inputs import Input, as_input
 from jsdiv_numba.batch.progress import Progress, Silent
 from jsdiv_numba.batch.quantity import METRICS, Quantity
 from jsdiv_numba.batch.runner import Executor, Threads
-from jsdiv_numba.batch.sinks import NpySink, Sink, TableSink, ZarrSink
+from jsdiv_numba.batch.sinks import NpySink, Sink, TableSink, ZarrGroupSink, ZarrSink
 from jsdiv_numba.batch.sources import Source
 from jsdiv_numba.batch.tasks import REDUCTIONS, BandTask, MatrixTask, Result, RowTask
 from jsdiv_numba.batch.tiles import (
@@ -40,7 +40,11 @@ from jsdiv_numba.batch.writers import (
 )
 
 ON_BAD = ("error", "nan")
-_ARRAYS = (".npy", ".zarr")
+ARRAYS = (".npy", ".zarr")
+EDGE_BYTES = 100
+"""What a pair that is kept takes, all in all."""
+
+_LABELLED_BYTES = 400
 # A value as Arrow holds it, and as text of 20 characters in two buffers.
 _TABLE_COPIES = 8
 
@@ -152,7 +156,7 @@ def pairwise(
         raise ValueError(f"reduce is {reduce!r}; it must be one of {_listed(REDUCTIONS)} or None")
     if reduce is not None and max_distance is not None:
         raise ValueError("reduce and max_distance cannot be used together")
-    frame = _Frame(out, metric, base, tile, memory, on_bad, workers, executor)
+    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor)
     suffixes = OUTPUT_SUFFIXES if max_distance is None else (".parquet",)
     files = [as_input(X, "X")] + ([] if Y is None else [as_input(Y, "Y")])
     frame.check(files, suffixes)
@@ -226,13 +230,13 @@ def rows(
     array([1., 0.])
     >>> folder.cleanup()
     """
-    frame = _Frame(out, metric, base, tile, memory, on_bad, workers, executor)
+    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor)
     files = as_input(P, "P"), as_input(Q, "Q")
     frame.check(files, OUTPUT_SUFFIXES)
     return frame.carry_out(RowJob(files, frame), resume, progress)
 
 
-class _Frame:
+class Frame:
     """The arguments that all jobs share, checked."""
 
     def __init__(
@@ -267,23 +271,24 @@ class _Frame:
         check_destination(self.output, suffixes, read)
 
     def carry_out(self, job: Any, resume: bool, progress: Progress | None) -> Summary:
+        """Do a job."""
         return carry_out(job, resume=resume, executor=self.executor, progress=progress or Silent())
 
 
 @dataclass(frozen=True)
-class _FileJob:
+class FileJob:
     """What the jobs over files share.
 
     Parameters
     ----------
     files : tuple of Input
         One or two files.
-    frame : _Frame
+    frame : Frame
         Arguments.
     """
 
     files: tuple[Input, ...]
-    frame: _Frame
+    frame: Frame
 
     @property
     def output(self) -> Path:
@@ -318,7 +323,7 @@ class _FileJob:
 
 
 @dataclass(frozen=True)
-class PairJob(_FileJob):
+class PairJob(FileJob):
     """Every pair of rows.
 
     Parameters
@@ -340,7 +345,7 @@ class PairJob(_FileJob):
         """Cut a matrix into tiles, all else into bands."""
         first, second = self._open(folder)
         kept_whole = self.max_distance is None and self.reduce is None
-        if kept_whole and self.output.suffix.lower() in _ARRAYS:
+        if kept_whole and self.output.suffix.lower() in ARRAYS:
             return self._tiles(first, second, sizes)
         return self._bands(first, second, sizes)
 
@@ -361,7 +366,7 @@ class PairJob(_FileJob):
             return tile.shape[0] * tile.shape[1] * (1 if once else 2)
 
         sink = partial(
-            _array_sink, shape=shape, dtype=kind, chunks=(height, width), mirrored=symmetric
+            array_sink, shape=shape, dtype=kind, chunks=(height, width), mirrored=symmetric
         )
         return Plan(grid, [height, width], task, sink, amount, "pairs")
 
@@ -370,7 +375,7 @@ class PairJob(_FileJob):
         number, columns = first.shape[0], second.shape[0]
         height, step = sizes or self._band_sizes(first, columns, kind)
         grid = Grid(number, columns, height, columns)
-        most = max(height, int(frame.budget / _EDGE_BYTES))
+        most = max(height, int(frame.budget / EDGE_BYTES))
 
         def task(tile: Tile) -> BandTask:
             return BandTask(
@@ -405,9 +410,9 @@ class PairJob(_FileJob):
         return [min(height, first.shape[0]), min(step, columns)]
 
     def _band_sink(self, first: Source, second: Source, grid: Grid, kind: np.dtype[Any]) -> Any:
-        if self.reduce is not None and self.output.suffix.lower() in _ARRAYS:
+        if self.reduce is not None and self.output.suffix.lower() in ARRAYS:
             shape, chunks = (grid.rows,), (grid.height,)
-            return partial(_array_sink, shape=shape, dtype=kind, chunks=chunks, mirrored=False)
+            return partial(array_sink, shape=shape, dtype=kind, chunks=chunks, mirrored=False)
         table: Callable[[Result], Any]
         if self.reduce is not None:
             table = partial(_band_table, first, [f"{self.reduce} {self.frame.quantity.metric}"])
@@ -421,7 +426,7 @@ class PairJob(_FileJob):
 
 
 @dataclass(frozen=True)
-class RowJob(_FileJob):
+class RowJob(FileJob):
     """Each row with the one of the same index."""
 
     def arguments(self) -> Mapping[str, Any]:
@@ -451,9 +456,9 @@ class RowJob(_FileJob):
         return Plan(grid, [height], task, self._sink(first, second, grid, kind), amount, "rows")
 
     def _sink(self, first: Source, second: Source, grid: Grid, kind: np.dtype[Any]) -> Any:
-        if self.output.suffix.lower() in _ARRAYS:
+        if self.output.suffix.lower() in ARRAYS:
             shape, chunks = (grid.rows,), (grid.height,)
-            return partial(_array_sink, shape=shape, dtype=kind, chunks=chunks, mirrored=False)
+            return partial(array_sink, shape=shape, dtype=kind, chunks=chunks, mirrored=False)
 
         def table(result: Result) -> Any:
             start, stop = result.tile.i_start, result.tile.i_stop
@@ -463,10 +468,7 @@ class RowJob(_FileJob):
         return lambda part, _fresh: TableSink(part, grid, table)
 
 
-_EDGE_BYTES, _LABELLED_BYTES = 100, 400
-
-
-def _array_sink(
+def array_sink(
     part: Path,
     fresh: bool,
     *,
@@ -475,7 +477,10 @@ def _array_sink(
     chunks: tuple[int, ...],
     mirrored: bool,
 ) -> Sink:
+    """Return where an array goes, by the extension of its file; records into arrays of a group."""
     if part.suffix.lower() == ".zarr":
+        if dtype.names:
+            return ZarrGroupSink(part, shape, dtype, chunks=chunks, fresh=fresh)
         return ZarrSink(part, shape, dtype, chunks=chunks, mirrored=mirrored, fresh=fresh)
     return NpySink(part, shape, dtype, mirrored=mirrored, fresh=fresh)
 

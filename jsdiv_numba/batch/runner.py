@@ -1,5 +1,6 @@
 """Who computes the tiles: threads of this process, or whatever else can call a function."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
@@ -7,6 +8,19 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_at_work = threading.local()
+
+
+class StoppedError(Exception):
+    """What ends a task that is no longer wanted."""
+
+
+def stop_here_if_asked() -> None:
+    """Raise `StoppedError` if the run is being stopped; a task that takes long calls it often."""
+    stopping: threading.Event | None = getattr(_at_work, "stopping", None)
+    if stopping is not None and stopping.is_set():
+        raise StoppedError
 
 
 class Executor(Protocol):
@@ -45,9 +59,14 @@ class Threads:
         remaining = iter(tasks)
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="jsdiv_tile")
         pending: set[Future[Any]] = set()
+        stopping = threading.Event()
+
+        def work(task: T) -> R:
+            _at_work.stopping = stopping
+            return function(task)
 
         def submit(count: int) -> None:
-            pending.update(pool.submit(function, task) for task in islice(remaining, count))
+            pending.update(pool.submit(work, task) for task in islice(remaining, count))
 
         try:
             submit(self.workers + 1)
@@ -59,4 +78,5 @@ class Threads:
                 yield future.result()
                 del future, done
         finally:
+            stopping.set()
             pool.shutdown(cancel_futures=True)

@@ -65,7 +65,7 @@ class NpySink:
     shape : tuple of int
         Of the whole.
     dtype : dtype
-        float32 or float64.
+        Of a value, or of a record of values.
     mirrored : bool
         Whether each tile is written below the diagonal too.
     fresh : bool
@@ -140,7 +140,7 @@ class ZarrSink:
     shape : tuple of int
         Of the whole.
     dtype : dtype
-        float32 or float64.
+        Floats, or signed integers.
     chunks : tuple of int
         The shape of a tile that is not cut by the edge.
     mirrored : bool
@@ -164,8 +164,9 @@ class ZarrSink:
         self.part, self.mirrored = part, mirrored
         if fresh:
             chunks = tuple(min(pair) for pair in zip(chunks, shape, strict=True))
+            missing = np.nan if dtype.kind == "f" else -1
             zarr.create_array(
-                part, shape=shape, dtype=dtype, chunks=chunks, fill_value=np.nan, overwrite=True
+                part, shape=shape, dtype=dtype, chunks=chunks, fill_value=missing, overwrite=True
             )
         self.array: Any = zarr.open_array(part, mode="r+")
         self.written: list[Path] = []
@@ -198,6 +199,58 @@ class ZarrSink:
         _sync_files([path for path in self.part.rglob("*") if path.is_file()])
         for folder in (self.part, *(path for path in self.part.rglob("*") if path.is_dir())):
             sync_folder(folder)
+
+    def close(self) -> None:
+        """There is nothing open."""
+
+
+class ZarrGroupSink:
+    """A Zarr group of an array for each field of the values.
+
+    Parameters
+    ----------
+    part : Path
+        The group's folder.
+    shape, chunks, fresh
+        As for `ZarrSink`, of each array.
+    dtype : dtype
+        Of a record; its fields name the arrays.
+    """
+
+    def __init__(
+        self,
+        part: Path,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        *,
+        chunks: tuple[int, ...],
+        fresh: bool,
+    ) -> None:
+        import zarr
+
+        self.part = part
+        if fresh:
+            zarr.create_group(part, overwrite=True)
+        options: dict[str, Any] = {"chunks": chunks, "mirrored": False, "fresh": fresh}
+        self.arrays = {
+            name: ZarrSink(part / name, shape, dtype[name], **options) for name in dtype.names or ()
+        }
+
+    def store(self, result: Result) -> None:
+        """Write a tile's chunk of each array."""
+        for name, array in self.arrays.items():
+            array.store(result._replace(values=result.values[name]))
+
+    def syncing(self) -> Callable[[], None]:
+        """Return what makes safe the chunks that are stored by now."""
+        return partial(_call_each, [array.syncing() for array in self.arrays.values()])
+
+    def finish(self) -> None:
+        """Make safe all arrays, and the group."""
+        for array in self.arrays.values():
+            array.finish()
+        _sync_files([path for path in self.part.iterdir() if path.is_file()])
+        sync_folder(self.part)
 
     def close(self) -> None:
         """There is nothing open."""
@@ -270,6 +323,11 @@ def _join_parquet(paths: list[Path], file: BinaryIO) -> None:
             if k + 1 == len(paths) or sum(t.nbytes for t in waiting) >= _ROW_GROUP_BYTES:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting = []
+
+
+def _call_each(actions: list[Callable[[], None]]) -> None:
+    for action in actions:
+        action()
 
 
 def _sync_files(paths: list[Path]) -> None:

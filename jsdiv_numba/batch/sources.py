@@ -8,6 +8,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,14 @@ class _Described(ABC):
 
     def labels(self, start: int, stop: int) -> Any:
         """Return the names of rows start .. stop, as an Arrow array."""
-        import pyarrow as pa
+        return self.labels_of(np.arange(start, stop))
 
-        return pa.array([f"row {i}" for i in range(start, stop)], pa.string())
+    def labels_of(self, rows: NDArray[np.int64]) -> Any:
+        """Return the names of some rows, in their order, as an Arrow array."""
+        import pyarrow as pa
+        from pyarrow import compute
+
+        return compute.binary_join_element_wise("row", pa.array(rows).cast(pa.string()), " ")
 
 
 @dataclass(frozen=True)
@@ -156,11 +162,23 @@ class ArrayFile(_Described):
         """Return the names of rows start .. stop."""
         if self.label_file is None:
             return super().labels(start, stop)
+        with self._names() as column:
+            return column.slice(start, stop - start).combine_chunks()
+
+    def labels_of(self, rows: NDArray[np.int64]) -> Any:
+        """Return the names of some rows, in their order."""
+        if self.label_file is None:
+            return super().labels_of(rows)
+        with self._names() as column:
+            return column.take(rows).combine_chunks()
+
+    @contextmanager
+    def _names(self) -> Iterator[Any]:
+        """Open the names of all rows, a column that is not read but mapped."""
         import pyarrow as pa
 
         with pa.memory_map(str(self.label_file)) as file:
-            column = pa.ipc.open_file(file).read_all().column(0)
-            return column.slice(start, stop - start).combine_chunks()
+            yield pa.ipc.open_file(file).read_all().column(0)
 
     def fingerprint(self) -> Fingerprint:
         """Return the file's size, its time of modification, and a digest of its bytes."""

@@ -1,5 +1,6 @@
 """One tile, from its rows to its values: all that a thread or another machine has to be told."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -10,9 +11,12 @@ from numpy.typing import NDArray
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.labelled import Fault, faults
 from jsdiv_numba.batch.quantity import Quantity
+from jsdiv_numba.batch.runner import stop_here_if_asked
 from jsdiv_numba.batch.tiles import Tile
 
 Floats = NDArray[np.floating[Any]]
+Kept = tuple[NDArray[Any], NDArray[np.int64] | None, list[Fault]]
+"""Values, the pairs that they are of, and the rows of the second file that are no distributions."""
 
 _COMBINE: dict[str, tuple[np.ufunc, float]] = {
     "mean": (np.add, 0.0),
@@ -57,7 +61,8 @@ class Result(NamedTuple):
     tile : Tile
         Which one.
     values : ndarray
-        Its values: of every pair, of every row, or of the pairs that were kept.
+        Its values: of every pair, of every row, or of the pairs that were kept; the
+        neighbours of each row, with their values.
     pairs : ndarray of int64, shape (k, 2), optional
         The indices of the pairs that were kept; None where all are.
     faults : tuple of Fault
@@ -65,7 +70,7 @@ class Result(NamedTuple):
     """
 
     tile: Tile
-    values: Floats
+    values: NDArray[Any]
     pairs: NDArray[np.int64] | None = None
     faults: tuple[Fault, ...] = ()
 
@@ -93,7 +98,7 @@ def compute_tile(task: Task) -> Result:
 
 
 @dataclass(frozen=True)
-class _Read:
+class ReadTask:
     """What all tasks share: two files, a tile, and what to do with a bad row."""
 
     tile: Tile
@@ -123,7 +128,7 @@ class _Read:
 
 
 @dataclass(frozen=True)
-class MatrixTask(_Read):
+class MatrixTask(ReadTask):
     """Every pair of a tile, the values in a matrix.
 
     With `symmetric`, both files are the same, and a tile on the diagonal is
@@ -161,8 +166,8 @@ class MatrixTask(_Read):
 
 
 @dataclass(frozen=True)
-class BandTask(_Read):
-    """A band of rows with all rows of the second file, a few columns at a time.
+class BlocksTask(ReadTask, ABC):
+    """A band of rows with all rows of the second file, a few of these at a time.
 
     Parameters
     ----------
@@ -170,19 +175,10 @@ class BandTask(_Read):
         How many rows of the second file are compared at a time.
     symmetric : bool
         Whether both files are the same.
-    max_distance : float, optional
-        Keep only the pairs up to this value; of one file each pair once, i < j.
-    reduce : {"mean", "min", "max"}, optional
-        Keep one value a row; of one file, that of the other rows.
-    most_pairs : int, optional
-        How many pairs are kept at most.
     """
 
     step: int = 1
     symmetric: bool = False
-    max_distance: float | None = None
-    reduce: str | None = None
-    most_pairs: int | None = None
 
     def compute(self) -> Result:
         """Return what is kept of the band."""
@@ -192,19 +188,50 @@ class BandTask(_Read):
         report = wrong + (also_wrong if tile.i_start == 0 and not self.symmetric else [])
         return Result(tile, values, pairs, tuple(report))
 
-    def _kept(self, a: Floats) -> tuple[Floats, NDArray[np.int64] | None, list[Fault]]:
+    @abstractmethod
+    def _kept(self, a: Floats) -> Kept:
+        """Return what is kept of the band, whose rows are given."""
+
+    def _blocks(self, start: int) -> Iterator[tuple[int, Floats, list[Fault]]]:
+        for j in range(start, self.tile.j_stop, self.step):
+            stop_here_if_asked()
+            block, wrong = self._load(self.second, j, min(j + self.step, self.tile.j_stop))
+            yield j, block, wrong
+
+    def _require_room(self, pairs: int, most: int | None, bound: float) -> None:
+        if most is not None and pairs > most:
+            raise FileError(
+                f"{self.first.source}, rows {self.tile.i_start} to {self.tile.i_stop - 1}: more "
+                f"than {most:,} pairs are within {bound:g}; lower it, or give more memory"
+            )
+
+
+@dataclass(frozen=True)
+class BandTask(BlocksTask):
+    """Every pair of a band, those up to a value, or one value a row.
+
+    Parameters
+    ----------
+    max_distance : float, optional
+        Keep only the pairs up to this value; of one file each pair once, i < j.
+    reduce : {"mean", "min", "max"}, optional
+        Keep one value a row; of one file, that of the other rows.
+    most_pairs : int, optional
+        How many pairs are kept at most.
+    """
+
+    max_distance: float | None = None
+    reduce: str | None = None
+    most_pairs: int | None = None
+
+    def _kept(self, a: Floats) -> Kept:
         if self.max_distance is not None:
             return self._within(a, self.max_distance)
         if self.reduce is not None:
             return self._reduced(a, self.reduce)
         return self._whole(a)
 
-    def _blocks(self, start: int) -> Any:
-        for j in range(start, self.tile.j_stop, self.step):
-            block, wrong = self._load(self.second, j, min(j + self.step, self.tile.j_stop))
-            yield j, block, wrong
-
-    def _whole(self, a: Floats) -> tuple[Floats, None, list[Fault]]:
+    def _whole(self, a: Floats) -> Kept:
         found: list[Fault] = []
         values = np.empty(self.tile.shape, np.result_type(a.dtype, self.second.dtype))
         for j, b, wrong in self._blocks(0):
@@ -212,7 +239,7 @@ class BandTask(_Read):
             found += wrong
         return values, None, found
 
-    def _within(self, a: Floats, bound: float) -> tuple[Floats, NDArray[np.int64], list[Fault]]:
+    def _within(self, a: Floats, bound: float) -> Kept:
         start = self.tile.i_start
         found: list[Fault] = []
         values, pairs = [], []
@@ -225,16 +252,12 @@ class BandTask(_Read):
             values.append(matrix[rows, columns])
             pairs.append(np.stack([rows + start, columns + j], axis=1))
             found += wrong
-            if self.most_pairs is not None and sum(map(len, values)) > self.most_pairs:
-                raise FileError(
-                    f"{self.first.source}, rows {start} to {self.tile.i_stop - 1}: more than "
-                    f"{self.most_pairs:,} pairs are within {bound:g}; lower it, or give more memory"
-                )
+            self._require_room(sum(map(len, values)), self.most_pairs, bound)
         joined = np.concatenate(pairs)
         order = np.lexsort((joined[:, 1], joined[:, 0]))
         return np.concatenate(values)[order], joined[order], found
 
-    def _reduced(self, a: Floats, reduce: str) -> tuple[Floats, None, list[Fault]]:
+    def _reduced(self, a: Floats, reduce: str) -> Kept:
         combine, initial = _COMBINE[reduce]
         found: list[Fault] = []
         kind = np.result_type(a.dtype, self.second.dtype)
@@ -258,7 +281,7 @@ class BandTask(_Read):
 
 
 @dataclass(frozen=True)
-class RowTask(_Read):
+class RowTask(ReadTask):
     """The rows of a tile, each with the row of the same index in the other file."""
 
     def compute(self) -> Result:

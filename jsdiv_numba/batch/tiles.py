@@ -18,6 +18,8 @@ ROW_WORK = 1 << 26
 PAIR_WORK = 1 << 32
 """Elements of pairs of a band: a second. A band reads and prepares all rows of the other file."""
 
+_LEAST_SEARCH, _SEARCH_WORK = 1024, 1 << 36
+
 
 class Tile(NamedTuple):
     """Rows i_start .. i_stop of one file, and j_start .. j_stop of the other."""
@@ -199,3 +201,66 @@ def row_height(length: int, work: int = ROW_WORK, most: int = _LARGEST_BAND) -> 
     65536
     """
     return max(1, min(work // length, most))
+
+
+def search_height(length: int, others: int, number: int, budget: float) -> int:
+    """Return of how many rows to search the neighbours at a time, within a budget of bytes.
+
+    The more there are, the less it counts that the others are read and prepared for
+    them; the fewer, the sooner a tile is finished.
+
+    Parameters
+    ----------
+    length : int
+        Columns of the files.
+    others : int
+        Among how many rows to search.
+    number : int
+        How many neighbours of each are kept.
+    budget : float
+        Bytes.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> search_height(64, 10_000_000, 10, 50e6)
+    1024
+    >>> search_height(64, 10_000, 10, 50e6)
+    4096
+    """
+    # The rows as read and as the search takes them; neighbours of two parts, joined and sorted.
+    fits = budget / (16 * length + 120 * (number + 1))
+    quick = max(_LEAST_SEARCH, _SEARCH_WORK // (others * length))
+    return max(1, min(int(fits), quick, _LARGEST_SIDE))
+
+
+def search_step(length: int, itemsize: int, budget: float) -> int:
+    """Return among how many rows to search at a time, within a budget of bytes.
+
+    Parameters
+    ----------
+    length : int
+        Columns of the files.
+    itemsize : int
+        Bytes of a value as it is read.
+    budget : float
+        Bytes.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> search_step(64, 8, 50e6)
+    17361
+    """
+    # As read, the block before too, and as float64; normalised; roots, and two harmonics; and
+    # what is known of a row.
+    wide = max(length, 16)
+    return max(1, int(budget / (wide * (2 * itemsize + 28) + 64)))

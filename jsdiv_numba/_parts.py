@@ -1,0 +1,121 @@
+"""Neighbours found in parts: of some rows among some others, then of all parts together.
+
+What is found in a part are records of an index and a value, so that they move and are sorted
+together.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import neighbors
+from ._arrays import FloatArray
+
+Records = np.ndarray[Any, np.dtype[np.void]]
+
+NEIGHBOR = "neighbor"
+"""The field of the indices; that of the values is called like the metric."""
+
+_NONE = np.iinfo(np.int64).max
+
+
+class Part(NamedTuple):
+    """Some rows whose neighbours are wanted, and some among which to look.
+
+    Parameters
+    ----------
+    X, Y : 2-d array
+        The rows.
+    x_start, y_start : int
+        The index of the first of each among all.
+    """
+
+    X: FloatArray
+    Y: FloatArray
+    x_start: int
+    y_start: int
+
+    @property
+    def own(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The index of each row of `X` among the rows of all `Y`, if both are the same."""
+        return np.arange(self.x_start, self.x_start + len(self.X))
+
+    @property
+    def overlap(self) -> bool:
+        """Whether rows of `X` and `Y` have the same index."""
+        x_stop, y_stop = self.x_start + len(self.X), self.y_start + len(self.Y)
+        return self.x_start < y_stop and self.y_start < x_stop
+
+
+class Parted(NamedTuple):
+    """What is asked of every part.
+
+    Parameters
+    ----------
+    metric, base, workers
+        As for `kneighbors`.
+    among_itself : bool
+        Whether rows of the same index are the same, and no neighbours.
+    """
+
+    metric: str
+    base: float | None
+    workers: int
+    among_itself: bool
+
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """What a record is."""
+        return np.dtype([(NEIGHBOR, np.int64), (self.metric, np.float64)])
+
+    def nearest(self, part: Part, number: int) -> Records:
+        """Return so many nearest rows of each row of a part, or all if they are fewer.
+
+        A row that is its own neighbour is replaced by none, which is farther than any.
+        """
+        to_remove = self.among_itself and part.overlap
+        wanted = min(number + to_remove, len(part.Y))
+        if not wanted:
+            return np.empty((len(part.X), 0), self.dtype)
+        values, indices = neighbors.kneighbors(part.X, part.Y, wanted, **self._options)
+        found = np.empty(values.shape, self.dtype)
+        found[NEIGHBOR], found[self.metric] = indices + part.y_start, values
+        if to_remove:
+            found[found[NEIGHBOR] == part.own[:, np.newaxis]] = _NONE, np.nan
+        return found
+
+    def within(self, part: Part, radius: float) -> tuple[np.ndarray[Any, Any], Records]:
+        """Return all rows within a radius: for each the row of all `X`, and what it is near to."""
+        values, indices = neighbors.radius_neighbors(part.X, part.Y, radius, **self._options)
+        rows = part.own.repeat([len(row) for row in indices])
+        found = np.empty(len(rows), self.dtype)
+        found[NEIGHBOR] = np.concatenate([*indices, np.empty(0, np.int64)]) + part.y_start
+        found[self.metric] = np.concatenate([*values, np.empty(0)])
+        if self.among_itself:
+            others = found[NEIGHBOR] != rows
+            rows, found = rows[others], found[others]
+        return rows, found
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"metric": self.metric, "base": self.base, "workers": self.workers}
+
+
+def nearest_of_all(parts: Sequence[Records], number: int) -> Records:
+    """Return so many nearest of what parts have found: by value, then by index, NaN last."""
+    joined = np.concatenate(parts, axis=1)
+    index, value = joined.dtype.names or ()
+    order = np.lexsort((joined[index], joined[value]))[:, :number]
+    nearest: Records = np.take_along_axis(joined, order, 1)
+    return nearest
+
+
+def within_of_all(
+    parts: Sequence[tuple[np.ndarray[Any, Any], Records]],
+) -> tuple[np.ndarray[Any, Any], Records]:
+    """Return what parts have found, by row, then by value, then by index."""
+    rows, found = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    index, value = found.dtype.names or ()
+    order = np.lexsort((found[index], found[value], rows))
+    return rows[order], found[order]
