@@ -22,7 +22,7 @@ from jsdiv_numba.batch.journal import Journal
 from jsdiv_numba.distance import cdist
 from tests import batch_files
 from tests.batch_files import contents, run, start
-from tests.batch_worker import compare
+from tests.batch_worker import compare, find
 
 KILLS = 30
 X = batch_files.rows(40)
@@ -68,13 +68,16 @@ def processes():
     return context
 
 
-@pytest.mark.parametrize("suffix", ["npy", "zarr"])
-def test_thirty_kills_at_random_moments(processes, tmp_path, suffix):
-    np.save(tmp_path / "x.npy", batch_files.rows(1500, 256).astype(np.float32))
+@pytest.mark.parametrize(
+    ("work", "number", "suffix"),
+    [(compare, 1500, "npy"), (compare, 1500, "zarr"), (find, 600, "npy"), (find, 600, "parquet")],
+)
+def test_thirty_kills_at_random_moments(processes, tmp_path, work, number, suffix):
+    np.save(tmp_path / "x.npy", batch_files.rows(number, 256).astype(np.float32))
     whole, out = tmp_path / f"whole.{suffix}", tmp_path / f"d.{suffix}"
 
     def begin(target):
-        process = processes.Process(target=compare, args=(tmp_path / "x.npy", target))
+        process = processes.Process(target=work, args=(tmp_path / "x.npy", target))
         process.start()
         return process
 
@@ -107,6 +110,47 @@ def test_a_stopped_run_goes_on_from_its_last_tile(tmp_path):
             batch.pairwise(X, out=out, tile=8)
         assert batch.pairwise(X, out=out, tile=8, resume=True)[:3] == (out, tiles, 3)
         assert contents(out) == contents(whole)
+
+
+def stop_search_after(count, source, out, error=StoppedError, **arguments):
+    with pytest.raises(error):
+        batch.neighbors(source, out=out, tile=8, executor=StopAfter(count, error), **arguments)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "zarr", "parquet", "csv"])
+def test_a_stopped_search_goes_on_from_its_last_tile(tmp_path, suffix):
+    out, whole = tmp_path / f"n.{suffix}", tmp_path / f"whole.{suffix}"
+    batch.neighbors(X, out=whole, tile=8)
+    stop_search_after(3, X, out)
+    assert not out.exists()
+    with pytest.raises(FileError, match=r"an unfinished run has 3 tiles; add --resume to go"):
+        batch.neighbors(X, out=out, tile=8)
+    for changed, message in (
+        ({"n_neighbors": 4}, "n_neighbors was 5 and is 4"),
+        ({"metric": "js_divergence"}, "metric was jensenshannon and is js_divergence"),
+    ):
+        with pytest.raises(FileError, match=f"cannot resume: {message}"):
+            batch.neighbors(X, out=out, tile=8, resume=True, **changed)
+    assert batch.neighbors(X, out=out, tile=8, resume=True)[:3] == (out, 5, 3)
+    assert contents(out) == contents(whole)
+
+
+def test_a_search_within_a_distance_goes_on_with_its_bad_rows(tmp_path):
+    bad, out, whole = X.copy(), tmp_path / "n.csv", tmp_path / "whole.csv"
+    bad[2], bad[39] = 0, np.nan
+    arguments = {"max_distance": 0.3, "on_bad": "nan"}
+    batch.neighbors(bad, out=whole, tile=8, **arguments)
+    stop_search_after(2, bad, out, **arguments)
+    summary = batch.neighbors(bad, out=out, tile=8, resume=True, memory=300_000, **arguments)
+    assert (summary.resumed, summary.bad_rows) == (2, 2)
+    assert contents(out) == contents(whole)
+
+
+def test_another_job_is_not_gone_on_with(tmp_path):
+    out = tmp_path / "d.npy"
+    stop_after(3, X, out)
+    with pytest.raises(FileError, match="cannot resume: command was pairwise and is neighbors"):
+        batch.neighbors(X, out=out, tile=8, resume=True)
 
 
 def test_a_copy_of_text_is_kept_and_used_again(tmp_path, monkeypatch):
@@ -233,7 +277,25 @@ def test_ctrl_c_is_a_clean_stop(large, tmp_path):
     np.testing.assert_array_equal(matrix, matrix.T)
 
 
-def test_input_cut_short_on_the_way_is_an_error_and_no_signal(tmp_path):
+def test_ctrl_c_stops_a_search_within_its_tile(tmp_path):
+    source, out = tmp_path / "x.npy", tmp_path / "n.npy"
+    np.save(source, batch_files.rows(60_000, 64))
+    # One tile of two threads is half of all, and takes many seconds.
+    arguments = ["neighbors", source, "--tile", 30_000, "--memory", "60MB", "-o", out]
+    process = start(*arguments, preexec_fn=_hear_ctrl_c)
+    while not (tmp_path / "n.npy.partial" / "output.npy").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.strip() == f"jsdiv: {out}: stopped; the same command with --resume goes on"
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("compared", [batch.pairwise, batch.neighbors])
+def test_input_cut_short_on_the_way_is_an_error_and_no_signal(tmp_path, compared):
     source, out = tmp_path / "x.npy", tmp_path / "d.npy"
     np.save(source, X)
 
@@ -245,9 +307,9 @@ def test_input_cut_short_on_the_way_is_an_error_and_no_signal(tmp_path):
                 yield function(task)
 
     with pytest.raises(FileError, match=r"x\.npy: changed while it was read: its size was \d+ byt"):
-        batch.pairwise(source, out=out, tile=8, executor=CutShort(3))
+        compared(source, out=out, tile=8, executor=CutShort(3))
     with pytest.raises(FileError, match=r"x\.npy's size was \d+ and is 200"):
-        batch.pairwise(source, out=out, tile=8, resume=True)
+        compared(source, out=out, tile=8, resume=True)
 
 
 def test_a_journal_that_was_being_written_is_read_up_to_there(tmp_path):

@@ -1,13 +1,15 @@
 """One tile: read, computed, and sent elsewhere."""
 
 import pickle
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.runner import Threads
+from jsdiv_numba.batch.runner import StoppedError, Threads, stop_here_if_asked
 from jsdiv_numba.batch.sources import open_array, open_npy
 from jsdiv_numba.batch.tasks import BandTask, MatrixTask, RowTask, compute_tile
 from jsdiv_numba.batch.tiles import Grid, Tile
@@ -145,3 +147,24 @@ def test_row_by_row(metric, power):
     result = compute_tile(RowTask(tile, source(X), source(shifted), Quantity(metric, 2.0), False))
     expected = jensenshannon(X[3:10], shifted[3:10], 2, axis=1)
     np.testing.assert_array_equal(result.values, expected if power == 1 else expected * expected)
+
+
+def test_a_run_that_is_stopped_stops_the_tasks_at_work():
+    begun, ended = threading.Event(), []
+
+    def work(task):
+        if task == "fails":
+            begun.wait(60)
+            raise RuntimeError
+        begun.set()
+        try:
+            for _ in range(60_000):
+                stop_here_if_asked()
+                time.sleep(0.001)
+        except StoppedError:
+            ended.append("stopped")
+
+    with pytest.raises(RuntimeError):
+        list(Threads(2).results(work, ["fails", "goes on"]))
+    assert ended == ["stopped"]
+    stop_here_if_asked()
