@@ -62,11 +62,14 @@ def check_matrix(name: str, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} has shape {shape}; it must be 2-d, one row a distribution")
 
 
-def check_columns(shape_a: tuple[int, ...], shape_b: tuple[int, ...]) -> None:
+def check_columns(
+    shape_a: tuple[int, ...], shape_b: tuple[int, ...], names: tuple[str, str] = ("XA", "XB")
+) -> None:
     """Raise if the rows of matrices of these shapes cannot be compared."""
     if shape_a[1] != shape_b[1]:
         raise ValueError(
-            f"XA of shape {shape_a} and XB of shape {shape_b} have different numbers of columns"
+            f"{names[0]} of shape {shape_a} and {names[1]} of shape {shape_b} have different "
+            "numbers of columns"
         )
 
 

@@ -16,9 +16,14 @@ MODES = ("distance", "connectivity")
 
 def population_of(name: str, matrix: FloatArray) -> _neighbors.Population:
     """Return a matrix as rows among which to search."""
-    if not matrix.shape[1]:
-        raise ValueError(f"{name} has shape {matrix.shape}; a distribution needs a column")
+    check_columns(name, matrix.shape)
     return _neighbors.Population(name, matrix)
+
+
+def check_columns(name: str, shape: tuple[int, ...]) -> None:
+    """Raise if rows of a matrix have no columns."""
+    if not shape[1]:
+        raise ValueError(f"{name} has shape {shape}; a distribution needs a column")
 
 
 def unit_of(metric: str, base: float | None) -> _neighbors.Unit:

@@ -12,13 +12,22 @@ import numpy.typing as npt
 
 from . import distance, divergence
 from ._arrays import Axis
-from ._dask import chunks, pairs
+from ._dask import chunks, neighbors, pairs
 from ._dask.rows import Call, sum_of_all
+from ._parts import NEIGHBOR
 
 if TYPE_CHECKING:
     import dask.array as da
 
-__all__ = ["cdist", "jensenshannon", "js_divergence", "js_divergence_logit", "pdist"]
+__all__ = [
+    "cdist",
+    "jensenshannon",
+    "js_divergence",
+    "js_divergence_logit",
+    "kneighbors",
+    "pdist",
+    "radius_neighbors",
+]
 
 
 def js_divergence(
@@ -383,3 +392,147 @@ def pdist(
     X = chunks.as_rows("X", X)
     chunks.check_known("X", X, 0)
     return pairs.pdist(X, pairs.Pairs.check(metric, base, dtype, workers, X))
+
+
+def kneighbors(
+    X: Any,
+    Y: Any = None,
+    n_neighbors: int = 5,
+    *,
+    metric: str = "jensenshannon",
+    base: float | None = None,
+    workers: int | None = None,
+    return_distance: bool = True,
+) -> Any:
+    r"""Nearest rows of one matrix to each row of another, in Jensen-Shannon distance, lazily.
+
+    .. math::
+
+        D_{ij} = \sqrt{\mathrm{JS}\Big(\frac{x_i}{\sum x_i} \,\Big\|\, \frac{y_j}{\sum y_j}\Big)}
+
+    Parameters
+    ----------
+    X : dask.array.Array or array_like, shape (m, n)
+        The rows whose neighbours are wanted: one distribution a row, finite and
+        not negative, of any positive sum.
+    Y : dask.array.Array or array_like, shape (k, n), optional
+        The rows among which to look. None is `X` itself, of which no row then is
+        its own neighbour.
+    n_neighbors : int, default 5
+        How many.
+    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
+        The distance, or the divergence: its square.
+    base : float, optional
+        Base of the logarithm; None is e.
+    workers : int, optional
+        Number of threads within each task; None is one.
+    return_distance : bool, default True
+        Whether the distances are returned, too.
+
+    Returns
+    -------
+    distances : dask.array.Array of float64, shape (m, n_neighbors)
+        From the nearest on. Not returned if `return_distance` is False.
+    indices : dask.array.Array of int, shape (m, n_neighbors)
+        Of the rows in `Y`; of those as near, the first stands first.
+
+    Raises
+    ------
+    ValueError
+        If the matrices have different numbers of columns or none, a size that is needed
+        is unknown, there are fewer than `n_neighbors` other rows, or `metric`, `base` or
+        `workers` is wrong; when it is computed, if an entry is negative or infinite.
+    TypeError
+        If an input is not real, or `n_neighbors` not an integer.
+
+    See Also
+    --------
+    jsdiv_numba.kneighbors : of NumPy arrays.
+    jsdiv_numba.batch.neighbors : of files.
+
+    Notes
+    -----
+    The result has the bits of `jsdiv_numba.kneighbors` on the whole arrays. A task finds
+    the nearest rows of a chunk of `X` in a chunk of `Y`; others merge what these found by
+    distance, then by index, a few at a time. Rows are put into other chunks where a task
+    would take more than some times Dask's ``array.chunk-size``, or be short. Both results
+    come from one graph: compute them together, ``dask.compute(distances, indices)``.
+
+    Examples
+    --------
+    >>> import dask
+    >>> import dask.array as da
+    >>> from jsdiv_numba.dask import kneighbors
+    >>> counts = da.from_array([[4, 1, 0], [3, 1, 0], [0, 1, 5], [0, 2, 8]], chunks=2)
+    >>> distances, indices = dask.compute(*kneighbors(counts, n_neighbors=2))
+    >>> indices
+    array([[1, 3],
+           [0, 3],
+           [3, 1],
+           [2, 1]])
+    """
+    sets = neighbors.Sets.check(X, Y, metric, base, workers)
+    return _fields(sets.nearest(n_neighbors), metric, return_distance)
+
+
+def radius_neighbors(
+    X: Any,
+    Y: Any = None,
+    radius: float = 0.1,
+    *,
+    metric: str = "jensenshannon",
+    base: float | None = None,
+    workers: int | None = None,
+    return_distance: bool = True,
+) -> Any:
+    r"""All rows of one matrix within a Jensen-Shannon distance of each row of another, lazily.
+
+    .. math::
+
+        \sqrt{\mathrm{JS}\Big(\frac{x_i}{\sum x_i} \,\Big\|\, \frac{y_j}{\sum y_j}\Big)} \le r
+
+    Parameters
+    ----------
+    X, Y, metric, base, workers, return_distance
+        As for `kneighbors`.
+    radius : float, default 0.1
+        The largest distance, itself included, in the unit of the distances.
+
+    Returns
+    -------
+    distances : dask.array.Array of ndarray of float64, shape (m,)
+        Of each row's neighbours, from the nearest on. Not returned if
+        `return_distance` is False.
+    indices : dask.array.Array of ndarray of int, shape (m,)
+        Of the rows in `Y`; of those as near, the first stands first.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `kneighbors`, and if `radius` is wrong.
+
+    See Also
+    --------
+    jsdiv_numba.radius_neighbors : of NumPy arrays.
+
+    Notes
+    -----
+    As for `kneighbors`. How much memory a task takes depends on how many neighbours
+    there are.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from jsdiv_numba.dask import radius_neighbors
+    >>> counts = da.from_array([[4, 1, 0], [3, 1, 0], [0, 1, 5], [0, 2, 8]], chunks=2)
+    >>> indices = radius_neighbors(counts, radius=0.05, return_distance=False)
+    >>> [row.tolist() for row in indices.compute()]
+    [[1], [0], [3], [2]]
+    """
+    sets = neighbors.Sets.check(X, Y, metric, base, workers)
+    return _fields(sets.within(radius), metric, return_distance)
+
+
+def _fields(records: "da.Array", metric: str, return_distance: bool) -> Any:
+    indices = neighbors.field(records, NEIGHBOR)
+    return (neighbors.field(records, metric), indices) if return_distance else indices

@@ -324,10 +324,7 @@ def _sets(X: Any, Y: Any) -> tuple[_neighbors.Population, tuple[str, FloatArray]
     if Y is None:
         return population_of("X", X), None
     Y = _pairs.as_rows("Y", Y)
-    if X.shape[1] != Y.shape[1]:
-        raise ValueError(
-            f"X of shape {X.shape} and Y of shape {Y.shape} have different numbers of columns"
-        )
+    _pairs.check_columns(X.shape, Y.shape, ("X", "Y"))
     return population_of("Y", Y), ("X", X)
 
 

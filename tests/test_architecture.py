@@ -168,9 +168,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_dask.pairs": {
         *("_arrays", "_dask", "_dask.blocks", "_dask.chunks", "_threads", "distance"),
     },
+    "_dask.neighbors": {
+        *("_arrays", "_dask", "_dask.blocks", "_dask.chunks", "_parts", "_queries", "_threads"),
+    },
     "dask": {
-        *("_arrays", "_dask", "_dask.chunks", "_dask.pairs", "_dask.rows"),
-        *("distance", "divergence"),
+        *("_arrays", "_dask", "_dask.chunks", "_dask.neighbors", "_dask.pairs", "_dask.rows"),
+        *("_parts", "distance", "divergence"),
     },
     # The command.
     "batch": {"batch.large", "batch.nearest"},
@@ -298,6 +301,7 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "_cuda.target": {"numba"},
     "dask": {"dask"},
     "_dask.chunks": {"dask"},
+    "_dask.neighbors": {"dask"},
     "_dask.pairs": {"dask"},
     "_dask.rows": {"dask"},
     "_kernels.compile": {"llvmlite", "numba"},

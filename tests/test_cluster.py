@@ -62,6 +62,20 @@ def test_processes_give_the_same_bits(client):
     ]
 
 
+def test_processes_find_the_same_neighbours(client):
+    X, Y = rows(500, 40, 1), rows(300, 40, 2)
+    x, y = da.from_array(X, chunks=(70, 15)), da.from_array(Y, chunks=(80, 40))
+    with dask.config.set({"array.chunk-size": "128kiB"}):
+        found = [*lazy.kneighbors(x, n_neighbors=7), *lazy.kneighbors(x, y, 30)]
+        within = lazy.radius_neighbors(x, y, 0.28, return_distance=False)
+    assert len(dict(found[0].__dask_graph__())) > 20
+    computed = [future.result() for future in client.compute(found)]
+    expected = *jsdiv_numba.kneighbors(X, n_neighbors=7), *jsdiv_numba.kneighbors(X, Y, 30)
+    assert list(map(bits, computed)) == list(map(bits, expected))
+    of_rows = jsdiv_numba.radius_neighbors(X, Y, 0.28, return_distance=False)
+    assert list(map(bits, client.compute(within).result())) == list(map(bits, of_rows))
+
+
 def test_an_invalid_entry_is_named_across_processes(client):
     X = rows(50, 8, 1)
     X[41, 3] = -1
@@ -253,6 +267,15 @@ def test_a_bad_row_is_named_by_the_command(client, tmp_path):
     code, stderr = run(*arguments, "--tile", 20, "--scheduler", client.scheduler.address)
     assert code == 2
     assert run(*arguments, "--tile", 20) == (code, stderr)
+
+
+def test_a_cluster_searches_neighbours_in_tiles(client, tmp_path):
+    np.save(tmp_path / "x.npy", batch_files.rows(3000, 64))
+    out, whole = tmp_path / "n.npy", tmp_path / "whole.npy"
+    batch.neighbors(tmp_path / "x.npy", out=whole, tile=100)
+    summary = batch.neighbors(tmp_path / "x.npy", out=out, tile=100, executor=Killing(client))
+    assert summary.tiles == 30
+    assert contents(out) == contents(whole)
 
 
 @pytest.mark.parametrize(

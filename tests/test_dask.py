@@ -168,6 +168,75 @@ def test_few_rows(number):
         same_bits(lazy.cdist(X, X[:2]), jsdiv_numba.cdist(X, X[:2]))
 
 
+def same_neighbours(found, expected):
+    """Assert that lazy neighbours are those of a NumPy function, in two arrays of fields."""
+    for result, right in zip(dask.compute(*found), expected, strict=True):
+        assert result.shape == right.shape
+        assert result.dtype == right.dtype
+        if right.dtype != object:
+            assert result.tobytes() == right.tobytes()
+            continue
+        for row, of_row in zip(result, right, strict=True):
+            assert row.dtype == of_row.dtype
+            assert row.tobytes() == of_row.tobytes()
+
+
+@st.composite
+def searches(draw):
+    """Rows, many of them equal and some undefined, and the same in chunks; the others, or None."""
+    both, in_chunks = [], []
+    for seed, number in enumerate(draw(st.tuples(st.integers(2, 20), st.integers(1, 20)))):
+        rng = np.random.default_rng(seed)
+        matrix = rng.integers(0, 4, (number, 3)).astype(draw(st.sampled_from(["f4", "f8"])))
+        matrix[rng.random(number) < 0.1] = np.nan
+        both.append(matrix)
+        in_chunks.append(da.from_array(matrix, chunks=draw(chunked(matrix.shape))))
+    if draw(st.booleans()):
+        both[1] = in_chunks[1] = None
+    return both, in_chunks, draw(st.sampled_from(["1B", "1kiB", "4kiB", "128MiB"]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(searches(), st.data())
+def test_neighbours_in_any_chunks_are_the_same(search, data):
+    (X, Y), in_chunks, chunk_size = search
+    most = len(X) - 1 if Y is None else len(Y)
+    number, radius = data.draw(st.integers(1, most)), data.draw(st.sampled_from([0.0, 0.3, 1.0]))
+    options = {"metric": data.draw(st.sampled_from(["jensenshannon", "js_divergence"])), "base": 2}
+    with dask.config.set({"array.chunk-size": chunk_size}):
+        nearest = lazy.kneighbors(*in_chunks, number, **options)
+        within = lazy.radius_neighbors(*in_chunks, radius, **options)
+    assert nearest[0].shape == nearest[1].shape == (len(X), number)
+    same_neighbours(nearest, jsdiv_numba.kneighbors(X, Y, number, **options))
+    same_neighbours(within, jsdiv_numba.radius_neighbors(X, Y, radius, **options))
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_neighbours_of_many_parts_are_merged_some_at_a_time(scheduler):
+    X = rows((300, 6), np.float64)
+    with dask.config.set({"array.chunk-size": "4kiB", "scheduler": scheduler}):
+        found = lazy.kneighbors(da.from_array(X, chunks=(40, 4)), n_neighbors=7)
+        layers = {key[0] for key in dict(found[0].__dask_graph__())}
+        assert any("-merge-0" in name for name in layers)
+        same_neighbours(found, jsdiv_numba.kneighbors(X, n_neighbors=7))
+        indices = lazy.kneighbors(X, n_neighbors=7, return_distance=False)
+        same_bits(indices, jsdiv_numba.kneighbors(X, n_neighbors=7, return_distance=False))
+        indices = lazy.radius_neighbors(X, radius=0.3, return_distance=False)
+        expected = jsdiv_numba.radius_neighbors(X, radius=0.3, return_distance=False)
+        same_neighbours([indices], [expected])
+
+
+def test_tasks_of_neighbours_are_few_and_small():
+    X = da.zeros((800_000, 64), chunks=(8_000, 64), dtype="f4")
+    with dask.config.set({"array.chunk-size": "18MiB"}):
+        distances, _ = lazy.kneighbors(X, n_neighbors=10)
+    graph = dict(distances.__dask_graph__())
+    parts = [key for key in graph if key[0].endswith("-part")]
+    assert len(parts) == 100 * 100
+    assert len(graph) < 1.2 * len(parts)
+    assert max(len(pickle.dumps(task)) for task in graph.values()) < 6_000
+
+
 def _never(*arguments, **options):
     raise AssertionError("computed")
 
@@ -184,6 +253,8 @@ def test_nothing_is_computed_before_it_is_asked_for():
             lazy.jensenshannon(X, X),
             lazy.cdist(X, X),
             lazy.pdist(X),
+            *lazy.kneighbors(X),
+            *lazy.radius_neighbors(X),
         ]
     assert all(isinstance(result, da.Array) for result in results)
 
@@ -219,7 +290,8 @@ def test_tasks_of_condensed_pairs_are_few_and_small():
 
 def test_a_task_carries_no_compiled_function():
     X = da.ones((4, 3), chunks=2)
-    for result in (lazy.js_divergence(X, X), lazy.cdist(X, X), lazy.pdist(X)):
+    searches = lazy.kneighbors(X, n_neighbors=2)[0], lazy.radius_neighbors(X)[0]
+    for result in (lazy.js_divergence(X, X), lazy.cdist(X, X), lazy.pdist(X), *searches):
         for task in dict(result.__dask_graph__()).values():
             assert not re.search(rb"\bnumba\.", pickle.dumps(task))
 
@@ -245,6 +317,8 @@ def test_chunks_of_unknown_numbers_of_rows():
     )
     same_bits(lazy.cdist(of_x, of_y), jsdiv_numba.cdist(X, Y))
     same_bits(lazy.cdist(Y, of_x), jsdiv_numba.cdist(Y, X))
+    same_neighbours(lazy.kneighbors(of_x, Y, 2), jsdiv_numba.kneighbors(X, Y, 2))
+    same_neighbours(lazy.radius_neighbors(of_x, Y, 0.3), jsdiv_numba.radius_neighbors(X, Y, 0.3))
     of_x.compute_chunk_sizes()
     same_bits(lazy.pdist(of_x), jsdiv_numba.pdist(X))
 
@@ -256,6 +330,9 @@ def test_chunks_of_unknown_numbers_of_rows():
         (lambda X: lazy.js_divergence(np.ones((9, 7)), X), "Q"),
         (lambda X: lazy.jensenshannon(X, X), "p"),
         (lazy.pdist, "X"),
+        (lazy.kneighbors, "X"),
+        (lambda Y: lazy.kneighbors(np.ones((9, 7)), Y), "Y"),
+        (lazy.radius_neighbors, "X"),
     ],
 )
 def test_unknown_sizes_that_are_needed(call, name):
@@ -304,6 +381,8 @@ def test_other_functions_name_an_invalid_entry():
     with dask.config.set({"array.chunk-size": "120B"}):
         assert _message(lazy.cdist(np.abs(X[:3]), invalid)) == f"XB{message}"
         assert _message(lazy.pdist(invalid)) == f"X{message}"
+        assert _message(lazy.kneighbors(invalid)[0]) == f"X{message}"
+        assert _message(lazy.radius_neighbors(np.abs(X[:3]), invalid)[1]) == f"Y{message}"
     assert "Q[7, 6] is inf; logits may be" in _message(lazy.js_divergence_logit(X, -invalid))
     assert "of one of its blocks" in _message(lazy.cdist(unknown(X, 4), np.ones((1, 7))))
 
@@ -330,6 +409,14 @@ def test_masked_entries_are_refused_when_they_are_found():
         ("cdist", (np.ones((2, 3)), np.ones((2, 3)), "euclidean"), {}),
         ("pdist", (np.ones((2, 3)),), {"dtype": int}),
         ("pdist", (np.ones((2, 3)),), {"base": 0}),
+        ("kneighbors", (np.ones((2, 3)), np.ones((2, 4))), {}),
+        ("kneighbors", (np.ones((2, 3)), np.ones((2, 3)), 3), {}),
+        ("kneighbors", (np.ones((2, 3)), None, 2), {}),
+        ("kneighbors", (np.ones((2, 3)), None, 1.5), {}),
+        ("kneighbors", (np.ones((2, 0)), None, 1), {}),
+        ("kneighbors", (np.ones((2, 3)), None, 1), {"metric": "euclidean"}),
+        ("radius_neighbors", (np.ones((2, 3)), None, -1), {}),
+        ("radius_neighbors", (np.ones((2, 3)), None, 1), {"base": 1}),
     ],
 )
 @pytest.mark.parametrize("as_dask", [True, False])
@@ -390,10 +477,11 @@ def test_xarrays_of_numpy_arrays_are_arrays():
 
 
 @pytest.mark.parametrize("name", lazy.__all__)
-def test_signatures_are_those_of_the_numpy_functions_without_out(name):
+def test_signatures_are_those_of_the_numpy_functions(name):
     own = inspect.signature(getattr(lazy, name)).parameters
     given = dict(inspect.signature(getattr(jsdiv_numba, name)).parameters)
-    given.pop("out", None)
+    for of_numpy_alone in ("out", "progress"):
+        given.pop(of_numpy_alone, None)
     assert list(own) == list(given)
     assert all(own[key].default == given[key].default for key in own)
     assert all(own[key].kind == given[key].kind for key in own)

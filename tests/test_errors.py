@@ -60,9 +60,9 @@ def _of_schemes(P: np.ndarray) -> dict[str, object]:
 @pytest.mark.parametrize(("wrong", "error"), _rows("Dask arrays"))
 def test_a_call_with_dask_arrays_raises_what_the_page_says(wrong, error):
     P = np.array([[0.5, 0.5], [0.2, 0.8]])
-    names = {"js_divergence": jsdiv_numba.js_divergence, "dask": jsdiv_numba.dask, "P": P}
+    names = {name: getattr(jsdiv_numba, name) for name in ("js_divergence", "kneighbors", "dask")}
     with pytest.raises((TypeError, ValueError)) as raised:
-        eval(wrong, {**names, "xarray": xarray, "D": da.from_array(P, chunks=1)})
+        eval(wrong, {**names, "P": P, "xarray": xarray, "D": da.from_array(P, chunks=1)})
     assert _matches(f"{type(raised.value).__name__}: {raised.value}", error)
 
 

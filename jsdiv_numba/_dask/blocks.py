@@ -100,6 +100,12 @@ def entry_from(starts: Sequence[float], name: str, place: tuple[int, ...]) -> st
     return _arrays.entry(name, moved)
 
 
+def check_rows(name: str, first: float, block: FloatArray) -> None:
+    """Raise if rows have an invalid entry, which its place in the whole matrix names."""
+    naming = partial(entry_from, (first, 0))
+    _arrays.check_probabilities(naming, **{name: np.asarray(block)})
+
+
 def _laid_out_sums(
     call: BlockCall, P: Any, Q: Any, axes: tuple[int, ...], columns: int | None
 ) -> FloatArray:

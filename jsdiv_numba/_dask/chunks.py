@@ -125,7 +125,17 @@ def broadcast_chunks(arrays: tuple[da.Array, ...]) -> tuple[tuple[int, ...], ...
     return tuple(chunks)
 
 
-def check_columns(XA: da.Array, XB: da.Array) -> None:
+def check_columns(XA: da.Array, XB: da.Array, names: tuple[str, str] = ("XA", "XB")) -> None:
     """Raise if rows are known to have different numbers of columns."""
     if not np.isnan(XA.shape[1] + XB.shape[1]):
-        _pairs.check_columns(XA.shape, XB.shape)
+        _pairs.check_columns(XA.shape, XB.shape, names)
+
+
+def in_rows(matrix: da.Array, most: int) -> da.Array:
+    """Return a matrix in chunks of at most `most` rows, unless they are much smaller."""
+    number, sizes = matrix.shape[0], matrix.chunks[0]
+    if np.isnan(number) or not number:
+        return matrix
+    if max(sizes) <= most and (len(sizes) == 1 or number / len(sizes) >= most / 8):
+        return matrix
+    return matrix.rechunk({0: -(-number // -(-number // most))}, method="tasks")

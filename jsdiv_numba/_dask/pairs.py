@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 import dask
@@ -16,7 +15,7 @@ from .. import _arrays, distance
 from .._arrays import FloatArray
 from .._threads import check_workers
 from . import chunks
-from .blocks import Where, entry_from
+from .blocks import Where, check_rows
 
 
 class Pairs(NamedTuple):
@@ -83,21 +82,11 @@ def _rows_within(limit: int, matrix: da.Array) -> int:
     return max(1, limit // row_bytes)
 
 
-def _in_row_chunks(matrix: da.Array, most: int) -> da.Array:
-    """Return a matrix in chunks of at most `most` rows, unless they are much smaller."""
-    number, sizes = matrix.shape[0], matrix.chunks[0]
-    if np.isnan(number) or not number:
-        return matrix
-    if max(sizes) <= most and (len(sizes) == 1 or number / len(sizes) >= most / 8):
-        return matrix
-    return matrix.rechunk({0: -(-number // -(-number // most))}, method="tasks")
-
-
 def cdist(XA: da.Array, XB: da.Array, options: Pairs) -> da.Array:
     """Return the pairs of two matrices: a task for each pair of their blocks of rows."""
     XA, XB = chunks.whole("XA", XA, (1,)), chunks.whole("XB", XB, (1,))
-    XB = _in_row_chunks(XB, options.rows_of_block(XB, beside=XA))
-    XA = _in_row_chunks(XA, options.rows_of_block(XA, beside=XB))
+    XB = chunks.in_rows(XB, options.rows_of_block(XB, beside=XA))
+    XA = chunks.in_rows(XA, options.rows_of_block(XA, beside=XB))
     return da.blockwise(
         _cdist_block,
         "ij",
@@ -119,7 +108,7 @@ def cdist(XA: da.Array, XB: da.Array, options: Pairs) -> da.Array:
 def pdist(X: da.Array, options: Pairs) -> da.Array:
     """Return the pairs within a matrix: a chunk for each band of rows."""
     X = chunks.whole("X", X, (1,))
-    others = _in_row_chunks(X, _rows_within(chunks.chunk_bytes(), X))
+    others = chunks.in_rows(X, _rows_within(chunks.chunk_bytes(), X))
     bands = options.bands(X)
     if not bands:
         return da.zeros(0, dtype=options.dtype)
@@ -140,15 +129,9 @@ def _cdist_block(
     try:
         return options.call(distance.cdist, a, b)
     except ValueError:
-        _check_rows("XA", where[0].start, a)
-        _check_rows("XB", where[1].start, b)
+        check_rows("XA", where[0].start, a)
+        check_rows("XB", where[1].start, b)
         raise
-
-
-def _check_rows(name: str, first: float, block: FloatArray) -> None:
-    """Raise if rows have an invalid entry, which its place in the whole matrix names."""
-    naming = partial(entry_from, (first, 0))
-    _arrays.check_probabilities(naming, **{name: np.asarray(block)})
 
 
 def _pairs_from(number: int, row: int) -> int:
@@ -183,7 +166,7 @@ def _triangle(X: FloatArray, first: int, options: Pairs) -> FloatArray:
     try:
         return options.call(distance.pdist, X)
     except ValueError:
-        _check_rows("X", first, X)
+        check_rows("X", first, X)
         raise
 
 
@@ -194,8 +177,8 @@ def _rectangle(
     try:
         return options.call(distance.cdist, X, others[max(0, stop - first_other) :])
     except ValueError:
-        _check_rows("X", first, X)
-        _check_rows("X", first_other, others)
+        check_rows("X", first, X)
+        check_rows("X", first_other, others)
         raise
 
 
