@@ -88,6 +88,45 @@ def logit_slope_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
     ]
 
 
+def of_parts(computed: Any, exact: Any, constant: int) -> list[float]:
+    """Return the errors of logarithms and a constant, of which one may take the other away."""
+    scales = (abs(slope - constant) + 1 for slope in exact)
+    return [error_of(*each)[0] for each in zip(computed, exact, scales, strict=True)]
+
+
+def kl_slope_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    """Return the errors of the derivatives where p and q are positive."""
+    _, in_p, in_q = jsdiv_numba.kl_divergence_grad(p, q)
+    both = (p > 0) & (q > 0)
+    exact_p, exact_q = oracle.kl_slopes(p[both], q[both])
+    highest = float(np.finfo(p.dtype).max)
+    ratios = zip(in_q[both], exact_q, strict=True)
+    return [
+        *of_parts(in_p[both], exact_p, 1),
+        *(oracle.relative_error(one, ratio) for one, ratio in ratios if -ratio < highest),
+    ]
+
+
+def entropy_slope_errors(p: np.ndarray, _: np.ndarray) -> list[float]:
+    _, in_p = jsdiv_numba.entropy_grad(p)
+    return of_parts(in_p[p > 0], oracle.entropy_slopes(p[p > 0]), -1)
+
+
+def kl_logit_slope_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
+    """Return the errors; where the divergence is infinite, those in b alone."""
+    _, *computed = jsdiv_numba.kl_divergence_logit_grad(a, b)
+    return [
+        oracle.error_of_largest(one, exact)
+        for one, exact in zip(computed, oracle.kl_gradient_logit(a, b), strict=True)
+        if exact is not None
+    ]
+
+
+def entropy_logit_slope_errors(a: np.ndarray, _: np.ndarray) -> list[float]:
+    _, in_a = jsdiv_numba.entropy_logit_grad(a)
+    return [oracle.error_of_largest(in_a, oracle.entropy_gradient_logit(a))]
+
+
 def squared_error(distance: Any, p: np.ndarray, q: np.ndarray) -> list[float]:
     """Return the relative error of the square, which has twice that of the distance."""
     if not (p.any() and q.any()):
@@ -155,6 +194,20 @@ PATHS = (
         cases.LOGITS,
         logit_slope_errors,
         {np.float64: 1e-12, np.float32: 1e-4},
+    ),
+    Path("derivative of `kl_divergence`", cases.ROWS, kl_slope_errors, FULL),
+    Path("derivative of `entropy`", cases.ROWS, entropy_slope_errors, FULL),
+    Path(
+        "derivative of `kl_divergence_logit`, of the largest",
+        cases.LOGITS,
+        kl_logit_slope_errors,
+        {np.float64: 1e-12, np.float32: 1e-5},
+    ),
+    Path(
+        "derivative of `entropy_logit`, of the largest",
+        cases.LOGITS,
+        entropy_logit_slope_errors,
+        {np.float64: 1e-12, np.float32: 1e-5},
     ),
     Path("`jensenshannon`, squared", NORMALISED, distance_errors, FULL),
     Path("`cdist`, squared", NORMALISED, pair_errors, {np.float64: 1e-11, np.float32: 1e-4}),

@@ -395,10 +395,12 @@ def kl_divergence_logit_grad(
 
     Notes
     -----
-    That of a logit -inf is 0. Where the divergence is infinite it has no
-    derivatives in `P`, and they are NaN. A row with a NaN, or whose logits are
-    all -inf, gives NaN. An error is at most 1e-12 (in float32 1e-5) of the row's
-    largest derivative, of near-equal rows too.
+    That of a logit -inf of `P` is 0. Where `Q` rules out a category that `P` has,
+    the divergence is infinite whatever the finite logits of `P` are: it has no
+    derivatives in `P`, and NaN is returned. Those in `Q` are q - p there too. Rows
+    and terms with a cotangent of 0 count for nothing, infinite ones too. A row with
+    a NaN, or whose logits are all -inf, gives NaN. An error is at most 1e-12 (in
+    float32 1e-5) of the row's largest derivative, of near-equal rows too.
 
     Examples
     --------

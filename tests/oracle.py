@@ -116,8 +116,51 @@ def js_gradient_logit(a, b, weights: Iterable[float] = repeat(1)) -> list[mpf]:
         mpf(float(weight)) * _slope(x, y) if x else mpf(0)
         for weight, x, y in zip(weights, p, softmax(b), strict=False)
     ]
-    mean = sum(x * slope for x, slope in zip(p, slopes, strict=True))
+    return _through_softmax(p, slopes)
+
+
+def kl_slopes(p, q) -> tuple[list[mpf], list[mpf]]:
+    """Derivatives in p and in q of the terms of two rows of positive probabilities."""
+    ratios = [x / y for x, y in zip(_exact(p), _exact(q), strict=True)]
+    return [log(ratio) + 1 for ratio in ratios], [-ratio for ratio in ratios]
+
+
+def entropy_slopes(p) -> list[mpf]:
+    """Derivatives of the terms of a row of positive probabilities."""
+    return [-log(x) - 1 for x in _exact(p)]
+
+
+def _through_softmax(p: list[mpf], slopes: list[mpf]) -> list[mpf]:
+    mean = sum((x * slope for x, slope in zip(p, slopes, strict=True)), mpf(0))
     return [x * (slope - mean) for x, slope in zip(p, slopes, strict=True)]
+
+
+def kl_gradient_logit(
+    a, b, weights: Iterable[float] = repeat(1)
+) -> tuple[list[mpf] | None, list[mpf]]:
+    """Derivatives in a and in b of the terms' weighted sum, of the softmaxes of two rows.
+
+    None for those in a where the sum is infinite.
+    """
+    p, q = softmax(a), softmax(b)
+    weights = [mpf(float(weight)) for weight, _ in zip(weights, p, strict=False)]
+    parts = list(zip(weights, p, q, strict=True))
+    total = sum((weight * x for weight, x, _ in parts), mpf(0))
+    in_b = [y * total - weight * x for weight, x, y in parts]
+    if any(weight and x and not y for weight, x, y in parts):
+        return None, in_b
+    slopes = [weight * (log(x / y) + 1) if weight and x else mpf(0) for weight, x, y in parts]
+    return _through_softmax(p, slopes), in_b
+
+
+def entropy_gradient_logit(a, weights: Iterable[float] = repeat(1)) -> list[mpf]:
+    """Derivatives of the terms' weighted sum, of the softmax of a row of logits."""
+    p = softmax(a)
+    slopes = [
+        -mpf(float(weight)) * (log(x) + 1) if x else mpf(0)
+        for weight, x in zip(weights, p, strict=False)
+    ]
+    return _through_softmax(p, slopes)
 
 
 def repeated(terms: list[mpf], counts: Iterable[int]) -> mpf:

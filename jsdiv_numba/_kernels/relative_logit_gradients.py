@@ -6,8 +6,9 @@ With p = softmax(a), q = softmax(b), w = log(p/q) and the weights c of the row's
      dH/da_i = p_i·[Σ c·p·(log p + 1) - c_i·(log p_i + 1)].
 
 A constant added to all w changes nothing where all weights are equal, so w is taken less
-its value at a reference r, the category where p is largest. That is
-t = (a - a_r) - (b - b_r), which does not cancel; and q - p is q·(1 - e^w) or -p·(1 - e^-w).
+its value at a reference r, the category where p is largest of those that q does not rule
+out. That is t = (a - a_r) - (b - b_r), which does not cancel; and q - p is q·(1 - e^w) or
+-p·(1 - e^-w). Terms with c = 0 count for nothing, infinite ones too.
 """
 
 import math
@@ -16,7 +17,17 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import clear_exceptions, contiguous, item, kernel, minimum, set_item, summing, where
+from .compile import (
+    clear_exceptions,
+    contiguous,
+    item,
+    kernel,
+    maximum,
+    minimum,
+    set_item,
+    summing,
+    where,
+)
 from .logit_gradients import logit_gradient_kernels
 from .precision import Precision
 from .rows import BLOCK
@@ -42,8 +53,10 @@ def _weighted_sums(precision):
         slope, difference, weight = zero, zero, weights[reference]
         for i in range(start, start + size):
             x = item(p, i)
-            slope += where(x == zero, zero, x * item(weights, i) * item(slopes, i))
-            difference += x * (item(weights, i) - weight)
+            own = item(weights, i)
+            ignored = where(own == zero, True, x == zero)
+            slope += where(ignored, zero, x * own * item(slopes, i))
+            difference += x * (own - weight)
         return slope, difference
 
     @kernel
@@ -71,10 +84,41 @@ def _write_first(precision):
         for i in range(p.size):
             # In float64, since weights of both signs may cancel here.
             more = constant * ((np.float64(weights[i]) - weight) - difference)
-            change = (np.float64(weights[i]) * np.float64(slopes[i]) - slope) + more
+            own = np.float64(weights[i]) * np.float64(slopes[i])
+            change = (where(weights[i] == zero, 0.0, own) - slope) + more
             gradient[i] = where(p[i] == zero, zero, Float(np.float64(p[i]) * change))
 
     return write_first
+
+
+def _reference(precision):
+    infinity = precision.Float(np.inf)
+
+    @kernel
+    def reference_of(p, b):
+        """Return where p is largest of the categories that the logits b do not rule out."""
+        best = -1
+        for i in range(p.size):
+            if b[i] > -infinity and (best < 0 or p[i] > p[best]):
+                best = i
+        return maximum(best, 0)
+
+    return reference_of
+
+
+def _rules_out(precision):
+    zero, infinity = precision.Float(0), precision.Float(np.inf)
+
+    @kernel
+    def rules_out(a, b, weights):
+        """Whether b rules out a category of a whose term counts: the divergence is infinite."""
+        found = False
+        for i in range(a.size):
+            alone = item(b, i) == -infinity and item(a, i) > -infinity
+            found |= alone and item(weights, i) != zero
+        return found
+
+    return rules_out
 
 
 def _log_total(precision):
@@ -120,7 +164,7 @@ def _write_second(precision):
             log_ratio = ratios[i] - Float(log_total)
             _, rest = exp_and_rest(-abs(log_ratio))
             apart = where(log_ratio > zero, -p[i], q[i]) * rest
-            # Where the divergence is infinite, a logarithm may not be known.
+            # Unknown where no category that counts is left to refer to.
             apart = where(np.isfinite(log_total), apart, q[i] - p[i])
             gradient[i] = weights[i] * apart + q[i] * (change - (weights[i] - weight))
 
@@ -131,6 +175,7 @@ def _kl_gradient(precision, weighted_sums, write_first):
     softmax = softmax_kernels(precision).softmax
     log_ratios = logit_gradient_kernels(precision).log_ratios
     log_total_of, write_second = _log_total(precision), _write_second(precision)
+    reference_of, rules_out = _reference(precision), _rules_out(precision)
 
     @kernel
     def kl_gradient(a, b, weights, in_a, in_b):
@@ -142,13 +187,14 @@ def _kl_gradient(precision, weighted_sums, write_first):
             return
         x, y, c = contiguous(a), contiguous(b), contiguous(weights)
         p, q, ratios = softmax(x), softmax(y), np.empty(a.size, a.dtype)
-        reference = np.argmax(p)
+        reference = reference_of(p, y)
         log_ratios(x, y, reference, ratios)
         sums, log_total = weighted_sums(p, ratios, c, reference), np.inf
-        if y[reference] > -np.inf:
+        in_a[:] = 0
+        if p[reference] > 0:
             log_total = log_total_of(p, q, y, ratios, reference)
             write_first(p, ratios, c, reference, sums, 1.0 - log_total, in_a)
-        if not np.isfinite(sums[0]) or log_total == np.inf:
+        if rules_out(x, y, c):
             in_a[:] = np.nan
         write_second(p, q, ratios, c, reference, sums[1], log_total, in_b)
         clear_exceptions()
