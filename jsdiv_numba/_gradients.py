@@ -1,6 +1,9 @@
 """A measure's divergences and their derivatives, block by block in one pass."""
 
-from typing import Any
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +17,10 @@ Result = tuple[Any, ...]
 
 Out = tuple[FloatArray | None, ...] | None
 """Arrays for these, None for each that is to be made."""
+
+SHARED_BLOCK = 1 << 20
+"""The derivatives in an input that is broadcast are held in the broadcast shape for so many
+elements at a time, and added up."""
 
 
 def evaluate_with_gradient(
@@ -54,7 +61,9 @@ def total_with_gradient(
     outs = _Outs(task, out, shape)
     weight = _weights(task, cotangent, shape).reshape(())
     gradients = _run(task, rows, np.broadcast_to(weight, rows.shape), True, outs)
-    return outs.filled(np.full(shape, rows.sum()), *gradients)
+    with np.errstate(all="ignore"):
+        total = np.full(shape, rows.sum())
+    return outs.filled(total, *gradients)
 
 
 class _Outs:
@@ -100,26 +109,116 @@ class _Outs:
 def _weights(task: Task, cotangent: Any, shape: tuple[int, ...]) -> FloatArray:
     """Return the cotangents of the value in nats, in its shape."""
     weights = np.ones(()) if cotangent is None else _arrays.as_real("cotangent", cotangent)
-    scaled = weights if task.divisor is None else weights / task.divisor
+    with np.errstate(all="ignore"):
+        scaled = weights if task.divisor is None else weights / task.divisor
+        scaled = scaled.astype(task.dtype, copy=False)
     try:
-        return np.broadcast_to(scaled.astype(task.dtype, copy=False), shape)
+        return np.broadcast_to(scaled, shape)
     except ValueError:
         raise ValueError(
             f"cotangent of shape {weights.shape} does not broadcast to the result's shape {shape}"
         ) from None
 
 
+class _Rows(NamedTuple):
+    """A part of a task: the rows with these indices along an axis, or without one all of them."""
+
+    task: Task
+    axis: int | None = None
+    indices: slice = slice(None)
+
+    def of_task(self) -> Task:
+        """Return the task of these rows."""
+        if self.axis is None:
+            return self.task
+        arrays = (np.broadcast_to(array, self.task.shape) for array in self.task.arrays)
+        parts = tuple(_part(array, self.axis, self.indices) for array in arrays)
+        return self.task._replace(arrays=parts, shape=parts[0].shape)
+
+    def of_input(self, array: FloatArray) -> FloatArray:
+        """Return the part of an array, shaped as an input, that broadcasts to these rows."""
+        if self.axis is None:
+            return array
+        axis = self.axis - (len(self.task.shape) - array.ndim)
+        return array if axis < 0 or array.shape[axis] == 1 else _part(array, axis, self.indices)
+
+    def of_value(self, array: FloatArray) -> FloatArray:
+        """Return the part of an array of the value's shape that these rows have."""
+        if self.axis is None:
+            return array
+        before = [axis for axis in self.task.axes if axis < self.axis]
+        dropped = len(before) if array.ndim < len(self.task.shape) else 0
+        return _part(array, self.axis - dropped, self.indices)
+
+
+def _part(array: FloatArray, axis: int, indices: slice) -> FloatArray:
+    return array[(slice(None),) * axis + (indices,)]
+
+
+def _row_blocks(task: Task) -> list[_Rows]:
+    """Split the longest axis that is not reduced."""
+    kept = [axis for axis in range(len(task.shape)) if axis not in task.axes]
+    size = math.prod(task.shape)
+    if size <= SHARED_BLOCK or not kept:
+        return [_Rows(task)]
+    axis = max(kept, key=task.shape.__getitem__)
+    count = task.shape[axis]
+    # Of one row, NumPy would forget the strides, after which a sum chooses its kernel.
+    step = max(2, SHARED_BLOCK * count // size)
+    number = max(1, count // step)
+    bounds = [count * i // number for i in range(number + 1)]
+    return [_Rows(task, axis, slice(*ends)) for ends in pairwise(bounds)]
+
+
 def _run(
     task: Task, value: FloatArray, weights: FloatArray, reduce: bool, outs: _Outs
 ) -> list[FloatArray]:
     """Write the value; return the derivatives in the inputs' shapes."""
-    whole = [outs.usable(i, task.shape) for i, _ in enumerate(task.arrays, 1)]
+    shared = any(array.shape != task.shape for array in task.arrays)
+    results = [
+        outs.usable(i, task.shape) if array.shape == task.shape else np.zeros(array.shape)
+        for i, array in enumerate(task.arrays, 1)
+    ]
+    for rows in _row_blocks(task) if shared else [_Rows(task)]:
+        _run_rows(rows, value, weights, reduce, results)
+    with np.errstate(all="ignore"):
+        return [result.astype(task.dtype, copy=False) for result in results]
+
+
+def _run_rows(
+    rows: _Rows,
+    value: FloatArray,
+    weights: FloatArray,
+    reduce: bool,
+    results: list[FloatArray],
+) -> None:
+    """Write some rows' values and derivatives; add those to the sums that they are part of."""
+    task, part = rows.task, rows.of_task()
+    own = [rows.of_input(result) for result in results]
+    gradients = [
+        view if result.shape == task.shape else np.empty(part.shape, task.dtype)
+        for view, result in zip(own, results, strict=True)
+    ]
+    _write(part, rows.of_value(value), rows.of_value(weights), reduce, gradients, task.check)
+    for view, gradient in zip(own, gradients, strict=True):
+        if view is not gradient:
+            _add(gradient, view)
+
+
+def _write(
+    task: Task,
+    value: FloatArray,
+    weights: FloatArray,
+    reduce: bool,
+    whole: list[FloatArray],
+    check: Callable[[], None],
+) -> None:
+    """Write the value, and the derivatives in the broadcast shape."""
     laid_out = tuple(task.laid_out(array, reduce) for array in whole)
     arrays = tuple(task.laid_out(array, reduce) for array in task.arrays)
     operands = (*arrays, _by_element(task, weights, reduce))
-    companion = Companion(None, operands, laid_out)
-    if compute(task, value, reduce, companion):
-        task.check()
+    if compute(task, value, reduce, Companion(None, operands, laid_out)):
+        check()
         nans = _by_element(task, np.isnan(value), reduce)
         for gradient in laid_out:
             gradient[nans] = np.nan
@@ -127,9 +226,6 @@ def _run(
         if not np.may_share_memory(array, gradient):
             moved = _arrays.kept_then_reduced(array, task.axes)
             moved[...] = gradient.reshape(moved.shape)
-    return [
-        _summed(gradient, array.shape) for gradient, array in zip(whole, task.arrays, strict=True)
-    ]
 
 
 def _by_row(task: Task, values: FloatArray) -> FloatArray:
@@ -145,12 +241,11 @@ def _by_element(task: Task, values: FloatArray, reduce: bool) -> FloatArray:
     return np.broadcast_to(_by_row(task, values)[..., np.newaxis], shape)
 
 
-def _summed(gradient: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Sum over the axes along which an array of this shape was broadcast."""
-    added = gradient.ndim - len(shape)
-    repeated = (added + i for i, n in enumerate(shape) if n != gradient.shape[added + i])
+def _add(gradient: FloatArray, total: FloatArray) -> None:
+    """Add derivatives to their sums over the axes along which an input was broadcast."""
+    added = gradient.ndim - total.ndim
+    repeated = (added + i for i, n in enumerate(total.shape) if n != gradient.shape[added + i])
     axes = (*range(added), *repeated)
-    if not axes:
-        return gradient
-    summed: FloatArray = gradient.sum(axis=axes, dtype=np.float64).astype(gradient.dtype)
-    return summed.reshape(shape)
+    # Derivatives may be infinite, of either sign.
+    with np.errstate(all="ignore"):
+        total += gradient.sum(axis=axes, dtype=np.float64).reshape(total.shape)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from ._arrays import Axis
 from ._gradients import Out, Result, evaluate_with_gradient, total_with_gradient
 from ._measures import (
@@ -601,4 +603,7 @@ def entropy_logit_grad(
         cotangent=cotangent,
         workers=workers,
     )
-    return value, gradient if temperature == 1.0 else gradient / gradient.dtype.type(temperature)
+    if temperature != 1.0:
+        with np.errstate(all="ignore"):
+            gradient = gradient / gradient.dtype.type(temperature)
+    return value, gradient

@@ -1,5 +1,7 @@
 """The derivatives: against mpmath, central differences and JAX, and the value beside them."""
 
+import tracemalloc
+import warnings
 from itertools import product
 
 import numpy as np
@@ -245,6 +247,62 @@ def test_the_number_of_workers_changes_no_bit(gradient, divergence, axis):
     for workers in (2, 7, None):
         for one, other in zip(gradient(p, q[0], axis=axis, workers=workers), expected, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@BOTH
+@pytest.mark.parametrize("axis", AXES, ids=str)
+@pytest.mark.parametrize("reduce", [True, False])
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+def test_blocks_of_what_is_shared(gradient, divergence, axis, reduce, shapes, monkeypatch):
+    rng = np.random.default_rng(8)
+    p, q = (rng.random(shape) + 0.1 for shape in shapes)
+    value = divergence(p, q, axis=axis, reduce=reduce, keepdims=False)
+    options = {"axis": axis, "reduce": reduce, "keepdims": False}
+    options["cotangent"] = rng.standard_normal(np.shape(value))
+    expected = gradient(p, q, **options)
+    monkeypatch.setattr("jsdiv_numba._gradients.SHARED_BLOCK", 12)
+    for workers in (1, 3):
+        computed = gradient(p, q, workers=workers, **options)
+        np.testing.assert_array_equal(computed[0], value, strict=True)
+        for one, other in zip(computed, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-16)
+
+
+@BOTH
+def test_an_error_in_a_block_names_the_place_in_the_whole(gradient, divergence, monkeypatch):
+    monkeypatch.setattr("jsdiv_numba._gradients.SHARED_BLOCK", 12)
+    p = P.copy()
+    p[3, 1, 2] = np.inf
+    with pytest.raises(ValueError, match=r"^P\[3, 1, 2\] is inf"):
+        gradient(p, Q[0])
+    p[3, 1, 2] = np.nan
+    _, in_p, in_q = gradient(p, Q[0])
+    np.testing.assert_array_equal(np.isnan(in_p).any(axis=-1), np.isnan(p).any(axis=-1))
+    np.testing.assert_array_equal(np.isnan(in_q).any(axis=-1), [False, True, False])
+
+
+@BOTH
+def test_what_is_shared_takes_little_memory(gradient, divergence):
+    many = np.random.default_rng(9).random((30_000, 256), np.float32)
+    outs = (None, np.empty_like(many), None)
+    gradient(many[:2], many[0])
+    tracemalloc.start()
+    gradient(many, many[0], out=outs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < many.nbytes / 2
+
+
+@BOTH
+@pytest.mark.parametrize("base", [None, 1e300])
+def test_no_setting_for_floating_point_errors_matters(gradient, divergence, base):
+    p, q = P.astype(np.float32), Q.astype(np.float32)
+    p[0], q[1, 0, 0] = 0 if divergence is js_divergence else -np.inf, 1e-42
+    cotangent = np.where(np.arange(12).reshape(4, 3, 1) % 2, 1e300, -1e-300)
+    with np.errstate(all="raise"), warnings.catch_warnings(action="error"):
+        gradient(p, q, cotangent=cotangent, base=base)
+        gradient(p[:, 0], q[1, 0], cotangent=1e300, base=base, axis=(0, 1))
+        gradient(p, q[0, 0], cotangent=cotangent, base=base)
 
 
 @BOTH

@@ -160,12 +160,13 @@ def _write_second(precision):
     def write_second(p, q, ratios, weights, reference, difference, log_total, gradient):
         """Write c·(q - p) + q·Σ p·(c_j - c)."""
         change, weight = Float(difference), weights[reference]
+        # Elsewhere q - p is as large as p at the reference, and t may have lost what w is.
+        near = abs(log_total) < 1.0
         for i in range(p.size):
             log_ratio = ratios[i] - Float(log_total)
             _, rest = exp_and_rest(-abs(log_ratio))
             apart = where(log_ratio > zero, -p[i], q[i]) * rest
-            # Unknown where no category that counts is left to refer to.
-            apart = where(np.isfinite(log_total), apart, q[i] - p[i])
+            apart = where(near, apart, q[i] - p[i])
             gradient[i] = weights[i] * apart + q[i] * (change - (weights[i] - weight))
 
     return write_second
