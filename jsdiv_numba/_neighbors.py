@@ -9,7 +9,7 @@ import numpy as np
 from . import _arrays, _pairs
 from ._arrays import FloatArray
 from ._threads import get_workers, run_blocks
-from .ufuncs import harmonic_kernels, neighbor_kernels
+from .ufuncs import harmonics_kernel, neighbor_kernels
 
 Progress = Callable[[int, int], object]
 """Called with the number of pairs that are done, and of all."""
@@ -31,7 +31,13 @@ SAMPLE_ELEMENTS = 1 << 20
 """Elements of the rows of the sample."""
 
 TILE_WIDTH = 12
-"""Squares of pairs in a tile"""
+"""Squares of products, side by side, that a row's limit is set for: the more, the sharper it is."""
+
+ALL_FROM, ALL_ABOVE = 64, 1 / 16
+"""Neighbours, and their share of the rows: if so many are wanted, all pairs are computed."""
+
+BLOCK_PAIRS = 1 << 20
+"""Of which so many are computed at a time."""
 
 NO_PANELS = np.empty((0, 0, 0), np.float32)
 NO_QUERY = -(1 << 62)
@@ -40,10 +46,15 @@ _making = threading.Lock()
 
 
 class Unit(NamedTuple):
-    """What a value is of a divergence in nats: times a factor, and perhaps its root."""
+    """What a value is of a divergence in nats: perhaps the root of it in another base."""
 
-    factor: float
+    log_base: float
     root: bool
+
+    @property
+    def factor(self) -> float:
+        """What a divergence in nats is multiplied by."""
+        return 1.0 / self.log_base
 
 
 class Neighbors(NamedTuple):
@@ -65,18 +76,19 @@ class Centre:
         self._some = _pairs.unprepared(name, some, np.dtype(np.float64))
         kernels = neighbor_kernels()
         kernels.prepare(*self._some, 0, len(some), spread)
-        self.roots = self._mean(kernels, some.shape[1])
+        self.roots = self._mean(kernels.describe, some.shape[1])
         self._harmonics: FloatArray | None = None
 
     def harmonics(self) -> FloatArray:
         """Return the mean harmonics, which are computed when first wanted."""
         if self._harmonics is None:
-            self._harmonics = self._mean(harmonic_kernels(), 2 * len(self.roots))
+            self._harmonics = self._mean(harmonics_kernel(), 2 * len(self.roots))
         return self._harmonics
 
-    def _mean(self, kernels: Any, length: int) -> FloatArray:
-        mean = np.empty(length)
-        kernels.mean(self._some.padded, self._some.known, mean, self.spread)
+    def _mean(self, describe: Any, length: int) -> FloatArray:
+        mean, number = np.zeros(length), len(self._some.given)
+        numbers = 0, number, self.spread, 0.0, True
+        describe(self._some.padded, NO_PANELS, np.empty(0), mean, *numbers)
         return mean
 
 
@@ -101,7 +113,7 @@ class Described:
         """Fill in what is known of some of the rows; return whether one has a NaN."""
         kernels, spread = neighbor_kernels(), self.centre.spread
         with_nan: bool = kernels.prepare(*self.rows, start, stop, spread)
-        self._fill(kernels, self.roots, self.halves[0], self.centre.roots, start, stop)
+        self._fill(kernels.describe, self.roots, self.halves[0], self.centre.roots, start, stop)
         return with_nan
 
     def harmonics(self, wanted: bool) -> FloatArray:
@@ -110,7 +122,7 @@ class Described:
             if wanted and not self._harmonics.size:
                 centre = self.centre.harmonics()
                 harmonics = self._panels(centre)
-                self._fill(harmonic_kernels(), harmonics, self.halves[1], centre, 0, len(self))
+                self._fill(harmonics_kernel(), harmonics, self.halves[1], centre, 0, len(self))
                 self._harmonics = harmonics
         return self._harmonics
 
@@ -120,7 +132,7 @@ class Described:
 
     def _fill(
         self,
-        kernels: Any,
+        describe: Any,
         panels: FloatArray,
         halves: FloatArray,
         centre: FloatArray,
@@ -128,7 +140,7 @@ class Described:
         stop: int,
     ) -> None:
         numbers = start, stop, self.centre.spread, self.margin, self.as_queries
-        kernels.describe(self.rows.padded, panels, halves, centre, *numbers)
+        describe(self.rows.padded, panels, halves, centre, *numbers)
 
 
 class Population:
@@ -238,6 +250,8 @@ class Search:
 
     def nearest(self, number: int) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
         """Return the values and indices of so many nearest rows, in order."""
+        if number >= max(ALL_FROM, ALL_ABOVE * len(self.population.matrix)):
+            return self._nearest_of_all(number)
         shape = len(self.matrix), number
         values, indices = np.full(shape, np.inf), np.full(shape, neighbor_kernels().none, np.intp)
         undefined: list[int] = []
@@ -248,26 +262,49 @@ class Search:
                 raise AssertionError("a heap has no pairs to hand over")
 
         self._run(search, undefined, number + 1)
-        order = np.lexsort((indices, values))
-        values = np.take_along_axis(values, order, 1)
-        indices = np.take_along_axis(indices, order, 1)
+        values, indices = _sorted(values, indices)
         self._fill(values, indices, undefined)
         return values, indices
+
+    def _nearest_of_all(self, number: int) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+        """Return the same, from the values of all pairs."""
+        queries, others = len(self.matrix), len(self.population.matrix)
+        values, indices = np.empty((queries, number)), np.empty((queries, number), np.intp)
+        step = max(1, BLOCK_PAIRS // others)
+
+        def run(first: int) -> None:
+            block = slice(first, min(first + step, queries))
+            for i, row in enumerate(self._all_values(block), first):
+                own = i if self.among_itself else None
+                values[i], indices[i] = _first_of(row, number, own)
+            self._report((block.stop - first) * others)
+
+        run_blocks(run, range(0, queries, step), self.workers)
+        return values, indices
+
+    def _all_values(self, block: slice) -> FloatArray:
+        """Return the values of some queries and all rows."""
+        name, all_rows, some = self.population.name, self.population.matrix, self.matrix[block]
+        values, double = np.empty((len(some), len(all_rows))), np.dtype(np.float64)
+        root, base = self.unit.root, self.unit.log_base
+        sets = (self.name, some), (name, all_rows)
+        comparison = _pairs.Comparison(*sets, double, root=root, log_base=base, workers=1)
+        # What is wrong with an entry is said of the whole matrix.
+        comparison.inputs = {self.name: self.matrix, name: all_rows}
+        comparison.run(values)
+        return values
 
     def within(self, radius: float) -> Neighbors:
         """Return the neighbours up to a value, each query's in order."""
         none = np.empty((QUERIES, 0)), np.empty((QUERIES, 0), np.intp)
-        parts: list[tuple[FloatArray, ...]] = []
+        parts: dict[int, list[tuple[FloatArray, ...]]] = {}
 
         def search(block: slice, queries: Described, chunk: Described, start: int) -> None:
-            own = self._own(block, start)
-            for rows, columns, values in self._searched(
-                (*none, radius), queries, chunk, own, start
-            ):
-                parts.append((rows + block.start, columns, values))
+            own, found = self._own(block, start), parts.setdefault(block.start, [])
+            found.extend(self._searched((*none, radius), queries, chunk, own, start))
 
         self._run(search, [], 0)
-        return _in_order(parts, len(self.matrix))
+        return _joined(parts, len(self.matrix))
 
     def _own(self, block: slice, start: int) -> int:
         """Return which row of a chunk the first query is itself."""
@@ -315,8 +352,8 @@ class Search:
         places = 0 if wanted else tile.size
         pairs = np.empty(places, np.intp), np.empty(places, np.intp), np.empty(places)
         state = np.array([0, 0, -1], np.intp)
-        room = np.empty(len(queries), np.float32), np.empty(tile.shape[1], np.intp)
-        room += np.empty(wanted), np.empty(wanted, np.intp)
+        limits, listed = np.empty(len(queries), np.float32), np.empty(tile.shape[1], np.intp)
+        room = tile, limits, listed, np.empty(wanted), np.empty(wanted, np.intp)
         length, unit = self.matrix.shape[1], self.unit
         numbers = len(queries), len(chunk), own, start, self.population.spread
         bounds = kernels.margin(length), kernels.resolution(length)
@@ -326,7 +363,7 @@ class Search:
             b = *chunk.rows, chunk.roots, chunk.harmonics(refined)
             sets = *a, *b, queries.halves
             wants = *numbers, unit.root, unit.factor, *bounds
-            refined = kernels.search(*sets, *wants, *found, *pairs, state, tile, *room)
+            refined = kernels.search(*sets, *wants, *found, *pairs, state, *room)
             if state[0]:
                 yield tuple(array[: state[0]].copy() for array in pairs)
                 state[0] = 0
@@ -334,11 +371,9 @@ class Search:
     def _tile(self, queries: Described, chunk: Described, wanted: int) -> FloatArray:
         """Return room for the products of all queries with some rows of a chunk."""
         kernels = neighbor_kernels()
-        squares = TILE_WIDTH if wanted else 1
-        squares = max(1, min(squares, -(-len(chunk) // kernels.square)))
-        return np.empty(
-            (queries.roots.shape[0] * kernels.panel, squares * kernels.square), np.float32
-        )
+        most = -(-len(chunk) // kernels.square)
+        width = min(TILE_WIDTH if wanted else 1, most) * kernels.square
+        return np.empty((len(queries.roots) * kernels.panel, width), np.float32)
 
     def _report(self, pairs: int) -> None:
         if self.progress is not None:
@@ -355,10 +390,56 @@ class Search:
             values[i, missing], indices[i, missing] = np.nan, taken
 
 
-def _in_order(parts: list[tuple[FloatArray, ...]], number: int) -> Neighbors:
-    none = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
-    rows, indices, values = (np.concatenate(arrays) for arrays in zip(none, *parts, strict=True))
-    order = np.lexsort((indices, values, rows))
-    starts = np.zeros(number + 1, np.intp)
-    np.cumsum(np.bincount(rows, minlength=number), out=starts[1:])
-    return Neighbors(starts, indices[order], values[order])
+def _sorted(values: FloatArray, indices: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return each row in order: by value, then by index."""
+    order = values.argsort(axis=1)
+    ordered = np.take_along_axis(values, order, 1)
+    equal = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    for i in np.flatnonzero(equal):
+        order[i] = np.lexsort((indices[i], values[i]))
+    return ordered, np.take_along_axis(indices, order, 1)
+
+
+def _first_of(
+    values: FloatArray, number: int, own: int | None
+) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+    """Return the first of some values and their places, in order, without one of them."""
+    most = number + (own is not None)
+    places = values.argpartition(most - 1)[:most]
+    places = places[values[places].argsort()]
+    first = values[places]
+    # Of equal ones at the end, the partition takes any.
+    clear = np.count_nonzero(values <= first[-1]) == most
+    if not clear or (first[1:] == first[:-1]).any():
+        places = values.argsort(kind="stable")[:most]
+    if own is not None:
+        others = places != own
+        others[-1] &= not others.all()
+        places = places[others]
+    return values[places], places
+
+
+def _joined(parts: dict[int, list[tuple[FloatArray, ...]]], number: int) -> Neighbors:
+    """Return the pairs of all blocks of queries, each of which begins at its key, in order."""
+    counts = np.zeros(number + 1, np.intp)
+    indices, values = [np.empty(0, np.intp)], [np.empty(0)]
+    for first in sorted(parts):
+        if parts[first]:
+            rows, *others = _in_order(*map(np.concatenate, zip(*parts.pop(first), strict=True)))
+            of_each = np.bincount(rows)
+            counts[first + 1 : first + 1 + len(of_each)] = of_each
+            indices.append(others[0])
+            values.append(others[1])
+    return Neighbors(np.cumsum(counts), np.concatenate(indices), np.concatenate(values))
+
+
+def _in_order(rows: FloatArray, columns: FloatArray, values: FloatArray) -> tuple[FloatArray, ...]:
+    """Return pairs of a block in order: by row, value and column."""
+    # So few bits are sorted in one pass.
+    few = rows.astype(np.uint16)
+    order = values.argsort()
+    order = order[few[order].argsort(kind="stable")]
+    row, value = few[order], values[order]
+    if ((value[1:] == value[:-1]) & (row[1:] == row[:-1])).any():
+        order = np.lexsort((columns, values, few))
+    return few[order], columns[order], values[order]

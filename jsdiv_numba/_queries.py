@@ -29,7 +29,7 @@ def check_columns(name: str, shape: tuple[int, ...]) -> None:
 def unit_of(metric: str, base: float | None) -> _neighbors.Unit:
     """Return what the values are of divergences in nats."""
     root, log_base = takes_root(metric), _arrays.log_base(base)
-    return _neighbors.Unit(1.0 / (log_base or 1.0), root)
+    return _neighbors.Unit(log_base or 1.0, root)
 
 
 def wanted_number(n_neighbors: Any, rows: int, among_itself: bool) -> int:

@@ -120,9 +120,9 @@ def neighbor_kernels() -> Any:
 
 
 @cache
-def harmonic_kernels() -> Any:
-    """Return the kernels that describe rows for the second bound, compiled."""
+def harmonics_kernel() -> Any:
+    """Return what describes rows for the second bound, compiled."""
     with _compiling():
         from ._kernels import neighbors
 
-        return neighbors.harmonic_kernels()
+        return neighbors.harmonics_kernel()

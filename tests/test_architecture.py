@@ -65,11 +65,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_kernels.normalised": {*KERNEL_TOOLS, "_kernels.scalar", "_kernels.rows"},
     "_kernels.pairs": {*KERNEL_TOOLS, "_kernels.normalised", "_kernels.rows", "_kernels.scalar"},
     "_kernels.products": {"_kernels.compile"},
-    "_kernels.neighbors": {
+    "_kernels.bounds": {
         *KERNEL_TOOLS,
         "_kernels.pairs",
         "_kernels.products",
         "_kernels.scalar",
+    },
+    "_kernels.neighbors": {
+        *KERNEL_TOOLS,
+        "_kernels.bounds",
+        "_kernels.pairs",
+        "_kernels.products",
     },
     "_kernels.ufuncs": {
         *KERNEL_TOOLS,

@@ -1,9 +1,11 @@
 """Neighbours: the same as brute force in float64 finds, ties and near-ties included."""
 
+import math
 import pickle
 import threading
 from functools import cache
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.random import Generator
@@ -18,8 +20,7 @@ from jsdiv_numba import (
     radius_neighbors_graph,
     set_workers,
 )
-from jsdiv_numba._kernels import neighbors as kernels
-from jsdiv_numba._kernels import products
+from jsdiv_numba._kernels import bounds, products
 
 SHAPES = [(40, 1), (90, 3), (700, 16), (1100, 64), (300, 250)]
 
@@ -67,6 +68,18 @@ def _at_the_bound(rng: Generator, number: int, length: int) -> np.ndarray:
     return rows
 
 
+def _all_but_equal(rng: Generator, number: int, length: int) -> np.ndarray:
+    """Rows about one centre, from as near as floats can be to far."""
+    separations = 10.0 ** rng.uniform(-17, -1, (number, 1))
+    return _ordinary(rng, 1, length) * (1 + separations * rng.standard_normal((number, length)))
+
+
+def _clusters(rng: Generator, number: int, length: int) -> np.ndarray:
+    """Rows that are all but equal to some others, and far from their common mean."""
+    centres = _ordinary(rng, 5, length)[rng.integers(5, size=number)]
+    return centres * (1 + 1e-8 * rng.standard_normal((number, length)))
+
+
 def _counts(rng: Generator, number: int, length: int) -> np.ndarray:
     counts = rng.poisson(2 * _rows(rng, number, length, 0.3) * length)
     counts[:, 0] += 1
@@ -88,6 +101,8 @@ KINDS = [
     _duplicates,
     _permuted,
     _near_ties,
+    _all_but_equal,
+    _clusters,
     _at_the_bound,
     _counts,
     _float32,
@@ -138,33 +153,95 @@ def test_ties_at_the_last_place_go_to_the_first_rows():
     assert kneighbors(rows, n_neighbors=2, return_distance=False).tolist()[0] == [3, 5]
 
 
-@pytest.mark.parametrize("refine_always", [False, True])
-def test_both_bounds_leave_every_pair_that_they_must(refine_always):
-    """For pairs of all kinds, the products bound the divergence within their margins."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_neighbours_in_narrow_tiles_are_the_same(kind, monkeypatch):
+    monkeypatch.setattr(_neighbors, "TILE_WIDTH", 1)
+    monkeypatch.setattr(_neighbors, "QUERIES", 64)
+    rows = kind(np.random.default_rng(KINDS.index(kind)), 1000, 6)
+    _check(rows, None, 4)
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_both_bounds_leave_every_pair_that_they_must(refined):
+    """For pairs of all kinds, the products reach what their own values ask for."""
     rng = np.random.default_rng(5)
     for kind in KINDS:
         rows = kind(rng, 60, 33)
         value = cdist(rows, rows, "js_divergence", dtype=np.float64)
-        p = rows.astype(np.float64) / rows.sum(axis=1, dtype=np.float64, keepdims=True)
-        roots = _packed(rows, refine_always)
-        product = sum(np.asarray(a @ b.T, np.float64) for a, b in ((half, half) for half in roots))
-        errors = kernels.product_errors(p.shape[1])
-        factor = kernels.FIRST if refine_always else np.log(2)
-        bound = np.log(2) - factor * (product + errors[refine_always])
-        assert np.all(bound <= value)
+        product, limit = _product_and_limit(rows, value, refined)
+        assert np.all(product >= limit), kind
 
 
-def _packed(rows: np.ndarray, refined: bool) -> list[np.ndarray]:
-    """Return the roots, and the harmonics too, as the kernels make them."""
+@pytest.mark.parametrize("separation", [1e-1, 1e-6, 1e-9, 1e-11])
+def test_the_second_bound_leaves_little_more(separation):
+    """However near rows are, those that are 4 % farther than is wanted are left out."""
+    rng = np.random.default_rng(6)
+    rows = _ordinary(rng, 1, 33) * (1 + separation * rng.uniform(-1, 1, (60, 33)))
+    value = cdist(rows, rows, "js_divergence", dtype=np.float64)
+    product, limit = _product_and_limit(rows, 0.96 * value, True)
+    assert np.all((product < limit)[~np.eye(60, dtype=bool)])
+
+
+def _product_and_limit(rows, value, refined):
+    """Return products of all pairs, and what they have to reach for these values."""
     population = _neighbors.Population("rows", rows)
-    described = population.described("rows", rows, 0, len(rows))
-    panels = [described.roots, described.harmonics(True)] if refined else [described.roots]
-    return [np.moveaxis(a, 1, 2).reshape(-1, a.shape[1])[: len(rows)] for a in panels]
+    (among,) = population.chunks(1)
+    queries = population.described("rows", rows, 0, len(rows))
+    product = _unpacked(queries.roots)[:60] @ _unpacked(among.roots)[:60].T
+    if refined:
+        harmonics = queries.harmonics(True), among.harmonics(True)
+        product += _unpacked(harmonics[0])[:60] @ _unpacked(harmonics[1])[:60].T
+    length, half = rows.shape[1], queries.halves.sum(axis=0)[:, None]
+    margins = bounds.margin(length), bounds.resolution(length)
+    nats = _neighbors.Unit(1.0, root=False)
+    limit = bounds.limit_of.py_func(value, nats, bounds.WEIGHTS[refined], half, *margins)
+    return product, limit
+
+
+def _unpacked(panels: np.ndarray) -> np.ndarray:
+    return np.moveaxis(panels, 1, 2).reshape(-1, panels.shape[1])
+
+
+@pytest.mark.parametrize("length", [2, 50])
+def test_vectors_are_as_exact_as_is_claimed_before_they_are_centred(length):
+    """Against the first row as the centre, near-equal rows keep the digits they differ in."""
+    rng = np.random.default_rng(length)
+    first = _concentrated(rng, 1, length)
+    rows = first * (1 + 1e-12 * rng.standard_normal((20, length)))
+    population = _neighbors.Population("first", first)
+    queries = population.described("rows", rows, 0, len(rows))
+    scale = math.sqrt(bounds.SECOND / bounds.FIRST)
+    for panels, vector in (
+        (queries.roots, _exact_roots),
+        (queries.harmonics(True), lambda row: scale * _exact_harmonics(row)),
+    ):
+        vectors = _unpacked(panels)[: len(rows), :-1].astype(np.float64)
+        expected = np.array([(vector(row) - vector(first[0])).astype(float) for row in rows])
+        error = np.linalg.norm(vectors - expected, axis=1)
+        size = np.linalg.norm(expected, axis=1)
+        assert np.all(error <= bounds.resolution(length) / 2 + 2.0**-24 * size)
+
+
+def _exact_roots(row: np.ndarray) -> np.ndarray:
+    with mpmath.workdps(40):
+        p = [mpmath.mpf(float(x)) for x in row]
+        total = mpmath.fsum(p)
+        return np.array([mpmath.sqrt(x / total) for x in p])
+
+
+def _exact_harmonics(row: np.ndarray) -> np.ndarray:
+    """Return them as the kernel turns them, all by one angle: entries are scaled."""
+    with mpmath.workdps(40):
+        roots, scale = _exact_roots(row), mpmath.mpf(2) ** (row.size.bit_length() - 1)
+        angles = [mpmath.mpf(bounds.FREQUENCY) * mpmath.log(root**2 * scale) for root in roots]
+        along = [root * mpmath.cos(angle) for root, angle in zip(roots, angles, strict=True)]
+        across = [root * mpmath.sin(angle) for root, angle in zip(roots, angles, strict=True)]
+        return np.array(along + across)
 
 
 def test_the_second_bound_holds_everywhere():
     """U - K >= 0, as in docs/mathematics.md, at x = ω/2 and with K'' = K - sech x."""
-    first, second, turn = kernels.FIRST, kernels.SECOND, 2 * kernels.FREQUENCY
+    first, second, turn = bounds.FIRST, bounds.SECOND, 2 * bounds.FREQUENCY
     step = 1e-3
     x = np.arange(0, 8 + step, step)
     K = x * np.exp(-x) + np.cosh(x) * np.log1p(np.exp(-2 * x))
@@ -191,12 +268,14 @@ def test_a_product_in_tiles_is_within_the_error_that_is_claimed(depth):
     rng = np.random.default_rng(depth)
     number, width = 3 * products.PANEL, 2 * products.WIDTH
     a, b = (np.sqrt(_ordinary(rng, n, depth)).astype(np.float32) for n in (number, width))
-    tile = np.full((number, width), np.nan, np.float32)
+    tile = np.full((number, 2 * width), np.nan, np.float32)
     multiply = _callable_multiply()
     for add in (False, True):
-        multiply(_panels(a, products.PANEL), _panels(b, products.WIDTH), 0, 2, tile, add)
+        panels = _panels(a, products.PANEL), _panels(b, products.WIDTH)
+        multiply(*panels, 0, 2, tile, width, add)
     exact = 2 * (a.astype(np.float64) @ b.astype(np.float64).T)
-    assert np.abs(tile - exact).max() <= 2 * kernels.product_errors(depth)[0]
+    assert np.isnan(tile[:, :width]).all()
+    assert np.abs(tile[:, width:] - exact).max() <= 2 * bounds.margin(depth)
 
 
 def _panels(rows: np.ndarray, height: int) -> np.ndarray:
@@ -209,8 +288,8 @@ def _callable_multiply():
     from numba import njit
 
     @njit
-    def multiply(a, b, first, panels, tile, add):
-        products.multiply_panels(a, b, first, panels, tile, add)
+    def multiply(a, b, first, panels, tile, column, add):
+        products.multiply_panels(a, b, first, panels, tile, column, add)
 
     return multiply
 
@@ -229,6 +308,20 @@ def test_rows_that_cannot_be_normalised_come_last():
     distances, indices = kneighbors(np.zeros((4, 3)), n_neighbors=3)
     assert np.isnan(distances).all()
     assert indices.tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("kind", [_ordinary, _duplicates, _at_the_bound])
+def test_so_many_neighbours_that_all_pairs_are_computed(kind, monkeypatch):
+    monkeypatch.setattr(_neighbors, "BLOCK_PAIRS", 3000)
+    rows = kind(np.random.default_rng(13), 200, 5).astype(np.float64)
+    rows[[3, 150]] = 0
+    rows[70, 2] = np.nan
+    for number in (64, 198, 199):
+        _check(rows, None, number, base=10, metric="js_divergence")
+    _check(rows[:30], rows[20:], 180)
+    rows[7, 1] = -1
+    with pytest.raises(ValueError, match=r"X\[7, 1\] is -1.0"):
+        kneighbors(rows, n_neighbors=150)
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -17,7 +17,6 @@ docs/mathematics.md derives the bounds, and the margins for what is rounded.
 """
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -54,7 +53,7 @@ def resolution(length: int) -> float:
     return 2.0**-48 * (1.0 + math.log2(length))
 
 
-def root_kernels() -> SimpleNamespace:
+def roots_kernel():
     """Return what describes rows by their roots."""
 
     @borrowing
@@ -62,10 +61,10 @@ def root_kernels() -> SimpleNamespace:
         for k in range(values.size):
             set_item(values, k, np.sqrt(item(row, k) * scale))
 
-    return SimpleNamespace(mean=_mean(roots), describe=_describe(roots))
+    return _describe(roots)
 
 
-def harmonic_kernels() -> SimpleNamespace:
+def harmonics_kernel():
     """Return what describes rows by their harmonics, times the root of what they weigh."""
     direction, size = _direction(), math.sqrt(SECOND / FIRST)
 
@@ -79,7 +78,7 @@ def harmonic_kernels() -> SimpleNamespace:
             set_item(values, k, root * along)
             set_item(values, length + k, root * across)
 
-    return SimpleNamespace(mean=_mean(harmonics), describe=_describe(harmonics))
+    return _describe(harmonics)
 
 
 def preparation():
@@ -116,28 +115,12 @@ def _direction():
     return direction
 
 
-def _mean(values_of):
-    @borrowing
-    def add(total, values):
-        for k in range(total.size):
-            set_item(total, k, item(total, k) + item(values, k))
-
-    def mean(padded, known, total, spread):
-        """Write the mean of the vectors of all rows that can be normalised."""
-        scale, number = 2.0**-spread, 0
-        values = np.empty_like(total)
-        total[:] = 0.0
-        for i in range(known.shape[0]):
-            if not np.isnan(known[i, 3]):
-                values_of(padded[i], values, scale)
-                add(total, values)
-                number += 1
-        total /= maximum(number, 1)
-
-    return mean
-
-
 def _describe(values_of):
+    @borrowing
+    def add(total, values, factor):
+        for k in range(total.size):
+            set_item(total, k, (item(total, k) + item(values, k)) * factor)
+
     @borrowing
     def centred(values, centre, vector):
         for k in range(values.size):
@@ -160,9 +143,21 @@ def _describe(values_of):
                     panels[panel, k, first + i] = vectors[i, k]
 
     def describe(padded, panels, halves, centre, start, stop, spread, margin, as_queries):
-        """Fill in the vectors of rows start .. stop, and the halves of their squares."""
+        """Fill in the vectors of rows start .. stop, and the halves of their squares.
+
+        Where there are no panels for them, add their mean to the centre instead.
+        """
         scale, height, length = 2.0**-spread, panels.shape[2], centre.size
-        values = np.empty_like(centre)
+        values = np.empty(length)
+        if not panels.size:
+            number = 0
+            for i in range(start, stop):
+                if not np.isnan(padded[i, 0]):
+                    values_of(padded[i], values, scale)
+                    add(centre, values, 1.0)
+                    number += 1
+            add(centre, centre, 0.5 / maximum(number, 1))
+            return
         vectors = np.empty((height, length + LINE), np.float32)
         while start < stop:
             panel, first = start // height, start % height

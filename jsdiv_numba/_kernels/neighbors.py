@@ -69,7 +69,6 @@ def neighbor_kernels() -> SimpleNamespace:
     to_search = [*sets_of_rows, matrix, *[size] * 5, flag, number, number, number]
     to_search += [matrix, types.Array(size, 2, "C"), number, *vectors, *room]
     to_prepare = [rows, matrix, matrix, size, size, size]
-    roots = bounds.root_kernels()
     return SimpleNamespace(
         panel=PANEL,
         width=WIDTH,
@@ -78,15 +77,15 @@ def neighbor_kernels() -> SimpleNamespace:
         margin=bounds.margin,
         resolution=bounds.resolution,
         prepare=_compiled(bounds.preparation(), flag, to_prepare),
-        **_describing(roots),
+        describe=_describing(bounds.roots_kernel()),
         search=_compiled(_search(), flag, to_search, _nrt=False),
     )
 
 
 @cache
-def harmonic_kernels() -> SimpleNamespace:
+def harmonics_kernel() -> Any:
     """Compile what describes rows for the second bound."""
-    return SimpleNamespace(**_describing(bounds.harmonic_kernels()))
+    return _describing(bounds.harmonics_kernel())
 
 
 def _kinds() -> tuple[Any, Any, Any]:
@@ -99,14 +98,11 @@ def _compiled(function: Any, result: Any, arguments: list[Any], **options: Any) 
     return njit(result(*arguments), **always, **options)(function)
 
 
-def _describing(kernels: SimpleNamespace) -> dict[str, Any]:
+def _describing(function: Any) -> Any:
     _, matrix, panels = _kinds()
-    size, number, vector = types.intp, types.float64, types.Array(types.float64, 1, "C")
-    to_describe = [matrix, panels, vector, vector, size, size, size, number, types.boolean]
-    return {
-        "mean": _compiled(kernels.mean, types.none, [matrix, matrix, vector, size]),
-        "describe": _compiled(kernels.describe, types.none, to_describe),
-    }
+    size, vector = types.intp, types.Array(types.float64, 1, "C")
+    numbers = [size, size, size, types.float64, types.boolean]
+    return _compiled(function, types.none, [matrix, panels, vector, vector, *numbers])
 
 
 @formula
@@ -225,7 +221,8 @@ def list_nearest(task, i, start, width):
     """List as many columns with the largest products as neighbours are wanted."""
     room, number = task.room, 0
     best, places = room.best, room.places
-    best[:], places[:] = np.inf, NONE
+    for k in range(best.size):
+        best[k], places[k] = np.inf, NONE
     for first in range(0, width, WIDTH):
         mask = bits_reaching(room.tile, i, first, width, np.float32(-best[0]))
         while mask:
@@ -243,6 +240,7 @@ def list_nearest(task, i, start, width):
 @borrowing
 def list_reaching(task, i, start, first, last):
     """List the columns of a range whose products reach the row's limit."""
+    apart()
     room, number = task.room, 0
     for at in range(first, last, WIDTH):
         mask = bits_reaching(room.tile, i, at, last, room.limits[i])
@@ -257,14 +255,15 @@ def list_reaching(task, i, start, first, last):
 
 def _begin(compare):
     @borrowing
-    def begin(task, number, start, width):
+    def begin(task, number, start, width, refined):
         """Compute those with the largest products, for a first limit, and mark them as done."""
+        apart()
         room = task.room
         for i in range(number):
             if np.isinf(task.found.values[i, 0]):
                 room.limits[i] = -np.inf
                 size = list_nearest(task, i, start, width)
-                compare(task, i, start, size, False)
+                compare(task, i, start, size, refined)
                 for place in room.places:
                     if place != NONE:
                         room.tile[i, place] = np.nan
@@ -275,6 +274,7 @@ def _begin(compare):
 @borrowing
 def multiply(room, a_panels, b_panels, start, width, add):
     """Write all products of a tile, or add them to what is there."""
+    apart()
     for first in range(0, width, SQUARE):
         panels = (minimum(SQUARE, width - first) + WIDTH - 1) // WIDTH
         b_first = (start + first) // WIDTH
@@ -284,6 +284,7 @@ def multiply(room, a_panels, b_panels, start, width, add):
 @borrowing
 def number_left(task, number, start, width, refined):
     """Set the rows' limits, and count the pairs that reach them."""
+    apart()
     room, total = task.room, 0
     for i in range(number):
         room.limits[i] = limit_from(task, i, start, refined)
@@ -337,7 +338,7 @@ def _search():
             if not refined:
                 multiply(task.room, a_roots, b_roots, start, width, refined)
                 if values.shape[1]:
-                    begin(task, number, start, width)
+                    begin(task, number, start, width, refined)
                 left = number_left(task, number, start, width, refined)
             if left > REFINE_ABOVE * pairs:
                 if not a_harmonics.size:
