@@ -44,7 +44,7 @@ class Companion(NamedTuple):
 
 
 def run(
-    ufunc: np.ufunc,
+    ufunc: Callable[..., Any],
     operands: tuple[FloatArray, ...],
     out: FloatArray,
     core: int,
@@ -74,8 +74,19 @@ def run(
     return bool(with_nan)
 
 
+def is_long(operands: tuple[FloatArray, ...], core: int) -> bool:
+    """Whether the first core axis is so long that it is added up in pieces."""
+    length: int = operands[0].shape[-core]
+    return length > _piece(core)
+
+
+def _piece(core: int) -> int:
+    return ROW_PIECE if core == 1 else COLUMN_PIECE
+
+
 def run_pieces(
     ufunc: np.ufunc,
+    add: Callable[..., Any],
     operands: tuple[FloatArray, ...],
     out: FloatArray,
     core: int,
@@ -83,23 +94,29 @@ def run_pieces(
     finish: Finish | None = None,
     companion: Companion | None = None,
 ) -> bool:
-    """Do the same for a sum along the first core axis, adding up the sums of its pieces.
+    """Do the same for a sum along the first core axis, adding up what `ufunc` gives of its pieces.
 
     A piece depends on the length alone, so the bits of the result depend neither
     on the number of workers nor on what stands beside it.
     """
-    length, piece = operands[0].shape[-core], ROW_PIECE if core == 1 else COLUMN_PIECE
-    if length <= piece:
-        return run(ufunc, operands, out, core, workers, finish, companion)
+    length, piece = operands[0].shape[-core], _piece(core)
     pieces = length // piece
     # The parts of one sum are adjacent, because only then does NumPy add them up in pairs.
-    parts = np.empty((*out.shape, pieces + 1))
-    whole, rest = np.moveaxis(parts[..., :pieces], -1, 0), parts[..., pieces]
+    with_outs = len(companion.outs) if companion and companion.ufunc is None else 0
+    number = ufunc.nout - with_outs
+    parts = np.empty((number, *out.shape, pieces + 1))
+    whole, rest = np.moveaxis(parts[..., :pieces], -1, 1), parts[..., pieces]
+
+    def of_pieces(*operands: FloatArray, out: Any) -> None:
+        sums, *others = out if with_outs else (out,)
+        ufunc(*operands, out=(*(sums[..., i] for i in range(number)), *others))
+
     for part, view in (whole, partial(_whole, core, piece)), (rest, partial(_rest, core, piece)):
         beside = companion.each(view) if companion else None
-        run(ufunc, tuple(map(view, operands)), part, core, workers, companion=beside)
+        sums = np.moveaxis(part, 0, -1)
+        run(of_pieces, tuple(map(view, operands)), sums, core, workers, companion=beside)
     with np.errstate(all="ignore"):
-        out[...] = parts.sum(axis=-1)
+        out[...] = add(*parts, axis=-1)
         if finish is not None:
             finish(out)
     return bool(np.isnan(out).any())
@@ -120,7 +137,7 @@ def _rest(core: int, piece: int, operand: FloatArray) -> FloatArray:
 
 
 def _compute(
-    ufunc: np.ufunc,
+    ufunc: Callable[..., Any],
     operands: tuple[FloatArray, ...],
     out: FloatArray,
     finish: Finish | None,

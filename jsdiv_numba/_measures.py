@@ -40,6 +40,10 @@ class Measure:
     total_with_gradient: str | None = None
     """The ufunc that gives both of a row at once, if there is one; its numbers are one a row."""
 
+    parts: tuple[str, str] | None = None
+    """Other ufuncs for the pieces of a row and of columns, if their sums may cancel: they give
+    what rounding left of each, too."""
+
     names: tuple[str, ...] = ("P", "Q")
     """What the function calls its inputs."""
 
@@ -73,7 +77,7 @@ KL_PROBABILITIES = Measure(
     gradient="kl_gradient",
     by_row=False,
     check=_arrays.check_probabilities,
-    in_pieces=False,
+    parts=("kl_parts", "kl_parts_columns"),
 )
 KL_LOGITS = replace(
     LOGITS,
@@ -229,26 +233,41 @@ def _totals(task: Task, target: FloatArray, companion: _blocks.Companion | None)
     rows = task.rows()
     target = target.reshape(rows[0].shape[:-1])
     measure = task.measure
-    run = _blocks.run_pieces if measure.in_pieces else _blocks.run
     if measure.columns is not None:
         axis = columns_axis(rows)
         if axis is not None:
             columns = tuple(np.moveaxis(operand, axis, -1) for operand in rows)
-            ufunc, target = task.ufunc(measure.columns), np.moveaxis(target, axis, -1)
+            target = np.moveaxis(target, axis, -1)
             if companion:
                 companion = companion.each(lambda array: np.moveaxis(array, axis, -1))
-            companion = _after(task, companion)
-            return run(ufunc, columns, target, 2, task.workers, task.finish, companion)
+            beside = _after(task, companion)
+            return _sums(task, measure.columns, columns, target, 2, beside)
     if companion and measure.total_with_gradient is not None:
-        ufunc = task.ufunc(measure.total_with_gradient)
-    else:
-        ufunc, companion = task.ufunc(measure.total), _after(task, companion)
-    return run(ufunc, rows, target, 1, task.workers, task.finish, companion)
+        return _sums(task, measure.total_with_gradient, rows, target, 1, companion)
+    return _sums(task, measure.total, rows, target, 1, _after(task, companion))
 
 
 def _after(task: Task, companion: _blocks.Companion | None) -> _blocks.Companion | None:
     """Have the derivatives computed by a ufunc of their own."""
     return companion and companion._replace(ufunc=task.ufunc(task.measure.gradient))
+
+
+def _sums(
+    task: Task,
+    name: str,
+    operands: tuple[FloatArray, ...],
+    target: FloatArray,
+    core: int,
+    companion: _blocks.Companion | None,
+) -> bool:
+    """Write the sums that a ufunc with so many core axes gives, those of long rows in pieces."""
+    measure, settings = task.measure, (core, task.workers, task.finish, companion)
+    if not (measure.in_pieces and _blocks.is_long(operands, core)):
+        return _blocks.run(task.ufunc(name), operands, target, *settings)
+    if measure.parts is None:
+        return _blocks.run_pieces(task.ufunc(name), np.sum, operands, target, *settings)
+    parts, add = task.ufunc(measure.parts[core - 1]), built("parts_added_up", ("float64",))
+    return _blocks.run_pieces(parts, add, operands, target, *settings)
 
 
 def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:

@@ -5,14 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from jsdiv_numba import js_divergence, js_divergence_logit
+from jsdiv_numba import js_divergence, js_divergence_logit, kl_divergence
 from tests.strategies import LAYOUTS
 
 RNG = np.random.default_rng(0)
 P, Q = RNG.dirichlet(np.ones(7), (2, 5, 6))
-BOTH = pytest.mark.parametrize(
-    "divergence", [js_divergence, js_divergence_logit], ids=["probabilities", "logits"]
-)
+DIVERGENCES = [js_divergence, js_divergence_logit, kl_divergence]
+EACH = pytest.mark.parametrize("divergence", DIVERGENCES, ids=["probabilities", "logits", "kl"])
 AXES = pytest.mark.parametrize("axis", [-1, 0, 1, (0, 1), (0, 2), (), None], ids=str)
 
 
@@ -25,7 +24,7 @@ def small_blocks(monkeypatch):
 
 EXPECTED = {
     (divergence, axis, reduce): divergence(P, Q, axis=axis, reduce=reduce)
-    for divergence in (js_divergence, js_divergence_logit)
+    for divergence in DIVERGENCES
     for axis in [-1, 0, 1, (0, 1), (0, 2), (), None]
     for reduce in (True, False)
 }
@@ -38,7 +37,7 @@ def inside_a_larger_block(shape):
     return np.full(3 * size, np.nan)[size : 2 * size].reshape(shape)
 
 
-@BOTH
+@EACH
 @AXES
 @pytest.mark.parametrize("reduce", [True, False])
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -51,7 +50,7 @@ def test_blocks_make_no_difference(divergence, axis, reduce, layout):
         np.testing.assert_allclose(out, expected, rtol=1e-13, atol=0)
 
 
-@BOTH
+@EACH
 @AXES
 @pytest.mark.parametrize("reduce", [True, False])
 @pytest.mark.usefixtures("small_blocks")
@@ -76,7 +75,7 @@ def test_an_error_in_any_block_is_found(axis, reduce):
         assert str(caught.value).startswith(f"P{list(place)} is -1.0; ")
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("shape", [(0, 7), (5, 0), (0, 0, 3), (100, 0, 7)], ids=str)
 @AXES
 @pytest.mark.usefixtures("small_blocks")

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from mpmath import isinf, mpf
 from scipy import special
 
 import jsdiv_numba
 from jsdiv_numba import js_divergence, kl_divergence, kl_divergence_logit
+from tests import cases, oracle
 from tests import hypercoil_reference as hypercoil
 from tests.strategies import logit_pairs, probability_pairs
 
@@ -119,6 +121,83 @@ def test_workers_change_no_bit(function, shape, axis):
     alone = function(X, Y, axis=axis, workers=1)
     for workers in (2, 7):
         assert function(X, Y, axis=axis, workers=workers).tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_workers_change_no_bit_of_one_long_row(axis):
+    shape = (1, 2_500_000) if axis else (2_500_000, 1)
+    p, q = np.random.default_rng(0).random((2, *shape), np.float32)
+    alone = kl_divergence(p, q, axis=axis, workers=1)
+    for workers in (2, 7):
+        assert kl_divergence(p, q, axis=axis, workers=workers).tobytes() == alone.tobytes()
+    wide = special.rel_entr(p.astype(float), q.astype(float)).sum()
+    np.testing.assert_allclose(alone, wide, rtol=1e-6)
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    monkeypatch.setattr("jsdiv_numba._blocks.ROW_PIECE", 64)
+    monkeypatch.setattr("jsdiv_numba._blocks.COLUMN_PIECE", 32)
+
+
+def in_rows_and_columns(p, q, workers=None):
+    columns = (np.stack([x, x], 1) for x in (p, q))
+    row = kl_divergence(p, q, keepdims=False, workers=workers)
+    return row, kl_divergence(*columns, axis=0, workers=workers)[0, 1]
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("separation", [1e-1, 1e-3, 1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_pieces_that_cancel(separation, dtype):
+    """Where q is p with its halves exchanged, a piece's Σ (p - q) is far above the divergence."""
+    rng, smallest = np.random.default_rng(1), max(separation, cases.EPSILON[dtype])
+    half = rng.random(700) + 0.1
+    p = np.concatenate([half, half * (1 + smallest * rng.standard_normal(700))]).astype(dtype)
+    q = np.concatenate([p[700:], p[:700]])
+    exact = sum(oracle.kl_terms(p, q))
+    for computed in in_rows_and_columns(p, q):
+        assert oracle.relative_error(computed, exact) < {np.float64: 1e-14, np.float32: 1e-6}[dtype]
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("kind", cases.ROWS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_pieces_of_every_kind(kind, dtype):
+    rng, bound = np.random.default_rng(2), {np.float64: 1e-14, np.float32: 1e-6}[dtype]
+    for _ in range(4):
+        pairs = [cases.ROWS[kind](rng, dtype) for _ in range(8)]
+        p, q = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
+        for x in (p, np.where(q == 0, 0, p)):
+            exact = sum(oracle.kl_terms(x, q))
+            scale = abs(exact) + 2 * oracle.gap(x, q)
+            for computed in in_rows_and_columns(x, q):
+                if isinf(exact):
+                    assert computed == np.inf
+                else:
+                    error = abs(mpf(float(computed)) - exact)
+                    smallest = float(np.finfo(dtype).smallest_subnormal)
+                    assert error <= bound * scale + smallest, (x, q)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_nan_invalid_and_infinite_pieces(dtype):
+    p, q = np.random.default_rng(3).random((2, 300)).astype(dtype)
+    for value in (np.nan, -1):
+        spoiled = p.copy()
+        spoiled[200] = value
+        if np.isnan(value):
+            assert np.isnan(in_rows_and_columns(spoiled, q)).all()
+        else:
+            with pytest.raises(ValueError, match=r"P\[200\] is -1.0"):
+                in_rows_and_columns(spoiled, q)
+    q[[10, 250]] = 0
+    assert in_rows_and_columns(p, q) == (np.inf, np.inf)
+    top = np.finfo(dtype).max
+    huge = np.full(300, top)
+    assert in_rows_and_columns(huge, huge / 2) == (np.inf, np.inf)
+    assert in_rows_and_columns(huge, huge) == (0, 0)
 
 
 @BOTH

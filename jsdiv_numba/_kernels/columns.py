@@ -22,6 +22,7 @@ def column_kernels(precision: Precision) -> SimpleNamespace:
     return SimpleNamespace(
         column_sums=_column_sums(precision, js_summand(precision), rows.row_sum),
         kl_sums=_column_sums(precision, kl_summand(precision), rows.kl_sum),
+        kl_parts=_column_parts(precision, kl_summand(precision), rows.kl_parts),
         entropy_sums=_column_sums(precision, entropy_summand(precision), rows.entropy_sum),
     )
 
@@ -55,10 +56,9 @@ def _add_gaps(p, q, gaps, rests):
         set_item(rests, j, item(rests, j) + error)
 
 
-def _column_sums(precision, summand, row_sum):
+def _added_up(precision, summand):
     Float = precision.Float
     itemsize = Float(0).itemsize
-    trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
     add_terms, with_gap = _add_terms(precision, summand), summand.with_gap
 
     @kernel
@@ -68,8 +68,11 @@ def _column_sums(precision, summand, row_sum):
             add_terms(p[i], q[i], sums, masses)
 
     @kernel
-    def column_sums(p, q, result):
-        """Write the sum over each column of p with that of q."""
+    def added_up(p, q):
+        """Return the columns' sums, masses and gaps, each sum with what its rounding left.
+
+        All are 0 where columns are not side by side.
+        """
         length, number = p.shape
         totals, rests, masses = np.zeros(number), np.zeros(number), np.zeros(number)
         gaps, gap_rests = np.zeros((2, number if with_gap else 0), Float)
@@ -85,7 +88,21 @@ def _column_sums(precision, summand, row_sum):
                 if with_gap:
                     for i in range(start, stop):
                         _add_gaps(p[i], q[i], gaps, gap_rests)
-        for j in range(number):
+        return totals, rests, masses, gaps, gap_rests
+
+    return added_up
+
+
+def _column_sums(precision, summand, row_sum):
+    Float = precision.Float
+    trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
+    added_up, with_gap = _added_up(precision, summand), summand.with_gap
+
+    @kernel
+    def column_sums(p, q, result):
+        """Write the sum over each column of p with that of q."""
+        totals, rests, masses, gaps, gap_rests = added_up(p, q)
+        for j in range(result.size):
             total = totals[j] + rests[j]
             if not (abs(total) > trusted and masses[j] < huge):
                 total = row_sum(p[:, j], q[:, j])
@@ -94,3 +111,21 @@ def _column_sums(precision, summand, row_sum):
             result[j] = Float(total)
 
     return column_sums
+
+
+def _column_parts(precision, summand, row_parts):
+    trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
+    added_up = _added_up(precision, summand)
+
+    @kernel
+    def column_parts(p, q, result, left):
+        """Write the sums over pieces of columns, gaps included, and what their rounding left."""
+        totals, rests, masses, gaps, gap_rests = added_up(p, q)
+        for j in range(result.size):
+            if abs(totals[j]) > trusted and masses[j] < huge:
+                result[j], error = exact_sum(totals[j], np.float64(gaps[j]))
+                left[j] = error + rests[j] + np.float64(gap_rests[j])
+            else:
+                result[j], left[j] = row_parts(p[:, j], q[:, j])
+
+    return column_parts

@@ -40,6 +40,7 @@ def row_kernels(precision: Precision) -> SimpleNamespace:
     return SimpleNamespace(
         row_sum=_row_sum(precision, js_summand(precision)),
         kl_sum=_row_sum(precision, kl_summand(precision)),
+        kl_parts=_row_parts(precision, kl_summand(precision)),
         excess_sum=_row_sum(precision, excess_summand(precision)),
         entropy_sum=_row_sum(precision, entropy_summand(precision)),
         needs_full_range=_needs_full_range(precision),
@@ -80,8 +81,12 @@ def _block_sum(precision, summand):
     return block_sum
 
 
+def _gap_parts(precision):
+    return _split_gap() if precision is FLOAT64 else _wide_gap()
+
+
 def _exact_gap(precision):
-    gap_parts = _split_gap() if precision is FLOAT64 else _wide_gap()
+    gap_parts = _gap_parts(precision)
 
     @kernel
     def exact_gap(p, q):
@@ -170,12 +175,15 @@ def _full_range_sum(summand):
 
     @kernel
     def full_range_sum(p, q):
-        """Add up in float64, lifted and lowered terms apart, which no others can drown so."""
+        """Add up in float64, lifted and lowered terms apart, which no others can drown so.
+
+        Return the sum and what its rounding left.
+        """
         totals, rests, infinite = np.zeros(3), np.zeros(3), False
         for i in range(p.size):
             x, y = np.float64(p[i]), np.float64(q[i])
             if x < 0.0 or y < 0.0:
-                return np.nan
+                return np.nan, 0.0
             scale, value, apart = lifted(abs(x), abs(y))
             own = 0 if scale > 1.0 else 2 if scale < 1.0 else 1
             if value == np.inf:
@@ -184,12 +192,16 @@ def _full_range_sum(summand):
             for part in (value, apart):
                 totals[own], error = exact_sum(totals[own], part)
                 rests[own] += error
-        lifted_total, total, lowered = totals + rests
-        if lowered != 0.0:
-            total = (lowered + total * lower) / lower
-        elif not abs(total) > 1.0:
-            total = (lifted_total + total * lift) / lift
-        return total + np.inf if infinite else total
+        if infinite:
+            return totals.sum() + np.inf, 0.0
+        total, rest = totals[1], rests[1]
+        if totals[2] != 0.0:
+            total, error = exact_sum(totals[2], total * lower)
+            return total / lower, (error + rests[2] + rest * lower) / lower
+        if not abs(total) > 1.0:
+            total, error = exact_sum(totals[0], total * lift)
+            return total / lift, (error + rests[0] + rest * lift) / lift
+        return total, rest
 
     return full_range_sum
 
@@ -218,7 +230,8 @@ def _row_sum(precision, summand):
             spread += part_spread
         total += rest
         if not abs(total) > trusted or needs_full_range(x, y, bits):
-            total = full_range_sum(x, y)
+            total, rest = full_range_sum(x, y)
+            total += rest
             clear_exceptions()
         elif with_gap:
             if abs(total + gap) < GAP_CANCELLED * spread:
@@ -227,3 +240,47 @@ def _row_sum(precision, summand):
         return Float(total)
 
     return row_sum
+
+
+def _row_parts(precision, summand):
+    trusted, none = 2.0**precision.trusted, precision.Int(0)
+    block_sum, gap_parts = _block_sum(precision, summand), _gap_parts(precision)
+    needs_full_range, full_range_sum = _needs_full_range(precision), _full_range_sum(summand)
+
+    @kernel
+    def row_parts(p, q):
+        """Return the sum over a piece of two rows of any stride, and what its rounding left.
+
+        With Σ (p - q) in twice the precision, for the pieces' sums may cancel.
+        """
+        x, y = contiguous(p), contiguous(q)
+        total, rest, bits = 0.0, 0.0, none
+        gap, gap_rest = 0.0, 0.0
+        for start in range(0, x.size, BLOCK):
+            size = minimum(BLOCK, x.size - start)
+            part, part_bits, _, _ = block_sum(x, y, start, size)
+            total, error = exact_sum(total, np.float64(part))
+            rest += error
+            bits |= part_bits
+            part, part_rest = gap_parts(x, y, start, size)
+            gap, error = exact_sum(gap, part)
+            gap_rest += error + part_rest
+        if not abs(total) > trusted or needs_full_range(x, y, bits):
+            total, rest = full_range_sum(x, y)
+            clear_exceptions()
+            return total, rest
+        total, error = exact_sum(total, gap)
+        return total, error + rest + gap_rest
+
+    return row_parts
+
+
+@kernel
+def added_up(totals, rests):
+    """Return the sum of sums with what their rounding left."""
+    total, rest = 0.0, 0.0
+    for i in range(totals.size):
+        total, error = exact_sum(total, totals[i])
+        rest += error + rests[i]
+    # Of an infinite sum, nothing is left.
+    return total if np.isnan(rest) or np.isinf(total) else total + rest

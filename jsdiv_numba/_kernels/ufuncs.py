@@ -20,7 +20,7 @@ from .relative import relative_formulas
 from .relative_logit_gradients import relative_logit_gradient_kernels
 from .relative_logits import relative_logit_kernels
 from .row_gradients import sum_with_gradient
-from .rows import BLOCK, row_kernels
+from .rows import BLOCK, added_up, row_kernels
 from .scalar import scalar_formulas
 from .strides import sum_with_gradient_body
 
@@ -165,6 +165,37 @@ def _to_columns(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     return _generalised(name, _writing(inputs, kernels), arguments, _of(inputs, "(n,m)", "(m)"))
 
 
+def _to_parts(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+
+    def body(p, q, result, left):
+        result[0], left[0] = kernel(p, q)
+
+    return _in_parts(name, body, kernels, lambda kind: kind[:], "(n),(n)->(),()")
+
+
+def _to_column_parts(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+
+    def body(p, q, result, left):
+        kernel(p, q, result, left)
+
+    return _in_parts(name, body, kernels, lambda kind: kind[:, :], "(n,m),(n,m)->(m),(m)")
+
+
+def _in_parts(
+    name: str,
+    body: Callable[..., None],
+    kernels: dict[str, Any],
+    rows: Callable[[Any], Any],
+    signature: str,
+) -> Any:
+    """Make a generalised ufunc of a sum and what its rounding left, in float64 for any dtype."""
+    sums = types.float64[:]
+    arguments = [(rows(kind), rows(kind), sums, sums) for kind in _kinds(kernels)]
+    return _generalised(name, body, arguments, signature)
+
+
 def _to_gradients(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     (kernel,) = kernels.values()
 
@@ -260,6 +291,13 @@ _UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
         2,
         lambda precision: relative_logit_gradient_kernels(precision).kl_gradient,
     ),
+    "kl_parts": (_to_parts, 2, lambda precision: row_kernels(precision).kl_parts),
+    "kl_parts_columns": (
+        _to_column_parts,
+        2,
+        lambda precision: column_kernels(precision).kl_parts,
+    ),
+    "parts_added_up": (_to_scalar, 2, lambda precision: added_up),
     "kl_sum": (_to_scalar, 2, lambda precision: row_kernels(precision).kl_sum),
     "kl_sum_columns": (_to_columns, 2, lambda precision: column_kernels(precision).kl_sums),
     "kl_sum_logit": (_to_scalar, 2, lambda precision: relative_logit_kernels(precision).kl_sum),
