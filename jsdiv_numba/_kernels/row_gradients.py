@@ -94,7 +94,8 @@ def sum_with_gradient(precision: Precision) -> Any:
             bits |= part_bits
         total += rest
         if not abs(total) > trusted or needs_full_range(p, q, bits):
-            total = full_range_sum(p, q)
+            total, rest = full_range_sum(p, q)
+            total += rest
             clear_exceptions()
         return Float(total)
 
