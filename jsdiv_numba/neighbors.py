@@ -110,7 +110,8 @@ def kneighbors(
     -----
     One product of float32 matrices bounds the divergence of every pair from below,
     a second one within some per cent; only pairs that may be among the nearest are
-    computed. See :doc:`/mathematics` for the bounds, and why none is missed.
+    computed, however near or far rows are. See :doc:`/mathematics` for the bounds,
+    and why none is missed.
 
     Memory is that of the result and of blocks: at most some 700 MB for any number
     of rows. A row of zeros, or one with a NaN, is at distance NaN of all, which
