@@ -21,6 +21,8 @@ from jsdiv_numba import (
     set_workers,
 )
 from jsdiv_numba._kernels import bounds, products
+from jsdiv_numba._kernels.pairs import pair_kernels
+from jsdiv_numba._kernels.precision import FLOAT64
 
 SHAPES = [(40, 1), (90, 3), (700, 16), (1100, 64), (300, 250)]
 
@@ -292,6 +294,16 @@ def _callable_multiply():
         products.multiply_panels(a, b, first, panels, tile, column, add)
 
     return multiply
+
+
+def test_distances_have_the_bits_of_cdist_because_both_link_one_compiled_sum():
+    """Loops are vectorised where they are compiled: once, for one signature."""
+    rows = _ordinary(np.random.default_rng(14), 20, 5)
+    cdist(rows, rows)
+    kneighbors(rows)
+    shared = pair_kernels(FLOAT64)
+    assert len(shared.entropy_sums.signatures) == 1
+    assert len(shared.divergence.signatures) == 1
 
 
 def test_rows_that_cannot_be_normalised_come_last():

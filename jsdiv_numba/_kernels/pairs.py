@@ -54,7 +54,11 @@ divergence is computed again."""
 
 @cache
 def pair_kernels(precision: Precision) -> SimpleNamespace:
-    """Compile what a pair's divergence is made of, for one precision."""
+    """Compile what a pair's divergence is made of, for one precision.
+
+    Each is vectorised where it is compiled. Whoever calls it with arguments of the same
+    types links the same code, and has the same bits.
+    """
     return SimpleNamespace(
         prepare=_prepare(precision),
         entropy_sums=_entropy_sums(precision),
