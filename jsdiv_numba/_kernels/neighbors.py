@@ -172,10 +172,11 @@ def _compare():
     value_of, entropy_sums = _value_of(), pair_kernels(FLOAT64).entropy_sums
 
     @borrowing
-    def compare(task, i, start, number, refined):
+    def compare(task, i, start, number, last, refined):
         """Compute row i against listed columns of a tile, and keep what is wanted.
 
         As nearer ones are found, those that are farther by their products are left out.
+        Columns up to `last` are listed in order.
         """
         apart()
         a, b, room = task.a, task.b, task.room
@@ -193,7 +194,7 @@ def _compare():
                 for k in range(waiting):
                     value = value_of(a, b, i, together[k], sums[k], task.unit)
                     keep(task.found, i, value, task.offset + together[k])
-                room.limits[i] = limit_from(task, i, start + j, refined)
+                room.limits[i] = limit_from(task, i, start + minimum(j, last), refined)
                 waiting = 0
 
     return compare
@@ -204,16 +205,6 @@ def bits_reaching(tile, row, start, width, limit):
     """Bits of the elements of a row that reach a limit, among those before the width."""
     mask = reaching(tile, row * tile.shape[1] + start, limit)
     return mask & ((1 << minimum(width - start, WIDTH)) - 1)
-
-
-@borrowing
-def number_reaching(room, number, width):
-    total = 0
-    for i in range(number):
-        for start in range(0, width, WIDTH):
-            mask = bits_reaching(room.tile, i, start, width, room.limits[i])
-            total += number_of_bits(mask)
-    return total
 
 
 @borrowing
@@ -263,7 +254,7 @@ def _begin(compare):
             if np.isinf(task.found.values[i, 0]):
                 room.limits[i] = -np.inf
                 size = list_nearest(task, i, start, width)
-                compare(task, i, start, size, refined)
+                compare(task, i, start, size, np.intp(0), refined)
                 for place in room.places:
                     if place != NONE:
                         room.tile[i, place] = np.nan
@@ -353,7 +344,7 @@ def _search():
                 last = minimum(first + block, width)
                 for i in range(number):
                     size = list_reaching(task, i, start, first, last)
-                    compare(task, i, start, size, refined)
+                    compare(task, i, start, size, width, refined)
             state[1], state[2] = state[1] + 1, -1
         return False
 
