@@ -47,11 +47,10 @@ class Sizes:
     """Rows of each of two files that are compared row by row."""
 
     repeats: int
-    from_disk: int
 
 
-FULL = Sizes(32_000, 1_024, 4_096, {np.float32: 250_000, np.float64: 125_000}, 7, 3)
-QUICK = Sizes(300, 64, 200, {np.float32: 2_000, np.float64: 1_000}, 1, 1)
+FULL = Sizes(45_000, 1_024, 4_096, {np.float32: 500_000, np.float64: 250_000}, 7)
+QUICK = Sizes(300, 64, 200, {np.float32: 2_000, np.float64: 1_000}, 1)
 
 
 def save(path: Path, blocks: Iterator[np.ndarray], shape: tuple[int, int]) -> None:
@@ -73,19 +72,21 @@ def drawn(rng: np.random.Generator, number: int, length: int, dtype: type) -> It
 
 
 class Watch:
-    """A process of the command: how long it runs, and the memory that it has at its most."""
+    """A process of the command: its time, its CPU time, and the memory that it has at its most."""
 
     KEYS = ("VmHWM", "RssAnon", "RssFile")
 
     def __init__(self, *arguments: Any) -> None:
         command = [sys.executable, "-m", "jsdiv_numba", *map(str, arguments)]
         self.most = dict.fromkeys(self.KEYS, 0)
-        start = time.perf_counter()
+        start, children = time.perf_counter(), os.times()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while process.poll() is None:
             self._look(Path(f"/proc/{process.pid}/status"))
-            time.sleep(0.01)
-        self.seconds = time.perf_counter() - start
+            time.sleep(0.05)
+        self.seconds, ended = time.perf_counter() - start, os.times()
+        before, after = (t.children_user + t.children_system for t in (children, ended))
+        self.cpu_seconds = after - before
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, command)
 
@@ -115,50 +116,52 @@ def pair_lines(sizes: Sizes, rng: np.random.Generator, folder: Path) -> tuple[li
     side, length, few = sizes.side, sizes.length, sizes.compared
     x, y, tiny, out = (folder / name for name in ("x.npy", "y.npy", "tiny.npy", "d.npy"))
     for path, number in (x, side), (y, side), (tiny, 8):
-        save(path, drawn(rng, number, length, np.float64), (number, length))
+        save(path, drawn(rng, number, length, np.float32), (number, length))
     rows = [np.load(path, mmap_mode="r")[:few].copy() for path in (x, y)]
-    within = Contender("memory", lambda: cdist(*rows))
     options = ["-q", "--memory", "500MB", "-o", out]
     cdist(*(block[:8] for block in rows))
     before = Watch("pairwise", tiny, tiny, *options)
-    samples = [seconds_per_call(within) for _ in range(3)]
+    in_memory = [timed_in_memory(rows) for _ in range(3)]
     run = Watch("pairwise", x, y, *options)
-    samples += [seconds_per_call(within) for _ in range(3)]
+    in_memory += [timed_in_memory(rows) for _ in range(3)]
     size = out.stat().st_size
     out.unlink()
     disk = write_alone(out, size // 8) * 8
-    files = side**2 * length / run.seconds
-    in_memory = len(rows[0]) * len(rows[1]) * length / statistics.median(samples)
-    what = f"{side:,} × {side:,} rows of {length:,}, float64, {megabytes(size)} of output"
-    lines = [
-        Line(
-            f"`jsdiv pairwise`, {what} / `cdist` in memory, {few:,} × {few:,}",
-            files / in_memory,
-            PAIRS_GOAL,
-            rate(files),
-            rate(in_memory),
-            f"the disk would take {percent(disk / run.seconds)} of the time",
-        )
-    ]
-    if memory.STATUS.exists():
-        beyond = run.most["VmHWM"] - before.most["VmHWM"]
-        lines.append(
-            Line(
-                "its peak of resident memory over that of a comparison of 8 rows / 500 MB",
-                beyond / BUDGET,
-                MEMORY_GOAL,
-                megabytes(beyond),
-                megabytes(BUDGET),
-            )
-        )
+    as_many = (side / len(rows[0])) ** 2
+    alone, cpu = (as_many * statistics.median(times) for times in zip(*in_memory, strict=True))
+    what = f"{side:,} × {side:,} rows of {length:,}, float32, {megabytes(size)} of output"
+    line = Line(
+        f"`jsdiv pairwise`, {what} / `cdist` in memory, {few:,} × {few:,}",
+        alone / run.seconds,
+        PAIRS_GOAL,
+        rate(side**2 * length / run.seconds),
+        rate(side**2 * length / alone),
+        f"the disk would take {percent(disk / run.seconds)} of the time",
+    )
     shown = {key: megabytes(value) for key, value in run.most.items()}
     note = (
         f"`jsdiv pairwise --memory 500MB` is a process of its own, which took {run.seconds:.0f} s "
-        f"from its start to its end, and at most {shown['VmHWM']} of memory: {shown['RssAnon']} "
-        f"of its own and {shown['RssFile']} of files, which are its libraries; with 8 rows, "
-        f"{megabytes(before.most['VmHWM'])}. `cdist` was timed three times before and after it"
+        f"from its start to its end, {run.cpu_seconds:.0f} s of CPU time, and at most "
+        f"{shown['VmHWM']} of memory: {shown['RssAnon']} of its own and {shown['RssFile']} of "
+        f"files, which are its libraries; with 8 rows, {megabytes(before.most['VmHWM'])}. `cdist` "
+        "was timed three times before it and three times after it; as many elements would take it "
+        f"{cpu:.0f} s of CPU time"
     )
-    return lines, note
+    return [line, *peak_line(run.most["VmHWM"] - before.most["VmHWM"])], note
+
+
+def timed_in_memory(rows: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Return time and CPU time of one call."""
+    start, cpu = time.perf_counter(), time.process_time()
+    cdist(*rows)
+    return time.perf_counter() - start, time.process_time() - cpu
+
+
+def peak_line(beyond: int) -> list[Line]:
+    if not memory.STATUS.exists():
+        return []
+    what = "its peak of resident memory over that of a comparison of 8 rows / 500 MB"
+    return [Line(what, beyond / BUDGET, MEMORY_GOAL, megabytes(beyond), megabytes(BUDGET))]
 
 
 def megabytes(size: float) -> str:
@@ -203,62 +206,62 @@ OURS, READ, SUM, COMPUTE = "ours", "readinto", "sum(P*Q)", "compute"
 
 
 def row_lines(dtype: type, sizes: Sizes, rng: np.random.Generator, folder: Path) -> list[Line]:
-    """Compare two files row by row, from the page cache and from the disk."""
+    """Compare two files row by row, from the page cache and, of one precision, from the disk."""
     name, number, length = np.dtype(dtype).name, sizes.rows[dtype], sizes.length
     progress(f"rows, {name}")
     paths, out = [folder / f"{name}-{side}.npy" for side in "pq"], folder / "rows.npy"
     for path in paths:
         save(path, drawn(rng, number, length, dtype), (number, length))
-    total = 2 * number * length * np.dtype(dtype).itemsize
-    mapped = [np.load(path, mmap_mode="r") for path in paths]
-    few = max(1, PIECE * number // (total // 2))
-    block = [rows[:few].copy() for rows in mapped]
-    kernel = roofline.read(*mapped, 16)
 
     def ours(workers: int) -> None:
         batch.rows(*paths, out=out, workers=workers)
 
-    lines = []
-    for workers in 1, 2:
-        calls: dict[str, Callable[[], Any]] = {
-            OURS: partial(ours, workers),
-            READ: partial(reading, paths, workers),
-            SUM: partial(Threads(workers).run, kernel, 16),
-            COMPUTE: partial(computing, block, number // few, workers),
-        }
-        timed = [Contender(key, call, repeats=sizes.repeats) for key, call in calls.items()]
-        seconds = median_seconds(timed)
-        floor = seconds[READ] + seconds[COMPUTE]
-        threads = "one thread" if workers == 1 else "two threads"
-        lines.append(
-            Line(
-                f"`rows`, {name}, {threads} / reading from the page cache",
-                seconds[READ] / seconds[OURS],
-                ROWS_GOAL,
-                speed(total / seconds[OURS]),
-                speed(total / seconds[READ]),
-                f"{percent(floor / seconds[OURS])} of reading at that speed, then computing at "
-                f"{speed(total / seconds[COMPUTE])}; `sum(P*Q)`, mapped: "
-                f"{speed(total / seconds[SUM])}",
-            )
-        )
-    if hasattr(os, "posix_fadvise"):
-        lines.append(disk_line(name, sizes, paths, ours, total))
+    lines = [cached_line(name, sizes, paths, ours, workers) for workers in (1, 2)]
+    if dtype is np.float32 and hasattr(os, "posix_fadvise"):
+        lines.append(disk_line(name, paths, ours))
     for path in (*paths, out):
         path.unlink()
     return lines
 
 
-def disk_line(
-    name: str, sizes: Sizes, paths: Sequence[Path], ours: Callable[[int], None], total: int
+def cached_line(
+    name: str, sizes: Sizes, paths: Sequence[Path], ours: Callable[[int], None], workers: int
 ) -> Line:
-    """Do the same with files that are not in the page cache."""
-    samples: dict[str, list[float]] = {OURS: [], READ: []}
-    for _ in range(sizes.from_disk):
-        for key, call in (OURS, partial(ours, 2)), (READ, partial(reading, paths, 2)):
-            evict(paths)
-            samples[key].append(seconds_per_call(Contender(key, call)))
-    mine, read = (total / statistics.median(samples[key]) for key in (OURS, READ))
+    """Compare files that are in the page cache."""
+    # These are closed at the end: what is mapped cannot be evicted.
+    mapped = [np.load(path, mmap_mode="r") for path in paths]
+    few = max(1, PIECE // (mapped[0].shape[1] * mapped[0].itemsize))
+    block, parts = [rows[:few].copy() for rows in mapped], -(-len(mapped[0]) // few)
+    total = sum(rows.nbytes for rows in mapped)
+    calls: dict[str, Callable[[], Any]] = {
+        OURS: partial(ours, workers),
+        READ: partial(reading, paths, workers),
+        SUM: partial(Threads(workers).run, roofline.read(*mapped, 16), 16),
+        COMPUTE: partial(computing, block, parts, workers),
+    }
+    timed = [Contender(key, call, repeats=sizes.repeats) for key, call in calls.items()]
+    seconds = median_seconds(timed)
+    speeds = {key: speed(total / taken) for key, taken in seconds.items()}
+    threads = "one thread" if workers == 1 else "two threads"
+    floor = seconds[READ] + seconds[COMPUTE]
+    return Line(
+        f"`rows`, {name}, {threads} / reading from the page cache",
+        seconds[READ] / seconds[OURS],
+        ROWS_GOAL,
+        speeds[OURS],
+        speeds[READ],
+        f"{percent(floor / seconds[OURS])} of reading so fast, then computing at "
+        f"{speeds[COMPUTE]}; `sum(P*Q)`, mapped: {speeds[SUM]}",
+    )
+
+
+def disk_line(name: str, paths: Sequence[Path], ours: Callable[[int], None]) -> Line:
+    """Compare, once, files that are not in the page cache."""
+    total, speeds = sum(path.stat().st_size for path in paths), []
+    for call in partial(ours, 2), partial(reading, paths, 2):
+        evict(paths)
+        speeds.append(total / seconds_per_call(Contender("", call)))
+    mine, read = speeds
     what = f"`rows`, {name}, two threads / reading from the disk"
     return Line(what, mine / read, ROWS_GOAL, speed(mine), speed(read))
 
@@ -279,8 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     rows = (
         f"`rows` of {shape} in `.npy` files, to a file that is synced. Median of "
-        f"{sizes.repeats}, from the disk of {sizes.from_disk}; files are read "
-        "1 MB at a time, by `readinto`"
+        f"{sizes.repeats}, from the disk once; files are read 1 MB at a time, by `readinto`"
     )
     command = " ".join(["python -m benchmarks.batch", *(["--quick"] if options.quick else [])])
     print(heading(command, roofline.instruction_set(), note, rows))

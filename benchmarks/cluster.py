@@ -46,6 +46,7 @@ class Sizes:
 FULL = Sizes(rows=9_000, side=4096, length=64, many=24)
 QUICK = Sizes(rows=900, side=64, length=16, many=4)
 CHUNKS = 100
+REPEATS = 5
 EXAMPLE_ROWS = 10_000_000
 CORES = 64
 
@@ -117,26 +118,26 @@ def throughput(client: Any, sizes: Sizes) -> tuple[list[str], float]:
     from distributed import wait
 
     progress("large tiles")
-    rows = inputs.rows(np.random.default_rng(), sizes.side, sizes.length, np.float32)
-    work = float(sizes.side) ** 2 * sizes.length
-    here = Contender("here", lambda: jsdiv_numba.cdist(rows, rows, workers=1), work)
-    alone = work / median_seconds([here])["here"]
-    side = sizes.side
-
-    def on_cluster(number: int) -> float:
-        shape = (number * side, sizes.length)
-        X = da.random.default_rng(1).random(shape, chunks=(side, sizes.length), dtype="f4")
-        Y = da.random.default_rng(2).random((side, sizes.length), chunks=-1, dtype="f4")
-        X, Y = client.persist([X, Y])
-        wait([X, Y])
-        # Each tile is reduced where it is: the cluster need not hold them all.
-        nearest = lazy.cdist(X, Y).min(axis=1)
-        start = time.perf_counter()
-        client.compute(nearest).result()
-        return time.perf_counter() - start
-
-    on_cluster(2)
-    both = work * sizes.many / on_cluster(sizes.many)
+    side, length, many = sizes.side, sizes.length, sizes.many
+    rows, others = (inputs.rows(np.random.default_rng(), side, length, np.float32) for _ in "XY")
+    work = float(side) ** 2 * length
+    X = da.random.default_rng(1).random((many * side, length), chunks=(side, length), dtype="f4")
+    Y = da.random.default_rng(2).random((side, length), chunks=-1, dtype="f4")
+    X, Y = client.persist([X, Y])
+    wait([X, Y])
+    # The first tile of a worker would be compiled for.
+    client.run(compare_few)
+    # Each tile is reduced where it is: the cluster need not hold them all.
+    nearest = lazy.cdist(X, Y).min(axis=1)
+    here = Contender("here", lambda: jsdiv_numba.cdist(rows, others, workers=1), repeats=REPEATS)
+    there = Contender("there", lambda: client.compute(nearest).result(), repeats=REPEATS)
+    before, alone_before = client.run(time.process_time), time.process_time()
+    seconds = median_seconds([here, there])
+    after = client.run(time.process_time)
+    tiles = many * (REPEATS + 1)
+    its_cpu = sum(after[worker] - before[worker] for worker in before) / tiles
+    own_cpu = time.process_time() - alone_before - (REPEATS + 1) * seconds["here"]
+    alone, both = work / seconds["here"], many * work / seconds["there"]
     workers = len(client.nthreads())
     share = both / alone / workers
     return [
@@ -148,7 +149,18 @@ def throughput(client: Any, sizes: Sizes) -> tuple[list[str], float]:
             f"the same in {sizes.many} tiles by {workers} worker processes, then rows' minima",
             f"{both / 1e9:.1f} G elements/s, {100 * share:.0f} % of {workers} times that",
         ),
+        line(
+            "CPU time of a tile: in this process alone; in a worker; of scheduler and client",
+            f"{1e3 * seconds['here']:.0f} ms; {1e3 * its_cpu:.0f} ms; "
+            f"{1e3 * own_cpu / tiles:.0f} ms",
+        ),
     ], both / workers
+
+
+def compare_few() -> None:
+    """Compile what tiles need."""
+    few = np.ones((2, 2), np.float32)
+    jsdiv_numba.cdist(few, few, workers=1)
 
 
 def line(what: str, figures: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jsdiv_numba import __version__
+from jsdiv_numba._threads import get_workers
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.quantity import METRICS, Quantity
 
@@ -71,6 +72,7 @@ def _finite(
     return value
 
 
+_LEAST_MEMORY = 10**6
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
@@ -82,6 +84,8 @@ def _bytes(_context: click.Context, _parameter: click.Parameter, value: str | No
     count = int(float(size[1]) * _UNITS.get(size[2] or "", 0)) if size else 0
     if not count:
         raise click.BadParameter(f"{value!r} is no size such as 500MB or 2GiB.")
+    if count < _LEAST_MEMORY:
+        raise click.BadParameter(f"{value!r} is less than 1MB, in which no tiles fit.")
     return count
 
 
@@ -185,6 +189,10 @@ def jsdiv(context: click.Context) -> None:
     In .csv and .tsv the first line is a header unless its values are numbers. A first
     column of numbers is data, unless the header leaves its name empty.
     """
+    try:
+        get_workers()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -249,6 +257,8 @@ def pairwise(
     """
     from jsdiv_numba.batch import jobs
 
+    if tiles["reduce"] is not None and tiles["max_distance"] is not None:
+        raise click.UsageError("--max-distance and --reduce are for different runs.")
     jobs.pairwise(
         file,
         file2,

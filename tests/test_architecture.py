@@ -298,7 +298,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.tiles",
         "batch.writers",
     },
-    "cli": {"__init__", "batch.errors", "batch.jobs", "batch.quantity"},
+    "cli": {"__init__", "_threads", "batch.errors", "batch.jobs", "batch.quantity"},
     "__main__": {"cli"},
 }
 """What each module may import of the package, at its top or late."""

@@ -9,8 +9,11 @@ import pytest
 from benchmarks import (
     accuracy,
     assembly,
+    batch,
+    cluster,
     gradients,
     memory,
+    neighbors,
     pairs,
     peers,
     picture,
@@ -180,6 +183,44 @@ def test_every_line_of_the_derivatives_table_is_there(monkeypatch, capsys):
     gradients.main(["--quick"])
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("| time of float") for line in lines) == 8
+
+
+def test_every_line_of_the_table_of_files_is_there(monkeypatch, capsys):
+    rows = {np.float32: 2_000, np.float64: 1_000}
+    monkeypatch.setattr(batch, "QUICK", batch.Sizes(50, 16, 40, rows, repeats=1))
+    batch.main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("| `jsdiv pairwise`, 50 × 50 rows of 16") for line in lines) == 1
+    assert sum(line.startswith("| `rows`, float") for line in lines) >= 4
+
+
+def test_what_files_need_of_memory_is_seen_while_the_command_runs(tmp_path):
+    np.save(tmp_path / "x.npy", np.eye(3))
+    run = batch.Watch("pairwise", tmp_path / "x.npy", "-o", tmp_path / "d.npy", "--tile", 2)
+    assert (tmp_path / "d.npy").exists()
+    # Elsewhere than on Linux it is not seen.
+    assert not memory.STATUS.exists() or run.most["VmHWM"] > run.most["RssAnon"] > 1e6
+
+
+def test_every_line_of_the_table_of_neighbours_is_there(monkeypatch, capsys):
+    monkeypatch.setattr(neighbors, "QUICK", neighbors.Sizes(60, 40, (200, 10), 1, 100))
+    # It compiles for a minute.
+    monkeypatch.setattr(neighbors, "APPROXIMATED", ())
+    neighbors.main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    for kind in neighbors.KINDS:
+        assert sum(f" {kind} / " in line for line in lines) == 2
+    if memory.STATUS.exists():
+        assert "| peak memory of a process, 200 × 64 rows, 10 queries" in "\n".join(lines)
+
+
+def test_every_line_of_the_cluster_table_and_the_example_are_there(monkeypatch, capsys):
+    monkeypatch.setattr(cluster, "QUICK", cluster.Sizes(rows=400, side=32, length=8, many=3))
+    monkeypatch.setattr(cluster, "REPEATS", 1)
+    cluster.main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("| ") for line in lines) == 8
+    assert sum(line.startswith("- ") for line in lines) == 8
 
 
 def test_the_memory_that_a_call_needs_is_within_its_bound():

@@ -261,6 +261,14 @@ def test_what_happens_on_the_way(error, code, message, monkeypatch, capsys):
     assert not Path("d.csv").exists()
 
 
+def test_a_wrong_number_of_workers_in_the_environment_is_an_error_of_one_line(monkeypatch, capsys):
+    monkeypatch.setenv("JSDIV_NUMBA_WORKERS", "0")
+    assert main(["pairwise", "f.csv"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("jsdiv: the environment variable JSDIV_NUMBA_WORKERS is '0'; it must")
+    assert message.count("\n") == 1
+
+
 @pytest.mark.parametrize("error", [ModuleNotFoundError("no", name="other"), RuntimeError("bug")])
 def test_a_mistake_of_ours_is_not_hidden(error, monkeypatch):
     def fail(*_arguments, **_keywords):

@@ -22,6 +22,7 @@ from jsdiv_numba.batch.sinks import NpySink, Sink, TableSink, ZarrGroupSink, Zar
 from jsdiv_numba.batch.sources import Source
 from jsdiv_numba.batch.tasks import REDUCTIONS, BandTask, MatrixTask, Result, RowTask
 from jsdiv_numba.batch.tiles import (
+    LEAST_BAND,
     MEMORY,
     PAIR_WORK,
     Grid,
@@ -375,7 +376,6 @@ class PairJob(FileJob):
         number, columns = first.shape[0], second.shape[0]
         height, step = sizes or self._band_sizes(first, columns, kind)
         grid = Grid(number, columns, height, columns)
-        most = max(height, int(frame.budget / EDGE_BYTES))
 
         def task(tile: Tile) -> BandTask:
             return BandTask(
@@ -388,7 +388,7 @@ class PairJob(FileJob):
                 symmetric=first is second,
                 max_distance=self.max_distance,
                 reduce=self.reduce,
-                most_pairs=most,
+                most_pairs=max(height, self._most_pairs),
             )
 
         def amount(tile: Tile) -> int:
@@ -396,6 +396,10 @@ class PairJob(FileJob):
 
         sink = self._band_sink(first, second, grid, kind)
         return Plan(grid, [height, step], task, sink, amount, "pairs")
+
+    @property
+    def _most_pairs(self) -> int:
+        return int(self.frame.budget / EDGE_BYTES)
 
     def _band_sizes(self, first: Source, columns: int, kind: np.dtype[Any]) -> list[int]:
         budget, width = self.frame.budget, first.width
@@ -405,7 +409,11 @@ class PairJob(FileJob):
             step = thin_side(height, width, kind.itemsize, budget / 4)
         else:
             most = square_side(width, 8, budget / 2)
-            height = self.frame.tile or row_height(columns * width, PAIR_WORK, most)
+            if self.max_distance is not None:
+                # A fifth of the pairs may be close, or some thousands of each row.
+                most = min(most, max(LEAST_BAND, self._most_pairs * 5 // columns))
+            height = max(row_height(columns * width, PAIR_WORK), LEAST_BAND)
+            height = self.frame.tile or min(height, most)
             step = thin_side(height, width, 16, budget / 2)
         return [min(height, first.shape[0]), min(step, columns)]
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,28 +79,32 @@ class Lines(Silent):
     ) -> None:
         super().__init__()
         self.stream, self.as_json, self.seconds = stream, as_json, seconds
-        self.last = time.monotonic()
+        self.over = threading.Event()
+        self.clock: threading.Thread | None = None
 
     def start(self, total: int, done: int, noun: str) -> None:
         """Begin."""
         super().start(total, done, noun)
-        self.last = self.begun
         self.say("start", total=total, done=done, unit=noun)
+        self.over.clear()
+        self.clock = threading.Thread(target=self._tell_from_time_to_time, daemon=True)
+        self.clock.start()
 
-    def advance(self, count: int) -> None:
-        """So much more is done."""
-        super().advance(count)
-        now = time.monotonic()
-        if now - self.last < self.seconds:
-            return
-        self.last = now
+    def _tell_from_time_to_time(self) -> None:
+        # By the clock and not by the tile: one may take minutes.
+        while not self.over.wait(self.seconds):
+            self.tell()
+
+    def tell(self) -> None:
+        """Write a line on how far the run is."""
+        left = self.seconds_left
         if self.as_json:
             facts = {"done": self.done, "total": self.total, "rate": round(self.rate)}
-            self.say("progress", **facts, seconds_left=round(self.seconds_left or 0, 1))
+            self.say("progress", **facts, seconds_left=None if left is None else round(left, 1))
             return
         self._write(
             f"{100 * self.done / self.total:.1f} % of {self.total:,} {self.noun}, "
-            f"{self.rate:,.0f} a second, {duration(self.seconds_left)} left"
+            f"{self.rate:,.0f} a second, {duration(left)} left"
         )
 
     def say(self, event: str, **facts: Any) -> None:
@@ -109,6 +114,9 @@ class Lines(Silent):
 
     def stop(self) -> None:
         """End."""
+        self.over.set()
+        if self.clock is not None:
+            self.clock.join()
         self.say("stop", done=self.done, total=self.total, rate=round(self.rate))
 
     def _write(self, line: str) -> None:

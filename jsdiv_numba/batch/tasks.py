@@ -202,7 +202,8 @@ class BlocksTask(ReadTask, ABC):
         if most is not None and pairs > most:
             raise FileError(
                 f"{self.first.source}, rows {self.tile.i_start} to {self.tile.i_stop - 1}: more "
-                f"than {most:,} pairs are within {bound:g}; lower it, or give more memory"
+                f"than {most:,} pairs are within {bound:g}; lower it, give more memory, or a "
+                "smaller tile"
             )
 
 

@@ -16,7 +16,10 @@ ROW_WORK = 1 << 26
 """Elements of a tile that is compared row by row: some 40 ms."""
 
 PAIR_WORK = 1 << 32
-"""Elements of pairs of a band: a second. A band reads and prepares all rows of the other file."""
+"""Elements of pairs of a band: a second."""
+
+LEAST_BAND = 256
+"""Rows of a band where memory allows: each reads and prepares all rows of the other file."""
 
 _LEAST_SEARCH, _SEARCH_WORK = 1024, 1 << 36
 
