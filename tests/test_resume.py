@@ -1,5 +1,6 @@
 """Nothing lost: runs that are killed, interrupted, out of space, or fed what has changed."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +21,7 @@ import pytest
 from jsdiv_numba import batch
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.journal import Journal
+from jsdiv_numba.batch.sinks import NpySink
 from jsdiv_numba.distance import cdist
 from tests import batch_files
 from tests.batch_files import contents, run, start
@@ -151,6 +154,58 @@ def test_another_job_is_not_gone_on_with(tmp_path):
     stop_after(3, X, out)
     with pytest.raises(FileError, match="cannot resume: command was pairwise and is neighbors"):
         batch.neighbors(X, out=out, tile=8, resume=True)
+
+
+def test_tiles_are_stored_while_others_are_made_safe(tmp_path, monkeypatch):
+    out, stored, begun = tmp_path / "d.npy", threading.Event(), threading.Event()
+    syncing = NpySink.syncing
+
+    def slow(sink):
+        sync = syncing(sink)
+
+        def when_more_is_stored():
+            begun.set()
+            assert stored.wait(60)
+            sync()
+
+        return when_more_is_stored
+
+    class StoredMeanwhile(StopAfter):
+        def results(self, function, tasks):
+            # What comes after a tile is asked for once that is stored.
+            after = 0
+            for result in super().results(function, tasks):
+                yield result
+                time.sleep(0.05)
+                after += begun.is_set()
+                if after == 3:
+                    stored.set()
+
+    monkeypatch.setattr(NpySink, "syncing", slow)
+    batch.pairwise(X, out=out, tile=8, executor=StoredMeanwhile(99))
+    assert stored.is_set()
+    np.testing.assert_array_equal(np.load(out), cdist(X, X))
+
+
+def test_what_cannot_be_made_safe_is_an_error_and_not_in_the_journal(tmp_path, monkeypatch):
+    out = tmp_path / "d.npy"
+
+    def fail():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Slow(StopAfter):
+        def results(self, function, tasks):
+            for result in super().results(function, tasks):
+                yield result
+                time.sleep(0.05)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(NpySink, "syncing", lambda _: fail)
+        with pytest.raises(FileError, match=r"d\.npy: cannot be written: No space left on device$"):
+            batch.pairwise(X, out=out, tile=8, executor=Slow(99))
+    summary = batch.pairwise(X, out=out, tile=8, resume=True)
+    assert summary.resumed == 0
+    np.testing.assert_array_equal(np.load(out), cdist(X, X))
 
 
 def test_a_copy_of_text_is_kept_and_used_again(tmp_path, monkeypatch):
