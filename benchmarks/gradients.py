@@ -14,6 +14,7 @@ from benchmarks.timing import REPEATS, Contender, progress, throughputs
 
 JAX_REPEATS = 5
 VALUE, GIVEN, NEW, WRITTEN = "value", "arrays given", "new arrays", "new arrays, written"
+LOSS = "`loss.value_and_grad`, the mean of the rows"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ FULL, QUICK = Sizes(20_000, 1_024), Sizes(50, 96)
 
 TIME_GOAL = Goal(2.5, smaller_is_better=True)
 JAX_GOAL = Goal(5)
+NO_GOAL = Goal()
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Function:
     name: str
     value: Callable[..., Any]
     gradient: Callable[..., Any]
+    loss: jsdiv_numba.Loss
     loaders: peers.Loaders
     draw: Callable[[np.random.Generator, Sizes, type], np.ndarray]
 
@@ -46,6 +49,7 @@ FUNCTIONS = (
         "probabilities",
         jsdiv_numba.js_divergence,
         jsdiv_numba.js_divergence_grad,
+        jsdiv_numba.JSDivergenceLoss(),
         peers.GRADIENTS,
         lambda rng, sizes, dtype: inputs.rows(rng, sizes.rows, sizes.length, dtype),
     ),
@@ -53,6 +57,7 @@ FUNCTIONS = (
         "logits",
         jsdiv_numba.js_divergence_logit,
         jsdiv_numba.js_divergence_logit_grad,
+        jsdiv_numba.JSDivergenceLogitLoss(),
         peers.LOGIT_GRADIENTS,
         lambda rng, sizes, dtype: inputs.logits(rng, sizes.rows, sizes.length).astype(dtype),
     ),
@@ -74,6 +79,7 @@ def measure(function: Function, dtype: type, sizes: Sizes, rng: np.random.Genera
         Contender(VALUE, lambda: function.value(P, Q, workers=1), work),
         Contender(GIVEN, lambda: function.gradient(P, Q, workers=1, out=out), work),
         Contender(NEW, lambda: function.gradient(P, Q, workers=1), work),
+        Contender(LOSS, lambda: function.loss.value_and_grad(P, Q, workers=1), work),
         Contender(WRITTEN, written, work),
         *(_contender(peer, P, Q) for peer in competitors),
     ]
@@ -82,22 +88,23 @@ def measure(function: Function, dtype: type, sizes: Sizes, rng: np.random.Genera
         Line(
             f"time of {what} with derivatives, {how} / the value alone",
             speed[VALUE] / speed[how],
-            TIME_GOAL,
+            goal,
             rate(speed[how]),
             rate(speed[VALUE]),
             f"two new arrays are filled at {rate(speed[WRITTEN])}" if how == NEW else "",
         )
-        for how in (GIVEN, NEW)
+        for how, goal in ((GIVEN, TIME_GOAL), (NEW, TIME_GOAL), (LOSS, NO_GOAL))
     ]
     against_peers = [
         Line(
-            f"{what} with derivatives, new arrays / {peer.name}, jitted `value_and_grad`",
-            speed[NEW] / speed[peer.name],
-            JAX_GOAL,
-            rate(speed[NEW]),
+            f"{what} with derivatives, {how} / {peer.name}, jitted `value_and_grad`",
+            speed[how] / speed[peer.name],
+            goal,
+            rate(speed[how]),
             rate(speed[peer.name]),
         )
         for peer in competitors
+        for how, goal in ((NEW, JAX_GOAL), (LOSS, NO_GOAL))
     ]
     return [*lines, *against_peers]
 

@@ -200,14 +200,14 @@ def _jax_peer(name: str, formula: Callable[[Any], Call], of_logits: bool) -> Pee
 
 
 def _jax_gradients(of_logits: bool) -> Peer:
-    """Return JAX's value and derivatives of the sum, the value being that sum."""
+    """Return JAX's value and derivatives of the mean of the rows, as of hypercoil's loss."""
     jax = _jax()
     function = _jax_function(jax, _hypercoil_formula, of_logits)
 
-    def total(P: Any, Q: Any) -> Any:
-        return function(P, Q).sum()
+    def loss(P: Any, Q: Any) -> Any:
+        return function(P, Q).mean()
 
-    jitted = jax.jit(jax.value_and_grad(total, argnums=(0, 1)))
+    jitted = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
 
     def call(P: Any, Q: Any) -> Any:
         with _on_one_cpu():

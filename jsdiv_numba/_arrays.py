@@ -134,6 +134,16 @@ def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool)
     return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
+def scores_shape(
+    inputs: dict[str, object], axis: Axis, keepdims: bool, reduce: bool
+) -> tuple[int, ...]:
+    """Return the shape of the divergences of named inputs or, without `reduce`, of their terms."""
+    arrays = [as_real(name, values) for name, values in inputs.items()]
+    shape = broadcast_shape(arrays, list(inputs))
+    axes = normalise_axes(axis, len(shape))
+    return reduced_shape(shape, axes, keepdims) if reduce else shape
+
+
 def kept_then_reduced(array: FloatArray, axes: tuple[int, ...]) -> FloatArray:
     """View an array with the reduced axes moved to the end."""
     kept = [i for i in range(array.ndim) if i not in axes]

@@ -5,9 +5,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Axis
+from ._arrays import Axis, scores_shape
 from .divergence import (
     js_divergence,
     js_divergence_logit,
@@ -216,7 +217,9 @@ class Loss:
         grad = self._score_grad()
         settings = self._settings(key, params)
         reduce = as_scalarisation(self.scalarisation, "scalarisation")
-        scores = self.score(*inputs, **settings)
+        shape = self._scores_shape(inputs, settings) if reduce.linear else None
+        # What is linear has the same derivative for all scores of this shape.
+        scores = self.score(*inputs, **settings) if shape is None else np.broadcast_to(0.0, shape)
         value, pull_back = reduce.value_and_pull_back(scores, scalarisation_weight)
         result = grad(*inputs, cotangent=pull_back(self.nu), **settings)
         if not isinstance(result, tuple) or len(result) < 2:
@@ -224,7 +227,9 @@ class Loss:
                 f"grad of {self!r} returned a {type(result).__name__}; it must return a tuple: "
                 "the scores, then the derivative in each input"
             )
-        _, *grads = result
+        scores, *grads = result
+        if shape is not None:
+            value = reduce(scores, scalarisation_weight=scalarisation_weight)
         return self.nu * value, tuple(grads) if len(grads) > 1 else grads[0]
 
     def __repr__(self) -> str:
@@ -238,10 +243,20 @@ class Loss:
     def _score_params(self) -> dict[str, Any]:
         return {}
 
+    def _scores_shape(
+        self, inputs: tuple[Any, ...], settings: dict[str, Any]
+    ) -> tuple[int, ...] | None:
+        """Return the shape that the scores will have; None where it is not known."""
+        if self.grad is None:
+            for score, _, shape_of in _DERIVATIVES:
+                if score is self.score:
+                    return shape_of(*inputs, **settings)
+        return None
+
     def _score_grad(self) -> Callable[..., Any]:
         if self.grad is not None:
             return self.grad
-        for score, grad in _DERIVATIVES:
+        for score, grad, _ in _DERIVATIVES:
             if score is self.score:
                 return grad
         raise TypeError(
@@ -639,15 +654,29 @@ class EntropyLogitLoss(_ScoreLoss):
     _own_score, _own_name = staticmethod(entropy_logit), "EntropyLogit"
 
 
-_DERIVATIVES: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
-    (js_divergence, js_divergence_grad),
-    (js_divergence_logit, js_divergence_logit_grad),
-    (kl_divergence, kl_divergence_grad),
-    (kl_divergence_logit, kl_divergence_logit_grad),
-    (entropy, entropy_grad),
-    (entropy_logit, entropy_logit_grad),
+def _shape_of_two(
+    P: Any, Q: Any, *, axis: Axis = -1, keepdims: bool = True, reduce: bool = True, **_: Any
+) -> tuple[int, ...]:
+    return scores_shape({"P": P, "Q": Q}, axis, keepdims, reduce)
+
+
+def _shape_of_one(
+    X: Any, *, axis: Axis = -1, keepdims: bool = True, reduce: bool = True, **_: Any
+) -> tuple[int, ...]:
+    return scores_shape({"X": X}, axis, keepdims, reduce)
+
+
+_DERIVATIVES: tuple[
+    tuple[Callable[..., Any], Callable[..., Any], Callable[..., tuple[int, ...]]], ...
+] = (
+    (js_divergence, js_divergence_grad, _shape_of_two),
+    (js_divergence_logit, js_divergence_logit_grad, _shape_of_two),
+    (kl_divergence, kl_divergence_grad, _shape_of_two),
+    (kl_divergence_logit, kl_divergence_logit_grad, _shape_of_two),
+    (entropy, entropy_grad, _shape_of_one),
+    (entropy_logit, entropy_logit_grad, _shape_of_one),
 )
-"""The scores whose derivative is known."""
+"""The scores whose derivative is known, and the shapes that they return."""
 
 
 def _default_name(score: Callable[..., Any]) -> str:

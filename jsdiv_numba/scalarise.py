@@ -67,6 +67,9 @@ class Scalarisation:
         ``grad(scores, cotangent, **params)``, where the cotangent is the derivative of what
         follows and has the shape of the reduced scores, it returns the derivative in the
         scores, in their shape.
+    linear : bool
+        Whether ``grad`` takes no more of the scores than their shape, as the derivative of a
+        mean. The scores of a loss are then computed only once, beside their derivatives.
     **params
         Keyword arguments of ``reduce`` and ``grad``. One that is named ``weight`` is replaced
         by the ``scalarisation_weight`` of a call.
@@ -77,6 +80,8 @@ class Scalarisation:
         As given; ``inner`` is a Scalarisation or None.
     takes_weight : bool
         Whether a call may pass ``scalarisation_weight``.
+    linear : bool
+        As given, of the whole composition.
 
     Notes
     -----
@@ -111,6 +116,7 @@ class Scalarisation:
         *,
         inner: Reduction | None = None,
         grad: Reduction | None = None,
+        linear: bool = False,
         **params: Any,
     ) -> None:
         if not callable(reduce):
@@ -121,6 +127,12 @@ class Scalarisation:
         self.grad = grad
         self.inner = None if inner is None else as_scalarisation(inner, "inner")
         self.params = params
+        self._linear = linear
+
+    @property
+    def linear(self) -> bool:
+        """Whether the derivative of this composition depends on no more than the scores' shape."""
+        return self._linear and (self.inner is None or self.inner.linear)
 
     @property
     def takes_weight(self) -> bool:
@@ -346,7 +358,7 @@ def sum_scalarise(
     >>> float(sum_scalarise()([[0.5, 0.25], [0.0, 0.125]]))
     0.875
     """
-    return _made(scores, total, total_grad, inner, key, axis=axis, keepdims=keepdims)
+    return _made(scores, total, total_grad, inner, key, linear=True, axis=axis, keepdims=keepdims)
 
 
 def mean_scalarise(
@@ -391,7 +403,7 @@ def mean_scalarise(
     >>> float(mean_scalarise(inner=max_scalarise(axis=0))([[0.5, 0.25], [0.0, 0.75]]))
     0.625
     """
-    return _made(scores, mean, mean_grad, inner, key, axis=axis, keepdims=keepdims)
+    return _made(scores, mean, mean_grad, inner, key, linear=True, axis=axis, keepdims=keepdims)
 
 
 def meansq_scalarise(
@@ -667,7 +679,17 @@ def wmean_scalarise(
     array([0.25  , 0.5625])
     """
     held = None if weight is None else _real(weight, "weight")
-    return _made(scores, wmean, wmean_grad, inner, key, weight=held, axis=axis, keepdims=keepdims)
+    return _made(
+        scores,
+        wmean,
+        wmean_grad,
+        inner,
+        key,
+        linear=True,
+        weight=held,
+        axis=axis,
+        keepdims=keepdims,
+    )
 
 
 def selfwmean_scalarise(

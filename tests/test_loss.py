@@ -501,6 +501,94 @@ def test_gradient_of_every_scalarisation(case, scalarisation, call):
     assert_gradient(case.loss_class(0.7, scalarisation=scalarisation), case.arrays, **call)
 
 
+def in_two_passes(scalarisation):
+    """Return the same composition, of maps that do not say that they are linear."""
+    inner = scalarisation.inner and in_two_passes(scalarisation.inner)
+    plain = {"inner": inner, "grad": scalarisation.grad, **scalarisation.params}
+    return scalarise.Scalarisation(scalarisation.reduce, **plain)
+
+
+LINEAR = [
+    (sum_scalarise(), {}),
+    (mean_scalarise(), {"base": 2}),
+    (wmean_scalarise(), {"scalarisation_weight": WEIGHT}),
+    (mean_scalarise(inner=wmean_scalarise(axis=0, weight=WEIGHT[:, 0])), {}),
+    (sum_scalarise(inner=mean_scalarise(axis=-1, keepdims=True)), {"workers": 2}),
+]
+
+
+@pytest.mark.parametrize(("scalarisation", "call"), LINEAR)
+@pytest.mark.parametrize(
+    "loss_class", [JSDivergenceLoss, JSDivergenceLogitLoss, KLDivergenceLoss, EntropyLogitLoss]
+)
+def test_scores_that_no_derivative_depends_on_are_computed_once(loss_class, scalarisation, call):
+    """And no bit of the value or of a derivative differs."""
+    inputs = (P,) if loss_class is EntropyLogitLoss else (P, Q[:, :1])
+    loss = loss_class(-0.7, scalarisation=in_two_passes(scalarisation))
+    assert not loss.scalarisation.linear
+    value, grads = loss.value_and_grad(*inputs, **call)
+    loss.scalarisation = scalarisation
+    assert scalarisation.linear
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("divergence", "entropies"):
+            patch.setattr(f"jsdiv_numba.{module}.evaluate", None)  # what scores call
+        once, once_grads = loss.value_and_grad(*inputs, **call)
+        loss.scalarisation = in_two_passes(scalarisation)
+        with pytest.raises(TypeError, match="NoneType"):
+            loss.value_and_grad(*inputs, **call)
+    assert (once, type(once)) == (value, type(value))
+    for one, other in zip(once_grads, grads, strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+
+
+@pytest.mark.parametrize("axis", [-1, (0, 2), None], ids=str)
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("reduce", [False, True])
+def test_the_shape_of_the_scores_is_known_before_they_are(axis, keepdims, reduce):
+    settings = {"axis": axis, "keepdims": keepdims, "reduce": reduce}
+    for loss_class, inputs in ((JSDivergenceLogitLoss, (A, B[0])), (EntropyLogitLoss, (A,))):
+        loss = loss_class(scalarisation=mean_scalarise(), **settings)
+        assert loss._scores_shape(inputs, settings) == np.shape(loss.score(*inputs, **settings))
+        assert_gradient(loss, inputs)
+
+
+def test_a_linear_scalarisation_of_ones_own():
+    half = scalarise.Scalarisation(
+        lambda scores: scores.sum() / 2,
+        grad=lambda scores, cotangent: np.full(scores.shape, cotangent / 2),
+        linear=True,
+    )
+    assert half.linear
+    assert not max_scalarise().linear
+    assert not mean_scalarise(inner=np.sqrt).linear
+    assert_gradient(JSDivergenceLoss(scalarisation=half), (P, Q))
+
+
+@pytest.mark.parametrize(
+    ("loss", "inputs", "message"),
+    [
+        (JSDivergenceLoss(), (P, Q[..., :2]), "do not broadcast"),
+        (JSDivergenceLoss(axis=5), (P, Q), "axis 5 is out of range"),
+        (JSDivergenceLoss(), (P, -Q), r"^Q\[0, 0, 0\] is -"),
+        (
+            JSDivergenceLoss(scalarisation=mean_scalarise(axis=0)),
+            (P, Q),
+            "leaves an array of shape",
+        ),
+        (
+            JSDivergenceLoss(scalarisation=wmean_scalarise(weight=[1])),
+            (P, Q),
+            "does not fit scores",
+        ),
+    ],
+)
+def test_errors_are_those_of_two_passes(loss, inputs, message):
+    for scalarisation in (loss.scalarisation, in_two_passes(loss.scalarisation)):
+        loss.scalarisation = scalarisation
+        with pytest.raises(ValueError, match=message):
+            loss.value_and_grad(*inputs)
+
+
 @BOTH
 @pytest.mark.parametrize("axis", [-1, 0, (0, 2), None], ids=str)
 @pytest.mark.parametrize("keepdims", [False, True])
