@@ -262,7 +262,7 @@ class Frame:
         self.output, self.quantity, self.tile = Path(out), Quantity(metric, base), tile
         self.bad_is_nan, self.on_bad = on_bad == "nan", on_bad
         self.executor = Threads(get_workers(workers)) if executor is None else executor
-        self.budget = share(memory, self.executor.workers)
+        self.memory, self.budget = memory, share(memory, self.executor.workers)
 
     def check(self, files: Sequence[Input], suffixes: Sequence[str]) -> None:
         """Raise `FileError` if the output could not be written."""

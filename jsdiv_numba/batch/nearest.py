@@ -21,7 +21,7 @@ from jsdiv_numba.batch.search import NearestTask, SearchTask, WithinTask
 from jsdiv_numba.batch.sinks import Sink, TableSink
 from jsdiv_numba.batch.sources import Source
 from jsdiv_numba.batch.tasks import Result
-from jsdiv_numba.batch.tiles import MEMORY, Grid, Tile, search_height, search_step
+from jsdiv_numba.batch.tiles import MEMORY, Grid, Tile, search_height, search_step, share
 from jsdiv_numba.batch.writers import OUTPUT_SUFFIXES, check_headings
 
 NUMBER = 5
@@ -175,13 +175,15 @@ class NeighborJob(FileJob):
 
     def _sizes(self, first: Source, second: Source) -> list[int]:
         frame, rows, others = self.frame, first.shape[0], second.shape[0]
-        height = frame.tile or search_height(
-            first.width, others, self.number or 0, frame.budget / 2
-        )
+        workers = frame.executor.workers
+        budget = share(frame.memory, workers, others=0)
+        step = search_step(first.width, second.dtype.itemsize, 0.75 * budget)
+        if frame.tile is not None:
+            return [min(frame.tile, rows), min(step, others)]
+        height = search_height(first.width, others, self.number or 0, 0.25 * budget)
         # Several for each worker, so that none waits long for the last ones.
-        fair = max(_FEWEST, -(-rows // (_TILES * frame.executor.workers)))
-        step = search_step(first.width, second.dtype.itemsize, frame.budget / 2)
-        return [min(height, rows, frame.tile or fair), min(step, others)]
+        fair = max(_FEWEST, -(-rows // (_TILES * workers)))
+        return [min(height, fair, rows), min(step, others)]
 
     def _task(self, tile: Tile, *, first: Source, second: Source, step: int) -> SearchTask:
         frame = self.frame

@@ -82,7 +82,7 @@ class Grid(NamedTuple):
         return high * (high + 1) // 2 if self.upper else high * wide
 
 
-def share(memory: int, workers: int) -> float:
+def share(memory: int, workers: int, others: int = 2) -> float:
     """Return the bytes that one tile may take: `workers` are computed, one waits, one is written.
 
     Parameters
@@ -91,6 +91,8 @@ def share(memory: int, workers: int) -> float:
         The budget in bytes.
     workers : int
         Threads, each with a tile of its own.
+    others : int
+        How many more have to be held, if values take what matters.
 
     Returns
     -------
