@@ -65,6 +65,28 @@ def term_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     return list(map(oracle.relative_error, computed, oracle.js_terms(p, q)))
 
 
+WEIGHTS = (1e-9, 0.1, 0.7)
+"""Of the second row."""
+
+
+def skewed_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    errors = []
+    for weight in WEIGHTS:
+        computed = jsdiv_numba.js_divergence(p, q, weight=weight, keepdims=False)
+        exact = sum(oracle.skewed_terms(p, q, weight), mpf(0))
+        errors.append(oracle.relative_error(computed, exact))
+    return errors
+
+
+def skewed_term_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    errors = []
+    for weight in WEIGHTS:
+        computed = jsdiv_numba.js_divergence(p, q, weight=weight, reduce=False)
+        exact = oracle.skewed_terms(p, q, weight)
+        errors += map(oracle.relative_error, computed, exact)
+    return errors
+
+
 def logit_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
     computed = jsdiv_numba.js_divergence_logit(a, b, keepdims=False)
     return [oracle.relative_error(computed, oracle.js_divergence_logit(a, b))]
@@ -74,10 +96,24 @@ def slope_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     """Return the errors of the derivatives; one that is infinite is so exactly."""
     _, in_p, in_q = jsdiv_numba.js_divergence_grad(p, q)
     exact = [*oracle.js_slopes(p, q), *oracle.js_slopes(q, p)]
+    return errors_of_slopes([*in_p, *in_q], exact)
+
+
+def errors_of_slopes(computed: Iterable[Any], exact: Iterable[Any]) -> list[float]:
     return [
         oracle.relative_error(one, slope) if isfinite(slope) else 0.0 if one == slope else np.inf
-        for one, slope in zip([*in_p, *in_q], exact, strict=True)
+        for one, slope in zip(computed, exact, strict=True)
     ]
+
+
+def skewed_slope_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    errors = []
+    for weight in WEIGHTS:
+        _, in_p, in_q = jsdiv_numba.js_divergence_grad(p, q, weight=weight)
+        of_q = oracle.skewed_slopes(q, p, 1 - mpf(weight))
+        exact = [*oracle.skewed_slopes(p, q, weight), *of_q]
+        errors += errors_of_slopes([*in_p, *in_q], exact)
+    return errors
 
 
 def logit_slope_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
@@ -183,12 +219,15 @@ NORMALISED = {
 PATHS = (
     Path("divergence", cases.ROWS, row_errors, FULL),
     Path("each term", cases.ROWS, term_errors, FULL),
+    Path("skewed divergence", cases.ROWS, skewed_errors, FULL),
+    Path("skewed, each term", cases.ROWS, skewed_term_errors, FULL),
     Path("from logits", cases.LOGITS, logit_errors, FROM_LOGITS),
     Path("`kl_divergence`", cases.ROWS, kl_errors, FULL),
     Path("`kl_divergence_logit`", cases.LOGITS, kl_logit_errors, FROM_LOGITS),
     Path("`entropy`", cases.ROWS, entropy_errors, FULL),
     Path("`entropy_logit`", cases.LOGITS, entropy_logit_errors, FROM_LOGITS),
     Path("derivative", cases.ROWS, slope_errors, FULL),
+    Path("skewed, derivative", cases.ROWS, skewed_slope_errors, FULL),
     Path(
         "derivative in logits, of the largest",
         cases.LOGITS,

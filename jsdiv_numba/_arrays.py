@@ -210,6 +210,18 @@ def check_logits(naming: Naming = entry, /, **arrays: FloatArray) -> None:
         _raise_first(naming, name, array, invalid, rule)
 
 
+EQUAL = 0.5
+"""The weight of the second of two distributions that count alike."""
+
+
+def as_weight(weight: object) -> FloatArray:
+    """Return a weight, or several, between 0 and 1, as float64."""
+    array = as_real("weight", weight)
+    outside = ~((array >= 0) & (array <= 1))
+    _raise_first(entry, "weight", array, outside, "a weight must be between 0 and 1")
+    return array.astype(np.float64, copy=False)
+
+
 def _raise_first(naming: Naming, name: str, array: FloatArray, invalid: Any, rule: str) -> None:
     if invalid.any():
         where = np.unravel_index(int(invalid.argmax()), array.shape)

@@ -13,6 +13,9 @@ from ._threads import run_blocks
 Finish = Callable[[FloatArray], object]
 """What is done to each block of results, in place: another base, a square root."""
 
+Weights = tuple[FloatArray, ...]
+"""What a ufunc takes after the operands, each in the shape of the result."""
+
 BLOCK_ELEMENTS = 1 << 19
 """Input elements that one block reads: some 0.3 ms of work."""
 
@@ -51,8 +54,9 @@ def run(
     workers: int | None,
     finish: Finish | None = None,
     companion: Companion | None = None,
+    weights: Weights = (),
 ) -> bool:
-    """Write ``ufunc(*operands)`` to `out`, finished in place; return whether there is any NaN.
+    """Write ``ufunc(*operands, *weights)`` to `out`, finished; return whether there is any NaN.
 
     The last `core` axes of the operands are those of the ufunc's signature. The
     longest of the others is split into blocks.
@@ -61,13 +65,13 @@ def run(
     outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
     block_elements = BLOCK_WITH_COMPANION if companion else BLOCK_ELEMENTS
     if math.prod(outer) * length <= block_elements:
-        return _compute(ufunc, operands, out, finish, companion)
+        return _compute(ufunc, (*operands, *weights), out, finish, companion)
     with_nan = []
 
     def compute(block: Any) -> None:
         beside = companion.each(lambda array: array[block]) if companion else None
-        of_block = tuple(operand[block] for operand in operands)
-        if _compute(ufunc, of_block, out[block], finish, beside):
+        inputs = tuple(array[block] for array in (*operands, *weights))
+        if _compute(ufunc, inputs, out[block], finish, beside):
             with_nan.append(block)
 
     run_blocks(compute, _blocks(outer, length, block_elements), workers)
@@ -93,6 +97,7 @@ def run_pieces(
     workers: int | None,
     finish: Finish | None = None,
     companion: Companion | None = None,
+    weights: Weights = (),
 ) -> bool:
     """Do the same for a sum along the first core axis, adding up what `ufunc` gives of its pieces.
 
@@ -114,7 +119,9 @@ def run_pieces(
     for part, view in (whole, partial(_whole, core, piece)), (rest, partial(_rest, core, piece)):
         beside = companion.each(view) if companion else None
         sums = np.moveaxis(part, 0, -1)
-        run(of_pieces, tuple(map(view, operands)), sums, core, workers, companion=beside)
+        each = tuple(np.broadcast_to(weight, sums.shape[:-1]) for weight in weights)
+        cut = tuple(map(view, operands))
+        run(of_pieces, cut, sums, core, workers, companion=beside, weights=each)
     with np.errstate(all="ignore"):
         out[...] = add(*parts, axis=-1)
         if finish is not None:

@@ -34,14 +34,16 @@ def evaluate_with_gradient(
     cotangent: Any,
     out: Out = None,
     workers: int | None,
+    weight: FloatArray | None = None,
 ) -> Result:
     """Return what `evaluate` returns, and the derivatives of its sum, weighted by a cotangent."""
     task = prepare(measure, arrays, axis, base, workers)
     shape = task.result_shape(keepdims, reduce)
+    task = task.weighted(weight, shape)
     outs = _Outs(task, out, shape)
-    weights = _weights(task, cotangent, shape)
+    cotangents = _cotangents(task, cotangent, shape)
     value = outs.usable(0, shape)
-    return outs.filled(value, *_run(task, value, weights, reduce, outs))
+    return outs.filled(value, *_run(task, value, cotangents, reduce, outs))
 
 
 def total_with_gradient(
@@ -59,8 +61,8 @@ def total_with_gradient(
     rows = np.empty(task.result_shape(keepdims=True, reduce=True), task.dtype)
     shape = (1,) * rows.ndim if keepdims else ()
     outs = _Outs(task, out, shape)
-    weight = _weights(task, cotangent, shape).reshape(())
-    gradients = _run(task, rows, np.broadcast_to(weight, rows.shape), True, outs)
+    single = _cotangents(task, cotangent, shape).reshape(())
+    gradients = _run(task, rows, np.broadcast_to(single, rows.shape), True, outs)
     with np.errstate(all="ignore"):
         total = np.full(shape, rows.sum())
     return outs.filled(total, *gradients)
@@ -106,17 +108,17 @@ class _Outs:
         return given
 
 
-def _weights(task: Task, cotangent: Any, shape: tuple[int, ...]) -> FloatArray:
+def _cotangents(task: Task, cotangent: Any, shape: tuple[int, ...]) -> FloatArray:
     """Return the cotangents of the value in nats, in its shape."""
-    weights = np.ones(()) if cotangent is None else _arrays.as_real("cotangent", cotangent)
+    given = np.ones(()) if cotangent is None else _arrays.as_real("cotangent", cotangent)
     with np.errstate(all="ignore"):
-        scaled = weights if task.divisor is None else weights / task.divisor
+        scaled = given if task.divisor is None else given / task.divisor
         scaled = scaled.astype(task.dtype, copy=False)
     try:
         return np.broadcast_to(scaled, shape)
     except ValueError:
         raise ValueError(
-            f"cotangent of shape {weights.shape} does not broadcast to the result's shape {shape}"
+            f"cotangent of shape {given.shape} does not broadcast to the result's shape {shape}"
         ) from None
 
 
@@ -133,7 +135,8 @@ class _Rows(NamedTuple):
             return self.task
         arrays = (np.broadcast_to(array, self.task.shape) for array in self.task.arrays)
         parts = tuple(_part(array, self.axis, self.indices) for array in arrays)
-        return self.task._replace(arrays=parts, shape=parts[0].shape)
+        weights = tuple(map(self.of_value, self.task.weights))
+        return self.task._replace(arrays=parts, shape=parts[0].shape, weights=weights)
 
     def of_input(self, array: FloatArray) -> FloatArray:
         """Return the part of an array, shaped as an input, that broadcasts to these rows."""
@@ -171,7 +174,7 @@ def _row_blocks(task: Task) -> list[_Rows]:
 
 
 def _run(
-    task: Task, value: FloatArray, weights: FloatArray, reduce: bool, outs: _Outs
+    task: Task, value: FloatArray, cotangents: FloatArray, reduce: bool, outs: _Outs
 ) -> list[FloatArray]:
     """Write the value; return the derivatives in the inputs' shapes."""
     shared = any(array.shape != task.shape for array in task.arrays)
@@ -180,7 +183,7 @@ def _run(
         for i, array in enumerate(task.arrays, 1)
     ]
     for rows in _row_blocks(task) if shared else [_Rows(task)]:
-        _run_rows(rows, value, weights, reduce, results)
+        _run_rows(rows, value, cotangents, reduce, results)
     with np.errstate(all="ignore"):
         return [result.astype(task.dtype, copy=False) for result in results]
 
@@ -188,7 +191,7 @@ def _run(
 def _run_rows(
     rows: _Rows,
     value: FloatArray,
-    weights: FloatArray,
+    cotangents: FloatArray,
     reduce: bool,
     results: list[FloatArray],
 ) -> None:
@@ -199,7 +202,7 @@ def _run_rows(
         view if result.shape == task.shape else np.empty(part.shape, task.dtype)
         for view, result in zip(own, results, strict=True)
     ]
-    _write(part, rows.of_value(value), rows.of_value(weights), reduce, gradients, task.check)
+    _write(part, rows.of_value(value), rows.of_value(cotangents), reduce, gradients, task.check)
     for view, gradient in zip(own, gradients, strict=True):
         if view is not gradient:
             _add(gradient, view)
@@ -208,7 +211,7 @@ def _run_rows(
 def _write(
     task: Task,
     value: FloatArray,
-    weights: FloatArray,
+    cotangents: FloatArray,
     reduce: bool,
     whole: list[FloatArray],
     check: Callable[[], None],
@@ -216,7 +219,8 @@ def _write(
     """Write the value, and the derivatives in the broadcast shape."""
     laid_out = tuple(task.laid_out(array, reduce) for array in whole)
     arrays = tuple(task.laid_out(array, reduce) for array in task.arrays)
-    operands = (*arrays, _by_element(task, weights, reduce))
+    weights = tuple(_by_element(task, weight, reduce) for weight in task.weights)
+    operands = (*arrays, _by_element(task, cotangents, reduce), *weights)
     if compute(task, value, reduce, Companion(None, operands, laid_out)):
         check()
         nans = _by_element(task, np.isnan(value), reduce)

@@ -50,15 +50,26 @@ class Measure:
     root: bool = False
     """Whether the square root is returned."""
 
+    skewed: "Measure | None" = None
+    """The one whose ufuncs take a weight of each input after these, if there is one."""
 
-PROBABILITIES = Measure(
+
+SKEWED = Measure(
+    total="js_sum_skewed",
+    terms="js_term_skewed",
+    columns="js_sum_skewed_columns",
+    gradient="js_gradient_skewed",
+    by_row=False,
+    check=_arrays.check_probabilities,
+)
+PROBABILITIES = replace(
+    SKEWED,
     total="js_sum",
     terms="js_term",
     columns="js_sum_columns",
     gradient="js_gradient",
-    by_row=False,
-    check=_arrays.check_probabilities,
     total_with_gradient="js_sum_with_gradient",
+    skewed=SKEWED,
 )
 LOGITS = Measure(
     total="js_sum_logit",
@@ -143,6 +154,25 @@ class Task(NamedTuple):
     dtype: np.dtype[Any]
     divisor: float | None
     workers: int | None
+    weights: _blocks.Weights = ()
+
+    def weighted(self, weight: FloatArray | None, shape: tuple[int, ...]) -> "Task":
+        """Return the same with the second input's weight, given for a result of this shape."""
+        if weight is None:
+            return self
+        try:
+            given = np.broadcast_to(weight, shape)
+        except ValueError:
+            raise ValueError(
+                f"weight of shape {weight.shape} does not broadcast to the result's shape {shape}"
+            ) from None
+        if (weight == _arrays.EQUAL).all():
+            return self
+        if self.measure.skewed is None:
+            raise NotImplementedError("this measure takes no weight")
+        with np.errstate(all="ignore"):
+            both = tuple(array.astype(self.dtype) for array in (1 - given, given))
+        return self._replace(measure=self.measure.skewed, weights=both)
 
     @property
     def finish(self) -> _blocks.Finish | None:
@@ -203,10 +233,12 @@ def evaluate(
     base: float | None,
     out: FloatArray | None,
     workers: int | None,
+    weight: FloatArray | None = None,
 ) -> Any:
     """Return a measure's divergences along `axis`, or its terms."""
     task = prepare(measure, arrays, axis, base, workers)
     result_shape = task.result_shape(keepdims, reduce)
+    task = task.weighted(weight, result_shape)
     result = target = _arrays.result_array(out, result_shape, task.dtype)
     if out is not None and any(np.may_share_memory(out, array) for array in task.arrays):
         target = np.empty(result_shape, task.dtype)
@@ -231,20 +263,22 @@ def compute(
 
 def _totals(task: Task, target: FloatArray, companion: _blocks.Companion | None) -> bool:
     rows = task.rows()
-    target = target.reshape(rows[0].shape[:-1])
+    outer = rows[0].shape[:-1]
+    target, weights = target.reshape(outer), tuple(w.reshape(outer) for w in task.weights)
     measure = task.measure
     if measure.columns is not None:
         axis = columns_axis(rows)
         if axis is not None:
             columns = tuple(np.moveaxis(operand, axis, -1) for operand in rows)
             target = np.moveaxis(target, axis, -1)
+            weights = tuple(np.moveaxis(weight, axis, -1) for weight in weights)
             if companion:
                 companion = companion.each(lambda array: np.moveaxis(array, axis, -1))
             beside = _after(task, companion)
-            return _sums(task, measure.columns, columns, target, 2, beside)
+            return _sums(task, measure.columns, columns, target, 2, beside, weights)
     if companion and measure.total_with_gradient is not None:
-        return _sums(task, measure.total_with_gradient, rows, target, 1, companion)
-    return _sums(task, measure.total, rows, target, 1, _after(task, companion))
+        return _sums(task, measure.total_with_gradient, rows, target, 1, companion, weights)
+    return _sums(task, measure.total, rows, target, 1, _after(task, companion), weights)
 
 
 def _after(task: Task, companion: _blocks.Companion | None) -> _blocks.Companion | None:
@@ -259,9 +293,10 @@ def _sums(
     target: FloatArray,
     core: int,
     companion: _blocks.Companion | None,
+    weights: _blocks.Weights,
 ) -> bool:
     """Write the sums that a ufunc with so many core axes gives, those of long rows in pieces."""
-    measure, settings = task.measure, (core, task.workers, task.finish, companion)
+    measure, settings = task.measure, (core, task.workers, task.finish, companion, weights)
     if not (measure.in_pieces and _blocks.is_long(operands, core)):
         return _blocks.run(task.ufunc(name), operands, target, *settings)
     if measure.parts is None:
@@ -282,8 +317,8 @@ def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
 
 def _terms(task: Task, target: FloatArray, companion: _blocks.Companion | None) -> bool:
     operands = tuple(np.broadcast_to(array, task.shape) for array in task.arrays)
-    ufunc, companion = task.ufunc(task.measure.terms), _after(task, companion)
-    return _blocks.run(ufunc, operands, target, 0, task.workers, task.finish, companion)
+    ufunc, beside = task.ufunc(task.measure.terms), _after(task, companion)
+    return _blocks.run(ufunc, operands, target, 0, task.workers, task.finish, beside, task.weights)
 
 
 def _terms_by_row(task: Task, target: FloatArray, companion: _blocks.Companion | None) -> bool:

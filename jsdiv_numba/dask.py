@@ -83,7 +83,7 @@ def js_divergence(
 
     See Also
     --------
-    jsdiv_numba.js_divergence : of NumPy arrays, with `out`.
+    jsdiv_numba.js_divergence : of NumPy arrays, with `out` and `weight`.
 
     Notes
     -----

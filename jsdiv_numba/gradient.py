@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import Axis
+from . import _arrays
+from ._arrays import EQUAL, Axis
 from ._gradients import Out, Result, evaluate_with_gradient, total_with_gradient
 from ._measures import (
     ENTROPY_LOGITS,
@@ -33,6 +34,7 @@ def js_divergence_grad(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     cotangent: Any = None,
@@ -48,7 +50,14 @@ def js_divergence_grad(
         \frac{\partial\, \mathrm{JS}}{\partial q_i} = \tfrac12 \log \frac{2 q_i}{p_i + q_i}
 
     They are the derivatives of the formula as it stands: nothing is normalised,
-    and no entry is held by the others' sum.
+    and no entry is held by the others' sum. With a weight :math:`\pi` other than ½,
+    and :math:`m = (1 - \pi) p + \pi q`,
+
+    .. math::
+
+        \frac{\partial\, \mathrm{JS}}{\partial p_i} = (1 - \pi) \log \frac{p_i}{m_i},
+        \qquad
+        \frac{\partial\, \mathrm{JS}}{\partial q_i} = \pi \log \frac{q_i}{m_i} .
 
     Parameters
     ----------
@@ -62,6 +71,9 @@ def js_divergence_grad(
     reduce : bool, default True
         If False, the value is each element's term of the sum, in the broadcast
         shape.
+    weight : array_like, default 0.5
+        The weight π of Q, between 0 and 1; P has the rest. One number, or one for
+        each value: of a shape that broadcasts to the value's.
     key : object, optional
         Ignored; hypercoil passes a random key.
     base : float, optional
@@ -91,9 +103,9 @@ def js_divergence_grad(
     Raises
     ------
     ValueError
-        If a probability is negative or infinite, shapes do not broadcast, that
-        of `cotangent` to the value's included, or `axis`, `base`, `workers` or a
-        shape in `out` is wrong.
+        If a probability is negative or infinite, a weight is not between 0 and 1,
+        shapes do not broadcast, those of `weight` and `cotangent` to the value's
+        included, or `axis`, `base`, `workers` or a shape in `out` is wrong.
     TypeError
         If an input is not real, or `out` cannot hold the results.
 
@@ -110,7 +122,8 @@ def js_divergence_grad(
     steeper and steeper as p goes to 0, and -inf times the cotangent is returned:
     a finite number would have to be made up. Where p = q = 0 there is no
     derivative, and 0 is returned, which is a subgradient. Where the cotangent is
-    0, so are the derivatives, infinite ones too. A row with a NaN gives NaN. An
+    0, so are the derivatives, infinite ones too; and where a weight is 0, which
+    makes the divergence 0 whatever P and Q are. A row with a NaN gives NaN. An
     optimiser should be given logits, whose derivatives have no such edge.
 
     Examples
@@ -124,9 +137,10 @@ def js_divergence_grad(
     >>> grad_Q.round(6)
     array([0.202733, 0.066766,     -inf])
     """
-    options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out}
+    skew = None if weight is EQUAL else _arrays.as_weight(weight)
+    options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out, "workers": workers}
     return evaluate_with_gradient(
-        PROBABILITIES, (P, Q), axis, keepdims, reduce, workers=workers, **options
+        PROBABILITIES, (P, Q), axis, keepdims, reduce, weight=skew, **options
     )
 
 

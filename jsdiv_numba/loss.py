@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Axis, scores_shape
+from ._arrays import EQUAL, Axis, as_weight, scores_shape
 from .divergence import (
     js_divergence,
     js_divergence_logit,
@@ -303,6 +303,8 @@ class JSDivergenceLoss(_ScoreLoss):
 
         nu * scalarisation(½ KL(P‖M) + ½ KL(Q‖M)),    M = ½ (P + Q)
 
+    With a weight π other than ½, KL(P‖M) and KL(Q‖M) count 1 - π and π, as P and Q do in M.
+
     Parameters
     ----------
     nu : float
@@ -317,6 +319,9 @@ class JSDivergenceLoss(_ScoreLoss):
     reduce : bool
         Whether the scores are divergences. If False they are the unsummed terms, one for
         each element of P and Q.
+    weight : array_like
+        The weight π of Q, between 0 and 1: one number, or one for each score. It may be an
+        argument of the call instead.
     scalarisation : callable, optional
         From the scores to a scalar; the mean by default.
     key : object, optional
@@ -324,7 +329,7 @@ class JSDivergenceLoss(_ScoreLoss):
 
     Attributes
     ----------
-    nu, name, axis, keepdims, reduce, scalarisation, score
+    nu, name, axis, keepdims, reduce, weight, scalarisation, score
         As given. Each may be set between calls; the next call uses it.
 
     Raises
@@ -332,7 +337,7 @@ class JSDivergenceLoss(_ScoreLoss):
     TypeError
         If an argument is of the wrong kind: see :class:`Loss`.
     ValueError
-        If ``nu`` is NaN or infinite.
+        If ``nu`` is NaN or infinite, or a weight is not between 0 and 1.
 
     See Also
     --------
@@ -354,9 +359,37 @@ class JSDivergenceLoss(_ScoreLoss):
     >>> loss.scalarisation, loss.nu = max_scalarise(), 2.0
     >>> round(float(loss(P, Q)), 6)
     1.386294
+
+    A weight of Q near 0 makes it π·KL(Q‖P), all but a part of the order of π²:
+
+    >>> loss = JSDivergenceLoss(weight=1e-9, nu=1e9)
+    >>> round(float(loss([0.2, 0.8], [0.5, 0.5])), 6)
+    0.223144
     """
 
     _own_score, _own_name = staticmethod(js_divergence), "JSDivergence"
+
+    def __init__(
+        self,
+        nu: float = 1.0,
+        name: str | None = None,
+        *,
+        axis: Axis = -1,
+        keepdims: bool = False,
+        reduce: bool = True,
+        weight: Any = EQUAL,
+        scalarisation: Reduction | None = None,
+        key: object = None,
+    ) -> None:
+        super().__init__(
+            nu, name, axis=axis, keepdims=keepdims, reduce=reduce, scalarisation=scalarisation
+        )
+        as_weight(weight)
+        self.weight = weight
+
+    def _score_params(self) -> dict[str, Any]:
+        own = {} if self.weight is EQUAL else {"weight": self.weight}
+        return {**super()._score_params(), **own}
 
 
 class JSDivergenceLogitLoss(_ScoreLoss):

@@ -40,6 +40,29 @@ def kl_terms(p, q) -> list[mpf]:
     return [_log_ratio_term(x, y) for x, y in zip(_exact(p), _exact(q), strict=True)]
 
 
+def skewed_terms(p, q, weight: float | mpf) -> list[mpf]:
+    """Terms of the skewed divergence, the weight being that of q."""
+    beta = mpf(weight)
+    alpha = 1 - beta
+    terms = []
+    for x, y in zip(_exact(p), _exact(q), strict=True):
+        m = alpha * x + beta * y
+        terms.append(sum((w * _log_ratio_term(z, m) for w, z in ((alpha, x), (beta, y)) if w)))
+    return terms
+
+
+def skewed_slopes(p, q, weight: float | mpf) -> list[mpf]:
+    """Derivatives of the skewed divergence in p, where the other weight is that of q."""
+    beta = mpf(weight)
+    alpha = 1 - beta
+    slopes = []
+    for x, y in zip(_exact(p), _exact(q), strict=True):
+        m = alpha * x + beta * y
+        edge = mpf("-inf") if y and alpha and beta else mpf(0)
+        slopes.append(alpha * log(x / m) if x and alpha else edge)
+    return slopes
+
+
 def gap(p, q) -> mpf:
     """The magnitude of the difference of two rows' sums."""
     return abs(sum(_exact(p), mpf(0)) - sum(_exact(q), mpf(0)))

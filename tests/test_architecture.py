@@ -23,7 +23,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_kernels.precision": set(),
     "_kernels.scalar": KERNEL_TOOLS,
     "_kernels.relative": {*KERNEL_TOOLS, "_kernels.scalar"},
-    "_kernels.summands": {*KERNEL_TOOLS, "_kernels.relative", "_kernels.scalar"},
+    "_kernels.skewed": {*KERNEL_TOOLS, "_kernels.relative", "_kernels.scalar"},
+    "_kernels.summands": {
+        *KERNEL_TOOLS,
+        "_kernels.relative",
+        "_kernels.scalar",
+        "_kernels.skewed",
+    },
     "_kernels.rows": {*KERNEL_TOOLS, "_kernels.scalar", "_kernels.summands"},
     "_kernels.columns": {*KERNEL_TOOLS, "_kernels.rows", "_kernels.scalar", "_kernels.summands"},
     "_kernels.softmax": {*KERNEL_TOOLS, "_kernels.rows", "_kernels.scalar"},
@@ -91,6 +97,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.rows",
         "_kernels.scalar",
         "_kernels.strides",
+        "_kernels.skewed",
     },
     # What stands between an array and a kernel.
     "_arrays": set(),

@@ -31,6 +31,7 @@ def every_function(P, Q, **options):
         "js_divergence, terms": js.js_divergence(P, Q, reduce=False, **options),
         "js_divergence, columns": js.js_divergence(P, Q, axis=0, **options),
         "js_divergence, one sum": js.js_divergence(P, Q, axis=None, **options),
+        "js_divergence, skewed": js.js_divergence(P, Q, weight=0.3, **options),
         "js_divergence_logit": js.js_divergence_logit(P, Q, **options),
         "js_divergence_logit, terms": js.js_divergence_logit(P, Q, reduce=False, **options),
         "jensenshannon": js.jensenshannon(P, Q, axis=1, **options),

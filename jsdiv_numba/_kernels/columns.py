@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import item, kernel, minimum, set_item, where
+from .compile import item, items, kernel, minimum, set_item, where
 from .precision import Precision
 from .rows import row_kernels
 from .scalar import exact_sum
-from .summands import entropy_summand, js_summand, kl_summand
+from .summands import entropy_summand, js_summand, kl_summand, skewed_summand
 
 BLOCK = 16
 """Rows added up in the input's precision before float64 takes over."""
@@ -24,6 +24,7 @@ def column_kernels(precision: Precision) -> SimpleNamespace:
         kl_sums=_column_sums(precision, kl_summand(precision), rows.kl_sum),
         kl_parts=_column_parts(precision, kl_summand(precision), rows.kl_parts),
         entropy_sums=_column_sums(precision, entropy_summand(precision), rows.entropy_sum),
+        skewed_sums=_column_sums(precision, skewed_summand(precision), rows.skewed_sum),
     )
 
 
@@ -33,16 +34,17 @@ def _add_terms(precision, summand):
     zero, nan = Float(0), Float(np.nan)
 
     @kernel
-    def add_terms(p, q, sums, masses):
+    def add_terms(p, q, sums, masses, *weights):
         """Add the terms of two contiguous rows, and their masses, to the columns' sums.
 
         NaN for a negative entry.
         """
         for j in range(sums.size):
             x, y = item(p, j), item(q, j)
-            value = where(minimum(x, y) < zero, nan, term(abs(x), abs(y)))
+            own = items(weights, j)
+            value = where(minimum(x, y) < zero, nan, term(abs(x), abs(y), *own))
             set_item(sums, j, item(sums, j) + value)
-            set_item(masses, j, item(masses, j) + mass(x, y))
+            set_item(masses, j, item(masses, j) + mass(x, y, *own))
 
     return add_terms
 
@@ -62,16 +64,17 @@ def _added_up(precision, summand):
     add_terms, with_gap = _add_terms(precision, summand), summand.with_gap
 
     @kernel
-    def add_block(p, q, start, stop, sums, masses):
+    def add_block(p, q, start, stop, sums, masses, *weights):
         sums[:], masses[:] = 0, 0
         for i in range(start, stop):
-            add_terms(p[i], q[i], sums, masses)
+            add_terms(p[i], q[i], sums, masses, *weights)
 
     @kernel
-    def added_up(p, q):
+    def added_up(p, q, *weights):
         """Return the columns' sums, masses and gaps, each sum with what its rounding left.
 
-        All are 0 where columns are not side by side.
+        All are 0 where columns are not side by side. Weights are contiguous arrays of
+        one for each column.
         """
         length, number = p.shape
         totals, rests, masses = np.zeros(number), np.zeros(number), np.zeros(number)
@@ -80,7 +83,7 @@ def _added_up(precision, summand):
             sums, block_masses = np.empty(number, Float), np.empty(number, Float)
             for start in range(0, length, BLOCK):
                 stop = minimum(start + BLOCK, length)
-                add_block(p, q, start, stop, sums, block_masses)
+                add_block(p, q, start, stop, sums, block_masses, *weights)
                 for j in range(number):
                     totals[j], error = exact_sum(totals[j], np.float64(sums[j]))
                     rests[j] += error
@@ -99,13 +102,13 @@ def _column_sums(precision, summand, row_sum):
     added_up, with_gap = _added_up(precision, summand), summand.with_gap
 
     @kernel
-    def column_sums(p, q, result):
+    def column_sums(p, q, result, *weights):
         """Write the sum over each column of p with that of q."""
-        totals, rests, masses, gaps, gap_rests = added_up(p, q)
+        totals, rests, masses, gaps, gap_rests = added_up(p, q, *weights)
         for j in range(result.size):
             total = totals[j] + rests[j]
             if not (abs(total) > trusted and masses[j] < huge):
-                total = row_sum(p[:, j], q[:, j])
+                total = row_sum(p[:, j], q[:, j], *items(weights, j))
             elif with_gap:
                 total += np.float64(gaps[j]) + np.float64(gap_rests[j])
             result[j] = Float(total)

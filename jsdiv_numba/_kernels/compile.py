@@ -229,6 +229,11 @@ def prefer_wide_vectors(typingctx):
     return types.none(), codegen
 
 
+def _element(context, builder, kind, array, index):
+    data = context.make_array(kind)(context, builder, array).data
+    return context.unpack_value(builder, kind.dtype, builder.gep(data, [index]))
+
+
 @intrinsic
 def item(typingctx, array, index):
     """Element `index` of a 1-d array that is known to be contiguous, `index` to be in range.
@@ -242,10 +247,28 @@ def item(typingctx, array, index):
 
     def codegen(context, builder, signature, args):
         _ask_for_wide_vectors(builder.function)
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return context.unpack_value(builder, array.dtype, builder.gep(data, [args[1]]))
+        return _element(context, builder, signature.args[0], *args)
 
     return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def items(typingctx, values, index):
+    """Of a tuple's arrays the elements that `item` reads; what is no array stays as it is."""
+    if not isinstance(values, types.BaseTuple):
+        return None
+
+    def codegen(context, builder, signature, args):
+        read = [
+            _element(context, builder, kind, value, args[1])
+            if isinstance(kind, types.Array)
+            else value
+            for kind, value in zip(values, cgutils.unpack_tuple(builder, args[0]), strict=True)
+        ]
+        return context.make_tuple(builder, signature.return_type, read)
+
+    kinds = [kind.dtype if isinstance(kind, types.Array) else kind for kind in values]
+    return types.Tuple(kinds)(values, types.intp), codegen
 
 
 @intrinsic

@@ -29,8 +29,8 @@ def unconditional(precision: Precision, gradient: Any) -> SimpleNamespace:
     """Return the same for a formula that has no short cut for plain numbers."""
 
     @formula
-    def plain_gradient(p, q, cotangent, plain):
-        in_p, in_q = gradient(p, q, cotangent)
+    def plain_gradient(p, q, cotangent, plain, *weights):
+        in_p, in_q = gradient(p, q, cotangent, *weights)
         return in_p, in_q, plain
 
     return SimpleNamespace(

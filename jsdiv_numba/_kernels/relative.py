@@ -35,6 +35,8 @@ def relative_formulas(precision: Precision) -> SimpleNamespace:
     excess_from = _excess_from(precision)
     kl_term = _kl_term(precision, full_ratio_parts, log_of)
     return SimpleNamespace(
+        full_ratio_parts=full_ratio_parts,
+        log_of=log_of,
         excess_of=_excess_of(precision, ratio_parts, excess_from),
         lifted_excess=_lifted_excess(precision, full_ratio_parts, excess_from),
         kl_term=kl_term,

@@ -11,6 +11,7 @@ from .compile import (
     contiguous,
     formula,
     item,
+    items,
     kernel,
     larger,
     maximum,
@@ -20,7 +21,7 @@ from .compile import (
 )
 from .precision import FLOAT64, Precision
 from .scalar import exact_sum
-from .summands import entropy_summand, excess_summand, js_summand, kl_summand
+from .summands import entropy_summand, excess_summand, js_summand, kl_summand, skewed_summand
 
 BLOCK = 1024
 """Elements added up in lanes of the input's precision before float64 takes over."""
@@ -45,6 +46,7 @@ def row_kernels(precision: Precision) -> SimpleNamespace:
         entropy_sum=_row_sum(precision, entropy_summand(precision)),
         needs_full_range=_needs_full_range(precision),
         js_full_range_sum=_full_range_sum(js_summand(precision)),
+        skewed_sum=_row_sum(precision, skewed_summand(precision)),
     )
 
 
@@ -56,7 +58,7 @@ def _block_sum(precision, summand):
     chunk, ahead = CHUNK_LINES * line, AHEAD_LINES * line
 
     @summing
-    def block_sum(p, q, start, size):
+    def block_sum(p, q, start, size, *beside):
         """Return the sum of the terms of contiguous rows, and the bits that any element has.
 
         And, where they are needed, Σ (p - q) and Σ |p - q|. A difference that is
@@ -71,8 +73,8 @@ def _block_sum(precision, summand):
                 prefetch(q, i + ahead)
             for i in range(first, stop):
                 x, y = item(p, i), item(q, i)
-                total += term(x, y)
-                bits = Int(bits | bits_in(x, y))
+                total += term(x, y, *items(beside, i))
+                bits = Int(bits | bits_in(x, y, *items(beside, i)))
                 if with_gap:
                     gap += x - y
                     spread += abs(x - y)
@@ -174,7 +176,7 @@ def _full_range_sum(summand):
     lift, lower = 2.0**FLOAT64.lift, 2.0**-64
 
     @kernel
-    def full_range_sum(p, q):
+    def full_range_sum(p, q, *weights):
         """Add up in float64, lifted and lowered terms apart, which no others can drown so.
 
         Return the sum and what its rounding left.
@@ -184,7 +186,7 @@ def _full_range_sum(summand):
             x, y = np.float64(p[i]), np.float64(q[i])
             if x < 0.0 or y < 0.0:
                 return np.nan, 0.0
-            scale, value, apart = lifted(abs(x), abs(y))
+            scale, value, apart = lifted(abs(x), abs(y), *weights)
             own = 0 if scale > 1.0 else 2 if scale < 1.0 else 1
             if value == np.inf:
                 infinite = True
@@ -215,14 +217,14 @@ def _row_sum(precision, summand):
     exact_gap = _exact_gap(precision)
 
     @kernel
-    def row_sum(p, q):
+    def row_sum(p, q, *weights):
         """Return the sum over two rows of any stride: NaN if any value is invalid."""
         x, y = contiguous(p), contiguous(q)
         total, rest, bits = 0.0, 0.0, none
         gap, spread = 0.0, 0.0
         for start in range(0, x.size, BLOCK):
             size = minimum(BLOCK, x.size - start)
-            part, part_bits, part_gap, part_spread = block_sum(x, y, start, size)
+            part, part_bits, part_gap, part_spread = block_sum(x, y, start, size, *weights)
             total, error = exact_sum(total, np.float64(part))
             rest += error
             bits |= part_bits
@@ -230,7 +232,7 @@ def _row_sum(precision, summand):
             spread += part_spread
         total += rest
         if not abs(total) > trusted or needs_full_range(x, y, bits):
-            total, rest = full_range_sum(x, y)
+            total, rest = full_range_sum(x, y, *weights)
             total += rest
             clear_exceptions()
         elif with_gap:

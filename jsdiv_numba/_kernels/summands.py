@@ -9,12 +9,14 @@ from .compile import bits_of, formula, maximum, where
 from .precision import FLOAT64, Precision
 from .relative import relative_formulas
 from .scalar import scalar_formulas
+from .skewed import mixture, skewed_formulas
 
 
 class Summand(NamedTuple):
     """One measure's part in a loop: compiled formulas of two elements p, q >= 0.
 
-    A sum over one row alone has that row for both.
+    A sum over one row alone has that row for both. What a loop is given beside the
+    rows, such as weights, it hands on to each.
     """
 
     term: Any
@@ -98,6 +100,34 @@ def kl_summand(precision: Precision) -> Summand:
     lifted = relative_formulas(FLOAT64).lifted_excess
     term, bits, mass = _excess_in_loops(precision)
     return Summand(term, bits, mass, lifted, with_gap=True)
+
+
+@cache
+def skewed_summand(precision: Precision) -> Summand:
+    """Return the term of the skewed divergence, which takes the weights of p and of q."""
+    Float, Int = precision.Float, precision.Int
+    tiny, zero, infinity = np.finfo(Float).tiny, Float(0), Float(np.inf)
+    none, sign = Int(0), np.iinfo(Int).min
+    both_bits = _bits(precision)
+    full_term = skewed_formulas(FLOAT64).full_term
+
+    @formula
+    def bits(p, q, p_weight, q_weight):
+        lost = where(maximum(p, q) > zero, Int(sign), none)
+        lost = where(mixture(p, q, p_weight, q_weight) < tiny, lost, none)
+        return Int(both_bits(p, q) | lost)
+
+    @formula
+    def mass(p, q, p_weight, q_weight):
+        lost = where(maximum(p, q) > zero, infinity, zero)
+        return where(mixture(p, q, p_weight, q_weight) < tiny, lost, p + q)
+
+    @formula
+    def lifted(p, q, p_weight, q_weight):
+        scale, value = full_term(p, q, p_weight, q_weight)
+        return scale, value, 0.0
+
+    return Summand(skewed_formulas(precision).term, bits, mass, lifted)
 
 
 def _bits(precision):

@@ -10,7 +10,7 @@ from numba.extending import overload
 from numba.np.ufunc.ufuncbuilder import _internal, parse_identity
 
 from .columns import column_kernels
-from .compile import minimum, prefer_wide_vectors
+from .compile import contiguous, formula, minimum, prefer_wide_vectors
 from .gradients import gradient_formulas, unconditional
 from .logit_gradients import logit_gradient_kernels
 from .logits import logit_kernels
@@ -22,6 +22,7 @@ from .relative_logits import relative_logit_kernels
 from .row_gradients import sum_with_gradient
 from .rows import BLOCK, added_up, row_kernels
 from .scalar import scalar_formulas
+from .skewed import skewed_formulas
 from .strides import sum_with_gradient_body
 
 _PRECISIONS = {"float32": FLOAT32, "float64": FLOAT64}
@@ -38,8 +39,16 @@ def _elementwise(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     return _from_loops(name, kernels, partial(_loop, inputs), inputs, 1)
 
 
+def _elementwise_weighted(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    return _from_loops(name, kernels, partial(_loop, inputs, weighted=True), inputs + 2, 1)
+
+
 def _elementwise_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     return _from_loops(name, kernels, _gradient_loop, inputs + 1, inputs)
+
+
+def _elementwise_weighted_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    return _from_loops(name, kernels, partial(_gradient_loop, weighted=True), inputs + 3, inputs)
 
 
 def _from_loops(
@@ -64,59 +73,104 @@ def _from_loops(
     )
 
 
-def _loop(inputs: int, kernel: Any, itemsize: int) -> Callable[..., None]:
+def _weights(first: int, itemsize: int) -> tuple[Any, Any]:
+    """Return what a loop needs of the weights of p and of q, two inputs of the ufunc.
+
+    The weights of an element, and whether they are those of all.
+    """
+    second = first + 1
+
+    @formula
+    def weights_at(arrays, strides, i):
+        p_weight = arrays[first][i * (strides[first] // itemsize)]
+        return p_weight, arrays[second][i * (strides[second] // itemsize)]
+
+    @formula
+    def fixed(strides):
+        return strides[first] == 0 and strides[second] == 0
+
+    return weights_at, fixed
+
+
+def _no_weights(first: int, itemsize: int) -> tuple[Any, Any]:
+    """Return the same where there are none."""
+
+    @formula
+    def weights_at(arrays, strides, i):
+        return ()
+
+    @formula
+    def fixed(strides):
+        return True
+
+    return weights_at, fixed
+
+
+def _loop(inputs: int, kernel: Any, itemsize: int, weighted: bool = False) -> Callable[..., None]:
     """Return the inner loop of a ufunc, as NumPy's C interface has it.
 
-    The kernel takes two elements, for which that of one input may stand.
+    The kernel takes two elements, for which that of one input may stand, and their weights.
     """
-    second = inputs - 1
+    second, last = inputs - 1, inputs + 2 * weighted
+    weights_at, fixed = (_weights if weighted else _no_weights)(inputs, itemsize)
 
     def loop(arrays, shape, strides, data):
         prefer_wide_vectors()
-        p, q, result = arrays[0], arrays[second], arrays[inputs]
+        p, q, result = arrays[0], arrays[second], arrays[last]
         # NumPy hands over aligned elements alone: strides are multiples of their size.
         step_p, step_q = strides[0] // itemsize, strides[second] // itemsize
-        step = strides[inputs] // itemsize
-        if step_p == 1 and step_q == 1 and step == 1:
+        step = strides[last] // itemsize
+        simple = step_p == 1 and step == 1 and fixed(strides)
+        if simple and step_q == 1:
+            weights = weights_at(arrays, strides, 0)
             for i in range(shape[0]):
-                result[i] = kernel(p[i], q[i])
-        elif step_p == 1 and step_q == 0 and step == 1:
-            for_all = q[0]
+                result[i] = kernel(p[i], q[i], *weights)
+        elif simple and step_q == 0:
+            for_all, weights = q[0], weights_at(arrays, strides, 0)
             for i in range(shape[0]):
-                result[i] = kernel(p[i], for_all)
+                result[i] = kernel(p[i], for_all, *weights)
         else:
             for i in range(shape[0]):
-                result[i * step] = kernel(p[i * step_p], q[i * step_q])
+                weights = weights_at(arrays, strides, i)
+                result[i * step] = kernel(p[i * step_p], q[i * step_q], *weights)
 
     return loop
 
 
-def _gradient_loop(formulas: Any, itemsize: int) -> Callable[..., None]:
+def _gradient_loop(formulas: Any, itemsize: int, weighted: bool = False) -> Callable[..., None]:
     """Return the inner loop of a ufunc of p, q and a cotangent with two derivatives."""
     plain_gradient, gradient = formulas.plain_gradient, formulas.gradient
     all_plain = formulas.all_plain
+    weights_at, fixed = (_weights if weighted else _no_weights)(3, itemsize)
+    first_out = 3 + 2 * weighted
+    second_out = first_out + 1
 
     def loop(arrays, shape, strides, data):
         prefer_wide_vectors()
         p, q, cotangents = arrays[0], arrays[1], arrays[2]
-        in_p, in_q = arrays[3], arrays[4]
+        in_p, in_q = arrays[first_out], arrays[second_out]
         step_p, step_q = strides[0] // itemsize, strides[1] // itemsize
         step = strides[2] // itemsize
-        step_in_p, step_in_q = strides[3] // itemsize, strides[4] // itemsize
+        step_in_p = strides[first_out] // itemsize
+        step_in_q = strides[second_out] // itemsize
         adjacent = step_p == 1 and step_q == 1 and step_in_p == 1 and step_in_q == 1
+        adjacent = adjacent and fixed(strides)
         for start in range(0, shape[0], BLOCK):
             stop = minimum(start + BLOCK, shape[0])
-            plain = all_plain
+            plain, weights = all_plain, weights_at(arrays, strides, start)
             if adjacent and step == 0:
                 cotangent = cotangents[0]
                 for i in range(start, stop):
-                    in_p[i], in_q[i], plain = plain_gradient(p[i], q[i], cotangent, plain)
+                    x, y, plain = plain_gradient(p[i], q[i], cotangent, plain, *weights)
+                    in_p[i], in_q[i] = x, y
             elif adjacent and step == 1:
                 for i in range(start, stop):
-                    in_p[i], in_q[i], plain = plain_gradient(p[i], q[i], cotangents[i], plain)
+                    x, y, plain = plain_gradient(p[i], q[i], cotangents[i], plain, *weights)
+                    in_p[i], in_q[i] = x, y
             if plain < 0 or not (adjacent and step <= 1):
                 for i in range(start, stop):
-                    x, y = gradient(p[i * step_p], q[i * step_q], cotangents[i * step])
+                    weights = weights_at(arrays, strides, i)
+                    x, y = gradient(p[i * step_p], q[i * step_q], cotangents[i * step], *weights)
                     in_p[i * step_in_p], in_q[i * step_in_q] = x, y
 
     return loop
@@ -153,6 +207,16 @@ def _to_scalar(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
 
     arguments = [(kind[:],) * (inputs + 1) for kind in _kinds(kernels)]
     return _generalised(name, (of_one, of_two)[inputs - 1], arguments, _of(inputs, "(n)", "()"))
+
+
+def _to_weighted_scalar(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+
+    def body(p, q, p_weight, q_weight, result):
+        result[0] = kernel(p, q, p_weight, q_weight)
+
+    arguments = [(kind[:], kind[:], kind, kind, kind[:]) for kind in _kinds(kernels)]
+    return _generalised(name, body, arguments, "(n),(n),(),()->()")
 
 
 def _to_row(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
@@ -194,6 +258,16 @@ def _in_parts(
     sums = types.float64[:]
     arguments = [(rows(kind), rows(kind), sums, sums) for kind in _kinds(kernels)]
     return _generalised(name, body, arguments, signature)
+
+
+def _to_weighted_columns(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+
+    def body(p, q, p_weights, q_weights, result):
+        kernel(p, q, result, contiguous(p_weights), contiguous(q_weights))
+
+    arguments = [(*[kind[:, :]] * 2, *[kind[:]] * 3) for kind in _kinds(kernels)]
+    return _generalised(name, body, arguments, "(n,m),(n,m),(m),(m)->(m)")
 
 
 def _to_gradients(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
@@ -256,6 +330,26 @@ _UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
         _to_columns,
         2,
         lambda precision: column_kernels(precision).column_sums,
+    ),
+    "js_term_skewed": (
+        _elementwise_weighted,
+        2,
+        lambda precision: skewed_formulas(precision).skewed_term,
+    ),
+    "js_sum_skewed": (
+        _to_weighted_scalar,
+        2,
+        lambda precision: row_kernels(precision).skewed_sum,
+    ),
+    "js_sum_skewed_columns": (
+        _to_weighted_columns,
+        2,
+        lambda precision: column_kernels(precision).skewed_sums,
+    ),
+    "js_gradient_skewed": (
+        _elementwise_weighted_gradient,
+        2,
+        lambda precision: unconditional(precision, skewed_formulas(precision).skewed_gradient),
     ),
     "js_sum_normalised": (
         _to_scalar,
