@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks import inputs, memory, roofline
 from benchmarks.tables import Goal, Line, heading, percent, rate, ratios
-from benchmarks.timing import Contender, Threads, median_seconds, progress, seconds_per_call
+from benchmarks.timing import Contender, Threads, median_seconds, progress
 from jsdiv_numba import batch, cdist, jensenshannon
 
 MEMORY_GOAL = Goal(1, smaller_is_better=True)
@@ -256,14 +256,21 @@ def cached_line(
 
 
 def disk_line(name: str, paths: Sequence[Path], ours: Callable[[int], None]) -> Line:
-    """Compare, once, files that are not in the page cache."""
-    total, speeds = sum(path.stat().st_size for path in paths), []
-    for call in partial(ours, 2), partial(reading, paths, 2):
-        evict(paths)
-        speeds.append(total / seconds_per_call(Contender("", call)))
-    mine, read = speeds
+    """Compare files that are not in the page cache, after a warm-up of whatever lies below it."""
+
+    def evicted(call: Callable[[], Any]) -> Callable[[], None]:
+        def evict_and_call() -> None:
+            evict(paths)
+            call()
+
+        return evict_and_call
+
+    calls = {OURS: evicted(partial(ours, 2)), READ: evicted(partial(reading, paths, 2))}
+    seconds = median_seconds([Contender(key, call, repeats=1) for key, call in calls.items()])
+    total = sum(path.stat().st_size for path in paths)
+    mine, read = (speed(total / seconds[key]) for key in (OURS, READ))
     what = f"`rows`, {name}, two threads / reading from the disk"
-    return Line(what, mine / read, ROWS_GOAL, speed(mine), speed(read))
+    return Line(what, seconds[READ] / seconds[OURS], ROWS_GOAL, mine, read)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
