@@ -248,12 +248,20 @@ class Search:
         self.progress = progress
         self._done, self._lock = 0, threading.Lock()
 
-    def nearest(self, number: int) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
-        """Return the values and indices of so many nearest rows, in order."""
+    def nearest(
+        self, number: int, limits: FloatArray | None = None
+    ) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+        """Return the values and indices of so many nearest rows, in order.
+
+        With `limits`, a value or inf for each query, rows farther than a query's limit may be
+        missing: NaN, at index -1.
+        """
         if number >= max(ALL_FROM, ALL_ABOVE * len(self.population.matrix)):
             return self._nearest_of_all(number)
-        shape = len(self.matrix), number
-        values, indices = np.full(shape, np.inf), np.full(shape, neighbor_kernels().none, np.intp)
+        shape, none = (len(self.matrix), number), neighbor_kernels().none
+        values, indices = np.full(shape, np.inf), np.full(shape, none, np.intp)
+        if limits is not None:
+            values[...] = limits[:, np.newaxis]
         undefined: list[int] = []
 
         def search(block: slice, queries: Described, chunk: Described, start: int) -> None:
@@ -262,7 +270,11 @@ class Search:
                 raise AssertionError("a heap has no pairs to hand over")
 
         self._run(search, undefined, number + 1)
+        values[indices == none] = np.inf
         values, indices = _sorted(values, indices)
+        if limits is not None:
+            beyond = np.isinf(values) & np.isfinite(limits)[:, np.newaxis]
+            values[beyond], indices[beyond] = np.nan, -1
         self._fill(values, indices, undefined)
         return values, indices
 

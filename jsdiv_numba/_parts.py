@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import neighbors
+from . import _neighbors, _pairs, _queries
 from ._arrays import FloatArray
 
 Records = np.ndarray[Any, np.dtype[np.void]]
@@ -69,37 +69,42 @@ class Parted(NamedTuple):
         """What a record is."""
         return np.dtype([(NEIGHBOR, np.int64), (self.metric, np.float64)])
 
-    def nearest(self, part: Part, number: int) -> Records:
+    def nearest(self, part: Part, number: int, limits: FloatArray | None = None) -> Records:
         """Return so many nearest rows of each row of a part, or all if they are fewer.
 
-        A row that is its own neighbour is replaced by none, which is farther than any.
+        A row that is its own neighbour is replaced by none, which is farther than any. With
+        `limits`, a value or NaN for each row, farther ones may be missing, and are replaced too.
         """
         to_remove = self.among_itself and part.overlap
         wanted = min(number + to_remove, len(part.Y))
         if not wanted:
             return np.empty((len(part.X), 0), self.dtype)
-        values, indices = neighbors.kneighbors(part.X, part.Y, wanted, **self._options)
+        if limits is not None:
+            limits = np.where(np.isnan(limits), np.inf, limits)
+        values, indices = self._search(part).nearest(wanted, limits)
         found = np.empty(values.shape, self.dtype)
         found[NEIGHBOR], found[self.metric] = indices + part.y_start, values
+        found[indices < 0] = _NONE, np.nan
         if to_remove:
             found[found[NEIGHBOR] == part.own[:, np.newaxis]] = _NONE, np.nan
         return found
 
     def within(self, part: Part, radius: float) -> tuple[np.ndarray[Any, Any], Records]:
         """Return all rows within a radius: for each the row of all `X`, and what it is near to."""
-        values, indices = neighbors.radius_neighbors(part.X, part.Y, radius, **self._options)
-        rows = part.own.repeat([len(row) for row in indices])
+        starts, indices, values = self._search(part).within(radius)
+        rows = part.own.repeat(np.diff(starts))
         found = np.empty(len(rows), self.dtype)
-        found[NEIGHBOR] = np.concatenate([*indices, np.empty(0, np.int64)]) + part.y_start
-        found[self.metric] = np.concatenate([*values, np.empty(0)])
+        found[NEIGHBOR], found[self.metric] = indices + part.y_start, values
         if self.among_itself:
             others = found[NEIGHBOR] != rows
             rows, found = rows[others], found[others]
         return rows, found
 
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {"metric": self.metric, "base": self.base, "workers": self.workers}
+    def _search(self, part: Part) -> _neighbors.Search:
+        X, Y = _pairs.as_rows("X", part.X), _pairs.as_rows("Y", part.Y)
+        _pairs.check_columns(X.shape, Y.shape, ("X", "Y"))
+        population, unit = _queries.population_of("Y", Y), _queries.unit_of(self.metric, self.base)
+        return _neighbors.Search(population, ("X", X), unit, workers=self.workers, progress=None)
 
 
 def nearest_of_all(parts: Sequence[Records], number: int) -> Records:

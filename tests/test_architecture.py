@@ -117,7 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_queries": {"_arrays", "_neighbors", "distance"},
     "estimator": {"_arrays", "_neighbors", "_pairs", "_queries"},
     "neighbors": {"_arrays", "_neighbors", "_pairs", "_queries", "estimator"},
-    "_parts": {"_arrays", "neighbors"},
+    "_parts": {"_arrays", "_neighbors", "_pairs", "_queries"},
     "_reductions": {"_arrays"},
     "scalarise": {"_arrays", "_reductions"},
     "loss": {"_arrays", "divergence", "entropies", "gradient", "scalarise"},

@@ -55,6 +55,23 @@ def test_parts_together_have_the_nearest_of_all(search):
 
 
 @settings(deadline=None, max_examples=100)
+@given(searches())
+def test_limits_leave_out_nothing_that_is_wanted(search):
+    X, Y, cuts, number, metric = search
+    parted = Parted(metric, None, 1, among_itself=X is Y)
+    values, indices = kneighbors(X, None if X is Y else Y, number, metric=metric)
+    for row in parts(X, Y, cuts):
+        found = np.empty((len(row[0].X), 0), parted.dtype)
+        for part in row:
+            limits = found[metric][:, -1] if found.shape[1] == number else None
+            new = parted.nearest(part, number, limits)
+            found = _parts.nearest_of_all([found, new], number)
+        own = row[0].own
+        np.testing.assert_array_equal(found[NEIGHBOR], indices[own])
+        assert found[metric].tobytes() == values[own].tobytes()
+
+
+@settings(deadline=None, max_examples=100)
 @given(searches(), st.sampled_from([0.0, 0.3, 1.0]))
 def test_parts_together_have_all_within_a_radius(search, radius):
     X, Y, cuts, _, metric = search

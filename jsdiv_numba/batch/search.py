@@ -42,10 +42,13 @@ class NearestTask(SearchTask):
 
     def _kept(self, a: Floats) -> Kept:
         wrong: list[Fault] = []
-        found = np.empty((len(a), 0), self._parted.dtype)
+        found, limits = np.empty((len(a), 0), self._parted.dtype), None
         for part in self._parts(a, wrong):
-            new = self._parted.nearest(part, self.number)
+            new = self._parted.nearest(part, self.number, limits)
             found = nearest_of_all([found, new], self.number)
+            if found.shape[1] == self.number:
+                # What is farther than so many of the parts before is no neighbour.
+                limits = found[self.quantity.metric][:, -1]
         return found, None, wrong
 
 
