@@ -114,7 +114,7 @@ def scheduler_line(client: Any, sizes: Sizes) -> str:
 
 
 def throughput(client: Any, sizes: Sizes) -> tuple[list[str], float]:
-    """Return lines on large tiles, in this process and on the cluster, and elements a second."""
+    """Return lines on large tiles, here and on the cluster, and elements a second of CPU time."""
     from distributed import wait
 
     progress("large tiles")
@@ -161,7 +161,7 @@ def throughput(client: Any, sizes: Sizes) -> tuple[list[str], float]:
             f"{1e3 * statistics.median(spent):.0f} ms; {1e3 * its_cpu:.0f} ms; "
             f"{1e3 * rest / tiles:.0f} ms",
         ),
-    ], both / workers
+    ], work / its_cpu
 
 
 def compare_few() -> None:
@@ -175,7 +175,7 @@ def line(what: str, figures: str) -> str:
 
 
 def example(sizes: Sizes, speed: float) -> str:
-    """Work out ten million rows from the elements a second of one core."""
+    """Work out ten million rows from the elements in a second of a worker's CPU time."""
     number, length, side = EXAMPLE_ROWS, sizes.length, sizes.side
     elements = number**2 / 2 * length
     hours = elements / speed / 3600
@@ -184,7 +184,7 @@ def example(sizes: Sizes, speed: float) -> str:
     return f"""
 - Input: {number:,} × {length} × 4 bytes = {number * length * 4 / 1e9:.2f} GB.
 - Work: {number:,}² / 2 × {length} = {elements:.2g} elements of pairs.
-- Time: at {speed / 1e9:.1f} G elements/s a core, {hours:.0f} core-hours, or
+- Time: at {speed / 1e9:.1f} G elements in a second of CPU time, {hours:.0f} core-hours, or
   {hours / CORES:.1f} hours of {CORES} cores.
 - Tiles: {number:,}² / (2 × {side:,}²) = {tiles:.2g}, of {seconds:.2f} s each:
   {CORES} cores finish {CORES / seconds:.0f} a second.
