@@ -289,7 +289,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     rows = (
         f"`rows` of {shape} in `.npy` files, to a file that is synced. Median of "
-        f"{sizes.repeats}, from the disk once; files are read 1 MB at a time, by `readinto`"
+        f"{sizes.repeats}, from the disk once, after a warm-up; files are read 1 MB at a time, by "
+        "`readinto`"
     )
     command = " ".join(["python -m benchmarks.batch", *(["--quick"] if options.quick else [])])
     print(heading(command, roofline.instruction_set(), note, rows))

@@ -203,7 +203,8 @@ def test_what_files_need_of_memory_is_seen_while_the_command_runs(tmp_path):
 
 
 def test_every_line_of_the_table_of_neighbours_is_there(monkeypatch, capsys):
-    monkeypatch.setattr(neighbors, "QUICK", neighbors.Sizes(60, 40, (200, 10), 1, 100))
+    quick = replace(neighbors.QUICK, rows=60, fewer=40, turns=100, square=8)
+    monkeypatch.setattr(neighbors, "QUICK", quick)
     # It compiles for a minute.
     monkeypatch.setattr(neighbors, "APPROXIMATED", ())
     # And so does another process.
