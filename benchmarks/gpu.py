@@ -8,6 +8,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tests import oracle
 
 BOUNDS = {np.float32: 1e-6, np.float64: 1e-14}
 LOGIT_BOUNDS = {np.float32: 1e-4, np.float64: 1e-10}
+LOGIT_SLOPE_BOUNDS = {np.float32: 1e-4, np.float64: 1e-12}
 PAIR_BOUNDS = {np.float32: 1e-4, np.float64: 1e-11}
 REPEATS = 7
 
@@ -35,11 +37,23 @@ def answers(dtype: type, length: int, rng: np.random.Generator) -> list[tuple[st
     rows = ours.js_divergence(P, Q, keepdims=False).copy_to_host()
     logits = ours.js_divergence_logit(A, B, keepdims=False).copy_to_host()
     pairs = ours.cdist(P, Q, "js_divergence").copy_to_host()
+    slopes = ours.js_divergence_grad(P, Q)[1].copy_to_host()
+    distances = ours.jensenshannon(P, Q, axis=1).copy_to_host().astype(float) ** 2
+    logit_slopes = ours.js_divergence_logit_grad(A, B)[1].copy_to_host()
+    exact_slopes = [slope for p, q in zip(P, Q, strict=True) for slope in oracle.js_slopes(p, q)]
+    slope_errors = [
+        oracle.error_of_largest(one, oracle.js_gradient_logit(a, b))
+        for one, a, b in zip(logit_slopes, A, B, strict=True)
+    ]
+    exact_distances = [oracle.js_divergence_normalised(p, q) for p, q in zip(P, Q, strict=True)]
     exact_rows = [oracle.js_divergence(p, q) for p, q in zip(P, Q, strict=True)]
     exact_logits = [oracle.js_divergence_logit(a, b) for a, b in zip(A, B, strict=True)]
     exact_pairs = [oracle.js_divergence_normalised(p, q) for p in P for q in Q]
     return [
         ("rows", worst_error(rows, exact_rows), BOUNDS[dtype]),
+        ("gradients", worst_error(slopes, exact_slopes), BOUNDS[dtype]),
+        ("distances", worst_error(distances, exact_distances), 3 * BOUNDS[dtype]),
+        ("gradients of logits", max(slope_errors), LOGIT_SLOPE_BOUNDS[dtype]),
         ("logits", worst_error(logits, exact_logits), LOGIT_BOUNDS[dtype]),
         ("pairs", worst_error(pairs, exact_pairs), PAIR_BOUNDS[dtype]),
     ]
@@ -141,11 +155,22 @@ def measure(dtype: type, rows: int, length: int, pair_rows: int) -> None:
     few = rng.random((2, 1000, length)).astype(dtype)
     P, Q = (repeated(cuda.to_device(x), rows) for x in few)
     small = cuda.to_device(few[0][:pair_rows] / few[0][:pair_rows].sum(axis=1, keepdims=True))
-    workloads: list[tuple[str, Callable[[], object], float]] = [
-        ("rows", lambda: ours.js_divergence(P, Q), P.size),
-        ("logits", lambda: ours.js_divergence_logit(P, Q), P.size),
-        ("gradients", lambda: ours.js_divergence_grad(P, Q), P.size),
-        ("pairs", lambda: ours.cdist(small, small), small.shape[0] ** 2 * length),
+    pairs = small.shape[0] ** 2 * length
+    read, written_too = 2 * itemsize, 4 * itemsize
+    workloads: list[tuple[str, Callable[[], object], int, int]] = [
+        ("rows", lambda: ours.js_divergence(P, Q), P.size, read),
+        ("distances", lambda: ours.jensenshannon(P, Q, axis=1), P.size, read),
+        ("logits", lambda: ours.js_divergence_logit(P, Q), P.size, read),
+        ("gradients", lambda: ours.js_divergence_grad(P, Q), P.size, written_too),
+        ("gradients of logits", lambda: ours.js_divergence_logit_grad(P, Q), P.size, written_too),
+        ("one long row", lambda: ours.js_divergence(P, Q, axis=None), P.size, read),
+        (
+            "one long row of logits",
+            lambda: ours.js_divergence_logit(P, Q, axis=(0, 1)),
+            P.size,
+            read,
+        ),
+        ("pairs", lambda: ours.cdist(small, small), pairs, 0),
     ]
     for package, make in (("cupy", cupy_rows), ("torch", torch_rows)):
         try:
@@ -156,18 +181,19 @@ def measure(dtype: type, rows: int, length: int, pair_rows: int) -> None:
         if package == "cupy":
             p, q = cupy_arrays = module.asarray(P), module.asarray(Q)
             fused = make(module)
-            workloads.append(("rows, CuPy", lambda p=p, q=q, f=fused: f(p, q, axis=-1), P.size))
+            on_rows = partial(fused, p, q, axis=-1)
+            workloads.append(("rows, CuPy", on_rows, P.size, read))
             s = module.asarray(small)
             broadcast = chunked(cupy_rows(module), s)
-            workloads.append(("pairs, CuPy", broadcast, small.shape[0] ** 2 * length))
+            workloads.append(("pairs, CuPy", broadcast, pairs, 0))
             del cupy_arrays
         else:
             p, q = (module.as_tensor(x, device="cuda") for x in (P, Q))
             compiled = make(module)
-            workloads.append(("rows, torch.compile", lambda p=p, q=q, f=compiled: f(p, q), P.size))
-    for name, call, elements in workloads:
+            workloads.append(("rows, torch.compile", partial(compiled, p, q), P.size, read))
+    for name, call, elements, traffic in workloads:
         throughput = elements / seconds(call)
-        share = throughput * 2 * itemsize / copy
+        share = throughput * traffic / copy
         of_peak = throughput / rate
         print(
             f"{name}, {dtype.__name__}: {throughput / 1e9:.1f} G elements/s, "

@@ -16,8 +16,11 @@ or ``cuda-cu12``.
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from . import _arrays
@@ -29,13 +32,29 @@ __all__ = [
     "js_divergence",
     "js_divergence_grad",
     "js_divergence_logit",
+    "js_divergence_logit_grad",
     "js_term",
     "pdist",
 ]
 
 METRICS = ("jensenshannon", "js_divergence")
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
+
+def _deaf(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Have a function ignore what the caller has NumPy raise: kernels are compiled when used."""
+
+    @wraps(function)
+    def deaf(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+
+    return deaf
+
+
+@_deaf
 def js_divergence(
     P: Any,
     Q: Any,
@@ -120,6 +139,7 @@ def js_divergence(
     return launch.result_of(call, out, shape, lambda result: launch.write_totals(call, result))
 
 
+@_deaf
 def js_divergence_logit(
     P: Any,
     Q: Any,
@@ -204,6 +224,7 @@ def js_divergence_logit(
     return launch.result_of(call, out, shape, lambda result: launch.write_logit_sum(call, result))
 
 
+@_deaf
 def js_term(p: Any, q: Any, *, out: Any = None) -> Any:
     """Term of the Jensen-Shannon divergence of each two elements, on the device, in nats.
 
@@ -242,6 +263,7 @@ def js_term(p: Any, q: Any, *, out: Any = None) -> Any:
     return launch.result_of(call, out, call.shape, lambda result: launch.write_terms(call, result))
 
 
+@_deaf
 def jensenshannon(
     p: Any,
     q: Any,
@@ -305,6 +327,7 @@ def jensenshannon(
     )
 
 
+@_deaf
 def js_divergence_grad(
     P: Any,
     Q: Any,
@@ -375,13 +398,90 @@ def js_divergence_grad(
     from ._cuda import gradients, launch
 
     call = launch.prepare(("P", "Q"), P, Q, axis, base, 0.0 if check else None)
-    shape = gradients.value_shape(call, keepdims, reduce)
-    weights = gradients.weights_of(call, cotangent, shape)
-    write = launch.write_totals if reduce else launch.write_terms
-    value = launch.result_of(call, None, shape, lambda result: write(call, result))
-    return value, *gradients.gradients(call, weights)
+    return gradients.of_probabilities(call, cotangent, keepdims, reduce)
 
 
+@_deaf
+def js_divergence_logit_grad(
+    P: Any,
+    Q: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    cotangent: Any = None,
+    workers: int | None = None,
+    check: bool = False,
+) -> tuple[Any, Any, Any]:
+    """Jensen-Shannon divergence of the softmaxes of logits, and its derivatives, on the device.
+
+    The formula is that of `jsdiv_numba.js_divergence_logit_grad`.
+
+    Parameters
+    ----------
+    P, Q : array_like
+        Logits, of shapes that broadcast, on the device or not; -inf is a probability of 0.
+    axis : int, sequence of int or None, default -1
+        The axis or axes of one softmax; None is the last, with all its rows'
+        divergences added up.
+    keepdims : bool, default True
+        Whether the reduced axes stay, with length 1.
+    reduce : bool, default True
+        If False, the value is each element's term of the sum, in the broadcast shape.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    cotangent : array_like, optional
+        The derivative in the value of what is to be differentiated, of a shape
+        that broadcasts to the value's; None is 1 everywhere.
+    workers : int, optional
+        Ignored.
+    check : bool, default False
+        Whether to wait for the device and raise for a logit of +inf.
+
+    Returns
+    -------
+    value : array
+        What `js_divergence_logit` returns with these arguments.
+    grad_P, grad_Q : array
+        The derivatives of ``sum(cotangent * value)`` in `P` and in `Q`, in their shapes.
+
+    Raises
+    ------
+    RuntimeError, MemoryError, ValueError, TypeError
+        As `js_divergence`.
+
+    See Also
+    --------
+    jsdiv_numba.js_divergence_logit_grad : the same on the CPU.
+
+    Notes
+    -----
+    All derivatives are finite; that of a logit -inf is 0. A row with a logit of +inf or NaN,
+    or with none above -inf, gives NaN.
+
+    Examples
+    --------
+    >>> from jsdiv_numba.cuda import js_divergence_logit_grad  # doctest: +SKIP
+    >>> A, B = [0.0, 0.0, float("-inf")], [0.0, 1.0, 2.0]  # doctest: +SKIP
+    >>> value, in_A, in_B = js_divergence_logit_grad(A, B)  # doctest: +SKIP
+    >>> in_B.copy_to_host().round(6)  # doctest: +SKIP
+    array([-0.064751, -0.082138,  0.146889])
+    """
+    from ._cuda import gradients, launch
+
+    lowest = -math.inf if check else None
+    logits_axis = -1 if axis is None else axis
+    call = launch.prepare(("P", "Q"), P, Q, logits_axis, base, lowest)
+    if axis is None and reduce:
+        return gradients.of_all_logits(call, cotangent, keepdims)
+    return gradients.of_logits(call, cotangent, keepdims, reduce)
+
+
+@_deaf
 def cdist(
     XA: Any,
     XB: Any,
@@ -448,6 +548,7 @@ def cdist(
     return comparison.of_two(XA, XB, root, out, base, dtype, check)
 
 
+@_deaf
 def pdist(
     X: Any,
     metric: str = "jensenshannon",

@@ -34,6 +34,19 @@ def log2_ratio(f: mpf) -> mpf:
     return log(1 + f) / (f * log(2))
 
 
+def near_term(w: mpf) -> mpf:
+    """The term of p and q with p + q = 1 and (p - q)² = w, over w."""
+    if w < mpf("1e-20"):
+        return mpf(1) / 4 + w / 24
+    z = sqrt(w)
+    return ((1 + z) * log(1 + z) + (1 - z) * log(1 - z)) / (4 * w)
+
+
+def far_term(x: mpf) -> mpf:
+    """The term of x and 1 - x, less ½·x·log(x)."""
+    return (x * log(2) + (1 - x) * log(2 * (1 - x))) / 2
+
+
 def interpolant(function: Callable[[mpf], mpf], nodes: list[mpf]) -> list[mpf]:
     """Coefficients, lowest power first, of the interpolant at some nodes."""
     powers = matrix([[node**j for j in range(len(nodes))] for node in nodes])
@@ -86,6 +99,8 @@ POLYNOMIALS = {
     ("FLOAT32", "ratio"): (atanh_tail, RATIO_INTERVAL, 4),
     ("FLOAT32", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.0, 1.0)), 6),
     ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 4),
+    ("FLOAT32", "near_term"): (near_term, (mpf(0), mpf(1) / 2), 7),
+    ("FLOAT32", "far_term"): (far_term, (mpf(0), (1 - sqrt(mpf(1) / 2)) / 2), 5),
     ("FLOAT64", "lesser"): (atanh_tail, lesser_interval(0.5), 7),
     ("FLOAT64", "greater"): (atanh_tail, GREATER_INTERVAL, 9),
     ("FLOAT64", "ratio"): (atanh_tail, RATIO_INTERVAL, 10),

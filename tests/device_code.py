@@ -10,38 +10,90 @@ import re
 import sys
 from types import SimpleNamespace
 
+import numba.cuda.compiler as numba_compiler
 import numba.cuda.dispatcher as numba_dispatcher
 from cuda.bindings import nvjitlink
-from numba import cuda, types
+from numba import types
+from numba.cuda.cudadrv import nvrtc, nvvm
 
-from jsdiv_numba._cuda import elements, logits, pairs, rows
+from jsdiv_numba._cuda import derivatives, elements, logit_gradients, logits, pairs, rows
 from jsdiv_numba._kernels.precision import FLOAT32, FLOAT64
 
 CAPABILITIES = ((7, 5), (8, 0), (9, 0), (10, 0))
-SIZE, FLAG = types.int64, types.boolean
+AS_WRITTEN = {"normalised_rows", "pieces_of_normalised"}
+"""Kernels whose accuracy rests on the rounding of products."""
+
+SIZE, FLAG, INDEX = types.int64, types.boolean, types.Array(types.int64, 1, "C")
 
 
 def kernels(precision, Float):
     """Return every kernel of a precision and the types it is called with."""
     one, two, three, four = (types.Array(Float, n, "C") for n in range(1, 5))
     any_four = types.Array(Float, 4, "A")
+    inputs, shares = (four, four), (SIZE, FLAG)
+    pieces, known = (*shares, SIZE), (two, three)
+    together = three, SIZE, Float, two, one
     of_rows, of_pairs = rows.row_kernels(precision), pairs.pair_kernels(precision)
-    of_elements, of_logits = elements.element_kernels(precision), logits.logit_kernels(precision)
+    slopes = derivatives.derivative_kernels(precision)
+    of_logits = logits.logit_kernels(precision)
+    of_gradients = logit_gradients.logit_gradient_kernels(precision)
     matrix = (types.Array(Float, 2, "A"), two, two)
-    flags = SIZE, SIZE, FLAG, FLAG
+    whole = (*inputs, *shares, Float, one)
+    staged = (*inputs, *shares, SIZE, Float, one)
+    gradients = (*inputs, any_four)
+    of_pieces = (*inputs, *pieces, SIZE, Float, *known, four)
     return {
-        "whole_rows": (of_rows.whole_rows, (four, four, SIZE, Float, one)),
-        "whole_rows, strided": (of_rows.whole_rows, (any_four, any_four, SIZE, Float, one)),
-        "pieces_of_rows": (of_rows.pieces_of_rows, (four, four, SIZE, SIZE, three)),
-        "rows_of_pieces": (of_rows.rows_of_pieces, (four, four, three, Float, one)),
-        "normalised_rows": (of_rows.normalised_rows, (four, four, SIZE, Float, one)),
+        "whole_rows": (of_rows.whole_rows, whole),
+        "whole_rows, strided": (of_rows.whole_rows, (any_four, any_four, *whole[2:])),
+        "pieces_of_rows": (of_rows.pieces_of_rows, (*inputs, *pieces, SIZE, *known)),
+        "rows_of_pieces": (of_rows.rows_of_pieces, together),
+        "normalised_rows": (of_rows.normalised_rows, whole),
+        "pieces_of_normalised": (of_rows.pieces_of_normalised, (*inputs, *pieces, SIZE, *known)),
+        "normalised_of_pieces": (of_rows.normalised_of_pieces, together),
         "sums": (of_rows.sums, (four, SIZE, one)),
-        "terms": (of_elements.terms, (four, four, Float, four)),
-        "gradient": (of_elements.gradient, (four, four, any_four, Float, four, four)),
+        "terms": (
+            elements.element_kernels(precision).terms,
+            (*inputs, *pieces, Float, four),
+        ),
         "convert": (elements.convert, (any_four, four)),
-        "logit_rows": (of_logits.logit_rows, (four, four, SIZE, FLAG, Float, four, one)),
-        "prepare": (of_pairs.prepare, (matrix[0], Float, two, two)),
-        "squares": (of_pairs.squares, (*matrix, *matrix, *flags, Float, Float, SIZE, one)),
+        "first_invalid": (elements.first_invalid, (four, Float, Float, INDEX)),
+        "whole_gradients": (
+            slopes.whole_gradients,
+            (*gradients, *shares, Float, *inputs, one),
+        ),
+        "pieces_of_gradients": (
+            slopes.pieces_of_gradients,
+            (*gradients, *pieces, Float, *inputs, three),
+        ),
+        "term_gradients": (slopes.term_gradients, (*gradients, *pieces, Float, *inputs, four)),
+        "whole_logits": (of_logits.whole_logits, staged),
+        "staged_logits": (of_logits.staged_logits, staged),
+        "logit_terms": (of_logits.logit_terms, (*inputs, *shares, Float, four)),
+        "pieces_of_logits": (of_logits.pieces_of_logits, of_pieces),
+        "pieces_of_terms": (of_logits.pieces_of_terms, of_pieces),
+        "logits_of_pieces": (of_logits.logits_of_pieces, together),
+        "whole_logit_gradients": (
+            of_gradients.whole_gradients,
+            (*gradients, *shares, SIZE, Float, *inputs, one),
+        ),
+        "staged_logit_gradients": (
+            of_gradients.staged_gradients,
+            (*gradients, *shares, SIZE, Float, *inputs, one),
+        ),
+        "logit_term_gradients": (
+            of_gradients.term_gradients,
+            (*gradients, *shares, Float, *inputs),
+        ),
+        "pieces_of_logit_gradients": (
+            of_gradients.pieces_of_gradients,
+            (*gradients, *pieces, SIZE, Float, *known, *inputs),
+        ),
+        "logit_gradients_of_pieces": (of_gradients.gradients_of_pieces, together),
+        "prepare": (of_pairs.prepare, (matrix[0], FLAG, Float, two, two)),
+        "squares": (
+            of_pairs.squares,
+            (*matrix, *matrix, SIZE, SIZE, FLAG, FLAG, Float, Float, SIZE, one),
+        ),
     }
 
 
@@ -57,9 +109,17 @@ def assembled(ptx, capability):
     return log.decode()
 
 
-def report(kernel, argument_types, capability):
-    """Return what is to be known of a kernel."""
-    ptx, _ = cuda.compile_ptx(kernel.py_func, argument_types, device=False, cc=capability)
+def library_of(kernel, argument_types):
+    """Compile a kernel as far as that does not depend on the device."""
+    library, _ = numba_compiler._compile_pyfunc_with_fixup(
+        kernel.py_func, argument_types, device=False, cc=CAPABILITIES[0], abi="numba"
+    )
+    return library
+
+
+def report(library, capability):
+    """Return what is to be known of a kernel's PTX."""
+    (ptx,) = library.get_asm_strs(cc=capability)
     log = assembled(ptx, capability)
     (registers,) = re.findall(r"Used (\d+) registers", log)
     spilled = re.findall(r"(\d+) bytes (?:stack frame|spill stores|spill loads)", log)
@@ -68,20 +128,38 @@ def report(kernel, argument_types, capability):
         "calls": len(re.findall(r"^\s*call", ptx, re.M)),
         "registers": int(registers),
         "spilled": sum(map(int, spilled)),
+        "wide": len(re.findall(r"ld\.global\.(?:v4\.f32|v2\.f64)", ptx)),
     }
+
+
+def fused(library, capability):
+    """Return how many products and sums the compiler has made one operation."""
+    (ptx,) = library.get_asm_strs(cc=capability)
+    options = {"opt": 3, "arch": nvrtc.get_arch_option(*capability), "fma": 0}
+    as_written = nvvm.compile_ir(library.llvm_strs, **options).decode()
+    return multiply_adds(ptx) - multiply_adds(as_written)
+
+
+def multiply_adds(ptx):
+    """Return how many there are."""
+    return len(re.findall(r"\bfma\.", ptx))
 
 
 def main():
     """Print a report on every kernel."""
     found = {}
-    for capability in CAPABILITIES:
-        # Device functions are compiled for the current device, which there is none of.
-        device = SimpleNamespace(compute_capability=capability)
-        numba_dispatcher.get_current_device = lambda device=device: device
-        for precision, Float in ((FLOAT32, types.float32), (FLOAT64, types.float64)):
-            for name, (kernel, argument_types) in kernels(precision, Float).items():
+    # Device functions are compiled for the current device, which there is none of. What is
+    # compiled to LLVM's code here is the same for all.
+    device = SimpleNamespace(compute_capability=CAPABILITIES[0])
+    numba_dispatcher.get_current_device = lambda: device
+    for precision, Float in ((FLOAT32, types.float32), (FLOAT64, types.float64)):
+        for name, (kernel, argument_types) in kernels(precision, Float).items():
+            library = library_of(kernel, argument_types)
+            for capability in CAPABILITIES:
                 key = f"{name}, {Float}, {capability[0]}.{capability[1]}"
-                found[key] = report(kernel, argument_types, capability)
+                found[key] = report(library, capability)
+            if name in AS_WRITTEN:
+                found[key]["fused"] = fused(library, capability)
     json.dump(found, sys.stdout, indent=1)
 
 

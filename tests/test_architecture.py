@@ -13,7 +13,7 @@ PACKAGE = "jsdiv_numba"
 ROOT = Path(__file__).parents[1] / PACKAGE
 
 KERNEL_TOOLS = {"_kernels.compile", "_kernels.precision"}
-DEVICE_TOOLS = {"_cuda.sums", "_cuda.target", "_kernels.precision"}
+DEVICE_TOOLS = {"_cuda.places", "_cuda.sums", "_cuda.target", "_kernels.precision"}
 FILE_TYPES = {"batch.errors", "batch.labelled"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -140,35 +140,48 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # The same on a device.
     "_cuda": set(),
-    "_cuda.target": {"_kernels.precision"},
+    "_cuda.target": KERNEL_TOOLS,
     "_cuda.dlpack": set(),
     "_cuda.sums": {"_cuda.target", "_kernels.precision", "_kernels.scalar"},
+    "_cuda.places": {"_cuda.target", "_kernels.precision"},
     "_cuda.rows": {*DEVICE_TOOLS, "_kernels.normalised", "_kernels.scalar"},
-    "_cuda.elements": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.gradients", "_kernels.scalar"},
-    "_cuda.logits": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.scalar"},
-    "_cuda.pairs": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.scalar"},
+    "_cuda.elements": {"_cuda.places", "_cuda.target", "_kernels.precision", "_kernels.scalar"},
+    "_cuda.derivatives": {
+        *DEVICE_TOOLS,
+        "_cuda.rows",
+        "_kernels.gradients",
+        "_kernels.scalar",
+    },
+    "_cuda.logits": {*DEVICE_TOOLS, "_kernels.scalar"},
+    "_cuda.logit_gradients": {*DEVICE_TOOLS, "_cuda.logits", "_kernels.scalar"},
+    "_cuda.pairs": {*DEVICE_TOOLS, "_cuda.rows", "_kernels.normalised", "_kernels.scalar"},
     "_cuda.arrays": {"_arrays", "_cuda", "_cuda.dlpack", "_cuda.elements", "_cuda.target"},
     "_cuda.launch": {
         "_arrays",
-        *DEVICE_TOOLS,
         "_cuda.arrays",
         "_cuda.elements",
         "_cuda.logits",
         "_cuda.rows",
+        "_cuda.target",
+        "_kernels.precision",
     },
     "_cuda.gradients": {
         "_arrays",
         "_cuda.arrays",
-        "_cuda.elements",
+        "_cuda.derivatives",
         "_cuda.launch",
+        "_cuda.logit_gradients",
+        "_cuda.logits",
+        "_cuda.rows",
         "_cuda.target",
     },
     "_cuda.comparison": {
         "_arrays",
-        *DEVICE_TOOLS,
         "_cuda.arrays",
         "_cuda.launch",
         "_cuda.pairs",
+        "_cuda.target",
+        "_kernels.precision",
     },
     "cuda": {"_arrays", "_cuda.comparison", "_cuda.gradients", "_cuda.launch"},
     "_dask": set(),

@@ -21,4 +21,6 @@ def test_polynomials(kind, name):
 def test_no_polynomial_is_forgotten():
     hints = get_type_hints(precision.Precision)
     names = [name for name, hint in hints.items() if hint == tuple[float, ...]]
-    assert set(POLYNOMIALS) == {(kind, name) for kind in DIGITS for name in names}
+    assert set(POLYNOMIALS) == {
+        (kind, name) for kind in DIGITS for name in names if getattr(getattr(precision, kind), name)
+    }

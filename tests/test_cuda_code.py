@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("numba_cuda") is None
-    or importlib.util.find_spec("cuda.bindings") is None,
-    reason="the packages of the extra `cuda` are not installed",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("numba_cuda") is None
+        or importlib.util.find_spec("cuda.bindings") is None,
+        reason="the packages of the extra `cuda` are not installed",
+    ),
+    pytest.mark.xdist_group("device_code"),  # compiled once, not by every worker
+]
 
 ROOT = Path(__file__).parents[1]
 REGISTERS = {"float32": 128, "float64": 168}
@@ -31,7 +34,7 @@ def kernels():
 
 
 def test_every_kernel_is_compiled_for_every_capability(kernels):
-    assert len(kernels) == 12 * 2 * 4
+    assert len(kernels) == 27 * 2 * 4
 
 
 def test_float32_is_computed_without_float64(kernels):
@@ -40,6 +43,18 @@ def test_float32_is_computed_without_float64(kernels):
     float64 = [one for name, one in kernels.items() if name.startswith("whole_rows, float64")]
     assert len(float64) == 4
     assert all(one["float64"] for one in float64)
+
+
+def test_operations_are_those_that_are_written(kernels):
+    fused = {name: one["fused"] for name, one in kernels.items() if "fused" in one}
+    assert len(fused) == 2 * 2
+    assert fused == dict.fromkeys(fused, 0)
+
+
+def test_memory_is_read_in_the_widest_accesses(kernels):
+    for name in ("whole_rows", "staged_logits", "whole_gradients", "terms"):
+        assert kernels[f"{name}, float32, 9.0"]["wide"] >= 2
+        assert kernels[f"{name}, float64, 9.0"]["wide"] >= 4
 
 
 def test_nothing_is_spilled_and_nothing_called(kernels):

@@ -82,15 +82,19 @@ def _check_dtype(name: str, dtype: np.dtype[Any]) -> None:
         )
 
 
-def gather(names: Sequence[str], values: Sequence[Any]) -> tuple[list[Given], Any, Any]:
+def gather(
+    names: Sequence[str], values: Sequence[Any], stream: Any = None
+) -> tuple[list[Given], Any, Any]:
     """Return inputs on the device, what the result is to be like, and the stream.
 
-    Those that are on the host are moved. Result and stream are those of the first
-    that is on the device; it waits for the others' streams.
+    Those that are on the host are moved. Result and stream, unless that is given, are those
+    of the first that is on the device; the stream waits for the others'.
     """
     require_device()
     there = [on_device(name, value) for name, value in zip(names, values, strict=True)]
     first = next((given for given in there if given is not None), Given(None, None, 0))
+    if stream is not None:
+        first = first._replace(stream=stream)
     arrays = []
     for name, value, given in zip(names, values, there, strict=True):
         if given is None:
@@ -108,29 +112,43 @@ def gather(names: Sequence[str], values: Sequence[Any]) -> tuple[list[Given], An
 
 def require_room(size: int, what: str) -> None:
     """Raise if so many bytes are not free on the device."""
+    if size > target.free_bytes():
+        target.free_what_is_unused()
     free = target.free_bytes()
     if size > free:
-        raise MemoryError(
-            f"{what} does not fit in the {int(free):,} bytes that are free on the device; "
-            "pass fewer rows at a time, or to cdist and pdist an `out=` on the host"
-        )
+        raise _too_large(what, f"the {int(free):,} bytes that are free on the device")
+
+
+def _too_large(what: str, where: str) -> MemoryError:
+    return MemoryError(
+        f"{what} does not fit in {where}; "
+        "pass fewer rows at a time, or to cdist and pdist an `out=` on the host"
+    )
 
 
 def new_like(like: Any, shape: tuple[int, ...], dtype: np.dtype[Any], stream: Any) -> Given:
     """Return a new array of the kind of another, or one of Numba's."""
-    size = math.prod(shape) * dtype.itemsize
-    require_room(size, f"the result of {size:,} bytes")
+    what = f"the result of {math.prod(shape) * dtype.itemsize:,} bytes"
     package = _package(like)
+    if package in {"cupy", "torch"}:
+        try:
+            made = _made_by(package, like, shape, dtype)
+        except (MemoryError, RuntimeError) as error:
+            # These keep memory that is free, so that one has to try.
+            if "OutOfMemory" not in type(error).__name__:
+                raise
+            raise _too_large(what, f"the memory that {package} has") from error
+        return Given(target.of_interface(made.__cuda_array_interface__, made), made, stream)
+    require_room(math.prod(shape) * dtype.itemsize, what)
+    made = target.empty(shape, dtype, stream)
+    return Given(made, made, stream)
+
+
+def _made_by(package: str, like: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    module = sys.modules[package]
     if package == "cupy":
-        made = sys.modules["cupy"].empty(shape, dtype)
-    elif package == "torch":
-        torch = sys.modules["torch"]
-        made = torch.empty(shape, dtype=getattr(torch, dtype.name), device=like.device)
-    else:
-        made = target.empty(shape, dtype, stream)
-        return Given(made, made, stream)
-    array = target.of_interface(made.__cuda_array_interface__, made)
-    return Given(array, made, stream)
+        return module.empty(shape, dtype)
+    return module.empty(shape, dtype=getattr(module, dtype.name), device=like.device)
 
 
 def written(

@@ -18,6 +18,9 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 BAND_BYTES = 1 << 26
 """Results that one band has at most, as long as it has one square of pairs in height."""
 
+HIGHEST = 65_535 * SQUARE
+"""Rows of a launch: a grid has no more blocks along its second axis."""
+
 
 class Matrix(NamedTuple):
     """A matrix and what the kernels know of it: `pairs.prepare`."""
@@ -48,13 +51,14 @@ class Comparison(NamedTuple):
         precision = FLOAT32 if self.dtype == np.float32 else FLOAT64
         Float, width = precision.Float, int(self.b.given.shape[0])
         unit = Float(np.log(2.0) * 2.0 ** -(self.spread + precision.mantissa))
-        grid = -(-width // SQUARE), -(-(last - first) // SQUARE)
-        kernel = pair_kernels(precision).squares[grid, THREADS, stream]
-        flags = self.above, self.root
-        kernel(
-            *self.a, *self.b, first, last, *flags, unit, Float(self.divisor),
-            self.start(first), result,
-        )  # fmt: skip
+        squares = pair_kernels(precision).squares
+        for start in range(first, last, HIGHEST):
+            stop = min(start + HIGHEST, last)
+            grid = -(-width // SQUARE), -(-(stop - start) // SQUARE)
+            squares[grid, THREADS, stream](
+                *self.a, *self.b, start, stop, self.above, self.root, unit, Float(self.divisor),
+                self.start(first), result,
+            )  # fmt: skip
 
     def start(self, row: int) -> int:
         """Return how many pairs there are before a row's."""
@@ -79,7 +83,9 @@ def matrix(array: Any, dtype: np.dtype[Any], stream: Any) -> Matrix:
     padded = target.empty((number, columns), dtype, stream)
     known = target.empty((number, KNOWN), dtype, stream)
     spread = precision.Float(2.0 ** (max(length, 1).bit_length() - 1))
-    pair_kernels(precision).prepare[number, THREADS, stream](array, spread, padded, known)
+    pair_kernels(precision).prepare[number, THREADS, stream](
+        array, launch.is_aligned(array), spread, padded, known
+    )
     return Matrix(array, padded, known)
 
 

@@ -1,82 +1,73 @@
-"""Kernels of which each thread takes one element after another."""
+"""Kernels over elements, of which each gives one of the result."""
 
-import math
 from functools import cache
 from types import SimpleNamespace
 
-import numpy as np
-
-from .._kernels.gradients import gradient_formulas
 from .._kernels.precision import Precision
 from .._kernels.scalar import scalar_formulas
 from . import target
-from .rows import index_of
-from .target import cuda, jit
+from .places import NONE, ONE, access, index_of, place_of
+from .target import cuda, device, jit
 
 
 @cache
 def element_kernels(precision: Precision) -> SimpleNamespace:
     """Return the kernels for one precision."""
-    return SimpleNamespace(terms=_terms(precision), gradient=_gradient(precision))
+    return SimpleNamespace(terms=_terms(precision))
 
 
 def _terms(precision):
-    Float = precision.Float
+    functions = access(precision, 0)
+    load, store = functions.load, functions.store
     js_term = target.formula(precision, scalar_formulas(precision).js_term)
 
     @jit
-    def terms(P, Q, divisor, result):
+    def terms(P, Q, shift, aligned, piece, divisor, result):
         """Write the term of each two elements."""
-        length = result.shape[3]
-        number = result.shape[0] * result.shape[1] * result.shape[2] * length
-        for n in range(cuda.grid(1), number, cuda.gridsize(1)):
-            i, j, k = index_of(n // length, result.shape)
-            m = n % length
-            result[i, j, k, m] = js_term(Float(P[i, j, k, m]), Float(Q[i, j, k, m])) / divisor
+        row, lane, exists = place_of(shift, P.shape[0] * P.shape[1] * P.shape[2])
+        i, j, k = index_of(row, P.shape)
+        p, q, terms = P[i, j, k], Q[i, j, k], result[i, j, k]
+        start = cuda.blockIdx.y * piece
+        stop = min(start + piece, p.shape[0]) if exists else start
+        n = start + 4 * lane
+        while n < stop:
+            x, y = load(p, n, stop, aligned), load(q, n, stop, aligned)
+            values = (
+                js_term(x[0], y[0]) / divisor,
+                js_term(x[1], y[1]) / divisor,
+                js_term(x[2], y[2]) / divisor,
+                js_term(x[3], y[3]) / divisor,
+            )
+            store(terms, n, stop, aligned, values)
+            n += 4 * (ONE << shift)
 
     return terms
 
 
-def _gradient(precision):
-    Float = precision.Float
-    js_gradient = target.formula(precision, gradient_formulas(precision).gradient)
-    zero, nan = Float(0), Float(np.nan)
-
-    @jit
-    def gradient(P, Q, weights, divisor, in_P, in_Q):
-        """Write the derivatives of each term, times its weight; NaN for what is no probability."""
-        length = in_P.shape[3]
-        number = in_P.shape[0] * in_P.shape[1] * in_P.shape[2] * length
-        for n in range(cuda.grid(1), number, cuda.gridsize(1)):
-            i, j, k = index_of(n // length, in_P.shape)
-            m = n % length
-            x, y = Float(P[i, j, k, m]), Float(Q[i, j, k, m])
-            valid = x >= zero and y >= zero and math.isfinite(x) and math.isfinite(y)
-            weight = Float(weights[i, j, k, m]) / divisor
-            of_x, of_y = js_gradient(x, y, weight)
-            in_P[i, j, k, m] = of_x if valid else nan
-            in_Q[i, j, k, m] = of_y if valid else nan
-
-    return gradient
+@device
+def element_of(n, shape):
+    """Return the indices of an element."""
+    if shape[0] == 1 and shape[1] == 1 and shape[2] == 1:
+        return NONE, NONE, NONE, n
+    i, j, k = index_of(n // shape[3], shape)
+    return i, j, k, n % shape[3]
 
 
 @jit
 def convert(source, result):
     """Copy elements, and convert them."""
-    length = result.shape[3]
-    number = result.shape[0] * result.shape[1] * result.shape[2] * length
+    number = result.shape[0] * result.shape[1] * result.shape[2] * result.shape[3]
     for n in range(cuda.grid(1), number, cuda.gridsize(1)):
-        i, j, k = index_of(n // length, result.shape)
-        result[i, j, k, n % length] = source[i, j, k, n % length]
+        i, j, k, m = element_of(n, result.shape)
+        result[i, j, k, m] = source[i, j, k, m]
 
 
 @jit
-def first_invalid(array, lowest, place):
+def first_invalid(array, lowest, infinity, place):
     """Find the first element that is infinite or below a number."""
-    length = array.shape[3]
-    number = array.shape[0] * array.shape[1] * array.shape[2] * length
+    number = array.shape[0] * array.shape[1] * array.shape[2] * array.shape[3]
     for n in range(cuda.grid(1), number, cuda.gridsize(1)):
-        i, j, k = index_of(n // length, array.shape)
-        value = array[i, j, k, n % length]
-        if value < lowest or value == math.inf:
+        i, j, k, m = element_of(n, array.shape)
+        value = array[i, j, k, m]
+        if value < lowest or value == infinity:
             cuda.atomic.min(place, 0, n)

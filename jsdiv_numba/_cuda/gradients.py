@@ -1,26 +1,85 @@
-"""From checked arguments to the divergences of probabilities and their derivatives."""
+"""From checked arguments to the divergences and their derivatives."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import _arrays
-from . import arrays, target
-from .arrays import blocks_for
-from .elements import element_kernels
-from .launch import Call, sum_over
+from . import arrays, launch, target
+from .derivatives import derivative_kernels
+from .launch import Call, flat, shares_of, sum_over
+from .logit_gradients import logit_gradient_kernels
+from .logits import logit_kernels
+from .rows import row_kernels
 from .target import THREADS
 
+Write = Callable[[Call, Any, Any], None]
+"""What writes a value and derivatives: it gets views by rows of the inputs, the weights and the
+derivatives, and the value, of which there may be a view too."""
 
-def weights_of(call: Call, cotangent: Any, shape: tuple[int, ...]) -> Any:
+
+def of_probabilities(call: Call, cotangent: Any, keepdims: bool, reduce: bool) -> tuple[Any, ...]:
+    """Return the value and the derivatives in both inputs, in their shapes."""
+    if reduce:
+        shape = _arrays.reduced_shape(call.shape, call.axes, keepdims)
+        return _evaluate(call, cotangent, shape, _write_rows)
+    elementwise = call._replace(axes=launch.last(call.shape))
+    return _evaluate(elementwise, cotangent, call.shape, _write_terms, by_element=True)
+
+
+def of_logits(call: Call, cotangent: Any, keepdims: bool, reduce: bool) -> tuple[Any, ...]:
+    """Return the value and the derivatives in both inputs, in their shapes."""
+    if reduce:
+        shape = _arrays.reduced_shape(call.shape, call.axes, keepdims)
+        return _evaluate(call, cotangent, shape, _write_logit_rows)
+    return _evaluate(call, cotangent, call.shape, _write_logit_terms, by_element=True)
+
+
+def of_all_logits(call: Call, cotangent: Any, keepdims: bool) -> tuple[Any, ...]:
+    """Return the sum of all rows' divergences, and its derivatives."""
+    shape = (1,) * len(call.shape) if keepdims else ()
+
+    def write(call: Call, views: Any, result: Any) -> None:
+        rows = target.empty((call.number,), call.dtype, call.stream)
+        _write_logit_rows(call, views, rows)
+        sum_over(rows, (0,), result, call.precision, call.stream)
+
+    return _evaluate(call, cotangent, shape, write)
+
+
+def _evaluate(
+    call: Call, cotangent: Any, shape: tuple[int, ...], write: Write, by_element: bool = False
+) -> tuple[Any, ...]:
+    weights = _weights(call, cotangent, shape, by_element)
+    whole = [arrays.new_like(call.like, call.shape, call.dtype, call.stream) for _ in range(2)]
+
+    def write_all(result: Any) -> None:
+        outputs = [*(given.array for given in whole), *([result] if by_element else [])]
+
+        def write_views(*views: Any) -> None:
+            write(call, views, result)
+
+        inputs = [*call.inputs, weights]
+        arrays.by_rows(write_views, inputs, outputs, call.shape, call.axes, call.stream)
+
+    value = launch.result_of(call, None, shape, write_all)
+    in_each = (
+        _of_shape(given, tuple(array.shape), call)
+        for given, array in zip(whole, call.inputs, strict=True)
+    )
+    return value, *in_each
+
+
+def _weights(call: Call, cotangent: Any, shape: tuple[int, ...], by_element: bool) -> Any:
     """Return the derivatives in the value, with the broadcast shape's axes.
 
     `shape` is that of the value; those of its axes that are reduced may be gone.
     """
     cotangent = np.ones((), call.dtype) if cotangent is None else cotangent
-    given, _, _ = arrays.gather(("cotangent",), (cotangent,))
-    weights = given[0].array
+    (given,), _, _ = arrays.gather(("cotangent",), (cotangent,), call.stream)
+    weights = given.array
     try:
         fits = np.broadcast_shapes(weights.shape, shape) == shape
     except ValueError:
@@ -30,38 +89,14 @@ def weights_of(call: Call, cotangent: Any, shape: tuple[int, ...]) -> Any:
             f"cotangent of shape {tuple(weights.shape)} does not broadcast to the value's {shape}"
         )
     strides = arrays.broadcast_strides(weights, shape)
-    if len(shape) < len(call.shape):
-        kept = iter(strides)
-        strides = tuple(0 if i in call.axes else next(kept) for i in range(len(call.shape)))
-    return target.strided(weights, call.shape, _zero_where_reduced(strides, shape, call))
+    if not by_element:
+        kept = iter(strides if len(shape) < len(call.shape) else _kept(strides, call))
+        strides = tuple(0 if i in call.axes else next(kept, 0) for i in range(len(call.shape)))
+    return target.strided(weights, call.shape, strides)
 
 
-def _zero_where_reduced(
-    strides: tuple[int, ...], shape: tuple[int, ...], call: Call
-) -> tuple[int, ...]:
-    if shape == call.shape:
-        return strides
-    return tuple(0 if i in call.axes else stride for i, stride in enumerate(strides))
-
-
-def gradients(call: Call, weights: Any) -> tuple[Any, Any]:
-    """Return the derivatives in both inputs, in their shapes."""
-    kernel = element_kernels(call.precision).gradient
-    whole = [arrays.new_like(call.like, call.shape, call.dtype, call.stream) for _ in range(2)]
-    size = math.prod(call.shape)
-
-    def launch(p: Any, q: Any, w: Any, in_p: Any, in_q: Any) -> None:
-        kernel[blocks_for(size), THREADS, call.stream](p, q, w, call.divisor, in_p, in_q)
-
-    if size:
-        inputs, axes = [*call.inputs, weights], tuple(range(len(call.shape)))[-1:]
-        outputs = [given.array for given in whole]
-        arrays.by_rows(launch, inputs, outputs, call.shape, axes, call.stream)
-    in_P, in_Q = (
-        _of_shape(given, tuple(array.shape), call)
-        for given, array in zip(whole, call.inputs, strict=True)
-    )
-    return in_P, in_Q
+def _kept(strides: tuple[int, ...], call: Call) -> list[int]:
+    return [stride for i, stride in enumerate(strides) if i not in call.axes]
 
 
 def _of_shape(given: arrays.Given, shape: tuple[int, ...], call: Call) -> Any:
@@ -79,6 +114,71 @@ def _of_shape(given: arrays.Given, shape: tuple[int, ...], call: Call) -> Any:
     return added.like
 
 
-def value_shape(call: Call, keepdims: bool, reduce: bool) -> tuple[int, ...]:
-    """Return the shape of the value."""
-    return _arrays.reduced_shape(call.shape, call.axes, keepdims) if reduce else call.shape
+def _write_rows(call: Call, views: Any, result: Any) -> None:
+    p, q, weights, in_p, in_q = views
+    kernels, shares = derivative_kernels(call.precision), shares_of([p, q, in_p, in_q])
+    if shares.pieces == 1:
+        whole = kernels.whole_gradients[shares.blocks, THREADS, call.stream]
+        whole(p, q, weights, shares.shift, shares.aligned, call.divisor, in_p, in_q, flat(result))
+        return
+
+    def cut(sweep: int, state: Any, parts: Any) -> None:
+        if sweep > 0:
+            launch.cut_rows(call, shares, (p, q), sweep, state, parts)
+            return
+        kernel = kernels.pieces_of_gradients[shares.grid, THREADS, call.stream]
+        kernel(
+            p, q, weights, shares.shift, shares.aligned, shares.piece, call.divisor, in_p, in_q,
+            parts,
+        )  # fmt: skip
+
+    kernel = row_kernels(call.precision).rows_of_pieces
+    launch.in_pieces(call, shares, 2, cut, launch.put_together(call, kernel, result))
+
+
+def _write_terms(call: Call, views: Any, result: Any) -> None:
+    p, q, weights, in_p, in_q, terms = views
+    shares = shares_of([p, q, in_p, in_q, terms])
+    kernel = derivative_kernels(call.precision).term_gradients[shares.grid, THREADS, call.stream]
+    kernel(
+        p, q, weights, shares.shift, shares.aligned, shares.piece, call.divisor, in_p, in_q, terms
+    )
+
+
+def _write_logit_rows(call: Call, views: Any, result: Any) -> None:
+    a, b, weights, in_a, in_b = views
+    kernels, shares = logit_gradient_kernels(call.precision), shares_of([a, b, in_a, in_b])
+    if shares.pieces == 1:
+        staging = launch.staged(shares, call.number, call.length, call.dtype.itemsize)
+        shares = staging.shares
+        kernel = kernels.staged_gradients if staging.bytes else kernels.whole_gradients
+        whole = kernel[shares.blocks, THREADS, call.stream, staging.bytes]
+        whole(
+            a, b, weights, shares.shift, shares.aligned, staging.room, call.divisor, in_a, in_b,
+            flat(result),
+        )  # fmt: skip
+        return
+    sweep = logit_kernels(call.precision).pieces_of_logits
+    no_terms = target.strided(result, tuple(a.shape), (0, 0, 0, 0))
+    given = call, shares, sweep, (a, b), no_terms, result
+    state = launch.sweep_logits(*given, sweeps=(0,))
+
+    def cut(turn: int, state: Any, parts: Any) -> None:
+        kernel = kernels.pieces_of_gradients[shares.grid, THREADS, call.stream]
+        kernel(
+            a, b, weights, shares.shift, shares.aligned, shares.piece, turn, call.divisor, state,
+            parts, in_a, in_b,
+        )  # fmt: skip
+
+    together = launch.put_together(call, kernels.gradients_of_pieces, result)
+    launch.in_pieces(call, shares, 5, cut, together, state)
+    launch.sweep_logits(*given, sweeps=(2, 3), state=state)
+
+
+def _write_logit_terms(call: Call, views: Any, result: Any) -> None:
+    a, b, weights, in_a, in_b, terms = views
+    launch.write_logit_terms_of(call, a, b, terms)
+    shares = shares_of([a, b, in_a, in_b], whole=True)
+    kernel = logit_gradient_kernels(call.precision).term_gradients
+    launched = kernel[shares.blocks, THREADS, call.stream]
+    launched(a, b, weights, shares.shift, shares.aligned, call.divisor, in_a, in_b)

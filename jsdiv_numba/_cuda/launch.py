@@ -12,7 +12,7 @@ from .._kernels.precision import FLOAT32, FLOAT64, Precision
 from . import arrays, target
 from .arrays import blocks_for
 from .elements import element_kernels, first_invalid
-from .logits import logit_kernels
+from .logits import STATE, logit_kernels
 from .rows import row_kernels
 from .target import THREADS, WARP
 
@@ -24,6 +24,13 @@ LONG = 4096
 
 ENOUGH = 1 << 18
 """Threads that keep a device busy; where rows are fewer, each is cut into pieces."""
+
+
+PARTS = 6
+"""Numbers that a sweep finds out of a piece of a row, at most."""
+
+SHARED_BYTES = 47 << 10
+"""Shared memory for rows of one block, of the 48 KiB that every kernel may have."""
 
 
 class Call(NamedTuple):
@@ -76,12 +83,16 @@ def check(name: str, array: Any, lowest: float, stream: Any) -> None:
     if number == 0 or array.dtype.kind in "bu":
         return
     shape = tuple(array.shape)
+    Float = (
+        np.float32 if array.dtype in {np.dtype(np.float16), np.dtype(np.float32)} else np.float64
+    )
     place = target.cuda.to_device(np.array([number], np.int64), stream=stream)
 
     def launch(view: Any) -> None:
-        first_invalid[blocks_for(number), THREADS, stream](view, lowest, place)
+        kernel = first_invalid[blocks_for(number), THREADS, stream]
+        kernel(view, Float(lowest), Float(math.inf), place)
 
-    arrays.by_rows(launch, [array], [], shape, _last(shape), stream)
+    arrays.by_rows(launch, [array], [], shape, last(shape), stream)
     (first,) = place.copy_to_host(stream=stream)
     arrays.synchronise(stream)
     if first < number:
@@ -89,7 +100,7 @@ def check(name: str, array: Any, lowest: float, stream: Any) -> None:
         checks[lowest](**{name: array.copy_to_host()})
 
 
-def _last(shape: tuple[int, ...]) -> tuple[int, ...]:
+def last(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the last axis, if there is any."""
     return tuple(range(len(shape)))[-1:]
 
@@ -116,14 +127,59 @@ def flat(array: Any) -> Any:
     return target.strided(array, (math.prod(array.shape),), (array.dtype.itemsize,))
 
 
+class Shares(NamedTuple):
+    """How the rows are shared out to threads."""
+
+    shift: int
+    """2 to this power adjacent threads share a row, or a piece of one."""
+
+    blocks: int
+    """Blocks for all rows, for one piece of each."""
+
+    pieces: int
+    """Into how many pieces each row is cut."""
+
+    piece: int
+    """Elements of each piece but the last."""
+
+    aligned: bool
+    """Whether all arrays allow that four elements are read or written at once."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """The blocks of a kernel over pieces."""
+        return self.blocks, self.pieces
+
+
+def shares_of(views: list[Any], whole: bool = False) -> Shares:
+    """Return how to share out the rows of arrays; `whole` rows are not cut."""
+    number, length = math.prod(views[0].shape[:3]), views[0].shape[3]
+    lanes = lanes_of(views)
+    pieces = 1 if whole else pieces_of(number, length, lanes)
+    unit = 4 * lanes
+    piece = -(-length // (pieces * unit)) * unit
+    return Shares(
+        shift=lanes.bit_length() - 1,
+        blocks=-(-number * lanes // THREADS),
+        pieces=-(-length // piece),
+        piece=piece,
+        aligned=all(map(is_aligned, views)),
+    )
+
+
+def is_aligned(view: Any) -> bool:
+    """Whether all its rows have adjacent elements and begin at a multiple of 16 bytes."""
+    outer = zip(view.shape[:-1], view.strides[:-1], strict=True)
+    places = [stride for length, stride in outer if length > 1]
+    return view.strides[-1] == view.dtype.itemsize and all(
+        place % 16 == 0 for place in (target.address_of(view), *places)
+    )
+
+
 def lanes_of(views: list[Any]) -> int:
     """Return how many threads share a row."""
     number, length = math.prod(views[0].shape[:3]), views[0].shape[3]
-    side_by_side = all(
-        view.strides[2] == view.dtype.itemsize and view.strides[3] > view.dtype.itemsize
-        for view in views
-    )
-    if side_by_side:
+    if _are_side_by_side(views):
         return 1
     if length > LONG or (number * WARP < ENOUGH and length >= THREADS * OF_A_LANE):
         return THREADS
@@ -133,64 +189,175 @@ def lanes_of(views: list[Any]) -> int:
     return lanes
 
 
+def _are_side_by_side(views: list[Any]) -> bool:
+    """Whether adjacent rows, rather than a row's elements, are adjacent in memory."""
+    steps = [(view.strides[2], view.strides[3], view.dtype.itemsize) for view in views]
+    return all(across in {0, size} for across, _, size in steps) and any(
+        along > size == across for across, along, size in steps
+    )
+
+
 def pieces_of(number: int, length: int, lanes: int) -> int:
-    """Return into how many pieces each row is cut."""
+    """Return into how many pieces each row is to be cut."""
     most = length // (lanes * 4 * OF_A_LANE)
     return max(1, min(most, ENOUGH // (number * lanes), 1 << 15))
 
 
+def in_pieces(
+    call: Call,
+    shares: Shares,
+    sweeps: int,
+    cut: Callable[[int, Any, Any], None],
+    together: Callable[[int, Any, Any], None],
+    state: Any = None,
+) -> Any:
+    """Sweep over the pieces of all rows, putting rows together after each sweep.
+
+    Both functions get the sweep's number, what is known of the rows, and of their pieces.
+    """
+    parts = target.empty((call.number, shares.pieces, PARTS), call.dtype, call.stream)
+    if state is None:
+        state = target.empty((call.number, STATE), call.dtype, call.stream)
+    for sweep in range(sweeps):
+        cut(sweep, state, parts)
+        together(sweep, state, parts)
+    return state
+
+
 def write_totals(call: Call, result: Any) -> None:
     """Write the divergence of each row of probabilities."""
-    kernels, number, length = row_kernels(call.precision), call.number, call.length
+    kernels = row_kernels(call.precision)
 
     def launch(p: Any, q: Any) -> None:
-        lanes = lanes_of([p, q])
-        pieces, blocks = pieces_of(number, length, lanes), -(-number * lanes // THREADS)
-        if pieces == 1:
-            whole = kernels.whole_rows[blocks, THREADS, call.stream]
-            whole(p, q, lanes, call.divisor, flat(result))
+        shares = shares_of([p, q])
+        if shares.pieces == 1:
+            whole = kernels.whole_rows[shares.blocks, THREADS, call.stream]
+            whole(p, q, shares.shift, shares.aligned, call.divisor, flat(result))
             return
-        parts = target.empty((number, pieces, 4), call.dtype, call.stream)
-        cut = kernels.pieces_of_rows[(blocks, pieces), THREADS, call.stream]
-        cut(p, q, lanes, -(-length // pieces), parts)
-        together = kernels.rows_of_pieces[number, THREADS, call.stream]
-        together(p, q, parts, call.divisor, flat(result))
+
+        def cut(sweep: int, state: Any, parts: Any) -> None:
+            cut_rows(call, shares, (p, q), sweep, state, parts)
+
+        in_pieces(call, shares, 2, cut, put_together(call, kernels.rows_of_pieces, result))
 
     call.by_rows(launch, [])
 
 
+def cut_rows(
+    call: Call, shares: Shares, views: tuple[Any, Any], sweep: int, state: Any, parts: Any
+) -> None:
+    """Launch a sweep over the pieces of rows of probabilities."""
+    kernel = row_kernels(call.precision).pieces_of_rows[shares.grid, THREADS, call.stream]
+    kernel(*views, shares.shift, shares.aligned, shares.piece, sweep, state, parts)
+
+
+def put_together(call: Call, kernel: Any, result: Any) -> Callable[[int, Any, Any], None]:
+    """Return what launches a kernel with a block for each row."""
+
+    def together(sweep: int, state: Any, parts: Any) -> None:
+        launched = kernel[call.number, THREADS, call.stream]
+        launched(parts, sweep, call.divisor, state, flat(result))
+
+    return together
+
+
 def write_distances(call: Call, result: Any) -> None:
     """Write the distance of each row of weights."""
-    kernel = row_kernels(call.precision).normalised_rows
+    kernels = row_kernels(call.precision)
 
     def launch(p: Any, q: Any) -> None:
-        lanes = lanes_of([p, q])
-        blocks = -(-call.number * lanes // THREADS)
-        kernel[blocks, THREADS, call.stream](p, q, lanes, call.divisor, flat(result))
+        shares = shares_of([p, q])
+        if shares.pieces == 1:
+            whole = kernels.normalised_rows[shares.blocks, THREADS, call.stream]
+            whole(p, q, shares.shift, shares.aligned, call.divisor, flat(result))
+            return
+
+        def cut(sweep: int, state: Any, parts: Any) -> None:
+            kernel = kernels.pieces_of_normalised[shares.grid, THREADS, call.stream]
+            kernel(p, q, shares.shift, shares.aligned, shares.piece, sweep, state, parts)
+
+        in_pieces(call, shares, 2, cut, put_together(call, kernels.normalised_of_pieces, result))
 
     call.by_rows(launch, [])
 
 
 def write_terms(call: Call, result: Any) -> None:
     """Write each term of probabilities."""
-    kernel = element_kernels(call.precision).terms
-    blocks = blocks_for(math.prod(call.shape))
 
     def launch(p: Any, q: Any, terms: Any) -> None:
-        kernel[blocks, THREADS, call.stream](p, q, call.divisor, terms)
+        shares = shares_of([p, q, terms])
+        kernel = element_kernels(call.precision).terms[shares.grid, THREADS, call.stream]
+        kernel(p, q, shares.shift, shares.aligned, shares.piece, call.divisor, terms)
 
-    elementwise = call._replace(axes=_last(call.shape))
+    elementwise = call._replace(axes=last(call.shape))
     elementwise.by_rows(launch, [result])
+
+
+class Staging(NamedTuple):
+    """What rows of logits get of shared memory, if they fit."""
+
+    shares: Shares
+    room: int
+    """Elements, for each of two rows."""
+
+    bytes: int
+    """For all rows of a block; 0 where they do not fit."""
+
+
+def staged(shares: Shares, number: int, length: int, itemsize: int) -> Staging:
+    """Return how whole rows fit into shared memory, by a block for each if need be."""
+    room = -(-length // 4) * 4
+    for shift in (shares.shift, THREADS.bit_length() - 1):
+        size = 2 * room * itemsize * (THREADS >> shift)
+        if size <= SHARED_BYTES and shares.shift > 0:
+            blocks = -(-(number << shift) // THREADS)
+            return Staging(shares._replace(shift=shift, blocks=blocks), room, size)
+    return Staging(shares, 0, 0)
 
 
 def write_logit_totals(call: Call, result: Any) -> None:
     """Write the divergence of each row of logits."""
+    kernels = logit_kernels(call.precision)
 
     def launch(a: Any, b: Any) -> None:
-        no_terms = target.strided(result, (1, 1, 1, 1), (0, 0, 0, 0))
-        _launch_logits(call, a, b, False, no_terms, flat(result))
+        shares = shares_of([a, b])
+        if shares.pieces == 1:
+            staging = staged(shares, call.number, call.length, call.dtype.itemsize)
+            shares = staging.shares
+            kernel = kernels.staged_logits if staging.bytes else kernels.whole_logits
+            whole = kernel[shares.blocks, THREADS, call.stream, staging.bytes]
+            whole(a, b, shares.shift, shares.aligned, staging.room, call.divisor, flat(result))
+            return
+        no_terms = target.strided(result, tuple(a.shape), (0, 0, 0, 0))
+        sweep_logits(call, shares, kernels.pieces_of_logits, (a, b), no_terms, result)
 
     call.by_rows(launch, [])
+
+
+def sweep_logits(
+    call: Call,
+    shares: Shares,
+    kernel: Any,
+    views: tuple[Any, Any],
+    terms: Any,
+    result: Any,
+    sweeps: tuple[int, ...] = (0, 1, 2, 3),
+    state: Any = None,
+) -> Any:
+    """Launch sweeps over the pieces of rows of logits; return what is known of the rows then."""
+    together = put_together(call, logit_kernels(call.precision).logits_of_pieces, result)
+
+    def cut(turn: int, state: Any, parts: Any) -> None:
+        launched = kernel[shares.grid, THREADS, call.stream]
+        launched(
+            *views, shares.shift, shares.aligned, shares.piece, sweeps[turn], call.divisor, state,
+            parts, terms,
+        )  # fmt: skip
+
+    def put(turn: int, state: Any, parts: Any) -> None:
+        together(sweeps[turn], state, parts)
+
+    return in_pieces(call, shares, len(sweeps), cut, put, state)
 
 
 def write_logit_sum(call: Call, result: Any) -> None:
@@ -204,16 +371,20 @@ def write_logit_terms(call: Call, result: Any) -> None:
     """Write each term of logits."""
 
     def launch(a: Any, b: Any, terms: Any) -> None:
-        _launch_logits(call, a, b, True, terms, flat(result))
+        write_logit_terms_of(call, a, b, terms)
 
     call.by_rows(launch, [result])
 
 
-def _launch_logits(call: Call, a: Any, b: Any, with_terms: bool, terms: Any, result: Any) -> None:
-    lanes = lanes_of([a, b])
-    blocks = -(-call.number * lanes // THREADS)
-    kernel = logit_kernels(call.precision).logit_rows
-    kernel[blocks, THREADS, call.stream](a, b, lanes, with_terms, call.divisor, terms, result)
+def write_logit_terms_of(call: Call, a: Any, b: Any, terms: Any) -> None:
+    """Write each term of views by rows of logits."""
+    kernels, shares = logit_kernels(call.precision), shares_of([a, b, terms])
+    if shares.pieces == 1:
+        whole = kernels.logit_terms[shares.blocks, THREADS, call.stream]
+        whole(a, b, shares.shift, shares.aligned, call.divisor, terms)
+        return
+    rows = target.empty((call.number,), call.dtype, call.stream)
+    sweep_logits(call, shares, kernels.pieces_of_terms, (a, b), terms, rows)
 
 
 def sum_over(
@@ -221,11 +392,10 @@ def sum_over(
 ) -> None:
     """Write the sums of an array along axes."""
     shape = tuple(values.shape)
-    number = math.prod(result.shape)
 
     def launch(view: Any) -> None:
-        lanes = lanes_of([view])
-        blocks = -(-number * lanes // THREADS)
-        row_kernels(precision).sums[blocks, THREADS, stream](view, lanes, flat(result))
+        shares = shares_of([view], whole=True)
+        kernel = row_kernels(precision).sums[shares.blocks, THREADS, stream]
+        kernel(view, shares.shift, flat(result))
 
     arrays.by_rows(launch, [values], [], shape, axes, stream)

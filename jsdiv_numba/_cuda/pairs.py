@@ -12,12 +12,14 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from .._kernels.normalised import normalised_kernels
 from .._kernels.precision import FLOAT32, Precision
 from .._kernels.scalar import scalar_formulas
 from . import target
+from .places import NONE
 from .rows import weighing
 from .sums import WARPS, group_functions
-from .target import SIMULATED, THREADS, WARP, cuda, device, jit
+from .target import SIMULATED, THREADS, WARP, cuda, device, jit, most
 
 SIDE = math.isqrt(THREADS)
 """Threads along each side of a square of pairs."""
@@ -55,11 +57,12 @@ def _prepare(precision):
     near, near_of_largest = (Float(number) for number in precision.pair_near)
 
     @jit
-    def prepare(given, spread, padded, known):
+    def prepare(given, aligned, spread, padded, known):
         """Fill in all that is known of each row, a block for each. `spread` is a power of two."""
         shared = cuda.shared.array((2, WARPS), Float)
         row, lane = cuda.blockIdx.x, cuda.threadIdx.x
-        weight = weight_of(given[row], lane, THREADS, shared)
+        x, stop = given[row], given.shape[1]
+        weight = weight_of(x, NONE, stop, aligned, np.int64(lane), np.int64(THREADS), shared)
         factor = weight[0] * spread / weight[1]
         total, rest, top = zero, zero, zero
         for i in range(lane, padded.shape[1], THREADS):
@@ -67,7 +70,7 @@ def _prepare(precision):
             padded[row, i] = x
             total, error = two_sum(total, x * log2_in_ulps(x) + x * unit)
             rest += error
-            top = max(top, x)
+            top = most(x, top)
         total, rest = sum_of_group(total, rest, THREADS, shared)
         _, top = ends_of_group(zero, top, THREADS, shared)
         if lane == 0:
@@ -195,9 +198,27 @@ def _finished(precision):
     return finished
 
 
+def _add_terms(precision):
+    Float, groups = precision.Float, group_functions(precision)
+    two_sum, sum_of_group, zero = groups.two_sum, groups.sum_of_group, Float(0)
+    scaled_term = target.formula(precision, normalised_kernels(precision).scaled_term)
+
+    @device
+    def add_terms(p, q, p_weight, q_weight, lane, shared):
+        """Do what that of `rows` does, by a warp, and with few registers."""
+        total, rest = zero, zero
+        for i in range(lane, p.shape[0], WARP):
+            term, _ = scaled_term(Float(p[i]), Float(q[i]), p_weight, q_weight)
+            total, error = two_sum(total, term)
+            rest += error
+        return sum_of_group(total, rest, WARP, shared)
+
+    return add_terms
+
+
 def _squares(precision, entropy_sums, finished):
     Float, half = precision.Float, precision.Float(0.5)
-    divergence = weighing(precision).divergence
+    add_terms, divergence = _add_terms(precision), weighing(precision).divergence
     groups = THREADS // WARP
 
     @jit
@@ -231,7 +252,7 @@ def _squares(precision, entropy_sums, finished):
                 if i < last_row and j < width and (i < j or not above):
                     mixed = sums[m][n] + rests[m][n]
                     value = unit * ((a_known[i, 3] + b_known[j, 3]) - half * mixed)
-                    if value >= max(a_known[i, 4], b_known[j, 4]):
+                    if value >= most(a_known[i, 4], b_known[j, 4]):
                         place = index_of_pair(np.int64(i), np.int64(j), width, above)
                         result[place - offset] = finished(value, divisor, root)
                     else:
@@ -246,7 +267,8 @@ def _squares(precision, entropy_sums, finished):
             a_weight = a_known[i, 0], a_known[i, 1], a_known[i, 2]
             b_weight = b_known[j, 0], b_known[j, 1], b_known[j, 2]
             p, q = a_given[i], b_given[j]
-            value = divergence(p, q, a_weight, b_weight, p.shape[0], lane, WARP, shared)
+            sums = add_terms(p, q, a_weight, b_weight, lane, shared)
+            value = divergence(sums, a_weight, b_weight)
             if lane == 0 and slot < number:
                 place = index_of_pair(np.int64(i), np.int64(j), width, above)
                 result[place - offset] = finished(value, divisor, root)

@@ -10,10 +10,12 @@ numba-cuda cannot link two functions that have shared arrays of their own.
 from functools import cache
 from types import SimpleNamespace
 
+import numpy as np
+
 from .._kernels.precision import Precision
 from .._kernels.scalar import exact_sum
 from . import target
-from .target import THREADS, WARP, cuda, device
+from .target import THREADS, WARP, cuda, device, least, most
 
 WARPS = THREADS // WARP
 
@@ -23,10 +25,13 @@ def group_functions(precision: Precision) -> SimpleNamespace:
     """Return the functions for one precision. All threads of a block have to call them."""
     two_sum = target.formula(precision, exact_sum)
     from_lane = target.from_lane(precision)
+    sum_of_group, ends_of_group = _sum_of_group(two_sum, from_lane), _ends_of_group(from_lane)
     return SimpleNamespace(
         two_sum=two_sum,
-        sum_of_group=_sum_of_group(two_sum, from_lane),
-        ends_of_group=_ends_of_group(from_lane),
+        sum_of_group=sum_of_group,
+        ends_of_group=ends_of_group,
+        sum_of_pieces=_sum_of_pieces(precision, two_sum, sum_of_group),
+        ends_of_pieces=_ends_of_pieces(precision, ends_of_group),
     )
 
 
@@ -57,12 +62,15 @@ def _sum_of_group(two_sum, from_lane):
 def _ends_of_group(from_lane):
     @device
     def ends_of_group(low, top, lanes, shared):
-        """Return the smallest and the largest number of a group. NaN is passed over."""
+        """Return the smallest of one and the largest of another number of a group.
+
+        NaN is passed over.
+        """
         offset = 1
         while offset < lanes and offset < WARP:
             other_low, other_top = from_lane(low, offset), from_lane(top, offset)
-            low = min(low, other_low)
-            top = max(top, other_top)
+            low = least(other_low, low)
+            top = most(other_top, top)
             offset *= 2
         if lanes > WARP:
             cuda.syncthreads()
@@ -70,7 +78,37 @@ def _ends_of_group(from_lane):
             shared[1, cuda.threadIdx.x // WARP] = top
             cuda.syncthreads()
             for warp in range(WARPS):
-                low, top = min(low, shared[0, warp]), max(top, shared[1, warp])
+                low, top = least(shared[0, warp], low), most(shared[1, warp], top)
         return low, top
 
     return ends_of_group
+
+
+def _sum_of_pieces(precision, two_sum, sum_of_group):
+    zero = precision.Float(0)
+
+    @device
+    def sum_of_pieces(parts, row, column, shared):
+        """Return the sum of a number that each piece of a row has in two columns, by a block."""
+        total, rest = zero, zero
+        for n in range(cuda.threadIdx.x, parts.shape[1], THREADS):
+            total, error = two_sum(total, parts[row, n, column])
+            rest += parts[row, n, column + 1] + error
+        return sum_of_group(total, rest, THREADS, shared)
+
+    return sum_of_pieces
+
+
+def _ends_of_pieces(precision, ends_of_group):
+    infinity = precision.Float(np.inf)
+
+    @device
+    def ends_of_pieces(parts, row, low_column, top_column, shared):
+        """Return the smallest number in one column and the largest in another, by a block."""
+        low, top = infinity, -infinity
+        for n in range(cuda.threadIdx.x, parts.shape[1], THREADS):
+            low = least(parts[row, n, low_column], low)
+            top = most(parts[row, n, top_column], top)
+        return ends_of_group(low, top, THREADS, shared)
+
+    return ends_of_pieces

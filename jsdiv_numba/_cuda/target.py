@@ -10,8 +10,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, njit
+from numba import config, cuda, from_dtype, njit
 
+from .._kernels import compile as compiler
 from .._kernels.precision import Precision
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
@@ -20,8 +21,40 @@ WARP = 8 if SIMULATED else 32
 THREADS = 16 if SIMULATED else 256
 """Threads of a block. The simulator starts a thread of the system for each."""
 
+ALIGNMENT = None if SIMULATED else 16
+"""Of shared memory, in bytes, from which four elements are read at once."""
+
 jit = cuda.jit
 """A kernel."""
+
+
+def _four(row: Any, i: Any) -> Any:
+    return row[i], row[i + 1], row[i + 2], row[i + 3]
+
+
+def _set_four(row: Any, i: Any, values: Any) -> None:
+    for n, value in enumerate(values):
+        row[i + n] = value
+
+
+def _product(x: Any, y: Any) -> Any:
+    return x * y
+
+
+def _least(x: Any, y: Any) -> Any:
+    return x if x < y else y
+
+
+def _most(x: Any, y: Any) -> Any:
+    return x if x > y else y
+
+
+# Of two floats. Where the first is NaN it is passed over; Numba's own functions see to more.
+least = _least if SIMULATED else compiler.minimum
+most = _most if SIMULATED else compiler.maximum
+product = _product if SIMULATED else compiler.product
+four = _four if SIMULATED else compiler.four
+set_four = _set_four if SIMULATED else compiler.set_four
 
 
 def device(function: Any) -> Any:
@@ -51,6 +84,11 @@ def formula(precision: Precision, compiled: Any) -> Any:
         return floats(callable_from_python(*floats(numbers)))
 
     return call
+
+
+def type_of(precision: Precision) -> Any:
+    """Return the compiler's type of the floats, which alone sized shared memory may have."""
+    return from_dtype(np.dtype(precision.Float))
 
 
 def from_lane(precision: Precision) -> Any:
@@ -99,6 +137,13 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any], stream: Any) -> Any:
     return cuda.device_array(shape, dtype, stream=stream)
 
 
+def address_of(array: Any) -> int:
+    """Return where an array begins in memory."""
+    if SIMULATED:
+        return int(array._ary.ctypes.data)
+    return int(array.__cuda_array_interface__["data"][0])
+
+
 def strided(array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     """View an array's memory in another shape, with any strides."""
     if SIMULATED:
@@ -140,6 +185,12 @@ def wait_for(stream: Any, earlier: Any) -> None:
 def free_bytes() -> float:
     """Return the free memory of the current device."""
     return float(cuda.current_context().get_memory_info().free)
+
+
+def free_what_is_unused() -> None:
+    """Give back the memory of arrays that are gone, which Numba does when it pleases."""
+    if not SIMULATED:
+        cuda.current_context().memory_manager.deallocations.clear()
 
 
 def _contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

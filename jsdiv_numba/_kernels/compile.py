@@ -1,5 +1,6 @@
 """How every kernel is compiled: the options, and the few operations that Numba does not offer."""
 
+import hashlib
 import platform
 from typing import Any
 
@@ -53,6 +54,57 @@ def fma(typingctx, x, y, z):
     return x(x, y, z), codegen
 
 
+def _in_constant_memory(builder, numbers):
+    """Have a device's instructions read numbers from there: they hold none of 64 bits."""
+    kind = ir.ArrayType(numbers[0].type, len(numbers))
+    name = "numbers_" + hashlib.sha256(str(numbers).encode()).hexdigest()[:16]
+    array = builder.module.globals.get(name)
+    if array is None:
+        array = ir.GlobalVariable(builder.module, kind, name, addrspace=4)
+        array.initializer, array.linkage, array.align = kind(numbers), "weak", 16
+    zero = ir.IntType(32)(0)
+    return [builder.load(builder.gep(array, [zero, zero.type(n)])) for n in range(len(numbers))]
+
+
+def polynomial(coefficients: Any) -> Any:
+    """Return the polynomial with these coefficients, the lowest power's first."""
+
+    @intrinsic
+    def evaluate(typingctx, x):
+        if not isinstance(x, types.Float):
+            return None
+
+        def codegen(context, builder, signature, args):
+            numbers = [args[0].type(float(number)) for number in coefficients]
+            if _is_device(builder) and x.bitwidth == 64:
+                numbers = _in_constant_memory(builder, numbers)
+            *rest, value = numbers
+            for number in reversed(rest):
+                value = _fma(builder, value, args[0], number)
+            return value
+
+        return x(x), codegen
+
+    return evaluate
+
+
+@intrinsic
+def product(typingctx, x, y):
+    """X·y, rounded: a device's compiler would take it and an addition for one operation."""
+    if not (isinstance(x, types.Float) and x == y):
+        return None
+
+    def codegen(context, builder, signature, args):
+        if not _is_device(builder):
+            return builder.fmul(*args)
+        name = f"llvm.nvvm.mul.rn.{'f' if x.bitwidth == 32 else 'd'}"
+        kind = ir.FunctionType(args[0].type, [args[0].type] * 2)
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(function, args)
+
+    return x(x, y), codegen
+
+
 @intrinsic
 def horner(typingctx, x, descending):
     """The polynomial with these coefficients, the highest power's first."""
@@ -68,12 +120,22 @@ def horner(typingctx, x, descending):
     return x(x, descending), codegen
 
 
-_DEVICE_RECIPROCAL = {
-    ir.FloatType(): ("rcp.approx.ftz.f32 $0, $1;", "=f,f", 0, 2.0**-120),
-    ir.DoubleType(): ("rcp.approx.ftz.f64 $0, $1;", "=d,d", 2, 2.0**-1000),
+_ON_DEVICE = {
+    ("reciprocal", ir.FloatType()): ("rcp.approx.ftz.f32 $0, $1;", "=f,f"),
+    ("reciprocal", ir.DoubleType()): ("rcp.approx.ftz.f64 $0, $1;", "=d,d"),
+    ("log2", ir.FloatType()): ("lg2.approx.ftz.f32 $0, $1;", "=f,f"),
+    ("exp2", ir.FloatType()): ("ex2.approx.ftz.f32 $0, $1;", "=f,f"),
 }
-"""For each type: the instruction, its registers, the steps of Newton's method that it needs to
-be accurate, and a number below which no denominator matters."""
+"""What NVIDIA's devices have an instruction for, and its registers."""
+
+
+def _is_device(builder):
+    return builder.module.triple.startswith("nvptx")
+
+
+def _device_instruction(builder, name, x):
+    function = ir.FunctionType(x.type, [x.type])
+    return builder.call(ir.InlineAsm(function, *_ON_DEVICE[name, x.type]), [x])
 
 
 def _device_quotient(builder, x, y):
@@ -83,11 +145,10 @@ def _device_quotient(builder, x, y):
     tiny, as for any p = q = 0. The error of this one stays below 1 unit in the last place.
     """
     kind = x.type
-    assembly, registers, steps, floor = _DEVICE_RECIPROCAL[kind]
-    y = builder.select(builder.fcmp_unordered("<", y, kind(floor)), kind(floor), y)
-    instruction = ir.InlineAsm(ir.FunctionType(kind, [kind]), assembly, registers)
-    reciprocal, less_y = builder.call(instruction, [y]), builder.fsub(kind(-0.0), y)
-    for _ in range(steps):
+    reciprocal = _device_instruction(builder, "reciprocal", y)
+    less_y = builder.fsub(kind(-0.0), y)
+    if kind == ir.DoubleType():
+        # It has some 20 bits. A step of Newton's method doubles them, and so does the correction.
         error = _fma(builder, less_y, reciprocal, kind(1.0))
         reciprocal = _fma(builder, error, reciprocal, reciprocal)
     rounded = builder.fmul(x, reciprocal)
@@ -96,15 +157,50 @@ def _device_quotient(builder, x, y):
 
 @intrinsic
 def quotient(typingctx, x, y):
-    """X / y, for y > 0 that is neither tiny nor huge where the result counts."""
+    """X / y, for a normal y > 0 that is not huge."""
     if not (isinstance(x, types.Float) and x == y):
         return None
 
     def codegen(context, builder, signature, args):
-        on_device = builder.module.triple.startswith("nvptx")
-        return (_device_quotient if on_device else type(builder).fdiv)(builder, *args)
+        divide = _device_quotient if _is_device(builder) else type(builder).fdiv
+        return divide(builder, *args)
 
     return x(x, y), codegen
+
+
+def _approximate(name: str, otherwise: Any) -> Any:
+    """Return an intrinsic's typing: a device's instruction, on the CPU something more accurate."""
+
+    def choose(typingctx, x):
+        if not isinstance(x, types.Float):
+            return None
+
+        def codegen(context, builder, signature, args):
+            if _is_device(builder):
+                return _device_instruction(builder, name, args[0])
+            return otherwise(builder, args[0])
+
+        return x(x), codegen
+
+    return choose
+
+
+def _llvm(name: str) -> Any:
+    def call(builder, x):
+        function = ir.FunctionType(x.type, [x.type])
+        return builder.call(builder.module.declare_intrinsic(name, [x.type], function), [x])
+
+    return call
+
+
+reciprocal = intrinsic(_approximate("reciprocal", lambda builder, x: builder.fdiv(x.type(1.0), x)))
+"""1 / x for a normal x > 0 that is not huge, to 1 unit in the last place (float64: to 20 bits)."""
+
+log2 = intrinsic(_approximate("log2", _llvm("llvm.log2")))
+"""A float32's logarithm: its error is below 2^-22, of the result where that is above 1."""
+
+exp2 = intrinsic(_approximate("exp2", _llvm("llvm.exp2")))
+"""2^x of a float32, to 2 units in the last place; 0 where that would be subnormal."""
 
 
 @intrinsic
@@ -140,13 +236,22 @@ def where(typingctx, condition, x, y):
 
 
 def _selecting(comparison: str, flags: tuple[str, ...] = ()) -> Any:
-    """Return an intrinsic's typing: one of two numbers, the first where the comparison holds."""
+    """Return an intrinsic's typing: one of two numbers, the first where the comparison holds.
+
+    A device has an instruction for float32, which passes over NaN.
+    """
+    on_device = {"<": "llvm.minnum", ">": "llvm.maxnum"}[comparison]
 
     def choose(typingctx, x, y):
         if x != y or not isinstance(x, types.Float | types.Integer):
             return None
 
         def codegen(context, builder, signature, args):
+            if isinstance(x, types.Float) and x.bitwidth == 32 and _is_device(builder):
+                kind = args[0].type
+                function = ir.FunctionType(kind, [kind, kind])
+                declared = builder.module.declare_intrinsic(on_device, [kind], function)
+                return builder.call(declared, args)
             if isinstance(x, types.Float):
                 condition = builder.fcmp_ordered(comparison, *args, flags=flags)
             else:
@@ -348,6 +453,51 @@ def set_items_apart(typingctx, first, second, index, x, y):
         return context.get_dummy_value()
 
     return types.none(first, second, types.intp, x, y), codegen
+
+
+def _address_of_four(context, builder, array, given, index):
+    data = context.make_array(array)(context, builder, given).data
+    address = builder.gep(data, [index])
+    vector = ir.VectorType(context.get_data_type(array.dtype), 4)
+    return address, builder.bitcast(address, vector.as_pointer())
+
+
+@intrinsic
+def four(typingctx, array, index):
+    """Elements `index` .. `index + 3` of a 1-d array, adjacent and aligned to 16 bytes."""
+    if not (isinstance(array, types.Array) and array.ndim == 1):
+        return None
+
+    def codegen(context, builder, signature, args):
+        address, wide = _address_of_four(context, builder, array, *args)
+        places = [ir.IntType(32)(n) for n in range(4)]
+        if isinstance(array.dtype, types.Float) and array.dtype.bitwidth >= 32:
+            vector = builder.load(wide)
+            vector.align = 16
+            values = [builder.extract_element(vector, place) for place in places]
+        else:
+            elements = [builder.gep(address, [place]) for place in places]
+            values = [context.unpack_value(builder, array.dtype, one) for one in elements]
+        return context.make_tuple(builder, signature.return_type, values)
+
+    return types.UniTuple(array.dtype, 4)(array, types.int64), codegen
+
+
+@intrinsic
+def set_four(typingctx, array, index, values):
+    """Assign to elements as `four` reads them."""
+    if not (isinstance(array, types.Array) and values == types.UniTuple(array.dtype, 4)):
+        return None
+
+    def codegen(context, builder, signature, args):
+        _, wide = _address_of_four(context, builder, array, *args[:2])
+        vector = ir.VectorType(context.get_data_type(array.dtype), 4)(ir.Undefined)
+        for n, value in enumerate(cgutils.unpack_tuple(builder, args[2])):
+            vector = builder.insert_element(vector, value, ir.IntType(32)(n))
+        builder.store(vector, wide).align = 16
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64, values), codegen
 
 
 @kernel

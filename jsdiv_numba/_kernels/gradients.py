@@ -15,12 +15,14 @@ from .scalar import scalar_formulas
 def gradient_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
     by_side = _by_side(precision)
-    plain_slopes = _plain_slopes(precision, _all_slopes(precision, by_side))
+    all_slopes = _all_slopes(precision, by_side)
+    plain_slopes = _plain_slopes(precision, all_slopes)
     slopes, weighted = _slopes(precision, by_side), _weighted(precision)
     return SimpleNamespace(
         all_plain=precision.Int(0),
         plain_slopes=plain_slopes,
         plain_gradient=_plain_gradient(plain_slopes, weighted),
+        plain=_gradient(all_slopes, weighted),
         gradient=_gradient(slopes, weighted),
     )
 
@@ -57,7 +59,7 @@ def _by_side(precision):
 def _all_slopes(precision, by_side):
     formulas = scalar_formulas(precision)
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
-    smallest = np.finfo(precision.Float).smallest_subnormal
+    smallest = np.finfo(precision.Float).tiny
 
     @formula
     def all_slopes(p, q):
@@ -91,7 +93,7 @@ def _slopes(precision, by_side):
     Float = precision.Float
     formulas = scalar_formulas(precision)
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
-    smallest, zero, one = np.finfo(Float).smallest_subnormal, Float(0), Float(1)
+    smallest, zero, one = np.finfo(Float).tiny, Float(0), Float(1)
     tiny, huge = Float(2.0**precision.tiny), Float(2.0**precision.huge)
     # Numbers that are nearly equal are never on both sides of what lifts one of them alone.
     little = Float(2.0 ** (precision.tiny + 30))

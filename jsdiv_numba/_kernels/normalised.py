@@ -25,6 +25,7 @@ from .compile import (
     summing,
     where,
 )
+from .compile import product as rounded_product
 from .precision import Precision
 from .rows import BLOCK
 from .scalar import exact_sum, scalar_formulas
@@ -124,12 +125,12 @@ def _row_scale(precision, scale_of):
 def _scaled_term(precision):
     Float = precision.Float
     term_of = scalar_formulas(precision).term_of
-    smallest = np.nextafter(Float(0), Float(1))
+    smallest = np.finfo(Float).tiny
 
     @formula
     def product(x, total, rest):
         """Return x·(total + rest) as a float and what it lacks."""
-        rounded = x * total
+        rounded = rounded_product(x, total)
         return rounded, fma(x, rest, fma(x, total, -rounded))
 
     @formula

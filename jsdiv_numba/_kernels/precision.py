@@ -43,6 +43,13 @@ class Precision:
     log2_centres: tuple[float, float]
     """Short numbers, about the reciprocals of the middles of the two intervals."""
 
+    near_term: tuple[float, ...]
+    """The term of p and q over (p - q)²/(p + q), in powers of (p - q)²/(p + q)², up to ½. Empty
+    where no device has a logarithm."""
+
+    far_term: tuple[float, ...]
+    """The term of x and 1 - x less ½·x·log(x), in powers of x, where the first does not serve."""
+
     exponential: tuple[float, ...]
     """(exp(r) - 1 - r)/r² in powers of r, |r| <= ln(2)/2."""
 
@@ -109,6 +116,22 @@ FLOAT32 = Precision(
     ),
     log2_split=0.9428090415820634,
     log2_centres=(1.0, 1.0),
+    near_term=(
+        0.250000011,
+        0.0416645629,
+        0.0167326231,
+        0.00817010678,
+        0.00957815355,
+        -0.00654447203,
+        0.0141312259,
+    ),
+    far_term=(
+        0.346573595,
+        -0.500001448,
+        0.250078296,
+        0.0818703989,
+        0.0525075704,
+    ),
     exponential=(
         0.499997488,
         0.166666308,
@@ -179,6 +202,8 @@ FLOAT64 = Precision(
     ),
     log2_split=0.9428090415820634,
     log2_centres=(1.24267578125, 0.87890625),
+    near_term=(),
+    far_term=(),
     exponential=(
         0.5,
         0.16666666666666671,

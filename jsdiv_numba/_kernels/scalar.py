@@ -15,6 +15,10 @@ parts of both logarithms, which would cancel, combine exactly:
 
 So no step subtracts nearly equal numbers, and the result is accurate to a few
 units in the last place from p = q to p = 0. Nothing branches: it vectorises.
+
+Where a processor has a logarithm, as GPUs do for float32, the term costs one division:
+with z = d/s and x = m/s it is d·z·(1/4 + z²/24 + ...) for z² < 1/2, and for the others, where
+it is no longer small, ½·s·[x·log(2x) + (1 - x)·log(2(1 - x))].
 """
 
 from functools import cache
@@ -24,16 +28,19 @@ import numpy as np
 
 from .compile import (
     bits_of,
+    exp2,
     float_of,
     fma,
     formula,
-    horner,
+    log2,
     maximum,
     minimum,
+    polynomial,
     quotient,
+    reciprocal,
     where,
 )
-from .precision import Precision
+from .precision import FLOAT32, Precision
 
 
 @cache
@@ -48,11 +55,13 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     return SimpleNamespace(
         term_of=term_of,
         term=term,
+        device_term=_term_by_log2(precision) if precision is FLOAT32 else term,
         lift_of=lift_of,
         js_term=_js_term(precision, term, lift_of),
         half_log_lesser=_half_log_lesser(precision, lesser_ratio),
         half_log_greater=_half_log_greater(precision, greater_ratio),
         exp=_exp(precision, exp_parts),
+        device_exp=_exp_by_exp2(precision) if precision is FLOAT32 else _exp(precision, exp_parts),
         exp_and_rest=_exp_and_rest(precision, exp_parts),
         log2_in_ulps=_log2(precision),
     )
@@ -66,8 +75,8 @@ def exact_sum(x, y):
     return total, (x - (total - part)) + (y - part)
 
 
-def _descending(precision, coefficients):
-    return tuple(precision.Float(c) for c in reversed(coefficients))
+def _polynomial(precision, coefficients):
+    return polynomial([precision.Float(c) for c in coefficients])
 
 
 def _log_ratio_parts(precision):
@@ -118,8 +127,8 @@ def _greater_ratio(precision):
 
 def _term_of(precision, lesser_ratio, greater_ratio):
     half_ln2 = precision.Float(np.log(2) / 2)
-    lesser_tail = _descending(precision, precision.lesser)
-    greater_tail = _descending(precision, precision.greater)
+    lesser_tail = _polynomial(precision, precision.lesser)
+    greater_tail = _polynomial(precision, precision.greater)
 
     @formula
     def term_of(s, d, m, M):
@@ -128,15 +137,15 @@ def _term_of(precision, lesser_ratio, greater_ratio):
         u = greater_ratio(s, d)
         mv, Mu, vv, uu = m * v, M * u, v * v, u * u
         leading = where(near, s * u * v, fma(m, fma(exponent, half_ln2, -v), Mu))
-        tails = fma(Mu * uu, horner(uu, greater_tail), leading)
-        return fma(-(mv * vv), horner(vv, lesser_tail), tails)
+        tails = fma(Mu * uu, greater_tail(uu), leading)
+        return fma(-(mv * vv), lesser_tail(vv), tails)
 
     return term_of
 
 
 def _term(precision, term_of):
     Float = precision.Float
-    smallest = np.nextafter(Float(0), Float(1))
+    smallest = np.finfo(Float).tiny
 
     @formula
     def term(p, q):
@@ -145,6 +154,28 @@ def _term(precision, term_of):
         return term_of(s, abs(p - q), minimum(p, q), maximum(p, q))
 
     return term
+
+
+def _term_by_log2(precision):
+    Float = precision.Float
+    smallest, half_ln2, half = np.finfo(Float).tiny, Float(np.log(2) / 2), Float(0.5)
+    near_series = _polynomial(precision, precision.near_term)
+    far_series = _polynomial(precision, precision.far_term)
+
+    @formula
+    def term_by_log2(p, q):
+        """Return the term of p, q >= 0 that are neither subnormal, unless s is not, nor huge."""
+        s, d, m = maximum(p + q, smallest), abs(p - q), minimum(p, q)
+        inverse = reciprocal(s)
+        z, x = d * inverse, m * inverse
+        w = z * z
+        near = (d * z) * near_series(w)
+        x_log_x = x * log2(maximum(x, smallest))
+        far = s * fma(x_log_x, half_ln2, far_series(x))
+        # In this order, because a NaN is in w.
+        return where(w >= half, far, near)
+
+    return term_by_log2
 
 
 def _lift_of(precision):
@@ -174,14 +205,14 @@ def _js_term(precision, term, lift_of):
 
 
 def _half_log_greater(precision, greater_ratio):
-    greater_tail = _descending(precision, precision.greater)
+    greater_tail = _polynomial(precision, precision.greater)
 
     @formula
     def half_log_greater(s, d):
         """Return ½·log(2M/s), the term's derivative in the greater of p and q."""
         u = greater_ratio(s, d)
         uu = u * u
-        return fma(u * uu, horner(uu, greater_tail), u)
+        return fma(u * uu, greater_tail(uu), u)
 
     return half_log_greater
 
@@ -189,7 +220,7 @@ def _half_log_greater(precision, greater_ratio):
 def _half_log_lesser(precision, lesser_ratio):
     Float = precision.Float
     half_ln2, none = Float(np.log(2) / 2), Float(0)
-    lesser_tail = _descending(precision, precision.lesser)
+    lesser_tail = _polynomial(precision, precision.lesser)
 
     @formula
     def half_log_lesser(s, d, x, lifted=none):
@@ -199,7 +230,7 @@ def _half_log_lesser(precision, lesser_ratio):
         """
         _, exponent, v = lesser_ratio(s, where(lifted == none, d, s - x), x)
         vv = v * v
-        return fma(exponent - lifted, half_ln2, -fma(v * vv, horner(vv, lesser_tail), v))
+        return fma(exponent - lifted, half_ln2, -fma(v * vv, lesser_tail(vv), v))
 
     return half_log_lesser
 
@@ -226,7 +257,7 @@ def _exp_parts(precision):
 def _exp(precision, exp_parts):
     Float, Int = precision.Float, precision.Int
     lowest, zero = Float(precision.exp_min), Float(0)
-    series = _descending(precision, (1.0, 1.0, *precision.exponential))
+    series = _polynomial(precision, (1.0, 1.0, *precision.exponential))
 
     @formula
     def exp(x):
@@ -235,24 +266,41 @@ def _exp(precision, exp_parts):
         For NaN it is a NaN, but for one whose payload is not 0.
         """
         r, power = exp_parts(x)
-        value = float_of(Int(bits_of(horner(r, series)) + power))
+        value = float_of(Int(bits_of(series(r)) + power))
         return where(x < lowest, zero, value)
 
     return exp
+
+
+def _exp_by_exp2(precision):
+    Float = precision.Float
+    log2_e, ln2, zero = Float(1 / np.log(2)), Float(np.log(2)), Float(0)
+    log2_e_rest = Float(1 / np.log(2) - np.float64(log2_e))
+    lowest = Float(precision.exp_min)
+
+    @formula
+    def exp_by_exp2(x):
+        """Return e^x for x <= 0; 0 where it would be all but subnormal, NaN for NaN."""
+        y = x * log2_e
+        rest = fma(x, log2_e_rest, fma(x, log2_e, -y))
+        power = exp2(y)
+        return where(x < lowest, zero, fma(power, rest * ln2, power))
+
+    return exp_by_exp2
 
 
 def _exp_and_rest(precision, exp_parts):
     Float, Int = precision.Float, precision.Int
     lowest, zero, one = Float(precision.exp_min), Float(0), Float(1)
     bits_of_one = Int(Float(1).view(Int))
-    series = _descending(precision, (1.0, *precision.exponential))
+    series = _polynomial(precision, (1.0, *precision.exponential))
 
     @formula
     def exp_and_rest(x):
         """Return e^x and 1 - e^x for x <= 0, both to their last bits."""
         r, power = exp_parts(x)
         scale = float_of(Int(bits_of_one + power))
-        change = r * horner(r, series)
+        change = r * series(r)
         exponential = where(x < lowest, zero, fma(scale, change, scale))
         return exponential, where(x < lowest, one, fma(-scale, change, one - scale))
 
@@ -269,7 +317,7 @@ def _log2(precision):
     low_offset, high_offset = (
         Float(-unit * np.log2(np.longdouble(c))) for c in precision.log2_centres
     )
-    tail = _descending(precision, [unit * c for c in precision.log2])
+    tail = _polynomial(precision, [unit * c for c in precision.log2])
 
     @formula
     def log2_in_ulps(x):
@@ -282,6 +330,6 @@ def _log2(precision):
         reduced = float_of(Int(bits - k))
         low = reduced < split
         f = fma(reduced, where(low, low_centre, high_centre), minus_one)
-        return fma(f, horner(f, tail), Float(k) + where(low, low_offset, high_offset))
+        return fma(f, tail(f), Float(k) + where(low, low_offset, high_offset))
 
     return log2_in_ulps
