@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numba.cuda.compiler as numba_compiler
 import numba.cuda.dispatcher as numba_dispatcher
+import numpy as np
 from cuda.bindings import nvjitlink
 from numba import types
 from numba.cuda.cudadrv import nvrtc, nvvm
@@ -148,6 +149,7 @@ def multiply_adds(ptx):
 def main():
     """Print a report on every kernel."""
     found = {}
+    np.seterr(all="raise")  # which must not matter to what is compiled
     # Device functions are compiled for the current device, which there is none of. What is
     # compiled to LLVM's code here is the same for all.
     device = SimpleNamespace(compute_capability=CAPABILITIES[0])

@@ -2,8 +2,6 @@
 
 import doctest
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -494,27 +492,16 @@ def test_the_guide_has_an_example_for_each_package():
         assert any(f"import {package}" in one or f"from {package}" in one for one in EXAMPLES)
 
 
-CALLS = """
-import sys
-import numpy as np
-sys.setswitchinterval(1e-4)
-from jsdiv_numba import cuda
-P = np.array([[0.5, 0.5, 0.0], [0.2, 1e-300, 0.8]])
-Q = np.array([[0.0, 0.0, 1.0], [0.2, np.nan, 1.0]])
-R = P.astype(np.float32)
-with np.errstate(all="raise"):
-    for p, q in ((P, Q), (R, R[::-1])):
-        for function in (cuda.js_divergence, cuda.js_divergence_logit):
-            function(p, q), function(p, q, reduce=False)
-        for function in (cuda.js_divergence_grad, cuda.js_divergence_logit_grad):
-            function(p, q), function(p, q, reduce=False)
-        cuda.jensenshannon(p, q), cuda.js_term(p, q), cuda.pdist(p), cuda.cdist(p, q)
-"""
-
-
-def test_the_callers_floating_point_settings_do_not_matter():
-    command = [sys.executable, "-W", "ignore", "-c", CALLS]
-    subprocess.run(command, cwd=ROOT, check=True)
+@pytest.mark.parametrize("name", device_functions.__all__)
+def test_the_callers_floating_point_settings_do_not_matter(name, monkeypatch):
+    """Kernels are compiled, and constants made, when they are first used."""
+    settings = []
+    monkeypatch.setattr(target, "why_unavailable", lambda: settings.append(np.geterr()))
+    inputs = [P[0]] if name == "pdist" else [P[0], Q[0]]
+    with np.errstate(all="raise"):
+        getattr(device_functions, name)(*inputs)
+    assert settings
+    assert all(set(one.values()) == {"ignore"} for one in settings)
 
 
 def test_the_terms_error_where_instructions_are_as_inaccurate_as_they_may_be():
