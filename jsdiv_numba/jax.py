@@ -1,4 +1,4 @@
-"""The divergences of JAX arrays, for its automatic differentiation, ``jit`` and ``vmap``.
+"""Divergences and entropies of JAX arrays, for its automatic differentiation, ``jit``, ``vmap``.
 
 The values and the derivatives are those of :mod:`jsdiv_numba`, called back from JAX on the CPU.
 """
@@ -14,9 +14,27 @@ import numpy as np
 from ._arrays import Axis, broadcast_shape, normalise_axes, reduced_shape
 from .divergence import js_divergence as _js_divergence
 from .divergence import js_divergence_logit as _js_divergence_logit
-from .gradient import js_divergence_grad, js_divergence_logit_grad
+from .divergence import kl_divergence as _kl_divergence
+from .divergence import kl_divergence_logit as _kl_divergence_logit
+from .entropies import entropy as _entropy
+from .entropies import entropy_logit as _entropy_logit
+from .gradient import (
+    entropy_grad,
+    entropy_logit_grad,
+    js_divergence_grad,
+    js_divergence_logit_grad,
+    kl_divergence_grad,
+    kl_divergence_logit_grad,
+)
 
-__all__ = ["js_divergence", "js_divergence_logit"]
+__all__ = [
+    "entropy",
+    "entropy_logit",
+    "js_divergence",
+    "js_divergence_logit",
+    "kl_divergence",
+    "kl_divergence_logit",
+]
 
 Functions: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]
 """A function of arrays, and the function that has its derivatives."""
@@ -72,10 +90,9 @@ def js_divergence(
     Array([[-0.1733,  0.0456,  0.0892],
            [-0.3132, -0.1014,  0.1175]], dtype=float32)
     """
-    settings = {"base": base, "workers": workers}
-    return _differentiable(
-        (_js_divergence, js_divergence_grad), P, Q, axis, keepdims, reduce, settings
-    )
+    functions = _js_divergence, js_divergence_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, settings, P=P, Q=Q)
 
 
 def js_divergence_logit(
@@ -123,71 +140,261 @@ def js_divergence_logit(
     Array([[0.0285],
            [0.    ]], dtype=float32)
     """
-    settings = {"base": base, "workers": workers}
     functions = _js_divergence_logit, js_divergence_logit_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
     if axis is None and reduce:
-        rows = _differentiable(functions, P, Q, -1, True, True, settings)
+        settings["keepdims"] = True
+        rows = _differentiable(functions, -1, settings, P=P, Q=Q)
         return jnp.sum(rows, keepdims=keepdims)
-    axis = -1 if axis is None else axis
-    return _differentiable(functions, P, Q, axis, keepdims, reduce, settings)
+    return _differentiable(functions, -1 if axis is None else axis, settings, P=P, Q=Q)
+
+
+def kl_divergence(
+    P: Any,
+    Q: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> jax.Array:
+    """Kullback-Leibler divergence of probabilities in JAX arrays.
+
+    Parameters
+    ----------
+    P, Q : array_like
+        Probabilities, of shapes that broadcast.
+    axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.kl_divergence`. Under ``jit`` they are constants.
+
+    Returns
+    -------
+    jax.Array
+        Divergences: float64 if JAX has it enabled and an input is of it, else float32.
+
+    Raises
+    ------
+    ValueError
+        As `jsdiv_numba.kl_divergence` does. What depends on the entries is raised by JAX as
+        an error of its own, with the message in it.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.kl_divergence_grad`, whose notes say what it is at zeros.
+    It is a reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from jsdiv_numba.jax import kl_divergence
+    >>> P, Q = jax.numpy.array([[0.5, 0.0, 0.5], [0.25, 0.25, 0.5]], "float32")
+    >>> jax.grad(lambda Q: kl_divergence(P, Q).sum())(Q) + 0.0
+    Array([-2.,  0., -1.], dtype=float32)
+    """
+    functions = _kl_divergence, kl_divergence_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, settings, P=P, Q=Q)
+
+
+def kl_divergence_logit(
+    P: Any,
+    Q: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> jax.Array:
+    """Kullback-Leibler divergence of the softmaxes of logits in JAX arrays.
+
+    Parameters
+    ----------
+    P, Q : array_like
+        Logits, of shapes that broadcast.
+    axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.kl_divergence_logit`. Under ``jit`` they are constants.
+
+    Returns
+    -------
+    jax.Array
+        Divergences: float64 if JAX has it enabled and an input is of it, else float32.
+
+    Raises
+    ------
+    ValueError
+        As `jsdiv_numba.kl_divergence_logit` does. What depends on the entries is raised by JAX as
+        an error of its own, with the message in it.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.kl_divergence_logit_grad`, whose notes say what it is
+    where the divergence is infinite.
+    It is a reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from jsdiv_numba.jax import kl_divergence_logit
+    >>> A, B = jax.numpy.array([[1.0, 0.0], [0.0, 0.0]], "float32")
+    >>> jax.grad(lambda B: kl_divergence_logit(A, B).sum())(B).round(4)
+    Array([-0.2311,  0.2311], dtype=float32)
+    """
+    functions = _kl_divergence_logit, kl_divergence_logit_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, settings, P=P, Q=Q)
+
+
+def entropy(
+    X: Any,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> jax.Array:
+    """Entropy of probabilities in a JAX array.
+
+    Parameters
+    ----------
+    X : array_like
+        Probabilities.
+    axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.entropy`. Under ``jit`` they are constants.
+
+    Returns
+    -------
+    jax.Array
+        Entropies: float64 if JAX has it enabled and the input is of it, else float32.
+
+    Raises
+    ------
+    ValueError
+        As `jsdiv_numba.entropy` does. What depends on the entries is raised by JAX as
+        an error of its own, with the message in it.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.entropy_grad`, infinite at zeros.
+    It is a reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from jsdiv_numba.jax import entropy
+    >>> X = jax.numpy.array([0.25, 0.25, 0.5], "float32")
+    >>> jax.grad(lambda X: entropy(X).sum())(X).round(4)
+    Array([ 0.3863,  0.3863, -0.3069], dtype=float32)
+    """
+    functions = _entropy, entropy_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, settings, X=X)
+
+
+def entropy_logit(
+    X: Any,
+    *,
+    temperature: float = 1.0,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> jax.Array:
+    """Entropy of the softmax of logits in a JAX array.
+
+    Parameters
+    ----------
+    X : array_like
+        Logits.
+    temperature, axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.entropy_logit`. Under ``jit`` they are constants.
+
+    Returns
+    -------
+    jax.Array
+        Entropies: float64 if JAX has it enabled and the input is of it, else float32.
+
+    Raises
+    ------
+    ValueError
+        As `jsdiv_numba.entropy_logit` does. What depends on the entries is raised by JAX as
+        an error of its own, with the message in it.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.entropy_logit_grad`, finite everywhere.
+    It is a reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from jsdiv_numba.jax import entropy_logit
+    >>> A = jax.numpy.array([0.0, 1.0], "float32")
+    >>> [f"{slope:.4f}" for slope in jax.grad(lambda A: entropy_logit(A).sum())(A)]
+    ['0.1966', '-0.1966']
+    """
+    functions = _entropy_logit, entropy_logit_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, {"temperature": temperature, **settings}, X=X)
 
 
 def _differentiable(
-    functions: Functions,
-    P: Any,
-    Q: Any,
-    axis: Axis,
-    keepdims: bool,
-    reduce: bool,
-    settings: dict[str, Any],
+    functions: Functions, axis: Axis, settings: dict[str, Any], **inputs: Any
 ) -> jax.Array:
-    P, Q = jnp.asarray(P), jnp.asarray(Q)
-    ndim = len(broadcast_shape((P, Q), ("P", "Q")))
+    arrays = [jnp.asarray(x) for x in inputs.values()]
+    ndim = len(broadcast_shape(arrays, list(inputs)))
     # Counted from the end, axes stay the same where vmap puts another in front.
     axes = tuple(a - ndim for a in normalise_axes(axis, ndim))
-    wide = jnp.result_type(P, Q, jnp.float32)
-    P, Q = (x.astype(wide).reshape((1,) * (ndim - x.ndim) + x.shape) for x in (P, Q))
-    keywords = {"axis": axes, "keepdims": keepdims, "reduce": reduce, **settings}
-    return _called(functions, tuple(keywords.items()), P, Q)
+    wide = jnp.result_type(*arrays, jnp.float32)
+    arrays = [x.astype(wide).reshape((1,) * (ndim - x.ndim) + x.shape) for x in arrays]
+    keywords = {"axis": axes, **settings}
+    return _called(functions, tuple(keywords.items()), *arrays)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _called(functions: Functions, settings: Settings, P: jax.Array, Q: jax.Array) -> jax.Array:
+def _called(functions: Functions, settings: Settings, *inputs: jax.Array) -> jax.Array:
     keywords = dict(settings)
-    shape = broadcast_shape((P, Q), ("P", "Q"))
+    shape = broadcast_shape(inputs, [""] * len(inputs))
     if keywords["reduce"]:
         axes = normalise_axes(keywords["axis"], len(shape))
         shape = reduced_shape(shape, axes, keywords["keepdims"])
-    result = jax.ShapeDtypeStruct(shape, P.dtype)
+    result = jax.ShapeDtypeStruct(shape, inputs[0].dtype)
 
-    def value(P: jax.Array, Q: jax.Array) -> Any:
-        return np.asarray(functions[0](np.asarray(P), np.asarray(Q), **keywords))
+    def value(*inputs: jax.Array) -> Any:
+        return np.asarray(functions[0](*map(np.asarray, inputs), **keywords))
 
-    called: jax.Array = jax.pure_callback(value, result, P, Q, vmap_method="broadcast_all")
+    called: jax.Array = jax.pure_callback(value, result, *inputs, vmap_method="broadcast_all")
     return called
 
 
 def _forward(
-    functions: Functions, settings: Settings, P: jax.Array, Q: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _called(functions, settings, P, Q), (P, Q)
+    functions: Functions, settings: Settings, *inputs: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    return _called(functions, settings, *inputs), inputs
 
 
 def _backward(
     functions: Functions,
     settings: Settings,
-    inputs: tuple[jax.Array, jax.Array],
+    inputs: tuple[jax.Array, ...],
     cotangent: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[jax.Array, ...]:
     results = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in inputs)
 
-    def gradients(P: jax.Array, Q: jax.Array, cotangent: jax.Array) -> Any:
-        arrays = np.asarray(P), np.asarray(Q)
+    def gradients(cotangent: jax.Array, *inputs: jax.Array) -> Any:
+        arrays = map(np.asarray, inputs)
         _, *grads = functions[1](*arrays, cotangent=np.asarray(cotangent), **dict(settings))
         return tuple(map(np.asarray, grads))
 
-    pulled_back: tuple[jax.Array, jax.Array] = jax.pure_callback(
-        gradients, results, *inputs, cotangent, vmap_method="broadcast_all"
+    pulled_back: tuple[jax.Array, ...] = jax.pure_callback(
+        gradients, results, cotangent, *inputs, vmap_method="broadcast_all"
     )
     return pulled_back
 

@@ -1,4 +1,4 @@
-"""The divergences of PyTorch tensors, for its automatic differentiation.
+"""Divergences and entropies of PyTorch tensors, for its automatic differentiation.
 
 Tensors stay where they are: on the CPU, whose memory they share with NumPy. The values and the
 derivatives are those of :mod:`jsdiv_numba`, computed by its threads.
@@ -13,9 +13,27 @@ import torch
 from ._arrays import Axis, FloatArray
 from .divergence import js_divergence as _js_divergence
 from .divergence import js_divergence_logit as _js_divergence_logit
-from .gradient import js_divergence_grad, js_divergence_logit_grad
+from .divergence import kl_divergence as _kl_divergence
+from .divergence import kl_divergence_logit as _kl_divergence_logit
+from .entropies import entropy as _entropy
+from .entropies import entropy_logit as _entropy_logit
+from .gradient import (
+    entropy_grad,
+    entropy_logit_grad,
+    js_divergence_grad,
+    js_divergence_logit_grad,
+    kl_divergence_grad,
+    kl_divergence_logit_grad,
+)
 
-__all__ = ["js_divergence", "js_divergence_logit"]
+__all__ = [
+    "entropy",
+    "entropy_logit",
+    "js_divergence",
+    "js_divergence_logit",
+    "kl_divergence",
+    "kl_divergence_logit",
+]
 
 
 def js_divergence(
@@ -122,6 +140,214 @@ def js_divergence_logit(
     functions = _js_divergence_logit, js_divergence_logit_grad
     settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
     return _differentiable(functions, axis, settings, P=P, Q=Q)
+
+
+def kl_divergence(
+    P: torch.Tensor,
+    Q: torch.Tensor,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> torch.Tensor:
+    """Kullback-Leibler divergence of probabilities in tensors.
+
+    Parameters
+    ----------
+    P, Q : torch.Tensor
+        Probabilities, of shapes that broadcast, on the CPU.
+    axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.kl_divergence`.
+
+    Returns
+    -------
+    torch.Tensor
+        Divergences: float32 if that holds both inputs' dtypes (float16 and bfloat16 too), else
+        float64.
+
+    Raises
+    ------
+    TypeError
+        If an input is not a tensor, or not on the CPU.
+    ValueError
+        As `jsdiv_numba.kl_divergence` does.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.kl_divergence_grad`, whose notes say what it is at zeros.
+    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from jsdiv_numba.torch import kl_divergence
+    >>> Q = torch.tensor([0.25, 0.25, 0.5], requires_grad=True)
+    >>> kl_divergence(torch.tensor([0.5, 0.25, 0.25]), Q).backward()
+    >>> Q.grad
+    tensor([-2.0000, -1.0000, -0.5000])
+    """
+    functions = _kl_divergence, kl_divergence_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, settings, P=P, Q=Q)
+
+
+def kl_divergence_logit(
+    P: torch.Tensor,
+    Q: torch.Tensor,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> torch.Tensor:
+    """Kullback-Leibler divergence of the softmaxes of logits in tensors.
+
+    Parameters
+    ----------
+    P, Q : torch.Tensor
+        Logits, of shapes that broadcast, on the CPU.
+    axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.kl_divergence_logit`.
+
+    Returns
+    -------
+    torch.Tensor
+        Divergences: float32 if that holds both inputs' dtypes (float16 and bfloat16 too), else
+        float64.
+
+    Raises
+    ------
+    TypeError
+        If an input is not a tensor, or not on the CPU.
+    ValueError
+        As `jsdiv_numba.kl_divergence_logit` does.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.kl_divergence_logit_grad`, whose notes say what it is
+    where the divergence is infinite.
+    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from jsdiv_numba.torch import kl_divergence_logit
+    >>> B = torch.zeros(2, requires_grad=True)
+    >>> kl_divergence_logit(torch.tensor([1.0, 0.0]), B).backward()
+    >>> B.grad
+    tensor([-0.2311,  0.2311])
+    """
+    functions = _kl_divergence_logit, kl_divergence_logit_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, settings, P=P, Q=Q)
+
+
+def entropy(
+    X: torch.Tensor,
+    *,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> torch.Tensor:
+    """Entropy of probabilities in a tensor.
+
+    Parameters
+    ----------
+    X : torch.Tensor
+        Probabilities, on the CPU.
+    axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.entropy`.
+
+    Returns
+    -------
+    torch.Tensor
+        Entropies: float32 if that holds the input's dtype (float16 and bfloat16 too), else
+        float64.
+
+    Raises
+    ------
+    TypeError
+        If the input is not a tensor, or not on the CPU.
+    ValueError
+        As `jsdiv_numba.entropy` does.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.entropy_grad`, infinite at zeros.
+    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from jsdiv_numba.torch import entropy
+    >>> X = torch.tensor([0.25, 0.25, 0.5], requires_grad=True)
+    >>> entropy(X).backward()
+    >>> X.grad
+    tensor([ 0.3863,  0.3863, -0.3069])
+    """
+    functions = _entropy, entropy_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, settings, X=X)
+
+
+def entropy_logit(
+    X: torch.Tensor,
+    *,
+    temperature: float = 1.0,
+    axis: Axis = -1,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    workers: int | None = None,
+) -> torch.Tensor:
+    """Entropy of the softmax of logits in a tensor.
+
+    Parameters
+    ----------
+    X : torch.Tensor
+        Logits, on the CPU.
+    temperature, axis, keepdims, reduce, key, base, workers
+        As of `jsdiv_numba.entropy_logit`.
+
+    Returns
+    -------
+    torch.Tensor
+        Entropies: float32 if that holds the input's dtype (float16 and bfloat16 too), else
+        float64.
+
+    Raises
+    ------
+    TypeError
+        If the input is not a tensor, or not on the CPU.
+    ValueError
+        As `jsdiv_numba.entropy_logit` does.
+
+    Notes
+    -----
+    The derivative is that of `jsdiv_numba.entropy_logit_grad`, finite everywhere.
+    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from jsdiv_numba.torch import entropy_logit
+    >>> A = torch.tensor([0.0, 1.0], requires_grad=True)
+    >>> entropy_logit(A).backward()
+    >>> A.grad
+    tensor([ 0.1966, -0.1966])
+    """
+    functions = _entropy_logit, entropy_logit_grad
+    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    return _differentiable(functions, axis, {"temperature": temperature, **settings}, X=X)
 
 
 class _Differentiable(torch.autograd.Function):

@@ -123,8 +123,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loss": {"_arrays", "divergence", "entropies", "gradient", "scalarise"},
     "_arguments": set(),
     "scheme": {"_arguments", "loss"},
-    "jax": {"_arrays", "divergence", "gradient"},
-    "torch": {"_arrays", "divergence", "gradient"},
+    "jax": {"_arrays", "divergence", "entropies", "gradient"},
+    "torch": {"_arrays", "divergence", "entropies", "gradient"},
     "__init__": {
         "_threads",
         "distance",

@@ -12,7 +12,8 @@ from jsdiv_numba import jax as bridge
 RNG = np.random.default_rng(13)
 SHAPE = (2, 3, 4)
 P, Q = RNG.uniform(0.1, 1, (2, *SHAPE))
-each = pytest.mark.parametrize("name", bridge.__all__)
+each = pytest.mark.parametrize("name", [name for name in bridge.__all__ if "divergence" in name])
+entropies = pytest.mark.parametrize("name", ["entropy", "entropy_logit"])
 settings = pytest.mark.parametrize(
     "options",
     [
@@ -56,6 +57,34 @@ def test_values_and_derivatives(name, options, second):
     eager, jitted = (f(P, q) for f in (_grads(call), jax.jit(_grads(call))))
     for one, other in zip(eager, jitted, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@entropies
+@settings
+def test_entropies_and_their_derivatives(name, options):
+    ours, theirs = both(name)
+    if name == "entropy_logit":
+        options = {**options, "temperature": 0.5}
+
+    def call(p):
+        return ours(p, **options)
+
+    for function in (call, jax.jit(call)):
+        np.testing.assert_allclose(function(P), theirs(P, **options), rtol=1e-14)
+    check_grads(call, (P,), order=1, modes=["rev"])
+    values = jax.vmap(call)(np.stack([P, Q]))
+    np.testing.assert_allclose(values[1], theirs(Q, **options), rtol=1e-14)
+
+
+@entropies
+def test_entropies_follow_the_same_rules(name):
+    ours, _ = both(name)
+    value, grad = jax.value_and_grad(lambda p: jnp.sum(ours(p)))(jnp.array([0.5, 0.25], "float16"))
+    assert (value.dtype, grad.dtype) == (jnp.float32, jnp.float16)
+    with pytest.raises(ValueError, match="axis 5 is out of range"):
+        ours(P, axis=5)
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"X\[0, 0, 0\] is inf"):
+        ours(np.full(SHAPE, np.inf)).block_until_ready()
 
 
 def _grads(function):

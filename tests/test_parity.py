@@ -1,17 +1,25 @@
 """Every path gives the same answer."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
+import jsdiv_numba
 from jsdiv_numba import (
+    LossScheme,
     cdist,
+    contributions,
     jensenshannon,
     js_divergence,
     js_divergence_logit,
     js_sum,
     js_sum_logit,
     js_term,
+    kl_divergence,
+    kl_divergence_logit,
+    mean_scalarise,
 )
 
 RNG = np.random.default_rng(0)
@@ -144,3 +152,71 @@ def test_the_distance_is_the_root_of_the_divergence():
     np.testing.assert_allclose(distance[2:], np.sqrt(divergence[2:]), rtol=1e-14)
     pairs = cdist(P[2], Q[2], "jensenshannon")
     np.testing.assert_allclose(np.diagonal(pairs), distance[2], rtol=1e-11)
+
+
+FAMILY = {
+    "js_divergence": ("JSDivergenceLoss", (P, Q)),
+    "js_divergence_logit": ("JSDivergenceLogitLoss", (A, B)),
+    "kl_divergence": ("KLDivergenceLoss", (P, P[::-1] / 2 + 0.5 / SHAPE[-1])),
+    "kl_divergence_logit": ("KLDivergenceLogitLoss", (A, B)),
+    "entropy": ("EntropyLoss", (P,)),
+    "entropy_logit": ("EntropyLogitLoss", (A,)),
+}
+_UFUNC_OF = {name: re.sub("_divergence|(?<=entropy)", "_sum", name) for name in FAMILY}
+FUNCTIONS = pytest.mark.parametrize(
+    ("name", "loss", "arrays"), [(k, *v) for k, v in FAMILY.items()]
+)
+
+
+@FUNCTIONS
+@PRECISIONS
+def test_every_path_of_the_family(name, loss, arrays, dtype):
+    """Elements, axes, the ufunc, the loss and the value beside the derivatives."""
+    function, rounding = getattr(jsdiv_numba, name), 1e-10 if dtype is np.float64 else 1e-4
+    arrays = tuple(x.astype(dtype) for x in arrays)
+    expected = function(*arrays, keepdims=False)
+    first = tuple(np.moveaxis(x, -1, 0).copy() for x in arrays)
+    split = tuple(x.reshape(*SHAPE[:2], 3, 11) for x in arrays)
+    ufunc = getattr(jsdiv_numba, _UFUNC_OF[name])
+    whole_loss = getattr(jsdiv_numba, loss)(scalarisation=mean_scalarise())
+    paths = {
+        "terms": function(*arrays, reduce=False).sum(axis=-1),
+        "first axis": function(*first, axis=0, keepdims=False),
+        "two axes": function(*split, axis=(2, 3), keepdims=False),
+        "reversed": function(*(x[..., ::-1] for x in arrays), keepdims=False),
+        "bits": function(*arrays, base=2, keepdims=False) * np.log(2),
+        "ufunc": ufunc(*arrays),
+    }
+    for path, result in paths.items():
+        np.testing.assert_allclose(
+            result, expected, rtol=rounding, atol=rounding / 10, err_msg=path
+        )
+    value, *slopes = getattr(jsdiv_numba, f"{name}_grad")(*arrays, cotangent=1 / expected.size)
+    np.testing.assert_array_equal(value[..., 0], expected)
+    total, in_loss = whole_loss.value_and_grad(*arrays)
+    assert total == whole_loss(*arrays) == expected.mean(dtype=float).astype(dtype)
+    (of_scheme, _), in_scheme = LossScheme([whole_loss]).value_and_grad(*arrays)
+    assert of_scheme == total
+    in_loss = in_loss if isinstance(in_loss, tuple) else (in_loss,)
+    in_scheme = in_scheme if isinstance(in_scheme, tuple) else (in_scheme,)
+    for one, other, third in zip(slopes, in_loss, in_scheme, strict=True):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(other, third)
+
+
+@PRECISIONS
+def test_kl_of_probabilities_and_of_their_logarithms(dtype):
+    p, q = (x.astype(dtype) for x in FAMILY["kl_divergence"][1])
+    with np.errstate(divide="ignore"):
+        logs = np.log(p), np.log(q)
+    rounding = {np.float64: 1e-10, np.float32: 1e-4}[dtype]
+    expected = kl_divergence(p, q)
+    np.testing.assert_allclose(kl_divergence_logit(*logs), expected, rtol=rounding)
+
+
+@PRECISIONS
+def test_contributions_are_the_terms(dtype):
+    p, q = P[2, 3].astype(dtype), Q[2, 3].astype(dtype)
+    parts, terms = contributions(p, q), js_divergence(p, q, reduce=False)
+    np.testing.assert_allclose(parts.values, terms[parts.indices], rtol=ROUNDING[dtype])
+    assert parts.total == js_divergence(p, q, keepdims=False)

@@ -7,12 +7,13 @@ from torch.autograd import gradcheck
 
 import jsdiv_numba
 from jsdiv_numba import torch as bridge
-from jsdiv_numba.gradient import js_divergence_grad, js_divergence_logit_grad
 
 RNG = np.random.default_rng(12)
 SHAPE = (2, 3, 4)
 P, Q = torch.from_numpy(RNG.uniform(0.1, 1, (2, *SHAPE)))
-each = pytest.mark.parametrize("name", bridge.__all__)
+DIVERGENCES = [name for name in bridge.__all__ if "divergence" in name]
+each = pytest.mark.parametrize("name", DIVERGENCES)
+entropies = pytest.mark.parametrize("name", ["entropy", "entropy_logit"])
 settings = pytest.mark.parametrize(
     "options",
     [
@@ -41,14 +42,40 @@ def test_values_and_derivatives(name, options, second):
     assert gradcheck(lambda p, q: ours(p, q, **options), (p, q))
 
 
+@entropies
+@settings
+def test_entropies_and_their_derivatives(name, options):
+    p = P.clone().requires_grad_()
+    if name == "entropy_logit":
+        options = {**options, "temperature": 0.5}
+    value = getattr(bridge, name)(p, **options)
+    expected = getattr(jsdiv_numba, name)(P.numpy(), **options)
+    np.testing.assert_array_equal(value.detach().numpy(), expected)
+    assert gradcheck(lambda p: getattr(bridge, name)(p, **options), (p,))
+
+
+@entropies
+def test_entropies_follow_the_same_rules(name):
+    function = getattr(bridge, name)
+    half = torch.tensor([0.5, 0.25], dtype=torch.float16, requires_grad=True)
+    value = function(half)
+    value.backward()
+    assert (value.dtype, half.grad.dtype) == (torch.float32, torch.float16)
+    assert not function(P).requires_grad
+    with pytest.raises(TypeError, match=r"^X is a ndarray; pass a torch\.T"):
+        function(P.numpy())
+    with pytest.raises(ValueError, match=r"^X\[0\] is inf"):
+        function(torch.full((2,), torch.inf))
+
+
 @each
 def test_the_derivative_is_the_librarys(name):
-    grad = {"js_divergence": js_divergence_grad, "js_divergence_logit": js_divergence_logit_grad}
+    grad = getattr(jsdiv_numba, f"{name}_grad")
     p, q = (x.float().requires_grad_() for x in (P, Q[0]))
     cotangent = torch.from_numpy(RNG.normal(size=(2, 3, 1)).astype(np.float32))
     getattr(bridge, name)(p, q).backward(cotangent)
     arrays = p.detach().numpy(), q.detach().numpy()
-    _, *expected = grad[name](*arrays, cotangent=cotangent.numpy())
+    _, *expected = grad(*arrays, cotangent=cotangent.numpy())
     for tensor, array in zip((p, q), expected, strict=True):
         assert tensor.grad.dtype == torch.float32
         np.testing.assert_array_equal(tensor.grad.numpy(), array)

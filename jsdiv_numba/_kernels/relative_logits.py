@@ -132,7 +132,7 @@ def _kl_sum(precision, kernels, log_ratio_kernels):
                 total = np.float64(excess_sum(x, y))
             if lone > 0.0 or total < near:
                 total = near_sum(a, b)
-                clear_exceptions()
+        clear_exceptions()
         return Float(total)
 
     return kl_sum
@@ -187,6 +187,7 @@ def _kl_terms(precision, kernels, log_ratio_kernels):
         factor, log_of_totals = Float(1.0 / x_total), Float(math.log(y_total / x_total))
         for i in range(a.size):
             terms[i] = weighted(x[i] * factor, a[i], b[i], a_top, b_top, log_of_totals)
+        clear_exceptions()
 
     return kl_terms
 
