@@ -1,5 +1,6 @@
 """What the kernels are compiled to, for devices that need not be there."""
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -9,14 +10,11 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [
-    pytest.mark.skipif(
-        importlib.util.find_spec("numba_cuda") is None
-        or importlib.util.find_spec("cuda.bindings") is None,
-        reason="the packages of the extra `cuda` are not installed",
-    ),
-    pytest.mark.xdist_group("device_code"),  # compiled once, not by every worker
-]
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None
+    or importlib.util.find_spec("cuda.bindings") is None,
+    reason="the packages of the extra `cuda` are not installed",
+)
 
 ROOT = Path(__file__).parents[1]
 REGISTERS = {"float32": 128, "float64": 168}
@@ -24,13 +22,27 @@ REGISTERS = {"float32": 128, "float64": 168}
 
 
 @pytest.fixture(scope="module")
-def kernels():
+def kernels(tmp_path_factory):
+    """What is compiled once, by one of pytest-xdist's workers, while the others wait for it."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with (shared / "device_code.json").open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        report = file.read()
+        if not report:
+            report = compiled()
+            file.write(report)
+    return json.loads(report)
+
+
+def compiled():
     variables = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0"}
     command = [sys.executable, "-W", "ignore", "-m", "tests.device_code"]
     done = subprocess.run(
         command, cwd=ROOT, env=variables, check=True, stdout=subprocess.PIPE, text=True
     )
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def test_every_kernel_is_compiled_for_every_capability(kernels):
