@@ -220,3 +220,13 @@ def test_contributions_are_the_terms(dtype):
     parts, terms = contributions(p, q), js_divergence(p, q, reduce=False)
     np.testing.assert_allclose(parts.values, terms[parts.indices], rtol=ROUNDING[dtype])
     assert parts.total == js_divergence(p, q, keepdims=False)
+
+
+@PRECISIONS
+def test_the_ufuncs_of_logits_raise_no_floating_point_error(dtype):
+    a, b = A[0].astype(dtype), (300 * B[0]).astype(dtype)
+    with np.errstate(all="raise"):
+        for first, second in ((a, b), (b, a), (a, a)):
+            js_sum_logit(first, second)
+            jsdiv_numba.kl_sum_logit(first, second)
+            jsdiv_numba.entropy_sum_logit(first)

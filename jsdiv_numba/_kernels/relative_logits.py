@@ -249,6 +249,7 @@ def _entropy_sum(precision, kernels, log_total):
         log_of_total, moment = log_total(row, top, values, total, moment)
         # No entropy is above that of equal probabilities, though rounding may be.
         entropy, highest = log_of_total - moment / total, math.log(row.size)
+        clear_exceptions()
         return Float(where(entropy > highest, highest, entropy))
 
     return entropy_sum
@@ -276,5 +277,6 @@ def _entropy_terms(precision, kernels, log_total):
             # What is 0 stays so, or becomes NaN with the sum.
             value /= total
             terms[i] = Float(value if value == 0.0 else value * (log_of_total - shifted))
+        clear_exceptions()
 
     return entropy_terms
