@@ -257,8 +257,6 @@ def pairwise(
     """
     from jsdiv_numba.batch import jobs
 
-    if tiles["reduce"] is not None and tiles["max_distance"] is not None:
-        raise click.UsageError("--max-distance and --reduce are for different runs.")
     jobs.pairwise(
         file,
         file2,
