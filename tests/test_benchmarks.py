@@ -19,6 +19,7 @@ from benchmarks import (
     picture,
     report,
     rows,
+    search,
     tables,
     timing,
 )
@@ -223,6 +224,14 @@ def test_every_line_of_the_cluster_table_and_the_example_are_there(monkeypatch, 
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("| ") for line in lines) == 7
     assert sum(line.startswith("- ") for line in lines) == 8
+
+
+def test_every_line_of_the_table_of_searches_over_files_is_there(monkeypatch, capsys):
+    monkeypatch.setattr(search, "REPEATS", 1)
+    search.main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("| `batch.neighbors`, float32, 10 nearest") for line in lines) == 1
+    assert sum(line.startswith("- ") for line in lines) == 6
 
 
 def test_the_memory_that_a_call_needs_is_within_its_bound():
