@@ -225,6 +225,7 @@ def test_contributions_are_the_terms(dtype):
 @PRECISIONS
 def test_the_ufuncs_of_logits_raise_no_floating_point_error(dtype):
     """But for the underflow of an entropy that is itself subnormal."""
+    """But for the underflow of an entropy that is itself subnormal."""
     a, b = A[0].astype(dtype), (300 * B[0]).astype(dtype)
     with np.errstate(all="raise", under="ignore"):
         for first, second in ((a, b), (b, a), (a, a)):
