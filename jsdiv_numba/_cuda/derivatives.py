@@ -39,7 +39,9 @@ def _slopes(precision):
         low, top = least(x, y), most(x, y)
         if not (x >= zero and y >= zero) or top == np.inf:
             return nan, nan
-        if top <= huge and (low >= normal or (low == zero and (top >= normal or top == zero))):
+        if top == zero:
+            return zero, zero
+        if normal <= top <= huge and (low >= normal or low == zero):
             return plain(x, y, weight)
         return gradient(x, y, weight)
 

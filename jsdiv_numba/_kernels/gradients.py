@@ -59,7 +59,7 @@ def _by_side(precision):
 def _all_slopes(precision, by_side):
     formulas = scalar_formulas(precision)
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
-    smallest = np.finfo(precision.Float).tiny
+    smallest = np.finfo(precision.Float).smallest_subnormal
 
     @formula
     def all_slopes(p, q):
