@@ -87,6 +87,15 @@ def skewed_term_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     return errors
 
 
+def many_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    """Return the error of three distributions, of which the third is between the others."""
+    rows = np.stack([p, q, p / 2 + q / 2])
+    shares = oracle.shares((1, 2, 3))
+    exact = sum((oracle.term_of_many(column, shares) for column in rows.T), mpf(0))
+    computed = jsdiv_numba.js_divergence_many(rows, weights=(1, 2, 3), keepdims=False)
+    return [oracle.relative_error(computed, exact)]
+
+
 def logit_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
     computed = jsdiv_numba.js_divergence_logit(a, b, keepdims=False)
     return [oracle.relative_error(computed, oracle.js_divergence_logit(a, b))]
@@ -221,6 +230,7 @@ PATHS = (
     Path("each term", cases.ROWS, term_errors, FULL),
     Path("skewed divergence", cases.ROWS, skewed_errors, FULL),
     Path("skewed, each term", cases.ROWS, skewed_term_errors, FULL),
+    Path("`js_divergence_many`, three", cases.ROWS, many_errors, FULL),
     Path("from logits", cases.LOGITS, logit_errors, FROM_LOGITS),
     Path("`kl_divergence`", cases.ROWS, kl_errors, FULL),
     Path("`kl_divergence_logit`", cases.LOGITS, kl_logit_errors, FROM_LOGITS),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .divergence import (
         js_divergence,
         js_divergence_logit,
+        js_divergence_many,
         kl_divergence,
         kl_divergence_logit,
     )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         entropy_logit_grad,
         js_divergence_grad,
         js_divergence_logit_grad,
+        js_divergence_many_grad,
         kl_divergence_grad,
         kl_divergence_logit_grad,
     )
@@ -110,6 +112,8 @@ __all__ = [
     "js_divergence_grad",
     "js_divergence_logit",
     "js_divergence_logit_grad",
+    "js_divergence_many",
+    "js_divergence_many_grad",
     "js_sum",
     "js_sum_logit",
     "js_term",
@@ -168,6 +172,8 @@ _MODULES = {
     "js_divergence_grad": "gradient",
     "js_divergence_logit": "divergence",
     "js_divergence_logit_grad": "gradient",
+    "js_divergence_many": "divergence",
+    "js_divergence_many_grad": "gradient",
     "js_sum": "ufuncs",
     "js_sum_logit": "ufuncs",
     "js_term": "ufuncs",

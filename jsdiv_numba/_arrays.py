@@ -210,6 +210,13 @@ def check_logits(naming: Naming = entry, /, **arrays: FloatArray) -> None:
         _raise_first(naming, name, array, invalid, rule)
 
 
+def check_weights(**arrays: FloatArray) -> None:
+    """Raise if any array has a negative or infinite entry, or a NaN."""
+    for name, array in arrays.items():
+        invalid = ~((array >= 0) & (array < np.inf))
+        _raise_first(entry, name, array, invalid, "weights must be finite and not negative")
+
+
 EQUAL = 0.5
 """The weight of the second of two distributions that count alike."""
 

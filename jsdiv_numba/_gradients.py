@@ -40,8 +40,8 @@ def evaluate_with_gradient(
     task = prepare(measure, arrays, axis, base, workers)
     shape = task.result_shape(keepdims, reduce)
     task = task.weighted(weight, shape)
-    outs = _Outs(task, out, shape)
-    cotangents = _cotangents(task, cotangent, shape)
+    outs = Outs(task, out, shape)
+    cotangents = cotangents_of(task, cotangent, shape)
     value = outs.usable(0, shape)
     return outs.filled(value, *_run(task, value, cotangents, reduce, outs))
 
@@ -60,15 +60,15 @@ def total_with_gradient(
     task = prepare(measure, arrays, -1, base, workers)
     rows = np.empty(task.result_shape(keepdims=True, reduce=True), task.dtype)
     shape = (1,) * rows.ndim if keepdims else ()
-    outs = _Outs(task, out, shape)
-    single = _cotangents(task, cotangent, shape).reshape(())
+    outs = Outs(task, out, shape)
+    single = cotangents_of(task, cotangent, shape).reshape(())
     gradients = _run(task, rows, np.broadcast_to(single, rows.shape), True, outs)
     with np.errstate(all="ignore"):
         total = np.full(shape, rows.sum())
     return outs.filled(total, *gradients)
 
 
-class _Outs:
+class Outs:
     """The caller's arrays for the value and the derivatives."""
 
     def __init__(self, task: Task, out: Out, shape: tuple[int, ...]) -> None:
@@ -108,7 +108,7 @@ class _Outs:
         return given
 
 
-def _cotangents(task: Task, cotangent: Any, shape: tuple[int, ...]) -> FloatArray:
+def cotangents_of(task: Task, cotangent: Any, shape: tuple[int, ...]) -> FloatArray:
     """Return the cotangents of the value in nats, in its shape."""
     given = np.ones(()) if cotangent is None else _arrays.as_real("cotangent", cotangent)
     with np.errstate(all="ignore"):
@@ -174,7 +174,7 @@ def _row_blocks(task: Task) -> list[_Rows]:
 
 
 def _run(
-    task: Task, value: FloatArray, cotangents: FloatArray, reduce: bool, outs: _Outs
+    task: Task, value: FloatArray, cotangents: FloatArray, reduce: bool, outs: Outs
 ) -> list[FloatArray]:
     """Write the value; return the derivatives in the inputs' shapes."""
     shared = any(array.shape != task.shape for array in task.arrays)
@@ -219,11 +219,11 @@ def _write(
     """Write the value, and the derivatives in the broadcast shape."""
     laid_out = tuple(task.laid_out(array, reduce) for array in whole)
     arrays = tuple(task.laid_out(array, reduce) for array in task.arrays)
-    weights = tuple(_by_element(task, weight, reduce) for weight in task.weights)
-    operands = (*arrays, _by_element(task, cotangents, reduce), *weights)
+    weights = tuple(by_element(task, weight, reduce) for weight in task.weights)
+    operands = (*arrays, by_element(task, cotangents, reduce), *weights)
     if compute(task, value, reduce, Companion(None, operands, laid_out)):
         check()
-        nans = _by_element(task, np.isnan(value), reduce)
+        nans = by_element(task, np.isnan(value), reduce)
         for gradient in laid_out:
             gradient[nans] = np.nan
     for array, gradient in zip(whole, laid_out, strict=True):
@@ -237,7 +237,7 @@ def _by_row(task: Task, values: FloatArray) -> FloatArray:
     return values.reshape(_arrays.reduced_shape(task.shape, task.axes, keepdims=False))
 
 
-def _by_element(task: Task, values: FloatArray, reduce: bool) -> FloatArray:
+def by_element(task: Task, values: FloatArray, reduce: bool) -> FloatArray:
     """Lay out what belongs to the value's entries as the operands are, a row's for each element."""
     if not reduce:
         return task.laid_out(values, reduce)

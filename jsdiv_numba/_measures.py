@@ -161,7 +161,7 @@ class Task(NamedTuple):
         if weight is None:
             return self
         try:
-            given = np.broadcast_to(weight, shape)
+            np.broadcast_to(weight, shape)
         except ValueError:
             raise ValueError(
                 f"weight of shape {weight.shape} does not broadcast to the result's shape {shape}"
@@ -171,8 +171,9 @@ class Task(NamedTuple):
         if self.measure.skewed is None:
             raise NotImplementedError("this measure takes no weight")
         with np.errstate(all="ignore"):
-            both = tuple(array.astype(self.dtype) for array in (1 - given, given))
-        return self._replace(measure=self.measure.skewed, weights=both)
+            both = tuple(array.astype(self.dtype) for array in (1 - weight, weight))
+        each = tuple(np.broadcast_to(array, shape) for array in both)
+        return self._replace(measure=self.measure.skewed, weights=each)
 
     @property
     def finish(self) -> _blocks.Finish | None:

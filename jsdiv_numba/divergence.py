@@ -7,8 +7,15 @@ import numpy as np
 from . import _arrays
 from ._arrays import EQUAL, Axis, FloatArray
 from ._measures import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES, evaluate
+from ._mixtures import evaluate_many
 
-__all__ = ["js_divergence", "js_divergence_logit", "kl_divergence", "kl_divergence_logit"]
+__all__ = [
+    "js_divergence",
+    "js_divergence_logit",
+    "js_divergence_many",
+    "kl_divergence",
+    "kl_divergence_logit",
+]
 
 
 def js_divergence(
@@ -117,6 +124,106 @@ def js_divergence(
     skew = None if weight is EQUAL else _arrays.as_weight(weight)
     options: dict[str, Any] = {"base": base, "out": out, "workers": workers}
     return evaluate(PROBABILITIES, (P, Q), axis, keepdims, reduce, weight=skew, **options)
+
+
+def js_divergence_many(
+    P: Any,
+    *,
+    weights: Any = None,
+    axis: Axis = -1,
+    over: int = 0,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    out: FloatArray | None = None,
+    workers: int | None = None,
+) -> Any:
+    r"""Jensen-Shannon divergence of any number of distributions.
+
+    .. math::
+
+        \mathrm{JS}_w(P_1, \dots, P_N) = \sum_i w_i\, \mathrm{KL}(P_i \| M)
+        = \mathrm{H}(M) - \sum_i w_i\, \mathrm{H}(P_i),
+        \quad M = \sum_i w_i P_i
+
+    It is 0 if all are equal, and at most the entropy of the weights, log N for
+    equal ones, which it is for disjoint distributions. Nothing is normalised
+    but the weights.
+
+    Parameters
+    ----------
+    P : array_like
+        Probabilities, of two dimensions at least. Finite and not negative;
+        0·log 0 is 0.
+    weights : array_like, optional
+        One for each distribution, finite and not negative. They are divided by
+        their sum; None is 1/N for each.
+    axis : int, sequence of int or None, default -1
+        The categories' axis or axes, of P; None is all but `over`.
+    over : int, default 0
+        The axis along which the distributions stand. The result does not have
+        it, as if they had been so many arguments.
+    keepdims : bool, default True
+        Whether the categories' axes stay, with length 1.
+    reduce : bool, default True
+        If False, return each category's term of the sum, in the shape of P
+        without `over`.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    out : ndarray, optional
+        Array for the result, of its shape and a floating dtype.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Divergences, of dtype float32 if that holds P's dtype (float16 too),
+        else float64. A scalar if no dimension is left.
+
+    Raises
+    ------
+    ValueError
+        If a probability is negative or infinite, `weights` is of the wrong
+        shape, has a wrong entry or no positive one, P has no distribution, or
+        `axis`, `over`, `base`, `workers` or the shape of `out` is wrong.
+    TypeError
+        If an input is not real, or `out` cannot hold the result's dtype.
+
+    See Also
+    --------
+    js_divergence : of two distributions.
+    js_divergence_many_grad : with derivatives.
+
+    Notes
+    -----
+    The measure is Lin's [1]_. Of two distributions it is what `js_divergence`
+    returns with the weight of the second, to the last bit. A result with a NaN
+    among its probabilities is NaN. Its relative error is below 1e-14 in float64
+    and 1e-6 in float32, for up to a thousand distributions, also where they are
+    nearly equal, down to separations of 1e-12 (1e-6 in float32).
+
+    .. [1] J. Lin, "Divergence measures based on the Shannon entropy", IEEE
+       Transactions on Information Theory 37 (1991) 145-151.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jsdiv_numba import js_divergence_many
+    >>> P = np.array([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5], [0.6, 0.4, 0.0]])
+    >>> js_divergence_many(P).round(6)
+    array([0.228913])
+    >>> js_divergence_many(P, weights=[2, 1, 1], keepdims=False).round(6)
+    np.float64(0.210677)
+    >>> js_divergence_many(np.eye(4), base=2)
+    array([2.])
+    """
+    options: dict[str, Any] = {"base": base, "out": out, "workers": workers}
+    return evaluate_many(P, weights, axis, over, keepdims, reduce, **options)
 
 
 def js_divergence_logit(

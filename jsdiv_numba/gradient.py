@@ -15,6 +15,7 @@ from ._measures import (
     LOGITS,
     PROBABILITIES,
 )
+from ._mixtures import evaluate_many_with_gradient
 from .entropies import cooled
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "entropy_logit_grad",
     "js_divergence_grad",
     "js_divergence_logit_grad",
+    "js_divergence_many_grad",
     "kl_divergence_grad",
     "kl_divergence_logit_grad",
 ]
@@ -112,6 +114,7 @@ def js_divergence_grad(
     See Also
     --------
     js_divergence_logit_grad : the same from logits, finite everywhere.
+    js_divergence_many_grad : the same of more than two distributions.
 
     Notes
     -----
@@ -141,6 +144,111 @@ def js_divergence_grad(
     options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out, "workers": workers}
     return evaluate_with_gradient(
         PROBABILITIES, (P, Q), axis, keepdims, reduce, weight=skew, **options
+    )
+
+
+def js_divergence_many_grad(
+    P: Any,
+    *,
+    weights: Any = None,
+    axis: Axis = -1,
+    over: int = 0,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    cotangent: Any = None,
+    out: Out = None,
+    workers: int | None = None,
+) -> Result:
+    r"""Jensen-Shannon divergence of any number of distributions, and its derivatives.
+
+    .. math::
+
+        \frac{\partial\, \mathrm{JS}_w}{\partial p_{ij}} = w_i \log \frac{p_{ij}}{m_j},
+        \quad m_j = \sum_i w_i p_{ij}
+
+    They are the derivatives of the formula as it stands: nothing is normalised
+    but the weights, and no entry is held by the others' sum.
+
+    Parameters
+    ----------
+    P : array_like
+        Probabilities, of two dimensions at least. Finite and not negative;
+        0·log 0 is 0.
+    weights : array_like, optional
+        One for each distribution, finite and not negative. They are divided by
+        their sum; None is 1/N for each.
+    axis : int, sequence of int or None, default -1
+        The categories' axis or axes, of P; None is all but `over`.
+    over : int, default 0
+        The axis along which the distributions stand. The value does not have
+        it.
+    keepdims : bool, default True
+        Whether the categories' axes stay, with length 1.
+    reduce : bool, default True
+        If False, the value is each category's term of the sum, in the shape of P
+        without `over`.
+    key : object, optional
+        Ignored; hypercoil passes a random key.
+    base : float, optional
+        Base of the logarithm; None is e, and the unit then nats.
+    cotangent : array_like, optional
+        The derivative in the value of what is to be differentiated, of a shape
+        that broadcasts to the value's; None is 1 everywhere, which gives the
+        derivatives of the value's sum.
+    out : tuple of ndarray or None, optional
+        Arrays for the value and the derivatives, of their shapes and floating
+        dtypes, None for each that is to be made.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Returns
+    -------
+    value : ndarray or scalar
+        What `js_divergence_many` returns with these arguments; of two distributions,
+        what `js_divergence_grad` returns.
+    grad_P : ndarray
+        The derivatives of ``sum(cotangent * value)`` in `P`, in its shape and the
+        dtype of the value.
+
+    Raises
+    ------
+    ValueError
+        If a probability is negative or infinite, `weights` is of the wrong
+        shape, has a wrong entry or no positive one, P has no distribution,
+        `cotangent` does not broadcast to the value, or `axis`, `over`, `base`,
+        `workers` or a shape in `out` is wrong.
+    TypeError
+        If an input is not real, or `out` cannot hold the results.
+
+    See Also
+    --------
+    js_divergence_grad : of two distributions.
+
+    Notes
+    -----
+    The error of a derivative, over its weight, is below 1e-14 (in float32 1e-6)
+    of the largest \|log(p/m)\| in its category. Where p = 0 < m, it is -inf, and
+    where p = m = 0 it is 0, as in `js_divergence_grad`. Where the weight or the
+    cotangent is 0, so are the derivatives. A result with a NaN among its
+    probabilities gives NaN.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import js_divergence_many_grad
+    >>> value, grad_P = js_divergence_many_grad([[0.5, 0.5], [0.2, 0.8], [0.9, 0.1]])
+    >>> value.round(6)
+    array([0.184712])
+    >>> grad_P.round(6)
+    array([[-0.021513,  0.022998],
+           [-0.326943,  0.179666],
+           [ 0.174416, -0.513482]])
+    """
+    options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out}
+    return evaluate_many_with_gradient(
+        P, weights, axis, over, keepdims, reduce, workers=workers, **options
     )
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import EQUAL, Axis, as_weight, scores_shape
+from ._mixtures import shape_of_many
 from .divergence import (
     js_divergence,
     js_divergence_logit,
+    js_divergence_many,
     kl_divergence,
     kl_divergence_logit,
 )
@@ -21,6 +23,7 @@ from .gradient import (
     entropy_logit_grad,
     js_divergence_grad,
     js_divergence_logit_grad,
+    js_divergence_many_grad,
     kl_divergence_grad,
     kl_divergence_logit_grad,
 )
@@ -699,11 +702,24 @@ def _shape_of_one(
     return scores_shape({"X": X}, axis, keepdims, reduce)
 
 
+def _shape_of_many(
+    P: Any,
+    *,
+    axis: Axis = -1,
+    over: int = 0,
+    keepdims: bool = True,
+    reduce: bool = True,
+    **_: Any,
+) -> tuple[int, ...]:
+    return shape_of_many(P, axis, over, keepdims, reduce)
+
+
 _DERIVATIVES: tuple[
     tuple[Callable[..., Any], Callable[..., Any], Callable[..., tuple[int, ...]]], ...
 ] = (
     (js_divergence, js_divergence_grad, _shape_of_two),
     (js_divergence_logit, js_divergence_logit_grad, _shape_of_two),
+    (js_divergence_many, js_divergence_many_grad, _shape_of_many),
     (kl_divergence, kl_divergence_grad, _shape_of_two),
     (kl_divergence_logit, kl_divergence_logit_grad, _shape_of_two),
     (entropy, entropy_grad, _shape_of_one),

@@ -63,6 +63,28 @@ def skewed_slopes(p, q, weight: float | mpf) -> list[mpf]:
     return slopes
 
 
+def shares(weights) -> list[mpf]:
+    """Weights divided by their sum, unrounded."""
+    exact = _exact(weights)
+    return [x / sum(exact) for x in exact]
+
+
+def log_ratios_to_mean(column, weights: list[mpf]) -> list[mpf]:
+    """log(p/m) of one category of several distributions; 0 where all that count are equal."""
+    exact = _exact(column)
+    if len({x for x, w in zip(exact, weights, strict=True) if w}) == 1:
+        return [mpf(0)] * len(exact)
+    m = sum(w * x for w, x in zip(weights, exact, strict=True))
+    return [log(x / m) if x else mpf("-inf") for x in exact]
+
+
+def term_of_many(column, weights: list[mpf]) -> mpf:
+    """Term of one category of several distributions, with weights that add up to 1."""
+    logs = log_ratios_to_mean(column, weights)
+    parts = zip(weights, _exact(column), logs, strict=True)
+    return sum((w * x * ratio for w, x, ratio in parts if w and x), mpf(0))
+
+
 def gap(p, q) -> mpf:
     """The magnitude of the difference of two rows' sums."""
     return abs(sum(_exact(p), mpf(0)) - sum(_exact(q), mpf(0)))

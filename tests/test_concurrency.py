@@ -53,8 +53,12 @@ def every_name(P, Q):
         answers[name] = getattr(js, name)(P, Q)
     for name in ("entropy_term", "entropy_sum", "entropy_sum_logit", "entropy", "entropy_logit"):
         answers[name] = getattr(js, name)(P)
+    several = np.stack([P[:50], Q[:50], P[50:100]])
+    answers["js_divergence_many"] = js.js_divergence_many(several)
+    of_many = {"js_divergence_many_grad": (several,)}
     for name in (name for name in js.__all__ if name.endswith("_grad")):
-        _, *gradients = getattr(js, name)(*((P,) if name.startswith("entropy") else (P, Q)))
+        inputs = of_many.get(name, (P,) if name.startswith("entropy") else (P, Q))
+        _, *gradients = getattr(js, name)(*inputs)
         answers[name] = np.stack(gradients)
     for name in (name for name in js.__all__ if name.endswith("Loss") and name != "Loss"):
         answers[name] = getattr(js, name)()(*((P,) if name.startswith("Entropy") else (P, Q)))

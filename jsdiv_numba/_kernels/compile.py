@@ -397,6 +397,22 @@ def entry(typingctx, matrix, row, column):
 
 
 @intrinsic
+def row_item(typingctx, matrix, row, column):
+    """Element of a matrix whose rows are known to be contiguous, at any distance of each other."""
+    if not (isinstance(matrix, types.Array) and matrix.ndim == 2):
+        return None
+
+    def codegen(context, builder, signature, args):
+        _ask_for_wide_vectors(builder.function)
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        step = cgutils.unpack_tuple(builder, array.strides)[0]
+        start = cgutils.pointer_add(builder, array.data, builder.mul(args[1], step, flags=["nsw"]))
+        return context.unpack_value(builder, matrix.dtype, builder.gep(start, [args[2]]))
+
+    return matrix.dtype(matrix, types.intp, types.intp), codegen
+
+
+@intrinsic
 def set_item(typingctx, array, index, value):
     """Assign to an element as `item` reads it."""
     if not (isinstance(array, types.Array) and array.ndim == 1 and array.dtype == value):
@@ -508,6 +524,16 @@ def contiguous(row):
     copy = np.empty(row.size, row.dtype)
     for i in range(row.size):
         copy[i] = row[i]
+    return any_layout(copy)
+
+
+@kernel
+def contiguous_rows(matrix):
+    """Return a matrix itself if the elements of its rows are adjacent, else a copy."""
+    if matrix.strides[1] == matrix.itemsize:
+        return any_layout(matrix)
+    copy = np.empty(matrix.shape, matrix.dtype)
+    copy[:] = matrix
     return any_layout(copy)
 
 

@@ -35,6 +35,7 @@ def relative_formulas(precision: Precision) -> SimpleNamespace:
     excess_from = _excess_from(precision)
     kl_term = _kl_term(precision, full_ratio_parts, log_of)
     return SimpleNamespace(
+        ratio_parts=ratio_parts,
         full_ratio_parts=full_ratio_parts,
         log_of=log_of,
         excess_of=_excess_of(precision, ratio_parts, excess_from),

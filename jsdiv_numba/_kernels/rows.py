@@ -26,6 +26,9 @@ from .summands import entropy_summand, excess_summand, js_summand, kl_summand, s
 BLOCK = 1024
 """Elements added up in lanes of the input's precision before float64 takes over."""
 
+LIFT, LOWER = 2.0**FLOAT64.lift, 2.0**-64
+"""By which `lift_of` scales the smallest and the largest numbers."""
+
 GAP_CANCELLED = 0.25
 """A sum below this fraction of Σ |p - q| has its Σ (p - q) added up again, more precisely."""
 
@@ -171,9 +174,29 @@ def _needs_full_range(precision):
     return needs_full_range
 
 
+@kernel
+def add_scaled(totals, rests, scale, value):
+    """Add a number times a power of two to the sum of the lifted, plain or lowered ones."""
+    own = 0 if scale > 1.0 else 2 if scale < 1.0 else 1
+    totals[own], error = exact_sum(totals[own], value)
+    rests[own] += error
+
+
+@kernel
+def total_of_scaled(totals, rests):
+    """Return what `add_scaled` has added up, not scaled, and what rounding left of it."""
+    total, rest = totals[1], rests[1]
+    if totals[2] != 0.0:
+        total, error = exact_sum(totals[2], total * LOWER)
+        return total / LOWER, (error + rests[2] + rest * LOWER) / LOWER
+    if not abs(total) > 1.0:
+        total, error = exact_sum(totals[0], total * LIFT)
+        return total / LIFT, (error + rests[0] + rest * LIFT) / LIFT
+    return total, rest
+
+
 def _full_range_sum(summand):
     lifted = summand.lifted
-    lift, lower = 2.0**FLOAT64.lift, 2.0**-64
 
     @kernel
     def full_range_sum(p, q, *weights):
@@ -187,23 +210,14 @@ def _full_range_sum(summand):
             if x < 0.0 or y < 0.0:
                 return np.nan, 0.0
             scale, value, apart = lifted(abs(x), abs(y), *weights)
-            own = 0 if scale > 1.0 else 2 if scale < 1.0 else 1
             if value == np.inf:
                 infinite = True
                 continue
-            for part in (value, apart):
-                totals[own], error = exact_sum(totals[own], part)
-                rests[own] += error
+            add_scaled(totals, rests, scale, value)
+            add_scaled(totals, rests, scale, apart)
         if infinite:
             return totals.sum() + np.inf, 0.0
-        total, rest = totals[1], rests[1]
-        if totals[2] != 0.0:
-            total, error = exact_sum(totals[2], total * lower)
-            return total / lower, (error + rests[2] + rest * lower) / lower
-        if not abs(total) > 1.0:
-            total, error = exact_sum(totals[0], total * lift)
-            return total / lift, (error + rests[0] + rest * lift) / lift
-        return total, rest
+        return total_of_scaled(totals, rests)
 
     return full_range_sum
 

@@ -26,11 +26,14 @@ def skewed_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
     term, scales_of = _term(precision), _scales_of(precision)
     full_term = _full_term(precision, term, scales_of)
+    log_ratio = _log_ratio(precision)
     return SimpleNamespace(
         term=term,
+        scales_of=scales_of,
         full_term=full_term,
         skewed_term=_skewed_term(precision, full_term),
-        skewed_gradient=_skewed_gradient(precision, scales_of),
+        log_ratio=log_ratio,
+        skewed_gradient=_skewed_gradient(precision, scales_of, log_ratio),
     )
 
 
@@ -107,9 +110,9 @@ def _skewed_term(precision, full_term):
     return skewed_term
 
 
-def _skewed_gradient(precision, scales_of):
+def _log_ratio(precision):
     Float = precision.Float
-    zero, infinity, tiny = Float(0), Float(np.inf), np.finfo(Float).tiny
+    zero, tiny = Float(0), np.finfo(Float).tiny
     formulas = relative_formulas(precision)
     full_ratio_parts, log_of = formulas.full_ratio_parts, formulas.log_of
 
@@ -121,12 +124,19 @@ def _skewed_gradient(precision, scales_of):
         v = where(k == zero, d, difference) / total
         return log_of(k + where(small, exponent, zero), v)
 
+    return log_ratio
+
+
+def _skewed_gradient(precision, scales_of, log_ratio):
+    Float = precision.Float
+    zero, infinity = Float(0), Float(np.inf)
+
     @formula
-    def slope(p, q, log_ratio, p_weight, q_weight):
+    def slope(p, q, logarithm, p_weight, q_weight):
         """Return the derivative in p: -inf at p = 0 < q, and 0 at p = q = 0."""
         steep = minimum(q, minimum(p_weight, q_weight)) > zero
         at_0 = where(steep, -infinity, zero)
-        return where(p == zero, at_0, p_weight * log_ratio)
+        return where(p == zero, at_0, p_weight * logarithm)
 
     @formula
     def skewed_gradient(p, q, cotangent, p_weight, q_weight):

@@ -14,6 +14,7 @@ from .compile import contiguous, formula, minimum, prefer_wide_vectors
 from .gradients import gradient_formulas, unconditional
 from .logit_gradients import logit_gradient_kernels
 from .logits import logit_kernels
+from .mixtures import mixture_kernels
 from .normalised import normalised_kernels
 from .precision import FLOAT32, FLOAT64, Precision
 from .relative import relative_formulas
@@ -76,34 +77,37 @@ def _from_loops(
 def _weights(first: int, itemsize: int) -> tuple[Any, Any]:
     """Return what a loop needs of the weights of p and of q, two inputs of the ufunc.
 
-    The weights of an element, and whether they are those of all.
+    Both inputs, how many elements apart their entries are, and that number, or -1
+    where it is not the same for both or neither 0 nor 1; and the weights of an element.
     """
     second = first + 1
 
     @formula
-    def weights_at(arrays, strides, i):
-        p_weight = arrays[first][i * (strides[first] // itemsize)]
-        return p_weight, arrays[second][i * (strides[second] // itemsize)]
+    def weights_of(arrays, strides):
+        p_step, q_step = strides[first] // itemsize, strides[second] // itemsize
+        common = p_step if p_step == q_step and 0 <= p_step <= 1 else -1
+        return (arrays[first], arrays[second]), (p_step, q_step), common
 
     @formula
-    def fixed(strides):
-        return strides[first] == 0 and strides[second] == 0
+    def weights_at(inputs, steps, i):
+        (p_weights, q_weights), (p_step, q_step) = inputs, steps
+        return p_weights[i * p_step], q_weights[i * q_step]
 
-    return weights_at, fixed
+    return weights_of, weights_at
 
 
 def _no_weights(first: int, itemsize: int) -> tuple[Any, Any]:
     """Return the same where there are none."""
 
     @formula
-    def weights_at(arrays, strides, i):
-        return ()
+    def weights_of(arrays, strides):
+        return (), (0, 0), 0
 
     @formula
-    def fixed(strides):
-        return True
+    def weights_at(inputs, steps, i):
+        return ()
 
-    return weights_at, fixed
+    return weights_of, weights_at
 
 
 def _loop(inputs: int, kernel: Any, itemsize: int, weighted: bool = False) -> Callable[..., None]:
@@ -112,7 +116,7 @@ def _loop(inputs: int, kernel: Any, itemsize: int, weighted: bool = False) -> Ca
     The kernel takes two elements, for which that of one input may stand, and their weights.
     """
     second, last = inputs - 1, inputs + 2 * weighted
-    weights_at, fixed = (_weights if weighted else _no_weights)(inputs, itemsize)
+    weights_of, weights_at = (_weights if weighted else _no_weights)(inputs, itemsize)
 
     def loop(arrays, shape, strides, data):
         prefer_wide_vectors()
@@ -120,18 +124,22 @@ def _loop(inputs: int, kernel: Any, itemsize: int, weighted: bool = False) -> Ca
         # NumPy hands over aligned elements alone: strides are multiples of their size.
         step_p, step_q = strides[0] // itemsize, strides[second] // itemsize
         step = strides[last] // itemsize
-        simple = step_p == 1 and step == 1 and fixed(strides)
-        if simple and step_q == 1:
-            weights = weights_at(arrays, strides, 0)
+        beside, steps, common_step = weights_of(arrays, strides)
+        simple, fixed = step_p == 1 and step == 1, common_step == 0
+        if simple and fixed and step_q == 1:
+            weights = weights_at(beside, (0, 0), 0)
             for i in range(shape[0]):
                 result[i] = kernel(p[i], q[i], *weights)
-        elif simple and step_q == 0:
-            for_all, weights = q[0], weights_at(arrays, strides, 0)
+        elif simple and fixed and step_q == 0:
+            for_all, weights = q[0], weights_at(beside, (0, 0), 0)
             for i in range(shape[0]):
                 result[i] = kernel(p[i], for_all, *weights)
+        elif simple and common_step == 1 and step_q == 1:
+            for i in range(shape[0]):
+                result[i] = kernel(p[i], q[i], *weights_at(beside, (1, 1), i))
         else:
             for i in range(shape[0]):
-                weights = weights_at(arrays, strides, i)
+                weights = weights_at(beside, steps, i)
                 result[i * step] = kernel(p[i * step_p], q[i * step_q], *weights)
 
     return loop
@@ -141,35 +149,48 @@ def _gradient_loop(formulas: Any, itemsize: int, weighted: bool = False) -> Call
     """Return the inner loop of a ufunc of p, q and a cotangent with two derivatives."""
     plain_gradient, gradient = formulas.plain_gradient, formulas.gradient
     all_plain = formulas.all_plain
-    weights_at, fixed = (_weights if weighted else _no_weights)(3, itemsize)
+    weights_of, weights_at = (_weights if weighted else _no_weights)(3, itemsize)
     first_out = 3 + 2 * weighted
     second_out = first_out + 1
 
+    @formula
+    def plain_block(inputs, beside, outputs, start, stop, cotangent_step, weights_step):
+        """Write the derivatives of adjacent elements; return whether they are right."""
+        (p, q, cotangents), (in_p, in_q) = inputs, outputs
+        cotangent, weights = cotangents[0], weights_at(beside, (0, 0), 0)
+        plain = all_plain
+        for i in range(start, stop):
+            if cotangent_step:
+                cotangent = cotangents[i]
+            if weights_step:
+                weights = weights_at(beside, (1, 1), i)
+            x, y, plain = plain_gradient(p[i], q[i], cotangent, plain, *weights)
+            in_p[i], in_q[i] = x, y
+        return not plain < 0
+
     def loop(arrays, shape, strides, data):
         prefer_wide_vectors()
-        p, q, cotangents = arrays[0], arrays[1], arrays[2]
-        in_p, in_q = arrays[first_out], arrays[second_out]
+        inputs = p, q, cotangents = arrays[0], arrays[1], arrays[2]
+        outputs = in_p, in_q = arrays[first_out], arrays[second_out]
         step_p, step_q = strides[0] // itemsize, strides[1] // itemsize
         step = strides[2] // itemsize
         step_in_p = strides[first_out] // itemsize
         step_in_q = strides[second_out] // itemsize
+        beside, steps, common_step = weights_of(arrays, strides)
         adjacent = step_p == 1 and step_q == 1 and step_in_p == 1 and step_in_q == 1
-        adjacent = adjacent and fixed(strides)
         for start in range(0, shape[0], BLOCK):
-            stop = minimum(start + BLOCK, shape[0])
-            plain, weights = all_plain, weights_at(arrays, strides, start)
-            if adjacent and step == 0:
-                cotangent = cotangents[0]
+            stop, done = minimum(start + BLOCK, shape[0]), False
+            if adjacent and step == 0 and common_step == 0:
+                done = plain_block(inputs, beside, outputs, start, stop, False, False)
+            elif adjacent and step == 1 and common_step == 0:
+                done = plain_block(inputs, beside, outputs, start, stop, True, False)
+            elif adjacent and step == 0 and common_step == 1:
+                done = plain_block(inputs, beside, outputs, start, stop, False, True)
+            elif adjacent and step == 1 and common_step == 1:
+                done = plain_block(inputs, beside, outputs, start, stop, True, True)
+            if not done:
                 for i in range(start, stop):
-                    x, y, plain = plain_gradient(p[i], q[i], cotangent, plain, *weights)
-                    in_p[i], in_q[i] = x, y
-            elif adjacent and step == 1:
-                for i in range(start, stop):
-                    x, y, plain = plain_gradient(p[i], q[i], cotangents[i], plain, *weights)
-                    in_p[i], in_q[i] = x, y
-            if plain < 0 or not (adjacent and step <= 1):
-                for i in range(start, stop):
-                    weights = weights_at(arrays, strides, i)
+                    weights = weights_at(beside, steps, i)
                     x, y = gradient(p[i * step_p], q[i * step_q], cotangents[i * step], *weights)
                     in_p[i * step_in_p], in_q[i * step_in_q] = x, y
 
@@ -270,6 +291,39 @@ def _to_weighted_columns(name: str, inputs: int, kernels: dict[str, Any]) -> Any
     return _generalised(name, body, arguments, "(n,m),(n,m),(m),(m)->(m)")
 
 
+def _of_many_to_scalar(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+
+    def body(rows, weights, result):
+        result[0] = kernel(rows, weights)
+
+    body.__name__ = name
+    arguments = [(kind[:, :], types.float64[:], kind[:]) for kind in _kinds(kernels)]
+    return guvectorize(arguments, "(k,n),(k)->()", **_OPTIONS)(body).ufunc
+
+
+def _of_many_to_row(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+
+    def body(rows, weights, result):
+        kernel(rows, weights, result)
+
+    body.__name__ = name
+    arguments = [(kind[:, :], types.float64[:], kind[:]) for kind in _kinds(kernels)]
+    return guvectorize(arguments, "(k,n),(k)->(n)", **_OPTIONS)(body).ufunc
+
+
+def _of_many_to_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
+    (kernel,) = kernels.values()
+
+    def body(rows, weights, cotangents, result):
+        kernel(rows, weights, cotangents, result)
+
+    body.__name__ = name
+    arguments = [(kind[:, :], types.float64[:], kind[:], kind[:, :]) for kind in _kinds(kernels)]
+    return guvectorize(arguments, "(k,n),(k),(n)->(k,n)", **_OPTIONS)(body).ufunc
+
+
 def _to_gradients(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     (kernel,) = kernels.values()
 
@@ -350,6 +404,21 @@ _UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
         _elementwise_weighted_gradient,
         2,
         lambda precision: unconditional(precision, skewed_formulas(precision).skewed_gradient),
+    ),
+    "js_sum_many": (
+        _of_many_to_scalar,
+        1,
+        lambda precision: mixture_kernels(precision).total,
+    ),
+    "js_term_many": (
+        _of_many_to_row,
+        1,
+        lambda precision: mixture_kernels(precision).terms,
+    ),
+    "js_gradient_many": (
+        _of_many_to_gradient,
+        1,
+        lambda precision: mixture_kernels(precision).gradient,
     ),
     "js_sum_normalised": (
         _to_scalar,

@@ -1,0 +1,237 @@
+"""From arguments to a result for any number of distributions, which stand along an axis."""
+
+from dataclasses import replace
+from functools import partial
+from operator import index
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _arrays, _blocks
+from ._arrays import Axis, FloatArray
+from ._gradients import Out, Outs, Result, by_element, cotangents_of, evaluate_with_gradient
+from ._measures import PROBABILITIES, SKEWED, Measure, Task, evaluate
+from ._threads import check_workers
+
+MANY = Measure(
+    total="js_sum_many",
+    terms="js_term_many",
+    columns=None,
+    gradient="js_gradient_many",
+    by_row=True,
+    check=_arrays.check_probabilities,
+    in_pieces=False,
+    names=("P",),
+)
+
+
+class Stack(NamedTuple):
+    """Distributions along one axis of an array, their arguments checked."""
+
+    array: FloatArray
+    over: int
+    axes: tuple[int, ...]
+    """The categories' axes, of the array without the axis of the distributions."""
+
+    weights: FloatArray
+    """In float64; they add up to 1."""
+
+    @classmethod
+    def check(cls, P: Any, weights: Any, axis: Axis, over: int) -> "Stack":
+        """Return the distributions, or raise what is wrong about them."""
+        array = _arrays.as_real("P", P)
+        over = _axis_over(over, array.ndim)
+        if axis is None:
+            axes = tuple(i for i in range(array.ndim) if i != over)
+        else:
+            axes = _arrays.normalise_axes(axis, array.ndim)
+        if over in axes:
+            raise ValueError(
+                f"over is {over}, which is an axis of the categories too: P of shape {array.shape} "
+                f"has them along {axes}"
+            )
+        number = array.shape[over]
+        if not number:
+            raise ValueError(f"P of shape {array.shape} has no distribution along axis {over}")
+        without = tuple(i - (i > over) for i in axes)
+        return cls(array, over, without, _shares(weights, number))
+
+    def task(self, base: float | None, workers: int | None) -> Task:
+        """Return what is to be computed."""
+        workers = workers if workers is None else check_workers(workers)
+        shape = tuple(n for i, n in enumerate(self.array.shape) if i != self.over)
+        dtype, divisor = _arrays.result_dtype(self.array), _arrays.log_base(base)
+        return Task(MANY, (self.array,), shape, self.axes, dtype, divisor, workers)
+
+    def rows(self, array: FloatArray) -> FloatArray:
+        """Lay out an array of P's shape: results, then distributions, then categories."""
+        moved = np.moveaxis(array, self.over, 0)
+        rows = _arrays.rows_along(moved, moved.shape, tuple(i + 1 for i in self.axes))
+        return np.moveaxis(rows, 0, -2)
+
+    def fill(self, array: FloatArray, rows: FloatArray) -> None:
+        """Write what is laid out so to an array of P's shape, if it is not a view of that."""
+        if not np.may_share_memory(array, rows):
+            moved = np.moveaxis(array, self.over, 0)
+            moved = _arrays.kept_then_reduced(moved, tuple(i + 1 for i in self.axes))
+            moved[...] = np.moveaxis(rows, -2, 0).reshape(moved.shape)
+
+    @property
+    def pair(self) -> tuple[FloatArray, FloatArray]:
+        """The distributions, of which there are two."""
+        first, second = np.moveaxis(self.array, self.over, 0)
+        return first, second
+
+    @property
+    def measure_of_pair(self) -> Measure:
+        """The divergence of two arrays, whose errors name the place in the one that holds both."""
+
+        def naming(name: str, where: tuple[int, ...]) -> str:
+            return _arrays.entry("P", (*where[: self.over], int(name), *where[self.over :]))
+
+        check = partial(_arrays.check_probabilities, naming)
+        skewed = replace(SKEWED, names=("0", "1"), check=check)
+        return replace(PROBABILITIES, names=("0", "1"), check=check, skewed=skewed)
+
+
+def _axis_over(over: int, ndim: int) -> int:
+    try:
+        number = index(over)
+    except TypeError:
+        raise TypeError(f"over is {over!r}; it must be an integer") from None
+    if not -ndim <= number < ndim:
+        raise ValueError(f"over is {over}; P has {ndim} dimensions")
+    return number % ndim
+
+
+def _shares(weights: Any, number: int) -> FloatArray:
+    """Return the weights, divided by their sum."""
+    if weights is None:
+        return np.full(number, 1 / number)
+    array = _arrays.as_real("weights", weights)
+    if array.shape != (number,):
+        raise ValueError(f"weights has shape {array.shape}; P has {number} distributions")
+    _arrays.check_weights(weights=array)
+    shares = array.astype(np.float64)
+    if not shares.any():
+        raise ValueError("weights are all 0; one at least must be positive")
+    shares /= shares.max()
+    shares /= shares.sum()
+    return shares
+
+
+def shape_of_many(P: Any, axis: Axis, over: int, keepdims: bool, reduce: bool) -> tuple[int, ...]:
+    """Return the shape of the divergences or, without `reduce`, of their terms."""
+    return Stack.check(P, None, axis, over).task(None, None).result_shape(keepdims, reduce)
+
+
+def evaluate_many(
+    P: Any,
+    weights: Any,
+    axis: Axis,
+    over: int,
+    keepdims: bool,
+    reduce: bool,
+    *,
+    base: float | None,
+    out: FloatArray | None,
+    workers: int | None,
+) -> Any:
+    """Return the divergences of what stands along `over`, or their terms."""
+    stack = Stack.check(P, weights, axis, over)
+    if len(stack.weights) == 2:
+        options: dict[str, Any] = {"base": base, "out": out, "workers": workers}
+        return evaluate(
+            stack.measure_of_pair,
+            stack.pair,
+            stack.axes,
+            keepdims,
+            reduce,
+            weight=stack.weights[1:].reshape(()),
+            **options,
+        )
+    task = stack.task(base, workers)
+    shape = task.result_shape(keepdims, reduce)
+    result = target = _arrays.result_array(out, shape, task.dtype)
+    if out is not None and np.may_share_memory(out, stack.array):
+        target = np.empty(shape, task.dtype)
+    if _compute(stack, task, target, reduce):
+        task.check()
+    if target is not result:
+        with np.errstate(all="ignore"):
+            result[...] = target
+    return result if out is not None or result.ndim else result[()]
+
+
+def _operands(stack: Stack) -> tuple[FloatArray, FloatArray]:
+    rows = stack.rows(stack.array)
+    return rows, np.broadcast_to(stack.weights, rows.shape[:-1])
+
+
+def _compute(
+    stack: Stack,
+    task: Task,
+    target: FloatArray,
+    reduce: bool,
+    companion: _blocks.Companion | None = None,
+) -> bool:
+    """Write the divergences, or their terms, to `target`; return whether there is any NaN."""
+    operands = _operands(stack)
+    rows, _ = operands
+    outer, workers = rows.shape[:-2], task.workers
+    if reduce:
+        ufunc, totals = task.ufunc(MANY.total), target.reshape(outer)
+        return _blocks.run(ufunc, operands, totals, 2, workers, task.finish, companion)
+    terms = np.empty((*outer, rows.shape[-1]), task.dtype)
+    ufunc = task.ufunc(MANY.terms)
+    found_nan = _blocks.run(ufunc, operands, terms, 2, workers, task.finish, companion)
+    moved = _arrays.kept_then_reduced(target, task.axes)
+    with np.errstate(all="ignore"):
+        moved[...] = terms.reshape(moved.shape)
+    return found_nan
+
+
+def evaluate_many_with_gradient(
+    P: Any,
+    weights: Any,
+    axis: Axis,
+    over: int,
+    keepdims: bool,
+    reduce: bool,
+    *,
+    base: float | None,
+    cotangent: Any,
+    out: Out,
+    workers: int | None,
+) -> Result:
+    """Return what `evaluate_many` returns, and the derivatives of its sum, weighted."""
+    stack = Stack.check(P, weights, axis, over)
+    task = stack.task(base, workers)
+    shape = task.result_shape(keepdims, reduce)
+    outs = Outs(task, out, shape)
+    cotangents = cotangents_of(task, cotangent, shape)
+    whole = outs.usable(1, stack.array.shape)
+    if len(stack.weights) == 2:
+        value, *both = evaluate_with_gradient(
+            stack.measure_of_pair,
+            stack.pair,
+            stack.axes,
+            keepdims,
+            reduce,
+            base=base,
+            cotangent=cotangent,
+            workers=workers,
+            weight=stack.weights[1:].reshape(()),
+        )
+        np.stack(both, axis=stack.over, out=whole)
+        return outs.filled(np.asarray(value), whole)
+    value = outs.usable(0, shape)
+    gradients = stack.rows(whole)
+    operands = (*_operands(stack), by_element(task, cotangents, reduce))
+    companion = _blocks.Companion(task.ufunc(MANY.gradient), operands, (gradients,))
+    if _compute(stack, task, value, reduce, companion):
+        task.check()
+        nans = by_element(task, np.isnan(value), reduce)[..., np.newaxis, :]
+        gradients[np.broadcast_to(nans, gradients.shape)] = np.nan
+    stack.fill(whole, gradients)
+    return outs.filled(value, whole)
