@@ -136,7 +136,7 @@ def _pieces_of_gradients(precision, add_up):
 def _term_gradients(precision, slopes):
     functions = access(precision, 0)
     load, store = functions.load, functions.store
-    js_term = target.formula(precision, scalar_formulas(precision).js_term)
+    js_term = target.formula(precision, scalar_formulas(precision).device_js_term)
 
     @jit
     def term_gradients(P, Q, weights, shift, aligned, piece, divisor, in_P, in_Q, result):

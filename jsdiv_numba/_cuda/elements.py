@@ -19,7 +19,7 @@ def element_kernels(precision: Precision) -> SimpleNamespace:
 def _terms(precision):
     functions = access(precision, 0)
     load, store = functions.load, functions.store
-    js_term = target.formula(precision, scalar_formulas(precision).js_term)
+    js_term = target.formula(precision, scalar_formulas(precision).device_js_term)
 
     @jit
     def terms(P, Q, shift, aligned, piece, divisor, result):

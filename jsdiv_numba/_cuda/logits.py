@@ -343,7 +343,7 @@ def _write_terms(precision):
     groups, zero = group_functions(precision), precision.Float(0)
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
     exponentials, one = _exponentials(precision), precision.Float(1)
-    term = target.formula(precision, scalar_formulas(precision).js_term)
+    term = target.formula(precision, scalar_formulas(precision).device_js_term)
     store = access(precision, 0).store
 
     @device

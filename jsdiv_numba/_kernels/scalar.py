@@ -49,15 +49,20 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     greater_ratio = _greater_ratio(precision)
     lesser_ratio = _lesser_ratio(precision, _log_ratio_parts(precision))
     term_of = _term_of(precision, lesser_ratio, greater_ratio)
-    term = _term(precision, term_of)
+    Float = precision.Float
+    term = _term(term_of, np.nextafter(Float(0), Float(1)))
+    device_term = _term(term_of, np.finfo(Float).tiny)  # its divisions take no subnormal number
+    if precision is FLOAT32:
+        device_term = _term_by_log2(precision)
     lift_of = _lift_of(precision)
     exp_parts = _exp_parts(precision)
     return SimpleNamespace(
         term_of=term_of,
         term=term,
-        device_term=_term_by_log2(precision) if precision is FLOAT32 else term,
+        device_term=device_term,
         lift_of=lift_of,
         js_term=_js_term(precision, term, lift_of),
+        device_js_term=_js_term(precision, device_term, lift_of),
         half_log_lesser=_half_log_lesser(precision, lesser_ratio),
         half_log_greater=_half_log_greater(precision, greater_ratio),
         exp=_exp(precision, exp_parts),
@@ -143,10 +148,7 @@ def _term_of(precision, lesser_ratio, greater_ratio):
     return term_of
 
 
-def _term(precision, term_of):
-    Float = precision.Float
-    smallest = np.finfo(Float).tiny
-
+def _term(term_of, smallest):
     @formula
     def term(p, q):
         """Return the term of p, q >= 0 that need no lifting, both possibly 0."""
