@@ -83,6 +83,14 @@ def test_derivatives_at_the_ends_of_the_range(dtype):
 
 
 @PRECISIONS
+def test_a_subnormal_number_beside_a_0(dtype):
+    for p in np.finfo(dtype).smallest_subnormal * np.array([1, 2, 1000], dtype):
+        _, in_p, in_q = js_divergence_grad(np.array([p]), np.zeros(1, dtype))
+        np.testing.assert_allclose(in_p, np.log(2) / 2, rtol=ERROR[dtype])
+        assert in_q == -np.inf
+
+
+@PRECISIONS
 def test_at_a_zero(dtype):
     p, q = np.array([[0, 0.5, 0, 0.5], [0.2, 0, 0, 0.8]], dtype)
     half_log_2 = dtype(np.log(2) / 2)
