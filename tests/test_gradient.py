@@ -271,7 +271,7 @@ def test_blocks_of_what_is_shared(gradient, divergence, axis, reduce, shapes, mo
     monkeypatch.setattr("jsdiv_numba._gradients.SHARED_BLOCK", 12)
     for workers in (1, 3):
         computed = gradient(p, q, workers=workers, **options)
-        np.testing.assert_array_equal(computed[0], value, strict=True)
+        assert_same_value(computed[0], value)
         for one, other in zip(computed, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-16)
 
