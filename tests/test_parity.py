@@ -192,9 +192,10 @@ def test_every_path_of_the_family(name, loss, arrays, dtype):
             result, expected, rtol=rounding, atol=rounding / 10, err_msg=path
         )
     value, *slopes = getattr(jsdiv_numba, f"{name}_grad")(*arrays, cotangent=1 / expected.size)
-    np.testing.assert_array_equal(value[..., 0], expected)
+    np.testing.assert_allclose(value[..., 0], expected, rtol=rounding)
     total, in_loss = whole_loss.value_and_grad(*arrays)
-    assert total == whole_loss(*arrays) == expected.mean(dtype=float).astype(dtype)
+    assert whole_loss(*arrays) == expected.mean(dtype=float).astype(dtype)
+    np.testing.assert_allclose(total, whole_loss(*arrays), rtol=rounding)
     (of_scheme, _), in_scheme = LossScheme([whole_loss]).value_and_grad(*arrays)
     assert of_scheme == total
     in_loss = in_loss if isinstance(in_loss, tuple) else (in_loss,)

@@ -201,7 +201,7 @@ def _finished(precision):
 def _add_terms(precision):
     Float, groups = precision.Float, group_functions(precision)
     two_sum, sum_of_group, zero = groups.two_sum, groups.sum_of_group, Float(0)
-    scaled_term = target.formula(precision, normalised_kernels(precision).scaled_term)
+    scaled_term = target.formula(precision, normalised_kernels(precision).device_scaled_term)
 
     @device
     def add_terms(p, q, p_weight, q_weight, lane, shared):

@@ -326,7 +326,7 @@ def _add_normalised(precision):
     Float, groups = precision.Float, group_functions(precision)
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
     load = access(precision, 0).load
-    scaled_term = target.formula(precision, normalised_kernels(precision).scaled_term)
+    scaled_term = target.formula(precision, normalised_kernels(precision).device_scaled_term)
     zero = Float(0)
 
     @device

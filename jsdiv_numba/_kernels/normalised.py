@@ -36,12 +36,13 @@ def normalised_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     scale_of = _scale_of(precision)
     row_scale = _row_scale(precision, scale_of)
-    scaled_term = _scaled_term(precision)
+    scaled_term = _scaled_term(precision, np.finfo(precision.Float).smallest_subnormal)
     pair_sum = _pair_sum(precision, scaled_term)
     return SimpleNamespace(
         scale_of=scale_of,
         row_scale=row_scale,
-        scaled_term=scaled_term,
+        # A device's divisions take no subnormal number.
+        device_scaled_term=_scaled_term(precision, np.finfo(precision.Float).tiny),
         pair_sum=pair_sum,
         row_sum=_row_sum(row_scale, pair_sum),
         signed_terms=_signed_terms(precision, row_scale, scaled_term),
@@ -122,10 +123,8 @@ def _row_scale(precision, scale_of):
     return row_scale
 
 
-def _scaled_term(precision):
-    Float = precision.Float
+def _scaled_term(precision, smallest):
     term_of = scalar_formulas(precision).term_of
-    smallest = np.finfo(Float).tiny
 
     @formula
     def product(x, total, rest):
