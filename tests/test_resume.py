@@ -345,7 +345,7 @@ def test_ctrl_c_stops_a_search_within_its_tile(tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    last = stderr.splitlines()[-1]
+    last = stderr.strip().splitlines()[-1]
     assert last == f"jsdiv: {out}: stopped; the same command with --resume goes on"
     assert not out.exists()
 

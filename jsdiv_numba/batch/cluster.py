@@ -177,6 +177,7 @@ class Cluster:
     def _told_of_losses(self) -> Iterator[None]:
         from concurrent.futures import CancelledError
 
+        from distributed.comm import CommClosedError
         from distributed.scheduler import KilledWorker
 
         try:
@@ -187,7 +188,9 @@ class Cluster:
                 "does it fit in their memory?"
             ) from error
         except (CancelledError, OSError) as error:
-            if isinstance(error, OSError) and self.client.status == "running":
+            # A task may raise one of the system's errors too; the client may not know of its loss.
+            lost = isinstance(error, CancelledError | CommClosedError)
+            if not lost and self.client.status == "running":
                 raise
             raise FileError(
                 f"{self.name}: the connection to the scheduler is lost; "
