@@ -50,7 +50,7 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     lesser_ratio = _lesser_ratio(precision, _log_ratio_parts(precision))
     term_of = _term_of(precision, lesser_ratio, greater_ratio)
     Float = precision.Float
-    term = _term(term_of, np.nextafter(Float(0), Float(1)))
+    term = _term(term_of, np.finfo(Float).smallest_subnormal)
     device_term = _term(term_of, np.finfo(Float).tiny)  # its divisions take no subnormal number
     if precision is FLOAT32:
         device_term = _term_by_log2(precision)
