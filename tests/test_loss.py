@@ -324,8 +324,8 @@ def test_weighted_losses_can_be_pickled():
 
 
 def test_losses_compare_by_identity():
-    loss = JSDivergenceLoss()
-    assert loss == loss  # noqa: PLR0124 - equality with itself is what is tested
+    loss = same = JSDivergenceLoss()
+    assert loss == same
     assert loss != JSDivergenceLoss()
     assert len({loss, JSDivergenceLoss(), loss}) == 2
 

@@ -20,7 +20,17 @@ import math
 
 import numpy as np
 
-from .compile import borrowing, formula, horner, item, maximum, minimum, set_item, summing, where
+from .compile import (
+    borrowing,
+    formula,
+    item,
+    maximum,
+    minimum,
+    polynomial,
+    set_item,
+    summing,
+    where,
+)
 from .pairs import Rows, pair_kernels
 from .precision import FLOAT64
 from .products import DEPTH, LINE
@@ -97,8 +107,8 @@ def _direction():
     half_turns_per_ulp = FREQUENCY * math.log(2.0) / math.pi * 2.0**-FLOAT64.mantissa
     magic, pi, two = 1.5 * 2.0**52, math.pi, 2.0
     # Up to π/2 in either direction, to 2e-17.
-    cosine = tuple((-1.0) ** k / math.factorial(2 * k) for k in reversed(range(11)))
-    sine = tuple((-1.0) ** k / math.factorial(2 * k + 1) for k in reversed(range(11)))
+    cosine = polynomial([(-1.0) ** k / math.factorial(2 * k) for k in range(11)])
+    sine = polynomial([(-1.0) ** k / math.factorial(2 * k + 1) for k in range(11)])
 
     @formula
     def direction(p):
@@ -110,7 +120,7 @@ def _direction():
         odd = (half + magic) - magic != half
         sign = where(odd, -1.0, 1.0)
         square = angle * angle
-        return sign * horner(square, cosine), sign * angle * horner(square, sine)
+        return sign * cosine(square), sign * angle * sine(square)
 
     return direction
 

@@ -105,21 +105,6 @@ def product(typingctx, x, y):
     return x(x, y), codegen
 
 
-@intrinsic
-def horner(typingctx, x, descending):
-    """The polynomial with these coefficients, the highest power's first."""
-    if not (isinstance(descending, types.UniTuple) and descending.dtype == x):
-        return None
-
-    def codegen(context, builder, signature, args):
-        value, *rest = cgutils.unpack_tuple(builder, args[1])
-        for coefficient in rest:
-            value = _fma(builder, value, args[0], coefficient)
-        return value
-
-    return x(x, descending), codegen
-
-
 _ON_DEVICE = {
     ("reciprocal", ir.FloatType()): ("rcp.approx.ftz.f32 $0, $1;", "=f,f"),
     ("reciprocal", ir.DoubleType()): ("rcp.approx.ftz.f64 $0, $1;", "=d,d"),
@@ -443,8 +428,7 @@ def item_apart(typingctx, array, index):
 
     def codegen(context, builder, signature, args):
         _ask_for_wide_vectors(builder.function)
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        value = builder.load(builder.gep(data, [args[1]]))
+        value = _element(context, builder, signature.args[0], *args)
         _of_scope(builder, value, "read")
         return value
 

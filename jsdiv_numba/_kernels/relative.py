@@ -21,7 +21,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import bits_of, float_of, fma, formula, horner, maximum, minimum, where
+from .compile import bits_of, float_of, fma, formula, maximum, minimum, polynomial, where
 from .precision import Precision
 from .scalar import scalar_formulas
 
@@ -98,7 +98,7 @@ def _full_ratio_parts(ratio_parts, lone_scale):
 
 
 def _tail(precision):
-    return tuple(precision.Float(c) for c in reversed(precision.ratio))
+    return polynomial([precision.Float(c) for c in precision.ratio])
 
 
 def _log_of(precision):
@@ -108,7 +108,7 @@ def _log_of(precision):
     def log_of(k, v):
         """Return k·ln 2 + 2·atanh(v)."""
         vv = v * v
-        return fma(k, ln2, fma((v + v) * vv, horner(vv, tail), v + v))
+        return fma(k, ln2, fma((v + v) * vv, tail(vv), v + v))
 
     return log_of
 
@@ -122,7 +122,7 @@ def _excess_from(precision):
         """Return p·log(p/q) - d, where d is p - q."""
         vv = v * v
         leading = where(k == zero, d * v, fma(p, fma(k, ln2, v + v), -d))
-        return fma((p + p) * (v * vv), horner(vv, tail), leading)
+        return fma((p + p) * (v * vv), tail(vv), leading)
 
     return excess_from
 

@@ -297,9 +297,8 @@ def _of_many_to_scalar(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     def body(rows, weights, result):
         result[0] = kernel(rows, weights)
 
-    body.__name__ = name
     arguments = [(kind[:, :], types.float64[:], kind[:]) for kind in _kinds(kernels)]
-    return guvectorize(arguments, "(k,n),(k)->()", **_OPTIONS)(body).ufunc
+    return _generalised(name, body, arguments, "(k,n),(k)->()")
 
 
 def _of_many_to_row(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
@@ -308,9 +307,8 @@ def _of_many_to_row(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
     def body(rows, weights, result):
         kernel(rows, weights, result)
 
-    body.__name__ = name
     arguments = [(kind[:, :], types.float64[:], kind[:]) for kind in _kinds(kernels)]
-    return guvectorize(arguments, "(k,n),(k)->(n)", **_OPTIONS)(body).ufunc
+    return _generalised(name, body, arguments, "(k,n),(k)->(n)")
 
 
 def _of_many_to_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
@@ -319,9 +317,8 @@ def _of_many_to_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any
     def body(rows, weights, cotangents, result):
         kernel(rows, weights, cotangents, result)
 
-    body.__name__ = name
     arguments = [(kind[:, :], types.float64[:], kind[:], kind[:, :]) for kind in _kinds(kernels)]
-    return guvectorize(arguments, "(k,n),(k),(n)->(k,n)", **_OPTIONS)(body).ufunc
+    return _generalised(name, body, arguments, "(k,n),(k),(n)->(k,n)")
 
 
 def _to_gradients(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
