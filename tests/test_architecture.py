@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What compiles.
     "_kernels": set(),
     "_kernels.compile": set(),
+    "_kernels.gil": set(),
     "_kernels.precision": set(),
     "_kernels.scalar": KERNEL_TOOLS,
     "_kernels.relative": {*KERNEL_TOOLS, "_kernels.scalar"},
@@ -93,6 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_kernels.ufuncs": {
         *KERNEL_TOOLS,
         "_kernels.columns",
+        "_kernels.gil",
         "_kernels.gradients",
         "_kernels.logit_gradients",
         "_kernels.logits",
@@ -340,6 +342,7 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "_dask.pairs": {"dask"},
     "_dask.rows": {"dask"},
     "_kernels.compile": {"llvmlite", "numba"},
+    "_kernels.gil": {"llvmlite", "numba"},
     "_kernels.neighbors": {"numba"},
     "_kernels.pairs": {"numba"},
     "_kernels.products": {"llvmlite", "numba"},

@@ -1,5 +1,7 @@
 """The compiled ufuncs, used on their own as any NumPy ufunc is."""
 
+import threading
+import time
 from operator import attrgetter
 
 import numpy as np
@@ -300,3 +302,28 @@ def test_zeros_of_the_family_are_positive(dtype):
         np.testing.assert_array_equal(np.signbit(result), False)
         np.testing.assert_array_equal(result, 0)
     np.testing.assert_array_equal(kl_term(p, p[::-1]), [0, 0, np.inf, np.inf])
+
+
+@pytest.mark.parametrize(("results", "length"), [(1, 1 << 22), (400, 1 << 14)])
+def test_other_threads_run_beside_few_long_rows(results, length):
+    # NumPy itself releases the GIL only where there are more results than 500.
+    rows = [np.broadcast_to(row, (results, length)) for row in RNG.standard_normal((2, length))]
+    js_sum_logit([0.0], [0.0])
+    called, begun_and_done = threading.Event(), []
+
+    def call():
+        called.set()
+        begun_and_done.append(time.perf_counter())
+        js_sum_logit(*rows)
+        begun_and_done.append(time.perf_counter())
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    called.wait()
+    seen = []
+    while thread.is_alive():
+        time.sleep(0.0005)
+        seen.append(time.perf_counter())
+    begun, done = begun_and_done
+    # One could be seen before the call takes the GIL along, but not three.
+    assert sum(begun < moment < done for moment in seen) >= 3

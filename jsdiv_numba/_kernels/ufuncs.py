@@ -5,12 +5,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import cfunc, guvectorize, types
+from numba import cfunc, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import overload
-from numba.np.ufunc.ufuncbuilder import _internal, parse_identity
+from numba.np.ufunc.ufuncbuilder import GUFuncBuilder, _internal, parse_identity
 
 from .columns import column_kernels
 from .compile import contiguous, formula, minimum, prefer_wide_vectors
+from .gil import releasing_loop
 from .gradients import gradient_formulas, unconditional
 from .logit_gradients import logit_gradient_kernels
 from .logits import logit_kernels
@@ -359,9 +361,28 @@ def _of(inputs: int, core: str, result: str) -> str:
     return f"{','.join([core] * inputs)}->{result}"
 
 
+@global_compiler_lock
 def _generalised(name: str, body: Callable[..., None], arguments: list[Any], signature: str) -> Any:
+    """Make a generalised ufunc, as `numba.guvectorize` does, but one that releases the GIL."""
     body.__name__ = name
-    return guvectorize(arguments, signature, **_OPTIONS)(body).ufunc
+    builder = GUFuncBuilder(body, signature, targetoptions=_OPTIONS)
+    compiled = [builder.add(kinds) for kinds in arguments]
+    built = [builder.build(each) for each in compiled]
+    release, library = releasing_loop()
+    numbers, addresses, environments = zip(*built, strict=True)
+    return _internal.fromfunc(
+        name,
+        None,
+        [release] * len(built),
+        list(numbers),
+        len(builder.sin),
+        len(builder.sout),
+        [int(address) for address in addresses],
+        [library, *compiled, *environments],
+        builder.identity,
+        signature,
+        (),
+    )
 
 
 def _kinds(kernels: dict[str, Any]) -> list[Any]:
