@@ -3,7 +3,8 @@
 Dividing first would cost the accuracy of near-equal rows: the rounding of each
 quotient is an error of its own. With row sums S and T, the term of p/S and q/T
 is that of p·T and q·S, divided by S·T, and p·T - q·S is computed to its last
-bits, from exact products and from sums of twice the working precision.
+bits, from exact products and from sums of twice the working precision. It is 0
+for counts in proportion.
 """
 
 import math
@@ -22,13 +23,23 @@ from .compile import (
     kernel,
     maximum,
     minimum,
+    prefetch,
     summing,
     where,
 )
 from .compile import product as rounded_product
-from .precision import Precision
-from .rows import BLOCK
+from .precision import FLOAT32, Precision
+from .rows import BLOCK, LINE_BYTES
 from .scalar import exact_sum, scalar_formulas
+
+ONE_TWICE = 2 * int(np.float64(1).view(np.int64))
+"""The bits of 1, twice: less those of a power of two, these are the bits of 1 over it."""
+
+CHUNK_LINES = 8
+"""A chunk of so many cache lines is computed while those of the next row are being loaded."""
+
+NEAR_BYTES = 1 << 18
+"""A longer row's successor is not loaded ahead: it would not stay in the first cache."""
 
 
 @cache
@@ -36,16 +47,15 @@ def normalised_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     scale_of = _scale_of(precision)
     row_scale = _row_scale(precision, scale_of)
-    scaled_term = _scaled_term(precision, np.finfo(precision.Float).smallest_subnormal)
-    pair_sum = _pair_sum(precision, scaled_term)
+    weighted_term, weights_of = _weighted_term(precision), _weights_of(precision)
+    pair_sum = _pair_sum(precision, weighted_term, weights_of)
     return SimpleNamespace(
         scale_of=scale_of,
         row_scale=row_scale,
-        # A device's divisions take no subnormal number.
-        device_scaled_term=_scaled_term(precision, np.finfo(precision.Float).tiny),
+        device_scaled_term=_device_scaled_term(precision),
         pair_sum=pair_sum,
         row_sum=_row_sum(row_scale, pair_sum),
-        signed_terms=_signed_terms(precision, row_scale, scaled_term),
+        signed_terms=_signed_terms(precision, row_scale, weighted_term, weights_of),
     )
 
 
@@ -65,109 +75,237 @@ def _scale_of(precision):
     return scale_of
 
 
-def _row_scale(precision, scale_of):
-    Float, Int = precision.Float, precision.Int
-    infinite = Int(Float(np.inf).view(Int))
-    none, zero, nan = Int(0), Float(0), Float(np.nan)
+def _sums_in_float64(precision):
+    Int = precision.Int
+    none = Int(0)
 
     @summing
-    def largest_bits(p):
-        top, signs = none, none
-        for i in range(p.size):
-            bits = bits_of(item(p, i))
-            signs = Int(signs | bits)
-            top = maximum(bits, top)
-        return top, signs
+    def block_sum(p, start, size):
+        total, signs = 0.0, none
+        for i in range(start, start + size):
+            x = item(p, i)
+            total += np.float64(x)
+            signs = Int(signs | bits_of(x))
+        return total, signs
 
-    # Entries are below 4 once scaled. Their parts above 2^-grid add up without rounding.
-    grid = precision.mantissa - 2 - int(np.log2(BLOCK)) + 1
-    magic = Float(1.5 * 2.0 ** (precision.mantissa - grid))
+    @kernel
+    def sums(p):
+        """Return a row's sum, what it lacks, and an integer with all sign bits in it."""
+        total, rest, signs = 0.0, 0.0, none
+        for start in range(0, p.size, BLOCK):
+            part, part_signs = block_sum(p, start, minimum(BLOCK, p.size - start))
+            total, error = exact_sum(total, part)
+            rest += error
+            signs |= part_signs
+        return total, rest, signs
+
+    return sums
+
+
+def _split_sums(precision):
+    Int = precision.Int
+    none, infinite = Int(0), Int(np.float64(np.inf).view(Int))
+
+    @summing
+    def rounded_sum(p):
+        total, signs = 0.0, none
+        for i in range(p.size):
+            x = item(p, i)
+            total += x
+            signs = Int(signs | bits_of(x))
+        return total, signs
 
     @formula
-    def split(x):
+    def split(x, magic):
         upper = (x + magic) - magic
         return upper, x - upper
 
     @summing
-    def scaled_sums(p, start, size, scale):
-        upper, lower = zero, zero
-        for i in range(size):
-            high, low = split(item(p, start + i) * scale)
+    def parts(p, magic):
+        upper, lower = 0.0, 0.0
+        for i in range(p.size):
+            high, low = split(item(p, i), magic)
             upper += high
             lower += low
         return upper, lower
 
     @kernel
-    def row_scale(p):
-        """Return a power of two that brings the largest entry near 1, and the row's sum times it.
+    def sums(p):
+        """Return the same of float64 entries."""
+        total, signs = rounded_sum(p)
+        # Entries are below twice the sum's power of two: their parts above 2^-50 of that add
+        # up without rounding.
+        upper, lower = parts(p, 6.0 * float_of(Int(bits_of(total) & infinite)))
+        total, rest = exact_sum(upper, lower)
+        return total, rest, signs
 
-        The sum is a float and what it lacks. All are NaN if an entry is negative,
-        infinite or NaN. The row is contiguous.
+    return sums
+
+
+def _row_scale(precision, scale_of):
+    Float = precision.Float
+    infinite = np.int64(np.float64(np.inf).view(np.int64))
+    lowest, highest = 2.0**-precision.weighed, 2.0**precision.weighed
+    zero, nan = Float(0), Float(np.nan)
+    sums = _sums_in_float64(precision) if precision is FLOAT32 else _split_sums(precision)
+
+    @formula
+    def scaled(scale, total, rest):
+        rounded = Float(scale * total)
+        return Float(scale), rounded, Float((scale * total - np.float64(rounded)) + scale * rest)
+
+    @kernel
+    def row_scale_by_largest(p):
+        largest = zero
+        for i in range(p.size):
+            if not np.isfinite(p[i]):
+                return nan, nan, nan
+            largest = maximum(abs(p[i]), largest)
+        scale = scale_of(largest)
+        total, rest = 0.0, 0.0
+        for i in range(p.size):
+            total, error = exact_sum(total, np.float64(p[i] * scale))
+            rest += error
+        return scale, *scaled(1.0, total, rest)[1:]
+
+    @kernel
+    def row_scale(p):
+        """Return a power of two that brings the row's sum or largest entry near 1.
+
+        And the sum times it, which is a float and what it lacks. All are NaN if an entry is
+        negative, infinite or NaN. The row is contiguous.
         """
-        top, signs = largest_bits(p)
+        total, rest, signs = sums(p)
         if signs < 0:
             for i in range(p.size):
                 if p[i] < 0:
                     return nan, nan, nan
-        if top >= infinite:
-            return nan, nan, nan
-        scale = scale_of(float_of(top))
-        total, rest = 0.0, 0.0
-        for start in range(0, p.size, BLOCK):
-            upper, lower = scaled_sums(p, start, minimum(BLOCK, p.size - start), scale)
-            total, error = exact_sum(total, np.float64(upper))
-            rest += error + lower
-        rounded = Float(total + rest)
-        return scale, rounded, Float((total - rounded) + rest)
+        if not lowest < total < highest:
+            return row_scale_by_largest(p)
+        scale = float_of(ONE_TWICE - (bits_of(total) & infinite))
+        return scaled(scale, total, rest)
 
     return row_scale
 
 
-def _scaled_term(precision, smallest):
+@formula
+def _product(x, weight, rest):
+    """Return x·(weight + rest) as a float and what it lacks."""
+    rounded = rounded_product(x, weight)
+    return rounded, fma(x, rest, fma(x, weight, -rounded))
+
+
+@formula
+def _difference(a, b, a_rest, b_rest):
+    """Return a - b with their rests: 0 where they are equal, and minus that of b - a."""
+    return (a - b) + (a_rest - b_rest)
+
+
+def _weighted_term(precision):
+    Float = precision.Float
     term_of = scalar_formulas(precision).term_of
+    smallest, zero = np.finfo(Float).smallest_subnormal, Float(0)
 
     @formula
-    def product(x, total, rest):
-        """Return x·(total + rest) as a float and what it lacks."""
-        rounded = rounded_product(x, total)
-        return rounded, fma(x, rest, fma(x, total, -rounded))
+    def weighted_term(x, y, x_weight, y_weight):
+        """Return the term of x and y >= 0 times their weights, and the difference of these.
+
+        A weight is a float and what it lacks.
+        """
+        a, a_rest = _product(x, *x_weight)
+        b, b_rest = _product(y, *y_weight)
+        difference = _difference(a, b, a_rest, b_rest)
+        s = maximum(a + b, smallest)
+        # Of -0 this makes 0, down to its bits.
+        lesser = maximum(minimum(a, b), zero)
+        return term_of(s, abs(difference), lesser, maximum(a, b)), difference
+
+    return weighted_term
+
+
+def _weights_of(precision):
+    unit = precision.Float(2.0**precision.unit)
 
     @formula
-    def sum_of_four(a, b, c, d):
-        return (a + b) + (c + d)
+    def weights_of(p_scale, q_scale, p_sum, q_sum):
+        """Return the weights of entries of p and of q, whose terms are then 2^unit times theirs.
+
+        And by what to divide their sum. The scales are those that entries have not been given.
+        """
+        (p_total, p_rest), (q_total, q_rest) = p_sum, q_sum
+        p_unit, q_unit = p_scale * unit, q_scale * unit
+        divisor = np.float64(p_total) * np.float64(q_total) * np.float64(unit)
+        return (q_total * p_unit, q_rest * p_unit), (p_total * q_unit, p_rest * q_unit), divisor
+
+    return weights_of
+
+
+def _device_scaled_term(precision):
+    term_of = scalar_formulas(precision).term_of
+    # A device's divisions take no subnormal number.
+    smallest = np.finfo(precision.Float).tiny
 
     @formula
     def scaled_term(x, y, p_sum, q_sum):
-        """Return the term of x·T and y·S, and their difference, from what `row_scale` says."""
+        """Return the term of x·T and y·S, and their difference, from scales, sums and rests."""
         p_scale, p_total, p_rest = p_sum
         q_scale, q_total, q_rest = q_sum
-        a, a_rest = product(abs(x) * p_scale, q_total, q_rest)
-        b, b_rest = product(abs(y) * q_scale, p_total, p_rest)
-        difference = sum_of_four(a, -b, a_rest, -b_rest)
+        a, a_rest = _product(abs(x) * p_scale, q_total, q_rest)
+        b, b_rest = _product(abs(y) * q_scale, p_total, p_rest)
+        difference = _difference(a, b, a_rest, b_rest)
         s = maximum(a + b, smallest)
         return term_of(s, abs(difference), minimum(a, b), maximum(a, b)), difference
 
     return scaled_term
 
 
-def _pair_sum(precision, scaled_term):
+def _pair_sum(precision, weighted_term, weights_of):
     Float = precision.Float
-    zero, ln2 = Float(0), np.log(2.0)
+    zero, one, ln2 = Float(0), Float(1), np.log(2.0)
+    lowest, highest = Float(2.0**-precision.weighed), Float(2.0**precision.weighed)
+    line = LINE_BYTES // Float(0).itemsize
+    chunk, near = CHUNK_LINES * line, NEAR_BYTES // Float(0).itemsize
+
+    @formula
+    def is_ordinary(scale):
+        return lowest <= scale <= highest
 
     @summing
-    def block_sum(p, q, start, size, p_sum, q_sum):
+    def block_sum(p, q, start, size, p_weight, q_weight, ahead):
         total = zero
-        for i in range(size):
-            total += scaled_term(item(p, start + i), item(q, start + i), p_sum, q_sum)[0]
+        for first in range(start, start + size, chunk):
+            stop = minimum(first + chunk, start + size)
+            for i in range(first, stop, line):
+                prefetch(p, i + ahead)
+                prefetch(q, i + ahead)
+            for i in range(first, stop):
+                total += weighted_term(item(p, i), item(q, i), p_weight, q_weight)[0]
         return total
 
     @kernel
-    def pair_sum(p, q, p_sum, q_sum):
-        """Return the divergence of two contiguous rows, normalised by what `row_scale` says."""
+    def extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum):
+        p_weight, q_weight, divisor = weights_of(one, one, p_sum, q_sum)
         total = 0.0
-        for start in range(0, p.size, BLOCK):
-            total += block_sum(p, q, start, minimum(BLOCK, p.size - start), p_sum, q_sum)
-        total /= np.float64(p_sum[1]) * np.float64(q_sum[1])
+        for i in range(p.size):
+            x, y = abs(p[i]) * p_scale, abs(q[i]) * q_scale
+            total += weighted_term(x, y, p_weight, q_weight)[0]
+        return total / divisor
+
+    @kernel
+    def pair_sum(p, q, p_known, q_known):
+        """Return the divergence of two contiguous rows, normalised by what `row_scale` says."""
+        p_scale, p_sum = p_known[0], p_known[1:]
+        q_scale, q_sum = q_known[0], q_known[1:]
+        if is_ordinary(p_scale) and is_ordinary(q_scale):
+            p_weight, q_weight, divisor = weights_of(p_scale, q_scale, p_sum, q_sum)
+            ahead = p.size if p.size < near else 0
+            total = 0.0
+            for start in range(0, p.size, BLOCK):
+                size = minimum(BLOCK, p.size - start)
+                total += block_sum(p, q, start, size, p_weight, q_weight, ahead)
+            total /= divisor
+        else:
+            total = extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum)
         # No divergence of distributions is above ln 2, though rounding may be.
         return Float(where(total > ln2, ln2, total))
 
@@ -184,8 +322,8 @@ def _row_sum(row_scale, pair_sum):
     return row_sum
 
 
-def _signed_terms(precision, row_scale, scaled_term):
-    Float = precision.Float
+def _signed_terms(precision, row_scale, weighted_term, weights_of):
+    Float, one = precision.Float, precision.Float(1)
 
     @kernel
     def signed_terms(p, q, terms):
@@ -193,10 +331,11 @@ def _signed_terms(precision, row_scale, scaled_term):
 
         A term is negative where the second row has more.
         """
-        p_sum, q_sum = row_scale(contiguous(p)), row_scale(contiguous(q))
-        divisor = np.float64(p_sum[1]) * np.float64(q_sum[1])
+        p_known, q_known = row_scale(contiguous(p)), row_scale(contiguous(q))
+        p_weight, q_weight, divisor = weights_of(one, one, p_known[1:], q_known[1:])
         for i in range(p.size):
-            term, difference = scaled_term(p[i], q[i], p_sum, q_sum)
+            x, y = abs(p[i]) * p_known[0], abs(q[i]) * q_known[0]
+            term, difference = weighted_term(x, y, p_weight, q_weight)
             terms[i] = Float(math.copysign(np.float64(term) / divisor, np.float64(difference)))
 
     return signed_terms

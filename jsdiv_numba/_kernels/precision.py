@@ -65,6 +65,12 @@ class Precision:
     trusted: int
     """A sum of terms above 2^trusted has lost nothing for want of lifting."""
 
+    unit: int
+    """Rows of weights are normalised to a sum of about 2^unit: so few entries need lifting."""
+
+    weighed: int
+    """A row whose sum is outside 2^-weighed .. 2^weighed is scaled before it is weighed."""
+
     pair_near: tuple[float, float]
     """A divergence from entropies, in nats, that is below the first number and the second times
     the larger row's largest entry, is computed again term by term: what is added to a lane after
@@ -142,6 +148,8 @@ FLOAT32 = Precision(
     lift=60,
     huge=100,
     trusted=-76,
+    unit=30,
+    weighed=60,
     pair_near=(0.03, 0.13),
     logit_cancelled=0.05,
     logit_near=1e-3,
@@ -221,6 +229,8 @@ FLOAT64 = Precision(
     lift=128,
     huge=960,
     trusted=-930,
+    unit=200,
+    weighed=500,
     pair_near=(1.5e-3, 8e-3),
     logit_cancelled=4e-3,
     logit_near=1e-7,
