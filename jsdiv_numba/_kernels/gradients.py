@@ -59,12 +59,13 @@ def _by_side(precision):
 def _all_slopes(precision, by_side):
     formulas = scalar_formulas(precision)
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
-    smallest = np.finfo(precision.Float).smallest_subnormal
+    zero, one = precision.Float(0), precision.Float(1)
 
     @formula
     def all_slopes(p, q):
         """Return the derivatives in p, q >= 0 that are neither subnormal nor huge."""
-        s, d, m = maximum(p + q, smallest), abs(p - q), minimum(p, q)
+        s, d, m = p + q, abs(p - q), minimum(p, q)
+        s = where(s == zero, one, s)
         return by_side(p, q, half_log_lesser(s, d, m + m), half_log_greater(s, d))
 
     return all_slopes

@@ -168,7 +168,7 @@ def _plain(precision):
     Float = precision.Float
     formulas = scalar_formulas(precision)
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
-    smallest = np.finfo(Float).smallest_subnormal
+    smallest = np.finfo(Float).tiny
 
     @kernel
     def plain(p, q, p_factor, q_factor, in_p, in_q):

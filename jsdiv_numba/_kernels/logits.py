@@ -177,7 +177,7 @@ def _pivot(p, q):
 
 def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
     """Compile the loop over near-equal rows for one function of p, q, p - q and log(p/q)."""
-    smallest = np.finfo(np.float64).smallest_subnormal
+    smallest = np.finfo(np.float64).tiny
 
     @kernel
     def relative_difference(a, b, i, pivot_difference, pivot_error):
@@ -223,7 +223,7 @@ def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
 
 def _near_js_terms(softmax):
     term_of = scalar_formulas(FLOAT64).term_of
-    smallest = np.finfo(np.float64).smallest_subnormal
+    smallest = np.finfo(np.float64).tiny
 
     @formula
     def js_part(p, q, difference, log_ratio):

@@ -204,7 +204,7 @@ def _difference(a, b, a_rest, b_rest):
 def _weighted_term(precision):
     Float = precision.Float
     term_of = scalar_formulas(precision).term_of
-    smallest, zero = np.finfo(Float).smallest_subnormal, Float(0)
+    smallest, zero = np.finfo(Float).tiny, Float(0)
 
     @formula
     def weighted_term(x, y, x_weight, y_weight):
@@ -242,7 +242,6 @@ def _weights_of(precision):
 
 def _device_scaled_term(precision):
     term_of = scalar_formulas(precision).term_of
-    # A device's divisions take no subnormal number.
     smallest = np.finfo(precision.Float).tiny
 
     @formula

@@ -52,7 +52,7 @@ def relative_formulas(precision: Precision) -> SimpleNamespace:
 def _ratio_parts(precision):
     Float, Int = precision.Float, precision.Int
     mantissa, sign = Int(precision.mantissa), Int(8 * Float(0).itemsize - 1)
-    fraction, smallest = Int((1 << precision.mantissa) - 1), np.finfo(Float).smallest_subnormal
+    fraction, smallest = Int((1 << precision.mantissa) - 1), np.finfo(Float).tiny
 
     @formula
     def ratio_parts(p, q):

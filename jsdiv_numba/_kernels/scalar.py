@@ -49,11 +49,8 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     greater_ratio = _greater_ratio(precision)
     lesser_ratio = _lesser_ratio(precision, _log_ratio_parts(precision))
     term_of = _term_of(precision, lesser_ratio, greater_ratio)
-    Float = precision.Float
-    term = _term(term_of, np.finfo(Float).smallest_subnormal)
-    device_term = _term(term_of, np.finfo(Float).tiny)  # its divisions take no subnormal number
-    if precision is FLOAT32:
-        device_term = _term_by_log2(precision)
+    term = _term(precision, term_of)
+    device_term = _term_by_log2(precision) if precision is FLOAT32 else term
     lift_of = _lift_of(precision)
     exp_parts = _exp_parts(precision)
     return SimpleNamespace(
@@ -148,7 +145,10 @@ def _term_of(precision, lesser_ratio, greater_ratio):
     return term_of
 
 
-def _term(term_of, smallest):
+def _term(precision, term_of):
+    # Not a subnormal number: where p = q = 0, the processor would take four times as long.
+    smallest = np.finfo(precision.Float).tiny
+
     @formula
     def term(p, q):
         """Return the term of p, q >= 0 that need no lifting, both possibly 0."""
