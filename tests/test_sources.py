@@ -1,6 +1,8 @@
 """Rows read from where they lie, whole and in blocks, and files that change meanwhile."""
 
-import os
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -36,14 +38,37 @@ def test_rows_and_blocks_are_parts_of_the_matrix(tmp_path, dtype):
         np.testing.assert_array_equal(np.concatenate(blocks), expected[3:19], strict=True)
 
 
-@pytest.mark.parametrize("size", [300, 10_000])
-def test_a_file_that_changes_between_two_blocks_is_an_error(tmp_path, size):
+@pytest.mark.parametrize("size", [300, 1 << 20])
+@pytest.mark.parametrize("dtype", ["<f8", ">f8"], ids=["mapped", "read"])
+def test_a_file_that_changes_between_two_blocks_is_an_error(tmp_path, size, dtype):
     path = tmp_path / "x.npy"
-    np.save(path, X)
-    blocks = open_npy(path, "x.npy").blocks(0, 23, 2)
+    np.save(path, np.ones((4000, 5), dtype))
+    blocks = open_npy(path, "x.npy").blocks(0, 4000, 1)
     next(blocks)
     before = path.stat().st_size
-    os.truncate(path, size)
+    # Another process, which waits for as long as the file is mapped.
+    process = subprocess.Popen([sys.executable, "-c", f"open({str(path)!r}, 'a').truncate({size})"])
     message = f"x.npy: changed while it was read: its size was {before} bytes and is {size}"
+
+    def read_slowly():
+        for block in blocks:
+            np.testing.assert_array_equal(block, 1)
+            time.sleep(0.01)
+
     with pytest.raises(FileError, match=f"^{message}$"):
-        list(blocks)
+        read_slowly()
+    assert process.wait() == 0
+
+
+def test_a_file_that_another_opens_to_write_is_read_on(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.arange(1000.0).reshape(-1, 1))
+    blocks = open_npy(path, "x.npy").blocks(0, 1000, 1)
+    seen = [next(blocks).copy()]
+    code = f"open({str(path)!r}, 'a'); print('open', flush=True)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
+        for block in blocks:
+            seen.append(block.copy())
+            time.sleep(0.001)
+        assert other.stdout.read() == "open\n"
+    np.testing.assert_array_equal(np.concatenate(seen).ravel(), np.arange(1000.0))

@@ -5,6 +5,7 @@ another process, and every read sees whether the file is still the one that was 
 """
 
 import hashlib
+import mmap
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -18,11 +19,14 @@ from numpy.typing import NDArray
 
 from jsdiv_numba.batch.arrays import require_rows
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.leases import end_lease, nobody_waits, take_lease
 
 Floats = NDArray[np.floating[Any]]
 Fingerprint = dict[str, Any]
 
 _SAMPLES, _SAMPLE_BYTES = 64, 1 << 16
+_MAPPED_BYTES = 1 << 24
+"""What is mapped at a time: mapping less costs more, and so much of each file is in memory."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,8 @@ class ArrayInMemory(_Described):
 class ArrayFile(_Described):
     """The 2-D array of an ``.npy`` file, read piece by piece.
 
-    It is read, not mapped: a mapped file that is cut short ends the process without a
-    word, whereas a read comes back short.
+    It is mapped where nobody can cut it short meanwhile (see `jsdiv_numba.batch.leases`),
+    which spares a copy, and read elsewhere, where a read comes back short.
 
     Parameters
     ----------
@@ -135,18 +139,51 @@ class ArrayFile(_Described):
 
     def rows(self, start: int, stop: int) -> Floats:
         """Return rows start .. stop."""
-        (rows,) = self.blocks(start, stop, stop - start)
+        with self._unchanged() as file:
+            (rows,) = self._read_blocks(file, start, stop, stop - start)
         return rows
 
     def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
         """Yield the same rows, `step` at a time, from memory that is used again."""
-        room = np.empty(min(step, stop - start) * self.width, self.stored)
         with self._unchanged() as file:
-            for first in range(start, stop, step):
-                count = min(first + step, stop) - first
-                read = self._read(file, first, count, room[: count * self.width])
-                self._require_unchanged(file)
-                yield read.astype(self.dtype, order="C", copy=False)
+            if self._is_as_in_memory and take_lease(file):
+                for block in self._mapped_blocks(file, start, stop, step):
+                    yield block
+                    start += len(block)
+                    if not nobody_waits(file):
+                        break
+                end_lease(file)
+            yield from self._read_blocks(file, start, stop, step)
+
+    @property
+    def _is_as_in_memory(self) -> bool:
+        in_place = self.offset % self.stored.itemsize == 0 and not self.columns_first
+        return in_place and self.stored == self.dtype
+
+    def _mapped_blocks(self, file: Any, start: int, stop: int, step: int) -> Iterator[Floats]:
+        length = self.width * self.stored.itemsize
+        # What is mapped counts as the process's memory once it is touched.
+        together = max(1, _MAPPED_BYTES // (step * length)) * step
+        for first in range(start, stop, together):
+            begin = self.offset + first * length
+            before = begin % mmap.ALLOCATIONGRANULARITY
+            size = (min(first + together, stop) - first) * length
+            # It is given back when the last block of it is.
+            mapped = mmap.mmap(
+                file.fileno(), before + size, access=mmap.ACCESS_READ, offset=begin - before
+            )
+            values = np.frombuffer(mapped, self.stored, size // self.stored.itemsize, before)
+            rows = values.reshape(-1, self.width)
+            for i in range(0, len(rows), step):
+                yield rows[i : i + step]
+
+    def _read_blocks(self, file: Any, start: int, stop: int, step: int) -> Iterator[Floats]:
+        room = np.empty(min(step, stop - start) * self.width, self.stored)
+        for first in range(start, stop, step):
+            count = min(first + step, stop) - first
+            read = self._read(file, first, count, room[: count * self.width])
+            self._require_unchanged(file)
+            yield read.astype(self.dtype, order="C", copy=False)
 
     def _read(self, file: Any, start: int, count: int, room: NDArray[Any]) -> NDArray[Any]:
         (number, width), size = self.shape, self.stored.itemsize

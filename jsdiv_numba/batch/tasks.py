@@ -24,7 +24,7 @@ _COMBINE: dict[str, tuple[np.ufunc, float]] = {
     "max": (np.fmax, np.nan),
 }
 REDUCTIONS = tuple(_COMBINE)
-_STEP_BYTES = 1 << 20
+_STEP_BYTES = 1 << 21
 
 
 class Rows(Protocol):
