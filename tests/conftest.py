@@ -1,11 +1,12 @@
 """What the whole suite shares."""
 
 import os
-import sys
+from importlib.util import find_spec
 
-if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
-    # The simulator asks its threads again and again whether they wait, and keeps them from it.
-    sys.setswitchinterval(1e-4)
+if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" and find_spec("numba_cuda"):
+    from tests import simulator
 
-# Programs of their own: one imports SciPy's tests, whose marks are not ours, one a compiler.
-collect_ignore = ["device_code.py", "scipy_suite.py"]
+    simulator.install()
+
+# Of these, one imports SciPy's tests, whose marks are not ours, the others what few have.
+collect_ignore = ["device_code.py", "scipy_suite.py", "simulator.py"]

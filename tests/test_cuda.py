@@ -287,6 +287,32 @@ def test_logits_are_accurate_whatever_the_way(dtype):
             assert error < LOGIT_SLOPE_ERROR[dtype]
 
 
+def of_every_kind(p, q):
+    """Return results of kernels with barriers."""
+    few = p[:, :4]
+    return [
+        device_functions.jensenshannon(p, q, axis=1),
+        *device_functions.js_divergence_grad(p, q),
+        *device_functions.js_divergence_logit_grad(p, q),
+        *device_functions.js_divergence_logit_grad(p, q, reduce=False),
+        device_functions.cdist(few, few[::-1]),
+    ]
+
+
+@simulated
+@pytest.mark.usefixtures("way")
+def test_no_barrier_is_missing(monkeypatch):
+    """Threads take turns: one that is ahead of a barrier, or behind it, would be seen."""
+    from tests.simulator import Block
+
+    p = np.random.default_rng(11).dirichlet(np.ones(50), 2)
+    q = p[::-1] * [[1.0], [1 + 1e-7]]
+    forwards = of_every_kind(p, q)
+    monkeypatch.setattr(Block, "step", -1)
+    for one, other in zip(forwards, of_every_kind(p, q), strict=True):
+        np.testing.assert_array_equal(on_host(one), on_host(other))
+
+
 @PRECISIONS
 def test_gradients_of_each_term_of_logits(dtype):
     A, B = batch(cases.LOGITS, np.random.default_rng(8), dtype, 1, 99)
