@@ -1,9 +1,9 @@
 """The same functions on arrays that are on an NVIDIA GPU.
 
 They take what has ``__cuda_array_interface__`` or DLPack (arrays of Numba, CuPy, PyTorch, JAX)
-without a copy, work on its stream, and return an array of the same kind on that stream. A NumPy
-array is moved to the device. The result stays there, as an array of Numba's
-if no input was on the device, unless ``out=`` is a NumPy array.
+without a copy, work on its stream, and return an array on that stream: of CuPy's or PyTorch's kind
+if the first on the device is, else of Numba's. A NumPy array is moved to the device. The result
+stays there, unless ``out=`` is a NumPy array.
 
 The mathematics and the bounds on errors are those of the CPU. float32 is computed without float64.
 What differs: negative and infinite probabilities, and logits of +inf, give NaN
@@ -43,18 +43,24 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def _deaf(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Have a function ignore what the caller has NumPy raise: kernels are compiled when used."""
+def _on_device(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Have a function work on its arrays' device.
+
+    It ignores what the caller has NumPy raise: kernels are compiled when used.
+    """
 
     @wraps(function)
-    def deaf(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with np.errstate(all="ignore"):
+    def on_device(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        from ._cuda import arrays
+
+        given = (*args, *kwargs.values())
+        with np.errstate(all="ignore"), arrays.work_on_device_of(given):
             return function(*args, **kwargs)
 
-    return deaf
+    return on_device
 
 
-@_deaf
+@_on_device
 def js_divergence(
     P: Any,
     Q: Any,
@@ -139,7 +145,7 @@ def js_divergence(
     return launch.result_of(call, out, shape, lambda result: launch.write_totals(call, result))
 
 
-@_deaf
+@_on_device
 def js_divergence_logit(
     P: Any,
     Q: Any,
@@ -224,7 +230,7 @@ def js_divergence_logit(
     return launch.result_of(call, out, shape, lambda result: launch.write_logit_sum(call, result))
 
 
-@_deaf
+@_on_device
 def js_term(p: Any, q: Any, *, out: Any = None) -> Any:
     """Term of the Jensen-Shannon divergence of each two elements, on the device, in nats.
 
@@ -263,7 +269,7 @@ def js_term(p: Any, q: Any, *, out: Any = None) -> Any:
     return launch.result_of(call, out, call.shape, lambda result: launch.write_terms(call, result))
 
 
-@_deaf
+@_on_device
 def jensenshannon(
     p: Any,
     q: Any,
@@ -327,7 +333,7 @@ def jensenshannon(
     )
 
 
-@_deaf
+@_on_device
 def js_divergence_grad(
     P: Any,
     Q: Any,
@@ -401,7 +407,7 @@ def js_divergence_grad(
     return gradients.of_probabilities(call, cotangent, keepdims, reduce)
 
 
-@_deaf
+@_on_device
 def js_divergence_logit_grad(
     P: Any,
     Q: Any,
@@ -481,7 +487,7 @@ def js_divergence_logit_grad(
     return gradients.of_logits(call, cotangent, keepdims, reduce)
 
 
-@_deaf
+@_on_device
 def cdist(
     XA: Any,
     XB: Any,
@@ -507,8 +513,8 @@ def cdist(
         The distance, or the divergence: its square.
     out : array, shape (m, k), optional
         As for `js_divergence`. To a NumPy array, a memory map among them, the
-        result is written in bands of rows, while the next band is computed: it
-        may be larger than the device's memory.
+        result is written in tiles, while the next tile is computed: it may be larger
+        than the device's memory.
     base : float, optional
         Base of the logarithm; None is e.
     dtype : {float32, float64}, optional
@@ -548,7 +554,7 @@ def cdist(
     return comparison.of_two(XA, XB, root, out, base, dtype, check)
 
 
-@_deaf
+@_on_device
 def pdist(
     X: Any,
     metric: str = "jensenshannon",

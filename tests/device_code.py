@@ -27,10 +27,24 @@ AS_WRITTEN = {"normalised_rows", "pieces_of_normalised"}
 SIZE, FLAG, INDEX = types.int64, types.boolean, types.Array(types.int64, 1, "C")
 
 
+def others(Float):
+    """Return other types of inputs, of which some are converted."""
+    column_major = types.Array(Float, 4, "F", readonly=True)
+    if Float == types.float32:
+        half = types.Array(types.float16, 4, "A")
+        return {"half floats": (half, half), "columns": (column_major, half)}
+    integers = types.Array(types.uint64, 4, "A")
+    return {
+        "integers": (integers, types.Array(types.boolean, 4, "A")),
+        "columns": (column_major, types.Array(types.float32, 4, "A")),
+    }
+
+
 def kernels(precision, Float):
     """Return every kernel of a precision and the types it is called with."""
-    one, two, three, four = (types.Array(Float, n, "C") for n in range(1, 5))
-    any_four = types.Array(Float, 4, "A")
+    one, two, three = (types.Array(Float, n, "C") for n in range(1, 4))
+    # Whatever its strides are, Numba tells of none that are contiguous where one is 0.
+    four = types.Array(Float, 4, "A")
     inputs, shares = (four, four), (SIZE, FLAG)
     pieces, known = (*shares, SIZE), (two, three)
     together = three, SIZE, Float, two, one
@@ -41,22 +55,29 @@ def kernels(precision, Float):
     matrix = (types.Array(Float, 2, "A"), two, two)
     whole = (*inputs, *shares, Float, one)
     staged = (*inputs, *shares, SIZE, Float, one)
-    gradients = (*inputs, any_four)
+    gradients = (*inputs, four)
     of_pieces = (*inputs, *pieces, SIZE, Float, *known, four)
     return {
         "whole_rows": (of_rows.whole_rows, whole),
-        "whole_rows, strided": (of_rows.whole_rows, (any_four, any_four, *whole[2:])),
+        **{
+            f"whole_rows, of {name}": (of_rows.whole_rows, (*given, *whole[2:]))
+            for name, given in others(Float).items()
+        },
         "pieces_of_rows": (of_rows.pieces_of_rows, (*inputs, *pieces, SIZE, *known)),
         "rows_of_pieces": (of_rows.rows_of_pieces, together),
         "normalised_rows": (of_rows.normalised_rows, whole),
         "pieces_of_normalised": (of_rows.pieces_of_normalised, (*inputs, *pieces, SIZE, *known)),
         "normalised_of_pieces": (of_rows.normalised_of_pieces, together),
         "sums": (of_rows.sums, (four, SIZE, one)),
+        "pieces_of_sums": (of_rows.pieces_of_sums, (four, SIZE, SIZE, three)),
+        "sums_of_pieces": (of_rows.sums_of_pieces, (three, one)),
         "terms": (
             elements.element_kernels(precision).terms,
             (*inputs, *pieces, Float, four),
         ),
-        "convert": (elements.convert, (any_four, four)),
+        "convert": (elements.convert, (four, four)),
+        "fill": (elements.fill, (Float, one)),
+        "copy_element": (elements.copy_element, (four, SIZE, one)),
         "first_invalid": (elements.first_invalid, (four, Float, Float, INDEX)),
         "whole_gradients": (
             slopes.whole_gradients,
@@ -93,7 +114,7 @@ def kernels(precision, Float):
         "prepare": (of_pairs.prepare, (matrix[0], FLAG, Float, two, two)),
         "squares": (
             of_pairs.squares,
-            (*matrix, *matrix, SIZE, SIZE, FLAG, FLAG, Float, Float, SIZE, one),
+            (*matrix, *matrix, SIZE, SIZE, SIZE, SIZE, FLAG, FLAG, Float, Float, SIZE, one),
         ),
     }
 

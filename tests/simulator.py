@@ -19,7 +19,7 @@ from numba.cuda.simulator.kernelapi import Dim3, FakeCUDAShared
 KERNELS = "jsdiv_numba._cuda"
 
 
-class Abandoned(Exception):
+class AbandonedError(Exception):
     """Another thread of the block has raised an error."""
 
 
@@ -36,7 +36,7 @@ class Thread(threading.Thread):
         self._turn.acquire()
         try:
             self._run()
-        except Abandoned:
+        except AbandonedError:
             pass
         except BaseException as error:
             self._block.error = self._block.error or error
@@ -51,7 +51,7 @@ class Thread(threading.Thread):
             self.successor.go_on()
             self._turn.acquire()
         if self._block.error is not None:
-            raise Abandoned
+            raise AbandonedError
 
     def syncthreads_or(self, value):
         self._block.state[self.thread_id] = value

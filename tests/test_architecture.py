@@ -194,7 +194,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_cuda.target",
         "_kernels.precision",
     },
-    "cuda": {"_arrays", "_cuda.comparison", "_cuda.gradients", "_cuda.launch"},
+    "cuda": {"_arrays", "_cuda.arrays", "_cuda.comparison", "_cuda.gradients", "_cuda.launch"},
     "_dask": set(),
     "_dask.chunks": {"_arrays", "_dask", "_pairs"},
     "_dask.blocks": {"_arrays", "_dask", "_measures", "divergence"},

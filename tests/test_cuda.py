@@ -9,11 +9,11 @@ import pytest
 
 import jsdiv_numba
 from jsdiv_numba import cuda as device_functions
-from jsdiv_numba._kernels.precision import FLOAT32
+from jsdiv_numba._kernels.precision import FLOAT32, FLOAT64
 from tests import cases, oracle
 
 pytest.importorskip("numba.cuda")
-from jsdiv_numba._cuda import comparison, launch, target
+from jsdiv_numba._cuda import arrays, comparison, launch, target
 
 pytestmark = [
     pytest.mark.skipif(
@@ -101,13 +101,22 @@ def test_pairs_within_one_matrix_stream_to_the_host(monkeypatch, tmp_path):
     X = RNG.dirichlet(np.full(4, 0.1), 17)
     expected = jsdiv_numba.pdist(X, base=2)
     np.testing.assert_allclose(on_host(device_functions.pdist(X, base=2)), expected, rtol=1e-11)
-    monkeypatch.setattr(comparison, "BAND_BYTES", 1)
+    monkeypatch.setattr(comparison, "TILE_BYTES", 1)
     written = np.memmap(tmp_path / "pairs", np.float64, "w+", shape=expected.shape)
     assert device_functions.pdist(X, base=2, out=written) is written
     np.testing.assert_allclose(written, expected, rtol=1e-11)
-    square = np.empty((17, 3), np.float32)
-    device_functions.cdist(X, X[:3], out=square)
-    np.testing.assert_allclose(square, jsdiv_numba.cdist(X, X[:3]), rtol=1e-6)
+    square = np.empty((3, 17), np.float32)
+    device_functions.cdist(X[:3], X, out=square)
+    np.testing.assert_allclose(square, jsdiv_numba.cdist(X[:3], X), rtol=1e-6)
+    tall, wide = (device_array_of(n) for n in ((40, 4), (70, 4)))
+    given = comparison.Comparison(tall, wide, False, False, 1.0, np.dtype(np.float64), 0)
+    tiles = list(given.tiles())
+    assert len(tiles) == -(-40 // comparison.SQUARE) * -(-70 // comparison.SQUARE)
+    assert sum(map(given.size, tiles)) == 40 * 70
+
+
+def device_array_of(shape):
+    return comparison.Matrix(target.cuda.device_array(shape), None, None)
 
 
 P, Q = RNG.dirichlet(np.ones(12), (2, 4, 3))
@@ -156,6 +165,66 @@ class Foreign:
 
 
 simulated = pytest.mark.skipif(not target.SIMULATED, reason="memory of the host is no device's")
+
+
+def recorded(monkeypatch):
+    """Have the waiting of streams written down."""
+    waits = []
+    monkeypatch.setattr(target, "wait_for", lambda stream, other: waits.append((stream, other)))
+    return waits
+
+
+def test_streams_wait_for_each_other_before_and_after(monkeypatch):
+    own, second, third, fourth = (target.cuda.stream() for _ in range(4))
+    p, q = target.cuda.to_device(P, stream=own), target.cuda.to_device(Q, stream=second)
+    p.stream, q.stream = own, second
+    waits = recorded(monkeypatch)
+    device_functions.js_divergence(p, q)
+    assert waits == [(own, second), (second, own)]
+    waits.clear()
+    out = target.cuda.device_array((4, 3, 1), stream=third)
+    out.stream = third
+    assert device_functions.js_divergence(p, q, out=out) is out
+    assert waits == [(own, second), (own, third), (second, own), (third, own)]
+    waits.clear()
+    weight = target.cuda.to_device(np.ones(1), stream=fourth)
+    weight.stream = fourth
+    device_functions.js_divergence_grad(p, p, cotangent=weight)
+    assert waits == [(own, fourth), (fourth, own)]
+    waits.clear()
+    device_functions.cdist(p[0], q[0])
+    assert len(waits) == 2
+
+
+def test_a_result_may_be_written_over_an_input():
+    p, q = P.copy(), Q[::-1].copy()
+    expected = jsdiv_numba.js_divergence_logit(p, q, reduce=False)
+    there = target.cuda.to_device(p)
+    given = device_functions.js_divergence_logit(there, q, reduce=False, out=there)
+    assert given is there
+    np.testing.assert_allclose(on_host(there), expected, rtol=1e-10)
+    whole = target.cuda.to_device(P)
+    first, second = whole[:2], whole[1:3]
+    assert arrays.overlap(first, second)
+    assert not arrays.overlap(whole[:2], whole[2:])
+    assert not arrays.overlap(whole, whole[:0])
+
+
+def test_arrays_of_two_devices_are_refused():
+    class OnDevice:
+        def __init__(self, number):
+            self.number = number
+
+        def __dlpack_device__(self):
+            return (2, self.number)
+
+        def __dlpack__(self, *, stream):
+            raise BufferError("no more")
+
+    with pytest.raises(ValueError, match="arrays are on devices 0 and 3; move them to one"):
+        device_functions.js_divergence(OnDevice(0), OnDevice(3))
+    with pytest.raises(TypeError, match="P is a OnDevice without an array: no more"):
+        device_functions.js_divergence(OnDevice(0), OnDevice(0))
 
 
 @simulated
@@ -478,12 +547,54 @@ def test_what_does_not_fit_on_the_device_is_said(monkeypatch):
         device_functions.js_term(small, np.ones((4, 1, 1), np.float16))
 
 
+def test_what_the_device_refuses_is_said(monkeypatch):
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(target, "empty", refuse)
+    for call, what in (
+        (lambda: device_functions.js_divergence(P, Q), r"P of 1,152 bytes"),
+        (lambda: device_functions.js_divergence(SMALL, SMALL), r"the result of 8 bytes"),
+        (lambda: device_functions.cdist(SMALL, SMALL, out=np.empty((1, 1))), "a copy of the rows"),
+        (lambda: device_functions.js_divergence(SMALL, SMALL, check=True), "working memory"),
+    ):
+        with pytest.raises(MemoryError, match=f"{what}.* does not fit in what is free"):
+            call()
+
+
+SMALL = target.cuda.to_device(np.ones((1, 3))) if target.why_unavailable() is None else None
+
+
 @simulated
-def test_a_masked_array_of_another_package_is_refused():
+def test_an_array_of_another_package_that_is_not_what_it_should_be_is_refused():
     masked = Foreign(P)
     masked.__cuda_array_interface__["mask"] = masked
     with pytest.raises(TypeError, match="P has a mask"):
         device_functions.js_divergence(masked, Q)
+    bare = Foreign(P)
+    bare.__cuda_array_interface__ = {"shape": (2,), "version": 3}
+    with pytest.raises(TypeError, match="P is described without data and typestr"):
+        device_functions.js_divergence(bare, Q)
+    fixed = Foreign(np.empty((4, 3, 1)))
+    fixed.__cuda_array_interface__["data"] = (fixed.__cuda_array_interface__["data"][0], True)
+    with pytest.raises(ValueError, match="out is read-only"):
+        device_functions.js_divergence(P, Q, out=fixed)
+    backwards = Foreign(np.where(P.max() > P, P, -1.0)[..., ::-1])
+    place = ", ".join(map(str, np.argwhere(backwards.array == -1)[0]))
+    with pytest.raises(ValueError, match=rf"P\[{place}\] is -1.0; probabilities must"):
+        device_functions.js_divergence(backwards, Q, check=True)
+
+
+@pytest.mark.parametrize("axes", [(0,), (0, 1), (2,), (0, 2)])
+@pytest.mark.parametrize("number", [1, 3])
+def test_sums(axes, number, monkeypatch):
+    monkeypatch.setattr(launch, "pieces_of", lambda *_: number)
+    result = target.cuda.device_array(tuple(n for i, n in enumerate(P.shape) if i not in axes))
+    launch.sum_over(target.cuda.to_device(P), axes, result, FLOAT64, 0)
+    np.testing.assert_allclose(on_host(result), P.sum(axis=axes), rtol=1e-15)
+    infinite = target.cuda.to_device(np.full((1, 40), np.inf))
+    launch.sum_over(infinite, (1,), total := target.cuda.device_array(1), FLOAT64, 0)
+    assert on_host(total)[0] == np.inf
 
 
 def test_the_examples_are_true():

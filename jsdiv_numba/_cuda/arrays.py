@@ -2,14 +2,15 @@
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _arrays
 from . import dlpack, target
-from .elements import convert
+from .elements import convert, fill
 
 GRID = 1 << 16
 """Blocks of a kernel of which each thread takes one element after another."""
@@ -27,6 +28,37 @@ class Given(NamedTuple):
     stream: Any
     """The stream on which it is ready."""
 
+    read_only: bool = False
+
+
+class Gathered(NamedTuple):
+    """Inputs on the device."""
+
+    arrays: list[Any]
+    like: Any
+    """What the result is to be like; None is an array of `target`."""
+
+    stream: Any
+    """Where all is to be done."""
+
+    others: list[Any]
+    """The streams of inputs that have another. What comes on these has to wait in the end."""
+
+
+def work_on_device_of(values: Iterable[Any]) -> AbstractContextManager[None]:
+    """Make the device current on which those of the values are that are on one."""
+    numbers = {number for value in values if (number := _device_of(value)) is not None}
+    if len(numbers) > 1:
+        found = " and ".join(map(str, sorted(numbers)))
+        raise ValueError(f"arrays are on devices {found}; move them to one")
+    return target.on_device(min(numbers, default=None))
+
+
+def _device_of(values: Any) -> int | None:
+    if target.is_device_array(values):
+        return target.number_of_device(values)
+    return dlpack.device_of(values)
+
 
 def require_device() -> None:
     """Raise if there is no device."""
@@ -43,10 +75,12 @@ def on_device(name: str, values: Any) -> Given | None:
     if target.is_device_array(values):
         given = Given(values, values, getattr(values, "stream", 0))
     elif (interface := _interface(name, values)) is not None:
-        given = Given(target.of_interface(interface, values), values, _stream(interface, values))
-    elif dlpack.is_on_device(values):
+        view = _view(name, interface, values)
+        given = Given(view, values, _stream(interface, values), interface["data"][1])
+    elif dlpack.device_of(values) is not None:
         interface, owner = dlpack.interface_of(name, values)
-        given = Given(target.of_interface(interface, owner), values, 0)
+        view = _view(name, interface, owner)
+        given = Given(view, values, target.stream_of(target.LEGACY), interface["data"][1])
     else:
         return None
     _check_dtype(name, given.array.dtype)
@@ -56,11 +90,18 @@ def on_device(name: str, values: Any) -> Given | None:
 def _interface(name: str, values: Any) -> dict[str, Any] | None:
     try:
         interface = getattr(values, "__cuda_array_interface__", None)
-    except (RuntimeError, TypeError) as error:
+    except (KeyError, RuntimeError, TypeError) as error:  # KeyError: of a dtype
         raise TypeError(f"{name} is a {type(values).__name__} without an array: {error}") from None
     if interface is not None and interface.get("mask") is not None:
         raise TypeError(f"{name} has a mask; pass only the rows without one")
     return interface
+
+
+def _view(name: str, interface: dict[str, Any], owner: Any) -> Any:
+    missing = {"shape", "typestr", "data", "version"} - interface.keys()
+    if missing:
+        raise TypeError(f"{name} is described without {' and '.join(sorted(missing))}")
+    return target.of_interface(interface, owner)
 
 
 def _stream(interface: dict[str, Any], values: Any) -> Any:
@@ -82,10 +123,8 @@ def _check_dtype(name: str, dtype: np.dtype[Any]) -> None:
         )
 
 
-def gather(
-    names: Sequence[str], values: Sequence[Any], stream: Any = None
-) -> tuple[list[Given], Any, Any]:
-    """Return inputs on the device, what the result is to be like, and the stream.
+def gather(names: Sequence[str], values: Sequence[Any], stream: Any = None) -> Gathered:
+    """Return inputs on the device, what the result is to be like, and the streams.
 
     Those that are on the host are moved. Result and stream, unless that is given, are those
     of the first that is on the device; the stream waits for the others'.
@@ -93,21 +132,71 @@ def gather(
     require_device()
     there = [on_device(name, value) for name, value in zip(names, values, strict=True)]
     first = next((given for given in there if given is not None), Given(None, None, 0))
-    if stream is not None:
-        first = first._replace(stream=stream)
-    arrays = []
-    for name, value, given in zip(names, values, there, strict=True):
-        if given is None:
-            host = _arrays.as_real(name, value)
-            require_room(host.nbytes, f"{name} of {host.nbytes:,} bytes")
-            native = np.ascontiguousarray(host, host.dtype.newbyteorder("="))
-            moved = target.cuda.to_device(native.reshape(host.shape), stream=first.stream)
-            arrays.append(Given(moved, None, first.stream))
-        else:
-            if given.stream is not first.stream and given.stream != first.stream:
-                target.wait_for(first.stream, given.stream)
-            arrays.append(given)
-    return arrays, first.like, first.stream
+    stream = first.stream if stream is None else stream
+    others = different_streams(stream, [given.stream for given in there if given is not None])
+    for other in others:
+        target.wait_for(stream, other)
+    gathered = [
+        _moved(name, value, stream) if given is None else given.array
+        for name, value, given in zip(names, values, there, strict=True)
+    ]
+    return Gathered(gathered, first.like, stream, others)
+
+
+def different_streams(stream: Any, others: Iterable[Any]) -> list[Any]:
+    """Return, once each, those of some streams that are not a given one."""
+    found: list[Any] = []
+    for other in others:
+        if not any(target.is_same(other, one) for one in (stream, *found)):
+            found.append(other)
+    return found
+
+
+SMALL = 1 << 16
+"""An array on the host of so many bytes is copied there, rather than waited for."""
+
+
+def _moved(name: str, values: Any, stream: Any) -> Any:
+    """Return an array of the host on the device, such that the caller may write to his own."""
+    host = _arrays.as_real(name, values)
+    native = np.array(host, host.dtype.newbyteorder("="), order="C", copy=_if_needed(host))
+    moved = empty(native.shape, native.dtype, stream, name)
+    moved.copy_to_device(native, stream=stream)
+    if native.nbytes > SMALL:
+        target.synchronise(stream)
+    return moved
+
+
+def _if_needed(host: Any) -> bool | None:
+    return True if host.nbytes <= SMALL else None
+
+
+def filled(shape: tuple[int, ...], value: float, dtype: np.dtype[Any], stream: Any) -> Any:
+    """Return a new array on the device with a number everywhere."""
+    made = empty(shape, dtype, stream)
+    fill_elements(made, value, stream)
+    return made
+
+
+def fill_elements(array: Any, value: float, stream: Any) -> None:
+    """Write a number everywhere in a contiguous array."""
+    number = math.prod(array.shape)
+    if number:
+        flat = target.strided(array, (number,), (array.dtype.itemsize,))
+        fill[blocks_for(number), target.THREADS, stream](array.dtype.type(value), flat)
+
+
+def empty(
+    shape: tuple[int, ...], dtype: np.dtype[Any], stream: Any, what: str = "working memory"
+) -> Any:
+    """Return a new array on the device."""
+    size = math.prod(shape) * dtype.itemsize
+    what = f"{what} of {size:,} bytes"
+    require_room(size, what)
+    try:
+        return target.empty(shape, dtype, stream)
+    except MemoryError:
+        raise _too_large(what, "what is free on the device") from None
 
 
 def require_room(size: int, what: str) -> None:
@@ -139,8 +228,7 @@ def new_like(like: Any, shape: tuple[int, ...], dtype: np.dtype[Any], stream: An
                 raise
             raise _too_large(what, f"the memory that {package} has") from error
         return Given(target.of_interface(made.__cuda_array_interface__, made), made, stream)
-    require_room(math.prod(shape) * dtype.itemsize, what)
-    made = target.empty(shape, dtype, stream)
+    made = empty(shape, dtype, stream, "the result")
     return Given(made, made, stream)
 
 
@@ -155,29 +243,62 @@ def written(
     out: Any,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
-    like: Any,
-    stream: Any,
+    gathered: Gathered,
     write: Callable[[Any], None],
 ) -> Any:
     """Have a result written on the device; return it, or `out` with a copy of it."""
+    stream = gathered.stream
     if isinstance(out, np.ndarray):
         _arrays.result_array(out, shape, dtype)
-        result = new_like(None, shape, dtype, stream).array
+        result = empty(shape, dtype, stream, "the result")
         write(result)
         values = result.copy_to_host(stream=stream)
-        synchronise(stream)
+        target.synchronise(stream)
         with np.errstate(all="ignore"):
             out[...] = values
         return out
-    given = new_like(like, shape, dtype, stream) if out is None else _given_out(out, shape, dtype)
-    write(given.array)
+    if out is None:
+        given = new_like(gathered.like, shape, dtype, stream)
+        write(given.array)
+    else:
+        given = _given_out(out, shape, dtype)
+        gathered.others.extend(different_streams(stream, [given.stream]))
+        _write_to(given, gathered, write)
+    let_others_wait(gathered)
     return given.like
 
 
-def synchronise(stream: Any) -> None:
-    """Wait for a stream; to wait for the default one is not needed after a copy."""
-    if stream:
-        stream.synchronize()
+def let_others_wait(gathered: Gathered) -> None:
+    """Let what follows on the streams of inputs and of `out` wait for what reads or writes them."""
+    for other in gathered.others:
+        target.wait_for(other, gathered.stream)
+
+
+def _write_to(given: Given, gathered: Gathered, write: Callable[[Any], None]) -> None:
+    stream = gathered.stream
+    if not target.is_same(stream, given.stream):
+        target.wait_for(stream, given.stream)
+    if not any(overlap(given.array, array) for array in gathered.arrays):
+        write(given.array)
+        return
+    apart = empty(tuple(given.array.shape), given.array.dtype, stream)
+    write(apart)
+    copy_elements(apart, given.array, stream)
+
+
+def overlap(array: Any, other: Any) -> bool:
+    """Whether two arrays may have memory in common."""
+    (start, stop), (other_start, other_stop) = _extent(array), _extent(other)
+    return start < other_stop and other_start < stop
+
+
+def _extent(array: Any) -> tuple[int, int]:
+    start = target.address_of(array)
+    if math.prod(array.shape) == 0:
+        return start, start
+    reach = [(n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)]
+    low, high = (sum(pick(0, distance) for distance in reach) for pick in (min, max))
+    return start + low, start + high + array.dtype.itemsize
 
 
 def _given_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Given:
@@ -192,6 +313,8 @@ def _given_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Given:
         raise TypeError(f"out has dtype {given.array.dtype}; the result is {dtype}")
     if not given.array.is_c_contiguous():
         raise ValueError("out is not contiguous; an array on the device has to be, as new ones are")
+    if given.read_only:
+        raise ValueError("out is read-only")
     return given
 
 
@@ -249,7 +372,7 @@ def by_rows(
     if views is not None:
         launch(*views)
         return
-    copies = [target.empty(moved, array.dtype, stream) for array in given]
+    copies = [empty(moved, array.dtype, stream) for array in given]
     for array, copy in zip(given[: len(inputs)], copies, strict=False):
         copy_elements(array, copy, stream)
     launch(*(_four_axes(copies, outer) or ()))

@@ -1,4 +1,4 @@
-"""All pairs of rows: checked arguments, and bands of rows that are copied to the host in turn."""
+"""All pairs of rows: checked arguments, and tiles of pairs that are copied to the host in turn."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,8 +15,8 @@ from .target import THREADS
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
-BAND_BYTES = 1 << 26
-"""Results that one band has at most, as long as it has one square of pairs in height."""
+TILE_BYTES = 1 << 26
+"""Results that one tile has at most, or one square of pairs; of a condensed matrix, whole rows."""
 
 HIGHEST = 65_535 * SQUARE
 """Rows of a launch: a grid has no more blocks along its second axis."""
@@ -28,6 +28,15 @@ class Matrix(NamedTuple):
     given: Any
     padded: Any
     known: Any
+
+
+class Tile(NamedTuple):
+    """Some rows of one matrix, and some of the other, the columns of the result."""
+
+    first: int
+    last: int
+    left: int
+    right: int
 
 
 class Comparison(NamedTuple):
@@ -46,31 +55,52 @@ class Comparison(NamedTuple):
         """The power of two that brings the entries of a normalised row near 1."""
         return max(int(self.a.given.shape[1]), 1).bit_length() - 1
 
-    def launch(self, first: int, last: int, result: Any, stream: Any) -> None:
-        """Write the pairs of some rows of the first matrix."""
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows the matrices have."""
+        return int(self.a.given.shape[0]), int(self.b.given.shape[0])
+
+    @property
+    def whole(self) -> Tile:
+        """All pairs."""
+        height, width = self.shape
+        return Tile(0, height, 0, width)
+
+    def launch(self, tile: Tile, result: Any, stream: Any) -> None:
+        """Write the pairs of a tile."""
         precision = FLOAT32 if self.dtype == np.float32 else FLOAT64
-        Float, width = precision.Float, int(self.b.given.shape[0])
+        Float, width = precision.Float, tile.right - tile.left
+        offset = self.start(tile.first) if self.above else tile.first * width + tile.left
         unit = Float(np.log(2.0) * 2.0 ** -(self.spread + precision.mantissa))
         squares = pair_kernels(precision).squares
-        for start in range(first, last, HIGHEST):
-            stop = min(start + HIGHEST, last)
+        for start in range(tile.first, tile.last, HIGHEST):
+            stop = min(start + HIGHEST, tile.last)
             grid = -(-width // SQUARE), -(-(stop - start) // SQUARE)
             squares[grid, THREADS, stream](
-                *self.a, *self.b, start, stop, self.above, self.root, unit, Float(self.divisor),
-                self.start(first), result,
+                *self.a, *self.b, start, stop, tile.left, tile.right, self.above, self.root, unit,
+                Float(self.divisor), offset, result,
             )  # fmt: skip
 
     def start(self, row: int) -> int:
-        """Return how many pairs there are before a row's."""
-        width = int(self.b.given.shape[0])
-        return row * (width - 1) - row * (row - 1) // 2 if self.above else row * width
+        """Return how many pairs there are before a row's in the condensed order."""
+        _, width = self.shape
+        return row * (width - 1) - row * (row - 1) // 2
 
-    def bands(self) -> Iterator[tuple[int, int]]:
-        """Yield the rows of one band after another."""
-        height, width = int(self.a.given.shape[0]), int(self.b.given.shape[0])
-        rows = max(BAND_BYTES // max(width * self.dtype.itemsize, 1) // SQUARE, 1) * SQUARE
+    def size(self, tile: Tile) -> int:
+        """Return how many pairs a tile has."""
+        if self.above:
+            return self.start(tile.last) - self.start(tile.first)
+        return (tile.last - tile.first) * (tile.right - tile.left)
+
+    def tiles(self) -> Iterator[Tile]:
+        """Yield one tile after another."""
+        height, width = self.shape
+        pairs = TILE_BYTES // self.dtype.itemsize
+        columns = width if self.above else min(width, max(pairs // SQUARE // SQUARE, 1) * SQUARE)
+        rows = max(pairs // columns // SQUARE, 1) * SQUARE
         for first in range(0, height, rows):
-            yield first, min(first + rows, height)
+            for left in range(0, width, columns):
+                yield Tile(first, min(first + rows, height), left, min(left + columns, width))
 
 
 def matrix(array: Any, dtype: np.dtype[Any], stream: Any) -> Matrix:
@@ -78,10 +108,8 @@ def matrix(array: Any, dtype: np.dtype[Any], stream: Any) -> Matrix:
     precision = FLOAT32 if dtype == np.float32 else FLOAT64
     number, length = (int(n) for n in array.shape)
     columns = -(-max(length, 1) // COLUMNS) * COLUMNS
-    size = number * (columns + KNOWN) * dtype.itemsize
-    arrays.require_room(size, f"a copy of the rows, normalised, of {size:,} bytes,")
-    padded = target.empty((number, columns), dtype, stream)
-    known = target.empty((number, KNOWN), dtype, stream)
+    padded = arrays.empty((number, columns), dtype, stream, "a copy of the rows, normalised,")
+    known = arrays.empty((number, KNOWN), dtype, stream)
     spread = precision.Float(2.0 ** (max(length, 1).bit_length() - 1))
     pair_kernels(precision).prepare[number, THREADS, stream](
         array, launch.is_aligned(array), spread, padded, known
@@ -91,35 +119,34 @@ def matrix(array: Any, dtype: np.dtype[Any], stream: Any) -> Matrix:
 
 def to_host(comparison: Comparison, out: Any) -> None:
     """Write all pairs to an array of the host, by two streams and two pinned buffers in turn."""
-    bands = list(comparison.bands())
-    sizes = [comparison.start(last) - comparison.start(first) for first, last in bands]
+    tiles = list(comparison.tiles())
+    largest = max(map(comparison.size, tiles))
     streams = [target.cuda.stream() for _ in range(2)]
     for stream in streams:
         target.wait_for(stream, comparison.stream)
-    device = [target.empty((max(sizes),), comparison.dtype, stream) for stream in streams]
-    pinned = [target.cuda.pinned_array(max(sizes), comparison.dtype) for _ in streams]
-    for turn, (first, last) in enumerate(bands):
-        own = turn % 2
-        comparison.launch(first, last, device[own], streams[own])
-        if sizes[turn]:
-            device[own][: sizes[turn]].copy_to_host(pinned[own][: sizes[turn]], stream=streams[own])
+    device = [arrays.empty((largest,), comparison.dtype, stream) for stream in streams]
+    pinned = [target.pinned(largest, comparison.dtype) for _ in streams]
+    for turn, tile in enumerate(tiles):
+        own, size = turn % 2, comparison.size(tile)
+        comparison.launch(tile, device[own], streams[own])
+        if size:
+            device[own][:size].copy_to_host(pinned[own][:size], stream=streams[own])
         if turn:
-            _store(comparison, bands[turn - 1], pinned[1 - own], streams[1 - own], out)
-    _store(comparison, bands[-1], pinned[(len(bands) - 1) % 2], streams[(len(bands) - 1) % 2], out)
+            _store(comparison, tiles[turn - 1], pinned[1 - own], streams[1 - own], out)
+    last = (len(tiles) - 1) % 2
+    _store(comparison, tiles[-1], pinned[last], streams[last], out)
 
 
-def _store(
-    comparison: Comparison, band: tuple[int, int], values: Any, stream: Any, out: Any
-) -> None:
-    """Wait for a band's results and put them where they belong."""
+def _store(comparison: Comparison, tile: Tile, values: Any, stream: Any, out: Any) -> None:
+    """Wait for a tile's results and put them where they belong."""
     stream.synchronize()
-    first, last = band
-    start, stop = comparison.start(first), comparison.start(last)
+    found = values[: comparison.size(tile)]
     with np.errstate(all="ignore"):
         if comparison.above:
-            out[start:stop] = values[: stop - start]
+            out[comparison.start(tile.first) : comparison.start(tile.last)] = found
         else:
-            out[first:last] = values[: stop - start].reshape(last - first, -1)
+            rows, columns = tile.last - tile.first, tile.right - tile.left
+            out[tile.first : tile.last, tile.left : tile.right] = found.reshape(rows, columns)
 
 
 def of_two(
@@ -128,8 +155,8 @@ def of_two(
     """Return the distances between each row of one matrix and each of another."""
     names = ("XA", "XB")
     divisor = _arrays.log_base(base) or 1.0
-    given, like, stream = arrays.gather(names, (XA, XB))
-    a, b = (one.array for one in given)
+    gathered = arrays.gather(names, (XA, XB))
+    (a, b), stream = gathered.arrays, gathered.stream
     for name, array in zip(names, (a, b), strict=True):
         _require_matrix(name, array)
     if a.shape[1] != b.shape[1]:
@@ -147,14 +174,14 @@ def of_two(
         of_a, of_b = matrix(a, kind, stream), matrix(b, kind, stream)
         return Comparison(of_a, of_b, False, root, divisor, kind, stream)
 
-    return _written(compare, shape, kind, like, stream, out)
+    return _written(compare, shape, kind, gathered, out)
 
 
 def within_one(X: Any, root: bool, out: Any, base: float | None, dtype: Any, check: bool) -> Any:
     """Return the distances between the rows of one matrix, each pair once."""
     divisor = _arrays.log_base(base) or 1.0
-    (given,), like, stream = arrays.gather(("X",), (X,))
-    x = given.array
+    gathered = arrays.gather(("X",), (X,))
+    (x,), stream = gathered.arrays, gathered.stream
     _require_matrix("X", x)
     kind, number = _precision(dtype, x), int(x.shape[0])
     if check:
@@ -164,7 +191,7 @@ def within_one(X: Any, root: bool, out: Any, base: float | None, dtype: Any, che
         rows = matrix(x, kind, stream)
         return Comparison(rows, rows, True, root, divisor, kind, stream)
 
-    return _written(compare, (number * (number - 1) // 2,), kind, like, stream, out)
+    return _written(compare, (number * (number - 1) // 2,), kind, gathered, out)
 
 
 def _require_matrix(name: str, array: Any) -> None:
@@ -186,8 +213,7 @@ def _written(
     compare: Callable[[], Comparison],
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
-    like: Any,
-    stream: Any,
+    gathered: arrays.Gathered,
     out: Any,
 ) -> Any:
     if isinstance(out, np.ndarray):
@@ -199,6 +225,6 @@ def _written(
     def write(result: Any) -> None:
         if math.prod(shape):
             comparison = compare()
-            comparison.launch(0, int(comparison.a.given.shape[0]), launch.flat(result), stream)
+            comparison.launch(comparison.whole, launch.flat(result), gathered.stream)
 
-    return arrays.written(out, shape, dtype, like, stream, write)
+    return arrays.written(out, shape, dtype, gathered, write)

@@ -12,7 +12,7 @@ from . import target
 from .places import NONE, ONE, access, index_of, place_of
 from .rows import row_sweeps
 from .sums import WARPS, group_functions
-from .target import cuda, device, jit, least, most
+from .target import cuda, device, jit, least, most, row_of
 
 
 @cache
@@ -95,7 +95,12 @@ def _whole_gradients(precision, add_up):
         row, lane, exists = place_of(shift, result.shape[0])
         lanes = ONE << shift
         i, j, k = index_of(row, P.shape)
-        p, q, in_p, in_q = P[i, j, k], Q[i, j, k], in_P[i, j, k], in_Q[i, j, k]
+        p, q, in_p, in_q = (
+            row_of(P, i, j, k),
+            row_of(Q, i, j, k),
+            row_of(in_P, i, j, k),
+            row_of(in_Q, i, j, k),
+        )
         weight, stop = Float(weights[i, j, k, 0]) / divisor, p.shape[0]
         sums = add_up(
             p, q, weight, in_p, in_q, NONE, stop, stop if exists else NONE, aligned, lane, lanes,
@@ -118,7 +123,12 @@ def _pieces_of_gradients(precision, add_up):
         row, lane, exists = place_of(shift, parts.shape[0])
         lanes = ONE << shift
         i, j, k = index_of(row, P.shape)
-        p, q, in_p, in_q = P[i, j, k], Q[i, j, k], in_P[i, j, k], in_Q[i, j, k]
+        p, q, in_p, in_q = (
+            row_of(P, i, j, k),
+            row_of(Q, i, j, k),
+            row_of(in_P, i, j, k),
+            row_of(in_Q, i, j, k),
+        )
         weight = Float(weights[i, j, k, 0]) / divisor
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, p.shape[0])
@@ -143,8 +153,13 @@ def _term_gradients(precision, slopes):
         """Write each term and its derivatives."""
         row, lane, exists = place_of(shift, P.shape[0] * P.shape[1] * P.shape[2])
         i, j, k = index_of(row, P.shape)
-        p, q, of_row, terms = P[i, j, k], Q[i, j, k], weights[i, j, k], result[i, j, k]
-        in_p, in_q = in_P[i, j, k], in_Q[i, j, k]
+        p, q, of_row, terms = (
+            row_of(P, i, j, k),
+            row_of(Q, i, j, k),
+            row_of(weights, i, j, k),
+            row_of(result, i, j, k),
+        )
+        in_p, in_q = row_of(in_P, i, j, k), row_of(in_Q, i, j, k)
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, p.shape[0]) if exists else start
         n = start + 4 * lane

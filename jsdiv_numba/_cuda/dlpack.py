@@ -24,12 +24,12 @@ class _Tensor(ctypes.Structure):
     )
 
 
-def is_on_device(values: Any) -> bool:
-    """Whether an object offers memory of a CUDA device."""
+def device_of(values: Any) -> int | None:
+    """Return the CUDA device whose memory an object offers, if any."""
     if not hasattr(values, "__dlpack_device__") or not hasattr(values, "__dlpack__"):
-        return False
-    kind, _ = values.__dlpack_device__()
-    return int(kind) in {CUDA, CUDA_MANAGED}
+        return None
+    kind, number = values.__dlpack_device__()
+    return int(number) if int(kind) in {CUDA, CUDA_MANAGED} else None
 
 
 def interface_of(name: str, values: Any) -> tuple[dict[str, Any], Any]:
@@ -38,7 +38,10 @@ def interface_of(name: str, values: Any) -> tuple[dict[str, Any], Any]:
     The memory is ready for the default stream.
     """
     legacy_default_stream = 1
-    capsule = values.__dlpack__(stream=legacy_default_stream)
+    try:
+        capsule = values.__dlpack__(stream=legacy_default_stream)
+    except (BufferError, RuntimeError) as error:
+        raise TypeError(f"{name} is a {type(values).__name__} without an array: {error}") from None
     pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
     pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     tensor = _Tensor.from_address(pointer_of(capsule, b"dltensor"))

@@ -3,11 +3,13 @@
 from functools import cache
 from types import SimpleNamespace
 
+import numpy as np
+
 from .._kernels.precision import Precision
 from .._kernels.scalar import scalar_formulas
 from . import target
 from .places import NONE, ONE, access, index_of, place_of
-from .target import cuda, device, jit
+from .target import cuda, device, jit, row_of
 
 
 @cache
@@ -26,7 +28,7 @@ def _terms(precision):
         """Write the term of each two elements."""
         row, lane, exists = place_of(shift, P.shape[0] * P.shape[1] * P.shape[2])
         i, j, k = index_of(row, P.shape)
-        p, q, terms = P[i, j, k], Q[i, j, k], result[i, j, k]
+        p, q, terms = row_of(P, i, j, k), row_of(Q, i, j, k), row_of(result, i, j, k)
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, p.shape[0]) if exists else start
         n = start + 4 * lane
@@ -60,6 +62,20 @@ def convert(source, result):
     for n in range(cuda.grid(1), number, cuda.gridsize(1)):
         i, j, k, m = element_of(n, result.shape)
         result[i, j, k, m] = source[i, j, k, m]
+
+
+@jit
+def copy_element(array, n, result):
+    """Copy one element."""
+    i, j, k, m = element_of(np.int64(n), array.shape)
+    result[0] = array[i, j, k, m]
+
+
+@jit
+def fill(value, result):
+    """Write a number to all elements."""
+    for n in range(cuda.grid(1), result.shape[0], cuda.gridsize(1)):
+        result[n] = value
 
 
 @jit

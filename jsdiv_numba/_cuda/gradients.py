@@ -42,7 +42,7 @@ def of_all_logits(call: Call, cotangent: Any, keepdims: bool) -> tuple[Any, ...]
     shape = (1,) * len(call.shape) if keepdims else ()
 
     def write(call: Call, views: Any, result: Any) -> None:
-        rows = target.empty((call.number,), call.dtype, call.stream)
+        rows = arrays.empty((call.number,), call.dtype, call.stream)
         _write_logit_rows(call, views, rows)
         sum_over(rows, (0,), result, call.precision, call.stream)
 
@@ -53,7 +53,8 @@ def _evaluate(
     call: Call, cotangent: Any, shape: tuple[int, ...], write: Write, by_element: bool = False
 ) -> tuple[Any, ...]:
     weights = _weights(call, cotangent, shape, by_element)
-    whole = [arrays.new_like(call.like, call.shape, call.dtype, call.stream) for _ in range(2)]
+    like = call.gathered.like
+    whole = [arrays.new_like(like, call.shape, call.dtype, call.stream) for _ in range(2)]
 
     def write_all(result: Any) -> None:
         outputs = [*(given.array for given in whole), *([result] if by_element else [])]
@@ -65,10 +66,10 @@ def _evaluate(
         arrays.by_rows(write_views, inputs, outputs, call.shape, call.axes, call.stream)
 
     value = launch.result_of(call, None, shape, write_all)
-    in_each = (
+    in_each = [
         _of_shape(given, tuple(array.shape), call)
         for given, array in zip(whole, call.inputs, strict=True)
-    )
+    ]
     return value, *in_each
 
 
@@ -77,9 +78,12 @@ def _weights(call: Call, cotangent: Any, shape: tuple[int, ...], by_element: boo
 
     `shape` is that of the value; those of its axes that are reduced may be gone.
     """
-    cotangent = np.ones((), call.dtype) if cotangent is None else cotangent
-    (given,), _, _ = arrays.gather(("cotangent",), (cotangent,), call.stream)
-    weights = given.array
+    if cotangent is None:
+        weights = arrays.filled((), 1, call.dtype, call.stream)
+    else:
+        found = arrays.gather(("cotangent",), (cotangent,), call.stream)
+        call.gathered.others.extend(found.others)
+        (weights,) = found.arrays
     try:
         fits = np.broadcast_shapes(weights.shape, shape) == shape
     except ValueError:
@@ -103,14 +107,13 @@ def _of_shape(given: arrays.Given, shape: tuple[int, ...], call: Call) -> Any:
     """Return an array of the broadcast shape added up to that of an input."""
     if shape == call.shape:
         return given.like
-    added = arrays.new_like(call.like, shape, call.dtype, call.stream)
+    added = arrays.new_like(call.gathered.like, shape, call.dtype, call.stream)
     padded = (1,) * (len(call.shape) - len(shape)) + shape
     axes = tuple(i for i, (n, m) in enumerate(zip(call.shape, padded, strict=True)) if n != m)
-    if math.prod(shape):
-        if math.prod(call.shape):
-            sum_over(given.array, axes, added.array, call.precision, call.stream)
-        else:
-            added.array.copy_to_device(np.zeros(shape, call.dtype), stream=call.stream)
+    if math.prod(call.shape):
+        sum_over(given.array, axes, added.array, call.precision, call.stream)
+    else:
+        arrays.fill_elements(added.array, 0, call.stream)
     return added.like
 
 

@@ -11,7 +11,7 @@ from .._arrays import Axis
 from .._kernels.precision import FLOAT32, FLOAT64, Precision
 from . import arrays, target
 from .arrays import blocks_for
-from .elements import element_kernels, first_invalid
+from .elements import copy_element, element_kernels, first_invalid
 from .logits import STATE, logit_kernels
 from .rows import row_kernels
 from .target import THREADS, WARP
@@ -36,14 +36,22 @@ SHARED_BYTES = 47 << 10
 class Call(NamedTuple):
     """What a function was asked for."""
 
-    inputs: list[Any]
+    gathered: arrays.Gathered
     shape: tuple[int, ...]
     axes: tuple[int, ...]
     dtype: np.dtype[Any]
     precision: Precision
     divisor: Any
-    like: Any
-    stream: Any
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The arrays on the device."""
+        return self.gathered.arrays
+
+    @property
+    def stream(self) -> Any:
+        """Where all is to be done."""
+        return self.gathered.stream
 
     def by_rows(self, launch: Callable[..., None], outputs: list[Any]) -> None:
         """Launch on views by rows of the inputs and of outputs of the broadcast shape."""
@@ -65,16 +73,16 @@ def prepare(
 ) -> Call:
     """Check arguments and bring them to the device; `lowest` is what `check=True` asks for."""
     divisor = _arrays.log_base(base) or 1.0
-    given, like, stream = arrays.gather(names, (P, Q))
-    p, q = (one.array for one in given)
+    gathered = arrays.gather(names, (P, Q))
+    p, q = gathered.arrays
     shape = _arrays.broadcast_shape([p, q], names)
     axes = _arrays.normalise_axes(axis, len(shape))
     dtype = _arrays.result_dtype(*(np.empty(0, one.dtype) for one in (p, q)))
     precision = FLOAT32 if dtype == np.float32 else FLOAT64
     if lowest is not None:
         for name, array in zip(names, (p, q), strict=True):
-            check(name, array, lowest, stream)
-    return Call([p, q], shape, axes, dtype, precision, dtype.type(divisor), like, stream)
+            check(name, array, lowest, gathered.stream)
+    return Call(gathered, shape, axes, dtype, precision, dtype.type(divisor))
 
 
 def check(name: str, array: Any, lowest: float, stream: Any) -> None:
@@ -86,7 +94,7 @@ def check(name: str, array: Any, lowest: float, stream: Any) -> None:
     Float = (
         np.float32 if array.dtype in {np.dtype(np.float16), np.dtype(np.float32)} else np.float64
     )
-    place = target.cuda.to_device(np.array([number], np.int64), stream=stream)
+    place = arrays.filled((1,), number, np.dtype(np.int64), stream)
 
     def launch(view: Any) -> None:
         kernel = first_invalid[blocks_for(number), THREADS, stream]
@@ -94,10 +102,30 @@ def check(name: str, array: Any, lowest: float, stream: Any) -> None:
 
     arrays.by_rows(launch, [array], [], shape, last(shape), stream)
     (first,) = place.copy_to_host(stream=stream)
-    arrays.synchronise(stream)
+    target.synchronise(stream)
     if first < number:
         checks = {0.0: _arrays.check_probabilities, -math.inf: _arrays.check_logits}
-        checks[lowest](**{name: array.copy_to_host()})
+        checks[lowest](_named(shape, int(first)), **{name: element(array, int(first), stream)})
+
+
+def _named(shape: tuple[int, ...], number: int) -> _arrays.Naming:
+    """Return what names one element, counted along all axes, as one of an array."""
+    place = tuple(int(i) for i in np.unravel_index(number, shape))
+    return lambda name, where: _arrays.entry(name, place)
+
+
+def element(array: Any, number: int, stream: Any) -> Any:
+    """Return one element, counted along all axes, as an array of the host with one axis."""
+    shape = tuple(array.shape)
+    copy = arrays.empty((1,), array.dtype, stream)
+
+    def launch(view: Any) -> None:
+        copy_element[1, 1, stream](view, number, copy)
+
+    arrays.by_rows(launch, [array], [], shape, last(shape), stream)
+    value = copy.copy_to_host(stream=stream)
+    target.synchronise(stream)
+    return value
 
 
 def last(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -116,10 +144,10 @@ def result_of(
     def write_or_fill(result: Any) -> None:
         if math.prod(call.shape):
             write(result)
-        elif math.prod(shape):
-            result.copy_to_device(np.full(shape, fill, call.dtype), stream=call.stream)
+        else:
+            arrays.fill_elements(result, fill, call.stream)
 
-    return arrays.written(out, shape, call.dtype, call.like, call.stream, write_or_fill)
+    return arrays.written(out, shape, call.dtype, call.gathered, write_or_fill)
 
 
 def flat(array: Any) -> Any:
@@ -215,9 +243,9 @@ def in_pieces(
 
     Both functions get the sweep's number, what is known of the rows, and of their pieces.
     """
-    parts = target.empty((call.number, shares.pieces, PARTS), call.dtype, call.stream)
+    parts = arrays.empty((call.number, shares.pieces, PARTS), call.dtype, call.stream)
     if state is None:
-        state = target.empty((call.number, STATE), call.dtype, call.stream)
+        state = arrays.empty((call.number, STATE), call.dtype, call.stream)
     for sweep in range(sweeps):
         cut(sweep, state, parts)
         together(sweep, state, parts)
@@ -362,7 +390,7 @@ def sweep_logits(
 
 def write_logit_sum(call: Call, result: Any) -> None:
     """Write the sum of the divergences of all rows of logits."""
-    rows = target.empty((call.number,), call.dtype, call.stream)
+    rows = arrays.empty((call.number,), call.dtype, call.stream)
     write_logit_totals(call, rows)
     sum_over(rows, (0,), result, call.precision, call.stream)
 
@@ -383,7 +411,7 @@ def write_logit_terms_of(call: Call, a: Any, b: Any, terms: Any) -> None:
         whole = kernels.logit_terms[shares.blocks, THREADS, call.stream]
         whole(a, b, shares.shift, shares.aligned, call.divisor, terms)
         return
-    rows = target.empty((call.number,), call.dtype, call.stream)
+    rows = arrays.empty((call.number,), call.dtype, call.stream)
     sweep_logits(call, shares, kernels.pieces_of_terms, (a, b), terms, rows)
 
 
@@ -391,11 +419,16 @@ def sum_over(
     values: Any, axes: tuple[int, ...], result: Any, precision: Precision, stream: Any
 ) -> None:
     """Write the sums of an array along axes."""
-    shape = tuple(values.shape)
+    shape, kernels = tuple(values.shape), row_kernels(precision)
 
     def launch(view: Any) -> None:
-        shares = shares_of([view], whole=True)
-        kernel = row_kernels(precision).sums[shares.blocks, THREADS, stream]
-        kernel(view, shares.shift, flat(result))
+        shares, number = shares_of([view]), math.prod(view.shape[:3])
+        if shares.pieces == 1:
+            kernels.sums[shares.blocks, THREADS, stream](view, shares.shift, flat(result))
+            return
+        parts = arrays.empty((number, shares.pieces, 2), result.dtype, stream)
+        pieces = kernels.pieces_of_sums[shares.grid, THREADS, stream]
+        pieces(view, shares.shift, shares.piece, parts)
+        kernels.sums_of_pieces[number, THREADS, stream](parts, flat(result))
 
     arrays.by_rows(launch, [values], [], shape, axes, stream)

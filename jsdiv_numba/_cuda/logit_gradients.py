@@ -18,7 +18,7 @@ from . import target
 from .logits import logit_sweeps
 from .places import NONE, ONE, access, index_of, place_of
 from .sums import WARPS, group_functions
-from .target import ALIGNMENT, cuda, device, jit, least, most, product
+from .target import ALIGNMENT, cuda, device, jit, least, most, product, row_of
 
 
 @cache
@@ -291,7 +291,12 @@ def _whole_gradients(precision, staged, near):
         row, lane, exists = place_of(shift, result.shape[0])
         lanes, first = ONE << shift, 2 * room * (cuda.threadIdx.x >> shift)
         i, j, k = index_of(row, A.shape)
-        a, b, in_a, in_b = A[i, j, k], B[i, j, k], in_A[i, j, k], in_B[i, j, k]
+        a, b, in_a, in_b = (
+            row_of(A, i, j, k),
+            row_of(B, i, j, k),
+            row_of(in_A, i, j, k),
+            row_of(in_B, i, j, k),
+        )
         x, y = memory[first : first + room], memory[first + room : first + 2 * room]
         weight, stop = Float(weights[i, j, k, 0]) / divisor, a.shape[0]
         end = stop if exists else NONE
@@ -333,7 +338,13 @@ def _pieces_of_gradients(precision, near):
         row, lane, exists = place_of(shift, parts.shape[0])
         lanes = ONE << shift
         i, j, k = index_of(row, A.shape)
-        a, b, in_a, in_b, s = A[i, j, k], B[i, j, k], in_A[i, j, k], in_B[i, j, k], states[row]
+        a, b, in_a, in_b, s = (
+            row_of(A, i, j, k),
+            row_of(B, i, j, k),
+            row_of(in_A, i, j, k),
+            row_of(in_B, i, j, k),
+            states[row],
+        )
         weight = Float(weights[i, j, k, 0]) / divisor
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, a.shape[0])
@@ -476,7 +487,13 @@ def _term_gradients(precision, near):
         row, lane, exists = place_of(shift, A.shape[0] * A.shape[1] * A.shape[2])
         lanes = ONE << shift
         i, j, k = index_of(row, A.shape)
-        a, b, w, in_a, in_b = A[i, j, k], B[i, j, k], weights[i, j, k], in_A[i, j, k], in_B[i, j, k]
+        a, b, w, in_a, in_b = (
+            row_of(A, i, j, k),
+            row_of(B, i, j, k),
+            row_of(weights, i, j, k),
+            row_of(in_A, i, j, k),
+            row_of(in_B, i, j, k),
+        )
         stop = a.shape[0]
         end = stop if exists else NONE
         a_top, total, rest = softmax(a, a, NONE, stop, aligned, lane, lanes, shared)

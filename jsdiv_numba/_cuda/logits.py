@@ -23,7 +23,19 @@ from .._kernels.scalar import scalar_formulas
 from . import target
 from .places import NONE, ONE, access, index_of, place_of
 from .sums import WARPS, group_functions
-from .target import ALIGNMENT, THREADS, cuda, device, four, jit, least, most, product, set_four
+from .target import (
+    ALIGNMENT,
+    THREADS,
+    cuda,
+    device,
+    four,
+    jit,
+    least,
+    most,
+    product,
+    row_of,
+    set_four,
+)
 
 STATE = 12
 """Numbers that are known of a row: the first six are each side's largest logit and its sum of
@@ -323,7 +335,7 @@ def _whole_logits(precision, sweeps):
         row, lane, exists = place_of(shift, result.shape[0])
         lanes, first = ONE << shift, 2 * room * (cuda.threadIdx.x >> shift)
         i, j, k = index_of(row, A.shape)
-        a, b = A[i, j, k], B[i, j, k]
+        a, b = row_of(A, i, j, k), row_of(B, i, j, k)
         x, y = memory[first : first + room], memory[first + room : first + 2 * room]
         stop = a.shape[0]
         a_top, a_total, a_rest = softmax(a, x, NONE, stop, aligned, lane, lanes, shared)
@@ -384,7 +396,7 @@ def _logit_terms(precision):
         row, lane, exists = place_of(shift, A.shape[0] * A.shape[1] * A.shape[2])
         lanes = ONE << shift
         i, j, k = index_of(row, A.shape)
-        a, b, terms = A[i, j, k], B[i, j, k], result[i, j, k]
+        a, b, terms = row_of(A, i, j, k), row_of(B, i, j, k), row_of(result, i, j, k)
         stop = a.shape[0]
         end = stop if exists else NONE
         a_top, a_total, a_rest = softmax(a, a, NONE, stop, aligned, lane, lanes, shared)
@@ -439,7 +451,12 @@ def _pieces_of_logits(precision, with_terms):
         row, lane, exists = place_of(shift, parts.shape[0])
         lanes = ONE << shift
         i, j, k = index_of(row, A.shape)
-        a, b, terms, state = A[i, j, k], B[i, j, k], result[i, j, k], states[row]
+        a, b, terms, state = (
+            row_of(A, i, j, k),
+            row_of(B, i, j, k),
+            row_of(result, i, j, k),
+            states[row],
+        )
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, a.shape[0])
         end = stop if exists else NONE

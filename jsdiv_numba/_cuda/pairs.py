@@ -223,13 +223,13 @@ def _squares(precision, entropy_sums, finished):
 
     @jit
     def squares(
-        a_given, a, a_known, b_given, b, b_known, first_row, last_row, above, root, unit, divisor,
-        offset, result,
+        a_given, a, a_known, b_given, b, b_known, first_row, last_row, first_column, last_column,
+        above, root, unit, divisor, offset, result,
     ):  # fmt: skip
-        """Write the pairs of rows `first_row` .. `last_row` of one matrix and all of the other.
+        """Write the pairs of some rows of one matrix, the rows, and some of the other, the columns.
 
         With `above`, those i < j, in the condensed order. `offset` is the index of
-        the first element of `result` among those of all pairs.
+        the first element of `result` among those of all rows.
         """
         shared = cuda.shared.array((2, WARPS), Float)
         a_columns = cuda.shared.array((COLUMNS, PADDED_SIDE), Float)
@@ -237,19 +237,19 @@ def _squares(precision, entropy_sums, finished):
         close_pairs = cuda.shared.array(PAIRS, np.int32)
         number_close = cuda.shared.array(1, np.int32)
         i_square = first_row + cuda.blockIdx.y * SQUARE
-        j_square = cuda.blockIdx.x * SQUARE
+        j_square = first_column + cuda.blockIdx.x * SQUARE
         if above and j_square + SQUARE <= i_square:
             return
         if cuda.threadIdx.x == 0:
             number_close[0] = 0
         sums, rests = entropy_sums(a, b, i_square, j_square, a_columns, b_columns)
-        width, across = b_given.shape[0], cuda.threadIdx.x % SIDE
+        width, across = last_column - first_column, cuda.threadIdx.x % SIDE
         for m in range(4):
             i_local = cuda.threadIdx.x // SIDE + m * SIDE
             i = i_square + i_local
             for n in range(4):
                 j = j_square + across + n * SIDE
-                if i < last_row and j < width and (i < j or not above):
+                if i < last_row and j < last_column and (i < j or not above):
                     mixed = sums[m][n] + rests[m][n]
                     value = unit * ((a_known[i, 3] + b_known[j, 3]) - half * mixed)
                     if value >= most(a_known[i, 4], b_known[j, 4]):

@@ -18,7 +18,7 @@ from .._kernels.scalar import scalar_formulas
 from . import target
 from .places import NONE, ONE, access, index_of, place_of
 from .sums import WARPS, group_functions
-from .target import THREADS, cuda, device, jit, least, most
+from .target import THREADS, cuda, device, jit, least, most, row_of
 
 
 @cache
@@ -32,7 +32,7 @@ def row_kernels(precision: Precision) -> SimpleNamespace:
         normalised_rows=_normalised_rows(precision, normal),
         pieces_of_normalised=_pieces_of_normalised(precision, normal),
         normalised_of_pieces=_normalised_of_pieces(precision),
-        sums=_sums(precision),
+        **_sums(precision),
     )
 
 
@@ -189,7 +189,7 @@ def _whole_rows(precision, sweeps):
         row, lane, exists = place_of(shift, result.shape[0])
         lanes = ONE << shift
         i, j, k = index_of(row, P.shape)
-        p, q = P[i, j, k], Q[i, j, k]
+        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
         sums = add_up(p, q, NONE, p.shape[0], aligned, lane, lanes, shared)
         value = settle(p, q, sums, lane, lanes, shared)
         if exists and lane == 0:
@@ -209,7 +209,7 @@ def _pieces_of_rows(precision, sweeps):
         row, lane, exists = place_of(shift, parts.shape[0])
         lanes = ONE << shift
         i, j, k = index_of(row, P.shape)
-        p, q = P[i, j, k], Q[i, j, k]
+        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, p.shape[0])
         part = parts[row, cuda.blockIdx.y]
@@ -375,7 +375,7 @@ def _normalised_rows(precision, normal):
         row, lane, exists = place_of(shift, result.shape[0])
         lanes = ONE << shift
         i, j, k = index_of(row, P.shape)
-        p, q = P[i, j, k], Q[i, j, k]
+        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
         stop = p.shape[0]
         p_weight = weight_of(p, NONE, stop, aligned, lane, lanes, shared)
         q_weight = weight_of(q, NONE, stop, aligned, lane, lanes, shared)
@@ -397,7 +397,7 @@ def _pieces_of_normalised(precision, normal):
         row, lane, exists = place_of(shift, parts.shape[0])
         lanes = ONE << shift
         i, j, k = index_of(row, P.shape)
-        p, q = P[i, j, k], Q[i, j, k]
+        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, p.shape[0])
         part = parts[row, cuda.blockIdx.y]
@@ -459,21 +459,49 @@ def _normalised_of_pieces(precision):
 def _sums(precision):
     Float, groups = precision.Float, group_functions(precision)
     two_sum, sum_of_group, zero = groups.two_sum, groups.sum_of_group, precision.Float(0)
+    sum_of_pieces = groups.sum_of_pieces
+
+    @device
+    def add_up(x, start, stop, lane, lanes, shared):
+        total, rest = zero, zero
+        for n in range(start + lane, stop, lanes):
+            total, error = two_sum(total, Float(x[n]))
+            rest += error
+        return sum_of_group(total, rest, lanes, shared)
+
+    @device
+    def rounded(total, rest):
+        # A sum of infinities lacks NaN.
+        return total + rest if math.isfinite(total) else total
 
     @jit
     def sums(X, shift, result):
         """Write the sum of each row."""
         shared = cuda.shared.array((2, WARPS), Float)
         row, lane, exists = place_of(shift, result.shape[0])
-        lanes = ONE << shift
         i, j, k = index_of(row, X.shape)
-        x, total, rest = X[i, j, k], zero, zero
-        for n in range(lane, x.shape[0], lanes):
-            total, error = two_sum(total, Float(x[n]))
-            rest += error
-        total, rest = sum_of_group(total, rest, lanes, shared)
+        total, rest = add_up(row_of(X, i, j, k), NONE, X.shape[3], lane, ONE << shift, shared)
         if exists and lane == 0:
-            # A sum of infinities lacks NaN.
-            result[row] = total + rest if math.isfinite(total) else total
+            result[row] = rounded(total, rest)
 
-    return sums
+    @jit
+    def pieces_of_sums(X, shift, piece, parts):
+        """Write the sum of each piece of each row."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, parts.shape[0])
+        i, j, k = index_of(row, X.shape)
+        start = cuda.blockIdx.y * piece
+        stop = min(start + piece, X.shape[3])
+        total, rest = add_up(row_of(X, i, j, k), start, stop, lane, ONE << shift, shared)
+        if exists and lane == 0:
+            parts[row, cuda.blockIdx.y, 0], parts[row, cuda.blockIdx.y, 1] = total, rest
+
+    @jit
+    def sums_of_pieces(parts, result):
+        """Put a row together, a block for each."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        total, rest = sum_of_pieces(parts, cuda.blockIdx.x, 0, shared)
+        if cuda.threadIdx.x == 0:
+            result[cuda.blockIdx.x] = rounded(total, rest)
+
+    return {"sums": sums, "pieces_of_sums": pieces_of_sums, "sums_of_pieces": sums_of_pieces}

@@ -7,6 +7,8 @@ is made up for here, so that no kernel knows of it.
 
 import ctypes
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,10 @@ def _set_four(row: Any, i: Any, values: Any) -> None:
         row[i + n] = value
 
 
+def _row_of(array: Any, i: Any, j: Any, k: Any) -> Any:
+    return array[i, j, k]
+
+
 def _product(x: Any, y: Any) -> Any:
     return x * y
 
@@ -54,6 +60,7 @@ least = _least if SIMULATED else compiler.minimum
 most = _most if SIMULATED else compiler.maximum
 product = _product if SIMULATED else compiler.product
 four = _four if SIMULATED else compiler.four
+row_of = _row_of if SIMULATED else compiler.row_in_global_memory
 set_four = _set_four if SIMULATED else compiler.set_four
 
 
@@ -132,9 +139,42 @@ def is_device_array(values: Any) -> bool:
     return found
 
 
+def number_of_device(array: Any) -> int:
+    """Return which device an array of `numba.cuda` itself is on."""
+    return 0 if SIMULATED else int(array.gpu_data.context.device.id)
+
+
+@contextmanager
+def on_device(number: int | None) -> Iterator[None]:
+    """Work on a device; None is the current one."""
+    if SIMULATED or number is None or cuda.current_context().device.id == number:
+        yield
+        return
+    with cuda.gpus[number]:
+        yield
+
+
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any], stream: Any) -> Any:
-    """Return a new array on the device."""
-    return cuda.device_array(shape, dtype, stream=stream)
+    """Return a new array on the device; MemoryError says that there is no room for it."""
+    with _out_of_memory():
+        return cuda.device_array(shape, dtype, stream=stream)
+
+
+def pinned(number: int, dtype: np.dtype[Any]) -> Any:
+    """Return a new array on the host that is copied to while the device computes."""
+    with _out_of_memory():
+        return cuda.pinned_array(number, dtype)
+
+
+@contextmanager
+def _out_of_memory() -> Iterator[None]:
+    try:
+        yield
+    except cuda.cudadrv.driver.CudaAPIError as error:
+        out_of_memory = 2
+        if int(error.code) == out_of_memory:
+            raise MemoryError from error
+        raise
 
 
 def address_of(array: Any) -> int:
@@ -166,11 +206,22 @@ def of_interface(interface: dict[str, Any], owner: Any) -> Any:
     return kind(np.lib.stride_tricks.as_strided(memory, shape, strides))
 
 
+LEGACY = 1
+"""What the driver calls the default stream that all threads share. Numba's may be another."""
+
+
 def stream_of(pointer: int | None) -> Any:
-    """Return the stream at an address of the driver's; None and 0 are the default one."""
-    if not pointer or SIMULATED:
+    """Return the stream at an address of the driver's. 0 is the one that all threads share."""
+    if pointer is None or SIMULATED:
         return 0
-    return cuda.external_stream(pointer)
+    return cuda.external_stream(pointer or LEGACY)
+
+
+def is_same(stream: Any, other: Any) -> bool:
+    """Whether two streams are one."""
+    if stream is other or SIMULATED or not (stream and other):
+        return stream is other
+    return bool(stream.__cuda_stream__()[1] == other.__cuda_stream__()[1])
 
 
 def wait_for(stream: Any, earlier: Any) -> None:
@@ -182,9 +233,21 @@ def wait_for(stream: Any, earlier: Any) -> None:
     event.wait(stream)
 
 
+def synchronise(stream: Any) -> None:
+    """Wait for a stream; to wait for Numba's default one is not needed after a copy."""
+    if not stream or SIMULATED:
+        return
+    event = cuda.event(timing=False)
+    event.record(stream)
+    event.synchronize()
+
+
 def free_bytes() -> float:
-    """Return the free memory of the current device."""
-    return float(cuda.current_context().get_memory_info().free)
+    """Return the free memory of the current device, as far as that can be known."""
+    try:
+        return float(cuda.current_context().get_memory_info().free)
+    except NotImplementedError:  # of a package that has taken over Numba's memory
+        return math.inf
 
 
 def free_what_is_unused() -> None:

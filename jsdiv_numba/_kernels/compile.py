@@ -455,6 +455,34 @@ def set_items_apart(typingctx, first, second, index, x, y):
     return types.none(first, second, types.intp, x, y), codegen
 
 
+@intrinsic
+def row_in_global_memory(typingctx, array, i, j, k):
+    """Return the row ``array[i, j, k]``, for a device's instructions that read such memory.
+
+    What Numba makes of any strides are numbers, of which LLVM does not know what they point to.
+    """
+    if not (isinstance(array, types.Array) and array.ndim == 4):
+        return None
+    row = array.copy(ndim=1, layout="A")
+
+    def codegen(context, builder, signature, args):
+        given = context.make_array(array)(context, builder, args[0])
+        shape, strides = (cgutils.unpack_tuple(builder, x) for x in (given.shape, given.strides))
+        address = builder.bitcast(given.data, ir.IntType(8).as_pointer())
+        for place, stride in zip(args[1:], strides, strict=False):
+            address = builder.gep(address, [builder.mul(place, stride)])
+        apart = builder.addrspacecast(address, ir.IntType(8).as_pointer(1))
+        address = builder.addrspacecast(apart, ir.IntType(8).as_pointer())
+        made = context.make_array(row)(context, builder)
+        made.data = builder.bitcast(address, given.data.type)
+        made.shape = cgutils.pack_array(builder, shape[3:])
+        made.strides = cgutils.pack_array(builder, strides[3:])
+        made.itemsize, made.nitems = given.itemsize, shape[3]
+        return made._getvalue()
+
+    return row(array, types.int64, types.int64, types.int64), codegen
+
+
 def _address_of_four(context, builder, array, given, index):
     data = context.make_array(array)(context, builder, given).data
     address = builder.gep(data, [index])
