@@ -12,7 +12,7 @@ from . import target
 from .places import NONE, ONE, access, index_of, place_of
 from .rows import row_sweeps
 from .sums import WARPS, group_functions
-from .target import cuda, device, jit, least, most, row_of
+from .target import cuda, device, jit, most, row_of
 
 
 @cache
@@ -28,33 +28,34 @@ def derivative_kernels(precision: Precision) -> SimpleNamespace:
 
 
 def _slopes(precision):
-    Float, zero, nan = precision.Float, precision.Float(0), precision.Float(np.nan)
-    normal, huge = Float(np.finfo(precision.Float).tiny), Float(2.0**precision.huge)
+    zero, nan = precision.Float(0), precision.Float(np.nan)
     formulas = gradient_formulas(precision)
-    plain = target.formula(precision, formulas.plain)
+    gradients = target.formula(precision, formulas.device_gradients)
     gradient = target.formula(precision, formulas.gradient)
 
     @device
     def slope(x, y, weight):
-        low, top = least(x, y), most(x, y)
+        """Return the derivatives of any term; NaN for what is no probability."""
+        top = most(x, y)
         if not (x >= zero and y >= zero) or top == np.inf:
             return nan, nan
         if top == zero:
             return zero, zero
-        if normal <= top <= huge and (low >= normal or low == zero):
-            return plain(x, y, weight)
         return gradient(x, y, weight)
 
     @device
     def slopes(x, y, w):
-        """Return the weighted derivatives of four terms; NaN for what is no probability."""
-        a, b, c, d = (
-            slope(x[0], y[0], w[0]),
-            slope(x[1], y[1], w[1]),
-            slope(x[2], y[2], w[2]),
-            slope(x[3], y[3], w[3]),
-        )
-        return (a[0], b[0], c[0], d[0]), (a[1], b[1], c[1], d[1])
+        """Return the weighted derivatives of four terms."""
+        of_x, of_y, refused = gradients(x, y, w)
+        if refused < zero:
+            a, b, c, d = (
+                slope(x[0], y[0], w[0]),
+                slope(x[1], y[1], w[1]),
+                slope(x[2], y[2], w[2]),
+                slope(x[3], y[3], w[3]),
+            )
+            of_x, of_y = (a[0], b[0], c[0], d[0]), (a[1], b[1], c[1], d[1])
+        return of_x, of_y
 
     return slopes
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .._kernels.precision import Precision
+from .._kernels.precision import FLOAT32, Precision
 from .._kernels.scalar import scalar_formulas
 from . import target
 from .logits import logit_sweeps
@@ -36,6 +36,8 @@ def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
 
 def _slopes(precision):
     formulas = scalar_formulas(precision)
+    if precision is FLOAT32:
+        return target.formula(precision, formulas.half_logs_by_log2)
     half_log_lesser = target.formula(precision, formulas.half_log_lesser)
     half_log_greater = target.formula(precision, formulas.half_log_greater)
     smallest = precision.Float(np.finfo(precision.Float).tiny)
@@ -50,17 +52,17 @@ def _slopes(precision):
     return slopes
 
 
-def _sweeps(precision, exponentials):
+def _own_sweeps(precision, sweeps):
     slopes = _slopes(precision)
     return SimpleNamespace(
-        add_up=_add_up(precision, exponentials, slopes),
-        write=_write(precision, exponentials, _of_four(precision, slopes)),
+        add_up=_add_up(precision, sweeps.exponentials, sweeps.adding, slopes),
+        write=_write(precision, sweeps.exponentials, _of_four(precision, slopes)),
     )
 
 
-def _add_up(precision, exponentials, slopes):
-    Float, groups, zero = precision.Float, group_functions(precision), precision.Float(0)
-    two_sum, sum_of_group, one = groups.two_sum, groups.sum_of_group, Float(1)
+def _add_up(precision, exponentials, adding, slopes):
+    add, sum_of_group = adding.add, adding.sum_of_group
+    zero, one = precision.Float(0), precision.Float(1)
     term = target.formula(precision, scalar_formulas(precision).device_term)
 
     @device
@@ -84,12 +86,9 @@ def _add_up(precision, exponentials, slopes):
             t3, g3, h3 = at(product(e[3], of_a), product(f[3], of_b))
             part = (t0 + t1) + (t2 + t3)
             p_part, q_part = (g0 + g1) + (g2 + g3), (h0 + h1) + (h2 + h3)
-            total, error = two_sum(total, part)
-            rest += error
-            p_mean, error = two_sum(p_mean, p_part)
-            p_rest += error
-            q_mean, error = two_sum(q_mean, q_part)
-            q_rest += error
+            total, rest = add(total, rest, part)
+            p_mean, p_rest = add(p_mean, p_rest, p_part)
+            q_mean, q_rest = add(q_mean, q_rest, q_part)
             i += 4 * lanes
         total, rest = sum_of_group(total, rest, lanes, shared)
         p_mean, p_rest = sum_of_group(p_mean, p_rest, lanes, shared)
@@ -278,8 +277,8 @@ def _near_derivatives(precision, at):
 def _whole_gradients(precision, staged, near):
     Float, sweeps = precision.Float, logit_sweeps(precision, staged)
     softmax, sum_of, kept = sweeps.softmax, sweeps.sum_of, sweeps.kept
-    divergence, own = sweeps.divergence, _sweeps(precision, sweeps.exponentials)
-    add_up, write, cancelled = own.add_up, own.write, Float(precision.gradient_cancelled)
+    divergence, own = sweeps.divergence, _own_sweeps(precision, sweeps)
+    add_up, write, cancelled = own.add_up, own.write, Float(precision.device_gradient_cancelled)
     references, add_near, write_near = near.references, near.add_up, near.write
     kind = target.type_of(precision)
 
@@ -324,8 +323,8 @@ def _whole_gradients(precision, staged, near):
 
 
 def _pieces_of_gradients(precision, near):
-    Float, cancelled = precision.Float, precision.Float(precision.gradient_cancelled)
-    own = _sweeps(precision, logit_sweeps(precision, False).exponentials)
+    Float, cancelled = precision.Float, precision.Float(precision.device_gradient_cancelled)
+    own = _own_sweeps(precision, logit_sweeps(precision, False))
     add_up, write = own.add_up, own.write
     references, add_near, write_near = near.references, near.add_up, near.write
 
@@ -383,7 +382,7 @@ def _pieces_of_gradients(precision, near):
 def _gradients_of_pieces(precision):
     Float, groups = precision.Float, group_functions(precision)
     ends_of_pieces, sum_of_pieces = groups.ends_of_pieces, groups.sum_of_pieces
-    cancelled = Float(precision.gradient_cancelled)
+    cancelled = Float(precision.device_gradient_cancelled)
 
     @jit
     def gradients_of_pieces(parts, sweep, divisor, states, result):

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .._kernels.precision import Precision
+from .._kernels.precision import FLOAT32, Precision
 from .._kernels.scalar import scalar_formulas
 from . import target
 from .places import NONE, ONE, access, index_of, place_of
@@ -58,18 +58,43 @@ def logit_kernels(precision: Precision) -> SimpleNamespace:
 @cache
 def logit_sweeps(precision: Precision, staged: bool) -> SimpleNamespace:
     """Return what is done with a row of logits, which may be kept in shared memory."""
-    softmax = _staged_softmax(precision) if staged else _softmax(precision)
+    adding = _adding(precision, staged)
+    softmax = _staged_softmax(precision, adding) if staged else _softmax(precision)
     exponentials = _staged_exponentials() if staged else _exponentials(precision)
     near = _near(precision)
     return SimpleNamespace(
+        adding=adding,
         softmax=softmax,
         exponentials=exponentials,
         kept=_kept(staged),
         sum_of=_sum_of(precision),
-        add_terms=_add_terms(precision, exponentials),
+        add_terms=_add_terms(precision, exponentials, adding),
         divergence=_divergence(precision, near),
         near=near,
     )
+
+
+def _adding(precision, staged):
+    """Return how sums are added up: those of rows that fit into shared memory have few terms."""
+    groups, zero = group_functions(precision), precision.Float(0)
+    two_sum, plain_sum_of_group = groups.two_sum, groups.plain_sum_of_group
+
+    @device
+    def add(total, rest, part):
+        total, error = two_sum(total, part)
+        return total, rest + error
+
+    @device
+    def add_plainly(total, rest, part):
+        return total + part, rest
+
+    @device
+    def sum_of_group(total, rest, lanes, shared):
+        return plain_sum_of_group(total, lanes, shared), zero
+
+    if staged:
+        return SimpleNamespace(add=add_plainly, sum_of_group=sum_of_group)
+    return SimpleNamespace(add=add, sum_of_group=groups.sum_of_group)
 
 
 def _tops(precision):
@@ -82,7 +107,12 @@ def _tops(precision):
         valid = x[0] <= huge and x[1] <= huge and x[2] <= huge and x[3] <= huge
         return most(most(x[0], x[1]), most(x[2], x[3])), not valid
 
-    return of_four, lowest
+    @device
+    def only_of_four(x):
+        """Return the largest. Of what is not valid, the instruction for 2^x makes NaN itself."""
+        return most(most(x[0], x[1]), most(x[2], x[3])), False
+
+    return only_of_four if precision is FLOAT32 else of_four, lowest
 
 
 def _sum_of(precision):
@@ -133,13 +163,9 @@ def _softmax(precision):
     return softmax
 
 
-def _staged_softmax(precision):
-    groups, zero = group_functions(precision), precision.Float(0)
-    two_sum, sum_of_group, ends_of_group = (
-        groups.two_sum,
-        groups.sum_of_group,
-        groups.ends_of_group,
-    )
+def _staged_softmax(precision, adding):
+    ends_of_group, zero = group_functions(precision).ends_of_group, precision.Float(0)
+    add, sum_of_group = adding.add, adding.sum_of_group
     exp = target.formula(precision, scalar_formulas(precision).device_exp)
     load, infinity = access(precision, -np.inf).load, precision.Float(np.inf)
     of_four, lowest = _tops(precision)
@@ -162,8 +188,7 @@ def _staged_softmax(precision):
             x = four(kept, i)
             x = exp(x[0] - top), exp(x[1] - top), exp(x[2] - top), exp(x[3] - top)
             set_four(kept, i, x)
-            total, error = two_sum(total, (x[0] + x[1]) + (x[2] + x[3]))
-            rest += error
+            total, rest = add(total, rest, (x[0] + x[1]) + (x[2] + x[3]))
             i += 4 * lanes
         total, rest = sum_of_group(total, rest, lanes, shared)
         return top, total, rest
@@ -207,9 +232,8 @@ def _kept(staged):
     return its_place if staged else itself
 
 
-def _add_terms(precision, exponentials):
-    groups, zero = group_functions(precision), precision.Float(0)
-    two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
+def _add_terms(precision, exponentials, adding):
+    add, sum_of_group, zero = adding.add, adding.sum_of_group, precision.Float(0)
     term = target.formula(precision, scalar_formulas(precision).device_term)
     one = precision.Float(1)
 
@@ -229,8 +253,7 @@ def _add_terms(precision, exponentials):
                 term(product(x[2], of_a), product(y[2], of_b))
                 + term(product(x[3], of_a), product(y[3], of_b))
             )
-            total, error = two_sum(total, part)
-            rest += error
+            total, rest = add(total, rest, part)
             i += 4 * lanes
         return sum_of_group(total, rest, lanes, shared)
 

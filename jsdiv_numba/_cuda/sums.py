@@ -29,6 +29,7 @@ def group_functions(precision: Precision) -> SimpleNamespace:
     return SimpleNamespace(
         two_sum=two_sum,
         sum_of_group=sum_of_group,
+        plain_sum_of_group=_plain_sum_of_group(from_lane),
         ends_of_group=ends_of_group,
         sum_of_pieces=_sum_of_pieces(precision, two_sum, sum_of_group),
         ends_of_pieces=_ends_of_pieces(precision, ends_of_group),
@@ -57,6 +58,26 @@ def _sum_of_group(two_sum, from_lane):
         return total, rest
 
     return sum_of_group
+
+
+def _plain_sum_of_group(from_lane):
+    @device
+    def plain_sum_of_group(total, lanes, shared):
+        """Return the sum of all numbers of a group, with its rounding errors."""
+        offset = 1
+        while offset < lanes and offset < WARP:
+            total += from_lane(total, offset)
+            offset *= 2
+        if lanes > WARP:
+            cuda.syncthreads()
+            shared[0, cuda.threadIdx.x // WARP] = total
+            cuda.syncthreads()
+            total = shared[0, 0]
+            for warp in range(1, WARPS):
+                total += shared[0, warp]
+        return total
+
+    return plain_sum_of_group
 
 
 def _ends_of_group(from_lane):

@@ -22,7 +22,7 @@ def gradient_formulas(precision: Precision) -> SimpleNamespace:
         all_plain=precision.Int(0),
         plain_slopes=plain_slopes,
         plain_gradient=_plain_gradient(plain_slopes, weighted),
-        plain=_gradient(all_slopes, weighted),
+        device_gradients=_device_gradients(precision, all_slopes, weighted),
         gradient=_gradient(slopes, weighted),
     )
 
@@ -143,6 +143,38 @@ def _plain_gradient(plain_slopes, weighted):
         return in_p, in_q, plain
 
     return plain_gradient
+
+
+def _device_gradients(precision, all_slopes, weighted):
+    Float, Int = precision.Float, precision.Int
+    one, normal = Int(1), Int(np.finfo(Float).tiny.view(Int))
+    huge = Int(Float(2.0**precision.huge).view(Int))
+
+    @formula
+    def refused(p, q):
+        """Return a negative number where either is negative, subnormal, huge or NaN."""
+        a, b = bits_of(p), bits_of(q)
+        least = minimum(a, b)
+        subnormal = Int(Int(least - normal) & ~Int(least - one))
+        return Int(Int(Int(a | b) | subnormal) | Int(Int(huge - a) | Int(huge - b)))
+
+    @formula
+    def one_gradient(p, q, cotangent):
+        in_p, in_q = all_slopes(p, q)
+        in_p, in_q = weighted(in_p, in_q, cotangent)
+        return in_p, in_q, refused(p, q)
+
+    @formula
+    def device_gradients(p, q, cotangents):
+        """Return four elements' derivatives, and a negative number if any of them are nonsense."""
+        p0, q0, refused0 = one_gradient(p[0], q[0], cotangents[0])
+        p1, q1, refused1 = one_gradient(p[1], q[1], cotangents[1])
+        p2, q2, refused2 = one_gradient(p[2], q[2], cotangents[2])
+        p3, q3, refused3 = one_gradient(p[3], q[3], cotangents[3])
+        any_refused = Int(Int(refused0 | refused1) | Int(refused2 | refused3))
+        return (p0, p1, p2, p3), (q0, q1, q2, q3), Float(any_refused)
+
+    return device_gradients
 
 
 def _gradient(slopes, weighted):
