@@ -106,6 +106,11 @@ def kernels(precision, Float):
             of_gradients.term_gradients,
             (*gradients, *shares, Float, *inputs),
         ),
+        "pieces_of_logit_term_gradients": (
+            of_gradients.pieces_of_term_gradients,
+            (*gradients, SIZE, SIZE, SIZE, Float, *known, *inputs),
+        ),
+        "logit_term_gradients_of_pieces": (of_gradients.term_gradients_of_pieces, together),
         "pieces_of_logit_gradients": (
             of_gradients.pieces_of_gradients,
             (*gradients, *pieces, SIZE, Float, *known, *inputs),

@@ -383,6 +383,7 @@ def test_no_barrier_is_missing(monkeypatch):
 
 
 @PRECISIONS
+@pytest.mark.usefixtures("way")
 def test_gradients_of_each_term_of_logits(dtype):
     A, B = batch(cases.LOGITS, np.random.default_rng(8), dtype, 1, 99)
     weights = np.random.default_rng(9).standard_normal(A.shape).astype(dtype)

@@ -181,7 +181,28 @@ def _write_logit_rows(call: Call, views: Any, result: Any) -> None:
 def _write_logit_terms(call: Call, views: Any, result: Any) -> None:
     a, b, weights, in_a, in_b, terms = views
     launch.write_logit_terms_of(call, a, b, terms)
-    shares = shares_of([a, b, in_a, in_b], whole=True)
-    kernel = logit_gradient_kernels(call.precision).term_gradients
-    launched = kernel[shares.blocks, THREADS, call.stream]
-    launched(a, b, weights, shares.shift, shares.aligned, call.divisor, in_a, in_b)
+    kernels, shares = logit_gradient_kernels(call.precision), shares_of([a, b, in_a, in_b])
+    if shares.pieces == 1:
+        whole = kernels.term_gradients[shares.blocks, THREADS, call.stream]
+        whole(a, b, weights, shares.shift, shares.aligned, call.divisor, in_a, in_b)
+        return
+    state, rows = _softmaxes(call, shares, (a, b))
+
+    def cut(sweep: int, state: Any, parts: Any) -> None:
+        kernel = kernels.pieces_of_term_gradients[shares.grid, THREADS, call.stream]
+        kernel(
+            a, b, weights, shares.shift, shares.piece, sweep, call.divisor, state, parts, in_a,
+            in_b,
+        )  # fmt: skip
+
+    together = launch.put_together(call, kernels.term_gradients_of_pieces, rows)
+    launch.in_pieces(call, shares, 5, cut, together, state)
+
+
+def _softmaxes(call: Call, shares: launch.Shares, views: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Return what is known of rows of logits after one sweep, and room for a number of each."""
+    rows = arrays.empty((call.number,), call.dtype, call.stream)
+    no_terms = target.strided(rows, tuple(views[0].shape), (0, 0, 0, 0))
+    kernel = logit_kernels(call.precision).pieces_of_logits
+    state = launch.sweep_logits(call, shares, kernel, views, no_terms, rows, sweeps=(0,))
+    return state, rows

@@ -29,6 +29,8 @@ def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
         whole_gradients=_whole_gradients(precision, False, near),
         staged_gradients=_whole_gradients(precision, True, near),
         term_gradients=_term_gradients(precision, near),
+        pieces_of_term_gradients=_pieces_of_term_gradients(precision, near),
+        term_gradients_of_pieces=_term_gradients_of_pieces(precision, near),
         pieces_of_gradients=_pieces_of_gradients(precision, near),
         gradients_of_pieces=_gradients_of_pieces(precision),
     )
@@ -418,10 +420,10 @@ def _weight_at(precision):
     ends_of_group = group_functions(precision).ends_of_group
 
     @device
-    def weight_at(a, b, w, a_top, b_reference, stop, lane, lanes, shared):
+    def weight_at(a, b, w, a_top, b_reference, start, stop, lane, lanes, shared):
         """Return c_r."""
         own = none
-        for i in range(lane, stop, lanes):
+        for i in range(start + lane, stop, lanes):
             if Float(a[i]) == a_top and Float(b[i]) == b_reference:
                 own = most(Float(w[i]), own)
         return ends_of_group(zero, own, lanes, shared)[1]
@@ -438,12 +440,13 @@ def _weighted_sums(precision, at):
 
     @device
     def add_up(
-        a, b, w, a_top, a_sum, b_top, b_sum, b_reference, w_reference, stop, lane, lanes, shared
-    ):
-        """Return Σ p·c·(g - g_r) + g_r·Σ p·(c - c_r), and g_r."""
+        a, b, w, a_top, a_sum, b_top, b_sum, b_reference, w_reference, start, stop, lane, lanes,
+        shared,
+    ):  # fmt: skip
+        """Return Σ p·c·(g - g_r), Σ p·(c - c_r) and what gives g_r, each with what it lacks."""
         slope, slope_rest, more, more_rest, excess, excess_rest = zero, zero, zero, zero, zero, zero
         quotient = exp(b_reference - b_top) / b_sum * a_sum
-        for i in range(lane, stop, lanes):
+        for i in range(start + lane, stop, lanes):
             p, q, ratio, g = at(a, b, i, a_top, a_sum, b_top, b_sum, b_reference)
             own = Float(w[i])
             slope, error = two_sum(slope, product(p, own * g))
@@ -457,27 +460,55 @@ def _weighted_sums(precision, at):
         slope, slope_rest = sum_of_group(slope, slope_rest, lanes, shared)
         more, more_rest = sum_of_group(more, more_rest, lanes, shared)
         excess, excess_rest = sum_of_group(excess, excess_rest, lanes, shared)
-        at_reference = -half * Float(math.log1p(half * (excess + excess_rest)))
-        return slope + slope_rest + at_reference * (more + more_rest), at_reference
+        return (slope, slope_rest), (more, more_rest), (excess, excess_rest)
 
-    return add_up
+    @device
+    def mean_of(slope, more, excess):
+        """Return Σ p·c·(g - g_r) + g_r·Σ p·(c - c_r), and g_r."""
+        at_reference = -half * Float(math.log1p(half * (excess[0] + excess[1])))
+        return (slope[0] + slope[1]) + at_reference * (more[0] + more[1]), at_reference
+
+    return add_up, mean_of
 
 
-def _term_gradients(precision, near):
-    Float, zero, sweeps = precision.Float, precision.Float(0), logit_sweeps(precision, False)
-    references, at, softmax, sum_of = near.references, near.at, sweeps.softmax, sweeps.sum_of
-    weight_at, add_up = _weight_at(precision), _weighted_sums(precision, at)
+def _write_weighted(precision, at):
+    Float, zero = precision.Float, precision.Float(0)
 
     @device
     def write(
         a, b, w, a_top, a_sum, b_top, b_sum, b_reference, w_reference, mean, at_reference, divisor,
-        result, end, lane, lanes,
+        result, start, stop, lane, lanes,
     ):  # fmt: skip
-        for i in range(lane, end, lanes):
+        """Write the derivatives in one side."""
+        for i in range(start + lane, stop, lanes):
             p, _, _, g = at(a, b, i, a_top, a_sum, b_top, b_sum, b_reference)
             own = Float(w[i])
             value = p * ((own * g + at_reference * (own - w_reference)) - mean) / divisor
             result[i] = zero if p == zero else value
+
+    return write
+
+
+def _term_gradients(precision, near):
+    Float, sweeps = precision.Float, logit_sweeps(precision, False)
+    references, at, softmax, sum_of = near.references, near.at, sweeps.softmax, sweeps.sum_of
+    weight_at, write = _weight_at(precision), _write_weighted(precision, at)
+    add_up, mean_of = _weighted_sums(precision, at)
+
+    @device
+    def one_side(
+        a, b, w, a_top, a_sum, b_top, b_sum, reference, divisor, result, stop, end, lane, lanes,
+        shared,
+    ):  # fmt: skip
+        own = weight_at(a, b, w, a_top, reference, NONE, stop, lane, lanes, shared)
+        slope, more, excess = add_up(
+            a, b, w, a_top, a_sum, b_top, b_sum, reference, own, NONE, stop, lane, lanes, shared
+        )
+        mean, at_reference = mean_of(slope, more, excess)
+        write(
+            a, b, w, a_top, a_sum, b_top, b_sum, reference, own, mean, at_reference, divisor,
+            result, NONE, end, lane, lanes,
+        )  # fmt: skip
 
     @jit
     def term_gradients(A, B, weights, shift, aligned, divisor, in_A, in_B):
@@ -486,13 +517,8 @@ def _term_gradients(precision, near):
         row, lane, exists = place_of(shift, A.shape[0] * A.shape[1] * A.shape[2])
         lanes = ONE << shift
         i, j, k = index_of(row, A.shape)
-        a, b, w, in_a, in_b = (
-            row_of(A, i, j, k),
-            row_of(B, i, j, k),
-            row_of(weights, i, j, k),
-            row_of(in_A, i, j, k),
-            row_of(in_B, i, j, k),
-        )
+        a, b, w = row_of(A, i, j, k), row_of(B, i, j, k), row_of(weights, i, j, k)
+        in_a, in_b = row_of(in_A, i, j, k), row_of(in_B, i, j, k)
         stop = a.shape[0]
         end = stop if exists else NONE
         a_top, total, rest = softmax(a, a, NONE, stop, aligned, lane, lanes, shared)
@@ -501,21 +527,99 @@ def _term_gradients(precision, near):
         b_sum = sum_of(b_top, total, rest)
         sums = a_top, a_sum, b_top, b_sum
         in_b_row, in_a_row = references(a, b, sums, NONE, stop, lane, lanes, shared)
-        own = weight_at(a, b, w, a_top, in_b_row, stop, lane, lanes, shared)
-        mean, r = add_up(
-            a, b, w, a_top, a_sum, b_top, b_sum, in_b_row, own, stop, lane, lanes, shared
-        )
-        write(
-            a, b, w, a_top, a_sum, b_top, b_sum, in_b_row, own, mean, r, divisor, in_a, end, lane,
-            lanes,
+        one_side(
+            a, b, w, a_top, a_sum, b_top, b_sum, in_b_row, divisor, in_a, stop, end, lane, lanes,
+            shared,
         )  # fmt: skip
-        own = weight_at(b, a, w, b_top, in_a_row, stop, lane, lanes, shared)
-        mean, r = add_up(
-            b, a, w, b_top, b_sum, a_top, a_sum, in_a_row, own, stop, lane, lanes, shared
-        )
-        write(
-            b, a, w, b_top, b_sum, a_top, a_sum, in_a_row, own, mean, r, divisor, in_b, end, lane,
-            lanes,
+        one_side(
+            b, a, w, b_top, b_sum, a_top, a_sum, in_a_row, divisor, in_b, stop, end, lane, lanes,
+            shared,
         )  # fmt: skip
 
     return term_gradients
+
+
+def _pieces_of_term_gradients(precision, near):
+    Float, references, at = precision.Float, near.references, near.at
+    weight_at, write = _weight_at(precision), _write_weighted(precision, at)
+    add_up, _ = _weighted_sums(precision, at)
+
+    @jit
+    def pieces_of_term_gradients(
+        A, B, weights, shift, piece, sweep, divisor, states, parts, in_A, in_B
+    ):
+        """Write what a sweep finds out of each piece of each row, or the derivatives."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, parts.shape[0])
+        lanes = ONE << shift
+        i, j, k = index_of(row, A.shape)
+        a, b, w = row_of(A, i, j, k), row_of(B, i, j, k), row_of(weights, i, j, k)
+        in_a, in_b, s = row_of(in_A, i, j, k), row_of(in_B, i, j, k), states[row]
+        start = cuda.blockIdx.y * piece
+        stop = min(start + piece, a.shape[0])
+        part, sums = parts[row, cuda.blockIdx.y], (s[0], s[1], s[2], s[3])
+        if sweep == 0:
+            found = references(a, b, sums, start, stop, lane, lanes, shared)
+            if exists and lane == 0:
+                part[0], part[1] = found
+        elif sweep == 1:
+            of_a = weight_at(a, b, w, s[0], s[10], start, stop, lane, lanes, shared)
+            of_b = weight_at(b, a, w, s[2], s[11], start, stop, lane, lanes, shared)
+            if exists and lane == 0:
+                part[0], part[1] = of_a, of_b
+        elif sweep == 2:
+            slope, more, excess = add_up(
+                a, b, w, s[0], s[1], s[2], s[3], s[10], s[4], start, stop, lane, lanes, shared
+            )
+            if exists and lane == 0:
+                part[0], part[1] = slope
+                part[2], part[3] = more
+                part[4], part[5] = excess
+        elif sweep == 3:
+            slope, more, excess = add_up(
+                b, a, w, s[2], s[3], s[0], s[1], s[11], s[5], start, stop, lane, lanes, shared
+            )
+            if exists and lane == 0:
+                part[0], part[1] = slope
+                part[2], part[3] = more
+                part[4], part[5] = excess
+        else:
+            stop = stop if exists else start
+            write(
+                a, b, w, s[0], s[1], s[2], s[3], s[10], s[4], s[6], s[8], divisor, in_a, start,
+                stop, lane, lanes,
+            )  # fmt: skip
+            write(
+                b, a, w, s[2], s[3], s[0], s[1], s[11], s[5], s[7], s[9], divisor, in_b, start,
+                stop, lane, lanes,
+            )  # fmt: skip
+
+    return pieces_of_term_gradients
+
+
+def _term_gradients_of_pieces(precision, near):
+    Float, groups = precision.Float, group_functions(precision)
+    ends_of_pieces, sum_of_pieces = groups.ends_of_pieces, groups.sum_of_pieces
+    _, mean_of = _weighted_sums(precision, near.at)
+
+    @jit
+    def term_gradients_of_pieces(parts, sweep, divisor, states, result):
+        """Put together, a block for each row, what a sweep found out of its pieces."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row = cuda.blockIdx.x
+        s = states[row]
+        if sweep < 2:
+            _, of_a = ends_of_pieces(parts, row, 0, 0, shared)
+            _, of_b = ends_of_pieces(parts, row, 1, 1, shared)
+            if cuda.threadIdx.x == 0 and sweep == 0:
+                s[10], s[11] = of_a, of_b
+            elif cuda.threadIdx.x == 0:
+                s[4], s[5] = of_a, of_b
+        elif sweep < 4:
+            slope = sum_of_pieces(parts, row, 0, shared)
+            more = sum_of_pieces(parts, row, 2, shared)
+            excess = sum_of_pieces(parts, row, 4, shared)
+            if cuda.threadIdx.x == 0:
+                s[4 + sweep], s[6 + sweep] = mean_of(slope, more, excess)
+
+    return term_gradients_of_pieces
