@@ -9,7 +9,7 @@ import pytest
 
 import jsdiv_numba
 from jsdiv_numba import cuda as device_functions
-from jsdiv_numba._kernels.precision import FLOAT32, FLOAT64
+from jsdiv_numba._kernels.precision import FLOAT32
 from tests import cases, oracle
 
 pytest.importorskip("numba.cuda")
@@ -591,10 +591,11 @@ def test_an_array_of_another_package_that_is_not_what_it_should_be_is_refused():
 def test_sums(axes, number, monkeypatch):
     monkeypatch.setattr(launch, "pieces_of", lambda *_: number)
     result = target.cuda.device_array(tuple(n for i, n in enumerate(P.shape) if i not in axes))
-    launch.sum_over(target.cuda.to_device(P), axes, result, FLOAT64, 0)
+    call = launch.prepare(("P", "Q"), P, P, axes, None, None)
+    launch.sum_over(call, call.inputs[0], axes, result)
     np.testing.assert_allclose(on_host(result), P.sum(axis=axes), rtol=1e-15)
     infinite = target.cuda.to_device(np.full((1, 40), np.inf))
-    launch.sum_over(infinite, (1,), total := target.cuda.device_array(1), FLOAT64, 0)
+    launch.sum_over(call, infinite, (1,), total := target.cuda.device_array(1))
     assert on_host(total)[0] == np.inf
 
 

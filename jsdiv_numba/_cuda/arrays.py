@@ -44,6 +44,21 @@ class Gathered(NamedTuple):
     others: list[Any]
     """The streams of inputs that have another. What comes on these has to wait in the end."""
 
+    def empty(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], what: str = "working memory"
+    ) -> Any:
+        """Return a new array on the device, out of the memory of the package that has the result.
+
+        Its stream is ours, so that what it gives away again is not written to before we are done.
+        """
+        return new_like(self.like, shape, dtype, self.stream, what).array
+
+    def filled(self, shape: tuple[int, ...], value: float, dtype: np.dtype[Any]) -> Any:
+        """Return a new array on the device with a number everywhere."""
+        made = self.empty(shape, dtype)
+        fill_elements(made, value, self.stream)
+        return made
+
 
 def work_on_device_of(values: Iterable[Any]) -> AbstractContextManager[None]:
     """Make the device current on which those of the values are that are on one."""
@@ -171,13 +186,6 @@ def _if_needed(host: Any) -> bool | None:
     return True if host.nbytes <= SMALL else None
 
 
-def filled(shape: tuple[int, ...], value: float, dtype: np.dtype[Any], stream: Any) -> Any:
-    """Return a new array on the device with a number everywhere."""
-    made = empty(shape, dtype, stream)
-    fill_elements(made, value, stream)
-    return made
-
-
 def fill_elements(array: Any, value: float, stream: Any) -> None:
     """Write a number everywhere in a contiguous array."""
     number = math.prod(array.shape)
@@ -186,10 +194,8 @@ def fill_elements(array: Any, value: float, stream: Any) -> None:
         fill[blocks_for(number), target.THREADS, stream](array.dtype.type(value), flat)
 
 
-def empty(
-    shape: tuple[int, ...], dtype: np.dtype[Any], stream: Any, what: str = "working memory"
-) -> Any:
-    """Return a new array on the device."""
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any], stream: Any, what: str) -> Any:
+    """Return a new array of Numba's on the device."""
     size = math.prod(shape) * dtype.itemsize
     what = f"{what} of {size:,} bytes"
     require_room(size, what)
@@ -215,21 +221,23 @@ def _too_large(what: str, where: str) -> MemoryError:
     )
 
 
-def new_like(like: Any, shape: tuple[int, ...], dtype: np.dtype[Any], stream: Any) -> Given:
+def new_like(
+    like: Any, shape: tuple[int, ...], dtype: np.dtype[Any], stream: Any, what: str = "the result"
+) -> Given:
     """Return a new array of the kind of another, or one of Numba's."""
-    what = f"the result of {math.prod(shape) * dtype.itemsize:,} bytes"
     package = _package(like)
-    if package in {"cupy", "torch"}:
-        try:
-            made = _made_by(package, like, shape, dtype)
-        except (MemoryError, RuntimeError) as error:
-            # These keep memory that is free, so that one has to try.
-            if "OutOfMemory" not in type(error).__name__:
-                raise
-            raise _too_large(what, f"the memory that {package} has") from error
-        return Given(target.of_interface(made.__cuda_array_interface__, made), made, stream)
-    made = empty(shape, dtype, stream, "the result")
-    return Given(made, made, stream)
+    if package not in {"cupy", "torch"}:
+        made = empty(shape, dtype, stream, what)
+        return Given(made, made, stream)
+    try:
+        made = _made_by(package, like, shape, dtype)
+    except (MemoryError, RuntimeError) as error:
+        # These keep memory that is free, so that one has to try.
+        if "OutOfMemory" not in type(error).__name__:
+            raise
+        size = math.prod(shape) * dtype.itemsize
+        raise _too_large(f"{what} of {size:,} bytes", f"the memory that {package} has") from error
+    return Given(target.of_interface(made.__cuda_array_interface__, made), made, stream)
 
 
 def _made_by(package: str, like: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
@@ -250,7 +258,7 @@ def written(
     stream = gathered.stream
     if isinstance(out, np.ndarray):
         _arrays.result_array(out, shape, dtype)
-        result = empty(shape, dtype, stream, "the result")
+        result = gathered.empty(shape, dtype, "the result")
         write(result)
         values = result.copy_to_host(stream=stream)
         target.synchronise(stream)
@@ -281,7 +289,7 @@ def _write_to(given: Given, gathered: Gathered, write: Callable[[Any], None]) ->
     if not any(overlap(given.array, array) for array in gathered.arrays):
         write(given.array)
         return
-    apart = empty(tuple(given.array.shape), given.array.dtype, stream)
+    apart = gathered.empty(tuple(given.array.shape), given.array.dtype)
     write(apart)
     copy_elements(apart, given.array, stream)
 
@@ -355,7 +363,7 @@ def by_rows(
     outputs: list[Any],
     shape: tuple[int, ...],
     axes: tuple[int, ...],
-    stream: Any,
+    gathered: Gathered,
 ) -> None:
     """Call a function with views of arrays, broadcast to `shape`, with four axes.
 
@@ -372,7 +380,7 @@ def by_rows(
     if views is not None:
         launch(*views)
         return
-    copies = [empty(moved, array.dtype, stream) for array in given]
+    copies, stream = [gathered.empty(moved, array.dtype) for array in given], gathered.stream
     for array, copy in zip(given[: len(inputs)], copies, strict=False):
         copy_elements(array, copy, stream)
     launch(*(_four_axes(copies, outer) or ()))

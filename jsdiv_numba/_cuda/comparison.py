@@ -48,7 +48,7 @@ class Comparison(NamedTuple):
     root: bool
     divisor: float
     dtype: np.dtype[Any]
-    stream: Any
+    gathered: arrays.Gathered
 
     @property
     def spread(self) -> int:
@@ -103,15 +103,15 @@ class Comparison(NamedTuple):
                 yield Tile(first, min(first + rows, height), left, min(left + columns, width))
 
 
-def matrix(array: Any, dtype: np.dtype[Any], stream: Any) -> Matrix:
+def matrix(array: Any, dtype: np.dtype[Any], gathered: arrays.Gathered) -> Matrix:
     """Prepare the rows of a matrix."""
     precision = FLOAT32 if dtype == np.float32 else FLOAT64
     number, length = (int(n) for n in array.shape)
     columns = -(-max(length, 1) // COLUMNS) * COLUMNS
-    padded = arrays.empty((number, columns), dtype, stream, "a copy of the rows, normalised,")
-    known = arrays.empty((number, KNOWN), dtype, stream)
+    padded = gathered.empty((number, columns), dtype, "a copy of the rows, normalised,")
+    known = gathered.empty((number, KNOWN), dtype)
     spread = precision.Float(2.0 ** (max(length, 1).bit_length() - 1))
-    pair_kernels(precision).prepare[number, THREADS, stream](
+    pair_kernels(precision).prepare[number, THREADS, gathered.stream](
         array, launch.is_aligned(array), spread, padded, known
     )
     return Matrix(array, padded, known)
@@ -123,8 +123,8 @@ def to_host(comparison: Comparison, out: Any) -> None:
     largest = max(map(comparison.size, tiles))
     streams = [target.cuda.stream() for _ in range(2)]
     for stream in streams:
-        target.wait_for(stream, comparison.stream)
-    device = [arrays.empty((largest,), comparison.dtype, stream) for stream in streams]
+        target.wait_for(stream, comparison.gathered.stream)
+    device = [comparison.gathered.empty((largest,), comparison.dtype) for _ in streams]
     pinned = [target.pinned(largest, comparison.dtype) for _ in streams]
     for turn, tile in enumerate(tiles):
         own, size = turn % 2, comparison.size(tile)
@@ -156,7 +156,7 @@ def of_two(
     names = ("XA", "XB")
     divisor = _arrays.log_base(base) or 1.0
     gathered = arrays.gather(names, (XA, XB))
-    (a, b), stream = gathered.arrays, gathered.stream
+    a, b = gathered.arrays
     for name, array in zip(names, (a, b), strict=True):
         _require_matrix(name, array)
     if a.shape[1] != b.shape[1]:
@@ -166,13 +166,13 @@ def of_two(
         )
     kind = _precision(dtype, a, b)
     if check:
-        launch.check("XA", a, 0.0, stream)
-        launch.check("XB", b, 0.0, stream)
+        launch.check("XA", a, 0.0, gathered)
+        launch.check("XB", b, 0.0, gathered)
     shape = int(a.shape[0]), int(b.shape[0])
 
     def compare() -> Comparison:
-        of_a, of_b = matrix(a, kind, stream), matrix(b, kind, stream)
-        return Comparison(of_a, of_b, False, root, divisor, kind, stream)
+        of_a, of_b = matrix(a, kind, gathered), matrix(b, kind, gathered)
+        return Comparison(of_a, of_b, False, root, divisor, kind, gathered)
 
     return _written(compare, shape, kind, gathered, out)
 
@@ -181,15 +181,15 @@ def within_one(X: Any, root: bool, out: Any, base: float | None, dtype: Any, che
     """Return the distances between the rows of one matrix, each pair once."""
     divisor = _arrays.log_base(base) or 1.0
     gathered = arrays.gather(("X",), (X,))
-    (x,), stream = gathered.arrays, gathered.stream
+    (x,) = gathered.arrays
     _require_matrix("X", x)
     kind, number = _precision(dtype, x), int(x.shape[0])
     if check:
-        launch.check("X", x, 0.0, stream)
+        launch.check("X", x, 0.0, gathered)
 
     def compare() -> Comparison:
-        rows = matrix(x, kind, stream)
-        return Comparison(rows, rows, True, root, divisor, kind, stream)
+        rows = matrix(x, kind, gathered)
+        return Comparison(rows, rows, True, root, divisor, kind, gathered)
 
     return _written(compare, (number * (number - 1) // 2,), kind, gathered, out)
 

@@ -42,9 +42,9 @@ def of_all_logits(call: Call, cotangent: Any, keepdims: bool) -> tuple[Any, ...]
     shape = (1,) * len(call.shape) if keepdims else ()
 
     def write(call: Call, views: Any, result: Any) -> None:
-        rows = arrays.empty((call.number,), call.dtype, call.stream)
+        rows = call.empty((call.number,))
         _write_logit_rows(call, views, rows)
-        sum_over(rows, (0,), result, call.precision, call.stream)
+        sum_over(call, rows, (0,), result)
 
     return _evaluate(call, cotangent, shape, write)
 
@@ -63,7 +63,7 @@ def _evaluate(
             write(call, views, result)
 
         inputs = [*call.inputs, weights]
-        arrays.by_rows(write_views, inputs, outputs, call.shape, call.axes, call.stream)
+        arrays.by_rows(write_views, inputs, outputs, call.shape, call.axes, call.gathered)
 
     value = launch.result_of(call, None, shape, write_all)
     in_each = [
@@ -79,7 +79,7 @@ def _weights(call: Call, cotangent: Any, shape: tuple[int, ...], by_element: boo
     `shape` is that of the value; those of its axes that are reduced may be gone.
     """
     if cotangent is None:
-        weights = arrays.filled((), 1, call.dtype, call.stream)
+        weights = call.gathered.filled((), 1, call.dtype)
     else:
         found = arrays.gather(("cotangent",), (cotangent,), call.stream)
         call.gathered.others.extend(found.others)
@@ -111,7 +111,7 @@ def _of_shape(given: arrays.Given, shape: tuple[int, ...], call: Call) -> Any:
     padded = (1,) * (len(call.shape) - len(shape)) + shape
     axes = tuple(i for i, (n, m) in enumerate(zip(call.shape, padded, strict=True)) if n != m)
     if math.prod(call.shape):
-        sum_over(given.array, axes, added.array, call.precision, call.stream)
+        sum_over(call, given.array, axes, added.array)
     else:
         arrays.fill_elements(added.array, 0, call.stream)
     return added.like
@@ -201,7 +201,7 @@ def _write_logit_terms(call: Call, views: Any, result: Any) -> None:
 
 def _softmaxes(call: Call, shares: launch.Shares, views: tuple[Any, Any]) -> tuple[Any, Any]:
     """Return what is known of rows of logits after one sweep, and room for a number of each."""
-    rows = arrays.empty((call.number,), call.dtype, call.stream)
+    rows = call.empty((call.number,))
     no_terms = target.strided(rows, tuple(views[0].shape), (0, 0, 0, 0))
     kernel = logit_kernels(call.precision).pieces_of_logits
     state = launch.sweep_logits(call, shares, kernel, views, no_terms, rows, sweeps=(0,))

@@ -55,7 +55,11 @@ class Call(NamedTuple):
 
     def by_rows(self, launch: Callable[..., None], outputs: list[Any]) -> None:
         """Launch on views by rows of the inputs and of outputs of the broadcast shape."""
-        arrays.by_rows(launch, self.inputs, outputs, self.shape, self.axes, self.stream)
+        arrays.by_rows(launch, self.inputs, outputs, self.shape, self.axes, self.gathered)
+
+    def empty(self, shape: tuple[int, ...]) -> Any:
+        """Return a new array of the result's dtype on the device."""
+        return self.gathered.empty(shape, self.dtype)
 
     @property
     def number(self) -> int:
@@ -81,11 +85,11 @@ def prepare(
     precision = FLOAT32 if dtype == np.float32 else FLOAT64
     if lowest is not None:
         for name, array in zip(names, (p, q), strict=True):
-            check(name, array, lowest, gathered.stream)
+            check(name, array, lowest, gathered)
     return Call(gathered, shape, axes, dtype, precision, dtype.type(divisor))
 
 
-def check(name: str, array: Any, lowest: float, stream: Any) -> None:
+def check(name: str, array: Any, lowest: float, gathered: arrays.Gathered) -> None:
     """Raise if an element is infinite or below a number, which waits for the device."""
     number = math.prod(array.shape)
     if number == 0 or array.dtype.kind in "bu":
@@ -94,18 +98,18 @@ def check(name: str, array: Any, lowest: float, stream: Any) -> None:
     Float = (
         np.float32 if array.dtype in {np.dtype(np.float16), np.dtype(np.float32)} else np.float64
     )
-    place = arrays.filled((1,), number, np.dtype(np.int64), stream)
+    place, stream = gathered.filled((1,), number, np.dtype(np.int64)), gathered.stream
 
     def launch(view: Any) -> None:
         kernel = first_invalid[blocks_for(number), THREADS, stream]
         kernel(view, Float(lowest), Float(math.inf), place)
 
-    arrays.by_rows(launch, [array], [], shape, last(shape), stream)
+    arrays.by_rows(launch, [array], [], shape, last(shape), gathered)
     (first,) = place.copy_to_host(stream=stream)
     target.synchronise(stream)
     if first < number:
         checks = {0.0: _arrays.check_probabilities, -math.inf: _arrays.check_logits}
-        checks[lowest](_named(shape, int(first)), **{name: element(array, int(first), stream)})
+        checks[lowest](_named(shape, int(first)), **{name: element(array, int(first), gathered)})
 
 
 def _named(shape: tuple[int, ...], number: int) -> _arrays.Naming:
@@ -114,15 +118,15 @@ def _named(shape: tuple[int, ...], number: int) -> _arrays.Naming:
     return lambda name, where: _arrays.entry(name, place)
 
 
-def element(array: Any, number: int, stream: Any) -> Any:
+def element(array: Any, number: int, gathered: arrays.Gathered) -> Any:
     """Return one element, counted along all axes, as an array of the host with one axis."""
     shape = tuple(array.shape)
-    copy = arrays.empty((1,), array.dtype, stream)
+    copy, stream = gathered.empty((1,), array.dtype), gathered.stream
 
     def launch(view: Any) -> None:
         copy_element[1, 1, stream](view, number, copy)
 
-    arrays.by_rows(launch, [array], [], shape, last(shape), stream)
+    arrays.by_rows(launch, [array], [], shape, last(shape), gathered)
     value = copy.copy_to_host(stream=stream)
     target.synchronise(stream)
     return value
@@ -243,9 +247,9 @@ def in_pieces(
 
     Both functions get the sweep's number, what is known of the rows, and of their pieces.
     """
-    parts = arrays.empty((call.number, shares.pieces, PARTS), call.dtype, call.stream)
+    parts = call.empty((call.number, shares.pieces, PARTS))
     if state is None:
-        state = arrays.empty((call.number, STATE), call.dtype, call.stream)
+        state = call.empty((call.number, STATE))
     for sweep in range(sweeps):
         cut(sweep, state, parts)
         together(sweep, state, parts)
@@ -390,9 +394,9 @@ def sweep_logits(
 
 def write_logit_sum(call: Call, result: Any) -> None:
     """Write the sum of the divergences of all rows of logits."""
-    rows = arrays.empty((call.number,), call.dtype, call.stream)
+    rows = call.empty((call.number,))
     write_logit_totals(call, rows)
-    sum_over(rows, (0,), result, call.precision, call.stream)
+    sum_over(call, rows, (0,), result)
 
 
 def write_logit_terms(call: Call, result: Any) -> None:
@@ -411,24 +415,22 @@ def write_logit_terms_of(call: Call, a: Any, b: Any, terms: Any) -> None:
         whole = kernels.logit_terms[shares.blocks, THREADS, call.stream]
         whole(a, b, shares.shift, shares.aligned, call.divisor, terms)
         return
-    rows = arrays.empty((call.number,), call.dtype, call.stream)
+    rows = call.empty((call.number,))
     sweep_logits(call, shares, kernels.pieces_of_terms, (a, b), terms, rows)
 
 
-def sum_over(
-    values: Any, axes: tuple[int, ...], result: Any, precision: Precision, stream: Any
-) -> None:
+def sum_over(call: Call, values: Any, axes: tuple[int, ...], result: Any) -> None:
     """Write the sums of an array along axes."""
-    shape, kernels = tuple(values.shape), row_kernels(precision)
+    shape, kernels = tuple(values.shape), row_kernels(call.precision)
 
     def launch(view: Any) -> None:
         shares, number = shares_of([view]), math.prod(view.shape[:3])
         if shares.pieces == 1:
-            kernels.sums[shares.blocks, THREADS, stream](view, shares.shift, flat(result))
+            kernels.sums[shares.blocks, THREADS, call.stream](view, shares.shift, flat(result))
             return
-        parts = arrays.empty((number, shares.pieces, 2), result.dtype, stream)
-        pieces = kernels.pieces_of_sums[shares.grid, THREADS, stream]
+        parts = call.empty((number, shares.pieces, 2))
+        pieces = kernels.pieces_of_sums[shares.grid, THREADS, call.stream]
         pieces(view, shares.shift, shares.piece, parts)
-        kernels.sums_of_pieces[number, THREADS, stream](parts, flat(result))
+        kernels.sums_of_pieces[number, THREADS, call.stream](parts, flat(result))
 
-    arrays.by_rows(launch, [values], [], shape, axes, stream)
+    arrays.by_rows(launch, [values], [], shape, axes, call.gathered)
