@@ -278,20 +278,15 @@ def _weight_of(precision):
     tiny, huge = Float(2.0**-moderate), Float(2.0**moderate)
 
     @device
-    def add(total, rest, x):
-        total, error = two_sum(total, x)
-        return total, rest + error
-
-    @device
     def scaled_sum(p, start, stop, aligned, scale, lane, lanes, shared):
         total, rest, low, top = zero, zero, zero, zero
         i = start + 4 * lane
         while i < stop:
             x = load(p, i, stop, aligned)
-            total, rest = add(total, rest, x[0] * scale)
-            total, rest = add(total, rest, x[1] * scale)
-            total, rest = add(total, rest, x[2] * scale)
-            total, rest = add(total, rest, x[3] * scale)
+            # What is rounded here shifts all differences alike, which cancels.
+            part = (x[0] * scale + x[1] * scale) + (x[2] * scale + x[3] * scale)
+            total, error = two_sum(total, part)
+            rest += error
             low = least(least(least(x[0], x[1]), least(x[2], x[3])), low)
             top = most(most(most(x[0], x[1]), most(x[2], x[3])), top)
             i += 4 * lanes

@@ -294,7 +294,7 @@ def _half_log_by_log2(precision):
 
     @formula
     def half_logs(p, q):
-        """Return ½·log(2p/s) and ½·log(2q/s), to 2·10^-7; of 0, a finite number."""
+        """Return ½·log(2p/s) and ½·log(2q/s), to 5·10^-7; of 0, a finite number."""
         inverse = reciprocal(maximum(p + q, smallest))
         return (
             fma(log2(maximum(p * inverse, smallest)), half_ln2, half_ln2),
