@@ -265,7 +265,7 @@ def _near(precision):
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
     formulas = scalar_formulas(precision)
     exp = target.formula(precision, formulas.device_exp)
-    term_of = target.formula(precision, formulas.term_of)
+    term_of = target.formula(precision, formulas.device_term_of)
     zero, half, one = Float(0), Float(0.5), Float(1)
     smallest = Float(np.finfo(precision.Float).tiny)
 

@@ -241,7 +241,7 @@ def _weights_of(precision):
 
 
 def _device_scaled_term(precision):
-    term_of = scalar_formulas(precision).term_of
+    term_of = scalar_formulas(precision).device_term_of
     smallest = np.finfo(precision.Float).tiny
 
     @formula

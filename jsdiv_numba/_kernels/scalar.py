@@ -50,12 +50,14 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     lesser_ratio = _lesser_ratio(precision, _log_ratio_parts(precision))
     term_of = _term_of(precision, lesser_ratio, greater_ratio)
     term = _term(precision, term_of)
-    device_term = _term_by_log2(precision) if precision is FLOAT32 else term
+    device_term_of = _term_of_by_log2(precision) if precision is FLOAT32 else term_of
+    device_term = _term(precision, device_term_of) if precision is FLOAT32 else term
     lift_of = _lift_of(precision)
     exp_parts = _exp_parts(precision)
     return SimpleNamespace(
         term_of=term_of,
         term=term,
+        device_term_of=device_term_of,
         device_term=device_term,
         lift_of=lift_of,
         js_term=_js_term(precision, term, lift_of),
@@ -159,16 +161,15 @@ def _term(precision, term_of):
     return term
 
 
-def _term_by_log2(precision):
+def _term_of_by_log2(precision):
     Float = precision.Float
     smallest, half_ln2, half = np.finfo(Float).tiny, Float(np.log(2) / 2), Float(0.5)
     near_series = _polynomial(precision, precision.near_term)
     far_series = _polynomial(precision, precision.far_term)
 
     @formula
-    def term_by_log2(p, q):
-        """Return the term of p, q >= 0 that are neither subnormal, unless s is not, nor huge."""
-        s, d, m = maximum(p + q, smallest), abs(p - q), minimum(p, q)
+    def term_of_by_log2(s, d, m, M):
+        """Return what `term_of` does."""
         inverse = reciprocal(s)
         z, x = d * inverse, m * inverse
         w = z * z
@@ -178,7 +179,7 @@ def _term_by_log2(precision):
         # In this order, because a NaN is in w.
         return where(w >= half, far, near)
 
-    return term_by_log2
+    return term_of_by_log2
 
 
 def _lift_of(precision):
