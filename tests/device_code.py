@@ -52,7 +52,8 @@ def kernels(precision, Float):
     slopes = derivatives.derivative_kernels(precision)
     of_logits = logits.logit_kernels(precision)
     of_gradients = logit_gradients.logit_gradient_kernels(precision)
-    matrix = (types.Array(Float, 2, "A"), two, two)
+    matrix = types.Array(Float, 2, "A")
+    flat = matrix, one, two
     whole = (*inputs, *shares, Float, one)
     staged = (*inputs, *shares, SIZE, Float, one)
     gradients = (*inputs, four)
@@ -116,10 +117,10 @@ def kernels(precision, Float):
             (*gradients, *pieces, SIZE, Float, *known, *inputs),
         ),
         "logit_gradients_of_pieces": (of_gradients.gradients_of_pieces, together),
-        "prepare": (of_pairs.prepare, (matrix[0], FLAG, Float, two, two)),
+        "prepare": (of_pairs.prepare, (matrix, FLAG, Float, two, two)),
         "squares": (
             of_pairs.squares,
-            (*matrix, *matrix, SIZE, SIZE, SIZE, SIZE, FLAG, FLAG, Float, Float, SIZE, one),
+            (*flat, *flat, *[SIZE] * 5, FLAG, FLAG, Float, Float, SIZE, one),
         ),
     }
 

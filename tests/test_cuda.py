@@ -684,6 +684,28 @@ def test_half_the_logarithms_where_instructions_are_as_inaccurate_as_they_may_be
             assert np.max(error / np.maximum(1, abs(exact))) < 5e-7
 
 
+@pytest.mark.parametrize("concentration", [0.02, 0.1, 1.0, 10.0])
+@pytest.mark.parametrize("length", [2, 64, 1000])
+def test_pairs_where_the_logarithm_is_as_inaccurate_as_it_may_be(concentration, length):
+    rng = np.random.default_rng(13)
+    p, q = rng.dirichlet(np.full(length, concentration), (2, 200)).astype(np.float32).astype(float)
+    p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)
+    spread = 2.0 ** (length.bit_length() - 1)
+    exact = jsdiv_numba.js_divergence(p, q, keepdims=False)
+    largest = np.maximum(p.max(axis=1), q.max(axis=1))
+    fast = exact >= FLOAT32.pair_near[0] + FLOAT32.pair_near[1] * largest
+    for up in (-1, 1):
+        parts = [entropy_sum(x * spread, up) for x in (p, q)]
+        mixed = entropy_sum((p + q) * spread, -up)
+        value = (sum(parts) / 2 + spread - mixed / 2) * np.log(2) / spread
+        assert np.all(abs(value - exact)[fast] < 3e-5 * exact[fast])
+
+
+def entropy_sum(x, up):
+    log2 = np.log2(np.maximum(x, np.finfo(np.float32).tiny))
+    return (x * (log2 + up * 2.0**-22 * np.maximum(1, abs(log2)))).sum(axis=1)
+
+
 def fused(x, y, z):
     return (x.astype(float) * y.astype(float) + z.astype(float)).astype(np.float32)
 

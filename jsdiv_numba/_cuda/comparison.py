@@ -29,6 +29,10 @@ class Matrix(NamedTuple):
     padded: Any
     known: Any
 
+    def flat(self) -> tuple[Any, Any, Any]:
+        """Return the same, the padded rows with one axis."""
+        return self.given, launch.flat(self.padded), self.known
+
 
 class Tile(NamedTuple):
     """Some rows of one matrix, and some of the other, the columns of the result."""
@@ -71,14 +75,15 @@ class Comparison(NamedTuple):
         precision = FLOAT32 if self.dtype == np.float32 else FLOAT64
         Float, width = precision.Float, tile.right - tile.left
         offset = self.start(tile.first) if self.above else tile.first * width + tile.left
-        unit = Float(np.log(2.0) * 2.0 ** -(self.spread + precision.mantissa))
+        unit = Float(np.log(2.0) * 2.0 ** -(self.spread + precision.device_log2))
         squares = pair_kernels(precision).squares
         for start in range(tile.first, tile.last, HIGHEST):
             stop = min(start + HIGHEST, tile.last)
             grid = -(-width // SQUARE), -(-(stop - start) // SQUARE)
             squares[grid, THREADS, stream](
-                *self.a, *self.b, start, stop, tile.left, tile.right, self.above, self.root, unit,
-                Float(self.divisor), offset, result,
+                *self.a.flat(), *self.b.flat(), int(self.a.padded.shape[1]), start, stop,
+                tile.left, tile.right, self.above, self.root, unit, Float(self.divisor), offset,
+                result,
             )  # fmt: skip
 
     def start(self, row: int) -> int:

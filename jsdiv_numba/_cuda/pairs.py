@@ -19,7 +19,7 @@ from . import target
 from .places import NONE
 from .rows import weighing
 from .sums import WARPS, group_functions
-from .target import SIMULATED, THREADS, WARP, cuda, device, jit, most
+from .target import THREADS, WARP, cuda, device, four, jit, most
 
 SIDE = math.isqrt(THREADS)
 """Threads along each side of a square of pairs."""
@@ -29,8 +29,12 @@ SQUARE = 4 * SIDE
 
 PADDED_SIDE, PAIRS = SQUARE + 1, SQUARE * SQUARE
 
-COLUMNS = 4 if SIMULATED else 16
+FOURS = THREADS // SQUARE
+"""Threads that copy one row's columns, four each."""
+
+COLUMNS = 4 * FOURS
 """Columns that shared memory holds at a time. Rows are padded with zeros to a multiple of it."""
+
 
 KNOWN = 5
 """What is known of a row: its scale, its sum in two parts, half its entropy, and the divergence
@@ -52,8 +56,8 @@ def _prepare(precision):
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
     ends_of_group = groups.ends_of_group
     weight_of = weighing(precision).weight_of
-    log2_in_ulps = target.formula(precision, scalar_formulas(precision).log2_in_ulps)
-    zero, half, unit = Float(0), Float(0.5), Float(2.0**precision.mantissa)
+    log2 = target.formula(precision, scalar_formulas(precision).device_log2)
+    zero, half, unit = Float(0), Float(0.5), Float(2.0**precision.device_log2)
     near, near_of_largest = (Float(number) for number in precision.pair_near)
 
     @jit
@@ -68,7 +72,7 @@ def _prepare(precision):
         for i in range(lane, padded.shape[1], THREADS):
             x = abs(Float(given[row, i])) * factor if i < given.shape[1] else zero
             padded[row, i] = x
-            total, error = two_sum(total, x * log2_in_ulps(x) + x * unit)
+            total, error = two_sum(total, x * log2(x) + x * unit)
             rest += error
             top = most(x, top)
         total, rest = sum_of_group(total, rest, THREADS, shared)
@@ -82,12 +86,12 @@ def _prepare(precision):
 
 
 def _meet(precision):
-    log2_in_ulps = target.formula(precision, scalar_formulas(precision).log2_in_ulps)
+    log2 = target.formula(precision, scalar_formulas(precision).device_log2)
 
     @device
     def add(x, y, total):
         v = x + y
-        return total + v * log2_in_ulps(v)
+        return total + v * log2(v)
 
     @device
     def meet(x, y, totals):
@@ -137,12 +141,20 @@ def index_of_pair(i, j, width, above):
 
 
 @device
-def load_columns(rows, first_row, first_column, columns):
-    """Copy some columns of the rows of a square to shared memory."""
-    for n in range(cuda.threadIdx.x, SQUARE * COLUMNS, THREADS):
-        row, column = first_row + n // COLUMNS, n % COLUMNS
-        row = min(row, rows.shape[0] - 1)
-        columns[column, n // COLUMNS] = rows[row, first_column + column]
+def start_of_load(first_row, rows, length):
+    """Return where the four elements begin that a thread copies first, and their place there."""
+    own = cuda.threadIdx.x // FOURS
+    row = min(first_row + own, rows - 1)
+    column = 4 * (cuda.threadIdx.x % FOURS)
+    return row * length + column, own, column
+
+
+@device
+def load_columns(rows, start, row, column, columns):
+    """Copy some columns of the rows of a square to shared memory, four elements a thread."""
+    x = four(rows, start)
+    columns[column, row], columns[column + 1, row] = x[0], x[1]
+    columns[column + 2, row], columns[column + 3, row] = x[2], x[3]
 
 
 @device
@@ -161,20 +173,21 @@ def _entropy_sums(precision, meet, compensated):
     nothing = (zero, zero, zero, zero)
 
     @device
-    def entropy_sums(a, b, i, j, a_columns, b_columns):
+    def entropy_sums(a, a_rows, b, b_rows, length, i, j, a_columns, b_columns):
         """Return Σ v log2 v of the thread's 4 × 4 pairs."""
+        a_start, row, column = start_of_load(i, a_rows, length)
+        b_start, _, _ = start_of_load(j, b_rows, length)
         t0, t1, t2, t3 = nothing, nothing, nothing, nothing
         r0, r1, r2, r3 = nothing, nothing, nothing, nothing
         across, along = cuda.threadIdx.x % SIDE, cuda.threadIdx.x // SIDE
-        for first in range(0, a.shape[1], COLUMNS):
+        for first in range(0, length, COLUMNS):
             cuda.syncthreads()
-            load_columns(a, i, first, a_columns)
-            load_columns(b, j, first, b_columns)
+            load_columns(a, a_start + first, row, column, a_columns)
+            load_columns(b, b_start + first, row, column, b_columns)
             cuda.syncthreads()
             s0, s1, s2, s3 = nothing, nothing, nothing, nothing
-            for column in range(COLUMNS):
-                x = four_of(a_columns, column, along)
-                y = four_of(b_columns, column, across)
+            for n in range(COLUMNS):
+                x, y = four_of(a_columns, n, along), four_of(b_columns, n, across)
                 s0, s1 = meet(x[0], y, s0), meet(x[1], y, s1)
                 s2, s3 = meet(x[2], y, s2), meet(x[3], y, s3)
             t0, r0 = compensated(t0, r0, s0)
@@ -223,10 +236,12 @@ def _squares(precision, entropy_sums, finished):
 
     @jit
     def squares(
-        a_given, a, a_known, b_given, b, b_known, first_row, last_row, first_column, last_column,
-        above, root, unit, divisor, offset, result,
+        a_given, a, a_known, b_given, b, b_known, length, first_row, last_row, first_column,
+        last_column, above, root, unit, divisor, offset, result,
     ):  # fmt: skip
         """Write the pairs of some rows of one matrix, the rows, and some of the other, the columns.
+
+        `a` and `b` are the padded rows, of this length, one after the other.
 
         With `above`, those i < j, in the condensed order. `offset` is the index of
         the first element of `result` among those of all rows.
@@ -242,7 +257,10 @@ def _squares(precision, entropy_sums, finished):
             return
         if cuda.threadIdx.x == 0:
             number_close[0] = 0
-        sums, rests = entropy_sums(a, b, i_square, j_square, a_columns, b_columns)
+        sums, rests = entropy_sums(
+            a, a_given.shape[0], b, b_given.shape[0], length, i_square, j_square, a_columns,
+            b_columns,
+        )  # fmt: skip
         width, across = last_column - first_column, cuda.threadIdx.x % SIDE
         for m in range(4):
             i_local = cuda.threadIdx.x // SIDE + m * SIDE

@@ -18,7 +18,7 @@ from .._kernels.scalar import scalar_formulas
 from . import target
 from .places import NONE, ONE, access, index_of, place_of
 from .sums import WARPS, group_functions
-from .target import THREADS, cuda, device, jit, least, most, row_of
+from .target import THREADS, cuda, device, jit, least, most, product, row_of
 
 
 @cache
@@ -273,19 +273,18 @@ def _weight_of(precision):
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
     ends_of_group, load = groups.ends_of_group, access(precision, 0).load
     scale_of = target.formula(precision, normalised_kernels(precision).scale_of)
-    zero, one, nan, infinity = Float(0), Float(1), Float(np.nan), Float(np.inf)
+    zero, nan, infinity = Float(0), Float(np.nan), Float(np.inf)
     moderate = -precision.tiny // 2
     tiny, huge = Float(2.0**-moderate), Float(2.0**moderate)
 
     @device
-    def scaled_sum(p, start, stop, aligned, scale, lane, lanes, shared):
+    def sum_and_ends(p, start, stop, aligned, lane, lanes, shared):
         total, rest, low, top = zero, zero, zero, zero
         i = start + 4 * lane
         while i < stop:
             x = load(p, i, stop, aligned)
             # What is rounded here shifts all differences alike, which cancels.
-            part = (x[0] * scale + x[1] * scale) + (x[2] * scale + x[3] * scale)
-            total, error = two_sum(total, part)
+            total, error = two_sum(total, (x[0] + x[1]) + (x[2] + x[3]))
             rest += error
             low = least(least(least(x[0], x[1]), least(x[2], x[3])), low)
             top = most(most(most(x[0], x[1]), most(x[2], x[3])), top)
@@ -295,17 +294,25 @@ def _weight_of(precision):
         return total, rest, low, top
 
     @device
+    def scaled_sum(p, start, stop, scale, lane, lanes, shared):
+        total, rest = zero, zero
+        for i in range(start + lane, stop, lanes):
+            total, error = two_sum(total, product(Float(p[i]), scale))
+            rest += error
+        return sum_of_group(total, rest, lanes, shared)
+
+    @device
     def weight_of(p, start, stop, aligned, lane, lanes, shared):
         """Return a power of two that brings the largest entry near 1, and the row's sum times it.
 
         The sum is a float and what it lacks; NaN if an entry is negative, infinite or NaN.
         """
-        total, rest, low, top = scaled_sum(p, start, stop, aligned, one, lane, lanes, shared)
+        total, rest, low, top = sum_and_ends(p, start, stop, aligned, lane, lanes, shared)
         scale = scale_of(top)
         extreme = top > zero and not (tiny < top < huge)
         if cuda.syncthreads_or(np.int32(extreme)):
             end = stop if extreme else start
-            again, again_rest, _, _ = scaled_sum(p, start, end, aligned, scale, lane, lanes, shared)
+            again, again_rest = scaled_sum(p, start, end, scale, lane, lanes, shared)
             total, rest = (again, again_rest) if extreme else (total * scale, rest * scale)
         else:
             total, rest = total * scale, rest * scale

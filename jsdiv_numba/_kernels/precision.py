@@ -86,6 +86,9 @@ class Precision:
     """Where no derivative in logits is larger than this times the largest probability, they are
     computed again from differences."""
 
+    device_log2: int
+    """By this power of two is multiplied what a device's kernels for pairs have as a logarithm."""
+
     device_gradient_cancelled: float
     """The same on a device, whose logarithm of a float32 is less accurate."""
 
@@ -157,6 +160,7 @@ FLOAT32 = Precision(
     logit_cancelled=0.05,
     logit_near=1e-3,
     gradient_cancelled=4e-3,
+    device_log2=0,
     device_gradient_cancelled=1e-2,
     exp_min=-87.0,
 )
@@ -239,6 +243,7 @@ FLOAT64 = Precision(
     logit_cancelled=4e-3,
     logit_near=1e-7,
     gradient_cancelled=1e-3,
+    device_log2=52,
     device_gradient_cancelled=1e-3,
     exp_min=-707.0,
 )

@@ -54,6 +54,7 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     device_term = _term(precision, device_term_of) if precision is FLOAT32 else term
     lift_of = _lift_of(precision)
     exp_parts = _exp_parts(precision)
+    log2_in_ulps = _log2(precision)
     return SimpleNamespace(
         term_of=term_of,
         term=term,
@@ -68,7 +69,8 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
         device_exp=_exp_by_exp2(precision) if precision is FLOAT32 else _exp(precision, exp_parts),
         half_logs_by_log2=_half_log_by_log2(precision) if precision is FLOAT32 else None,
         exp_and_rest=_exp_and_rest(precision, exp_parts),
-        log2_in_ulps=_log2(precision),
+        log2_in_ulps=log2_in_ulps,
+        device_log2=_log2_by_instruction(precision) if precision is FLOAT32 else log2_in_ulps,
     )
 
 
@@ -321,6 +323,17 @@ def _exp_and_rest(precision, exp_parts):
         return exponential, where(x < lowest, one, fma(-scale, change, one - scale))
 
     return exp_and_rest
+
+
+def _log2_by_instruction(precision):
+    smallest = np.finfo(precision.Float).tiny
+
+    @formula
+    def log2_by_instruction(x):
+        """Return log2(x) for x > 0; a finite number for 0 and for subnormal x."""
+        return log2(maximum(x, smallest))
+
+    return log2_by_instruction
 
 
 def _log2(precision):
