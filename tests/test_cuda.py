@@ -451,13 +451,15 @@ def test_rows_are_shared_by_more_threads_the_longer_they_are():
 def test_rows_are_kept_in_shared_memory_as_long_as_they_fit():
     shift = target.WARP.bit_length() - 1
     shares = launch.Shares(shift, 1, 1, 1000, aligned=True)
-    rows = target.THREADS // target.WARP
-    fits = launch.SHARED_BYTES // (2 * 4 * rows) // 4 * 4
-    assert launch.staged(shares, 8, fits, 4).shares.shift == shift
-    block = launch.staged(shares, 8, fits + 1, 4)
-    assert 1 << block.shares.shift == target.THREADS
-    assert block.shares.blocks == 8
-    assert launch.staged(shares, 8, launch.SHARED_BYTES // 8, 4).bytes == launch.SHARED_BYTES
+    of_warp = target.WARP * launch.BYTES_OF_A_LANE // 8
+    by_warp = launch.staged(shares, 8, of_warp, 4)
+    assert by_warp.shares.shift == shift
+    assert by_warp.bytes == 8 * of_warp * (by_warp.threads // target.WARP) <= launch.SHARED_BYTES
+    by_more = launch.staged(shares, 8, of_warp + 1, 4)
+    assert 1 << by_more.shares.shift == by_more.threads == 2 * target.WARP
+    assert by_more.shares.blocks == 8
+    longest = launch.staged(shares, 8, launch.SHARED_BYTES // 8, 4)
+    assert (longest.threads, longest.bytes) == (target.THREADS, launch.SHARED_BYTES)
     assert launch.staged(shares, 8, launch.SHARED_BYTES // 8 + 1, 4).bytes == 0
 
 

@@ -155,7 +155,7 @@ def _write_logit_rows(call: Call, views: Any, result: Any) -> None:
         staging = launch.staged(shares, call.number, call.length, call.dtype.itemsize)
         shares = staging.shares
         kernel = kernels.staged_gradients if staging.bytes else kernels.whole_gradients
-        whole = kernel[shares.blocks, THREADS, call.stream, staging.bytes]
+        whole = kernel[shares.blocks, staging.threads, call.stream, staging.bytes]
         whole(
             a, b, weights, shares.shift, shares.aligned, staging.room, call.divisor, in_a, in_b,
             flat(result),

@@ -32,6 +32,9 @@ PARTS = 6
 SHARED_BYTES = 47 << 10
 """Shared memory for rows of one block, of the 48 KiB that every kernel may have."""
 
+BYTES_OF_A_LANE = 256
+"""Shared memory that one thread should have at most: 200 KiB are room for 25 warps then."""
+
 
 class Call(NamedTuple):
     """What a function was asked for."""
@@ -329,6 +332,9 @@ class Staging(NamedTuple):
     """What rows of logits get of shared memory, if they fit."""
 
     shares: Shares
+    threads: int
+    """Of a block."""
+
     room: int
     """Elements, for each of two rows."""
 
@@ -337,14 +343,20 @@ class Staging(NamedTuple):
 
 
 def staged(shares: Shares, number: int, length: int, itemsize: int) -> Staging:
-    """Return how whole rows fit into shared memory, by a block for each if need be."""
+    """Return how whole rows fit into shared memory, by more threads for each if need be."""
     room = -(-length // 4) * 4
-    for shift in (shares.shift, THREADS.bit_length() - 1):
-        size = 2 * room * itemsize * (THREADS >> shift)
-        if size <= SHARED_BYTES and shares.shift > 0:
-            blocks = -(-(number << shift) // THREADS)
-            return Staging(shares._replace(shift=shift, blocks=blocks), room, size)
-    return Staging(shares, 0, 0)
+    size, shift = 2 * room * itemsize, shares.shift
+    if shift == 0 or size > SHARED_BYTES:
+        return Staging(shares, THREADS, 0, 0)
+    while size > BYTES_OF_A_LANE << shift and 1 << shift < THREADS:
+        shift += 1
+    lanes = 1 << shift
+    threads = THREADS if lanes <= WARP else lanes
+    while size * (threads // lanes) > SHARED_BYTES:
+        threads //= 2
+    blocks = -(-number * lanes // threads)
+    of_block = shares._replace(shift=shift, blocks=blocks)
+    return Staging(of_block, threads, room, size * (threads // lanes))
 
 
 def write_logit_totals(call: Call, result: Any) -> None:
@@ -357,7 +369,7 @@ def write_logit_totals(call: Call, result: Any) -> None:
             staging = staged(shares, call.number, call.length, call.dtype.itemsize)
             shares = staging.shares
             kernel = kernels.staged_logits if staging.bytes else kernels.whole_logits
-            whole = kernel[shares.blocks, THREADS, call.stream, staging.bytes]
+            whole = kernel[shares.blocks, staging.threads, call.stream, staging.bytes]
             whole(a, b, shares.shift, shares.aligned, staging.room, call.divisor, flat(result))
             return
         no_terms = target.strided(result, tuple(a.shape), (0, 0, 0, 0))

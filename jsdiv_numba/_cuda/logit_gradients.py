@@ -133,7 +133,7 @@ def _of_four(precision, slopes):
 
 def _write(precision, exponentials, of_four):
     zero, one = precision.Float(0), precision.Float(1)
-    ends_of_group, store = group_functions(precision).ends_of_group, access(precision, 0).store
+    top_of_group, store = group_functions(precision).top_of_group, access(precision, 0).store
 
     @device
     def largest_of(x, largest):
@@ -160,8 +160,8 @@ def _write(precision, exponentials, of_four):
             store(in_a, i, end, aligned, times(of_e, weight * of_a))
             store(in_b, i, end, aligned, times(of_f, weight * of_b))
             i += 4 * lanes
-        _, a_largest = ends_of_group(zero, a_largest, lanes, shared)
-        _, b_largest = ends_of_group(zero, b_largest, lanes, shared)
+        a_largest = top_of_group(a_largest, lanes, shared)
+        b_largest = top_of_group(b_largest, lanes, shared)
         return a_largest, b_largest
 
     return write
@@ -174,8 +174,8 @@ def _near(precision):
 
 
 def _references(precision):
-    Float, zero, none = precision.Float, precision.Float(0), precision.Float(-np.inf)
-    ends_of_group = group_functions(precision).ends_of_group
+    Float, none = precision.Float, precision.Float(-np.inf)
+    top_of_group = group_functions(precision).top_of_group
 
     @device
     def references(a, b, sums, start, stop, lane, lanes, shared):
@@ -185,8 +185,8 @@ def _references(precision):
             x, y = Float(a[i]), Float(b[i])
             in_b = most(y, in_b) if x == sums[0] else in_b
             in_a = most(x, in_a) if y == sums[2] else in_a
-        _, in_b = ends_of_group(zero, in_b, lanes, shared)
-        _, in_a = ends_of_group(zero, in_a, lanes, shared)
+        in_b = top_of_group(in_b, lanes, shared)
+        in_a = top_of_group(in_a, lanes, shared)
         return in_b, in_a
 
     return references
@@ -416,8 +416,8 @@ def _gradients_of_pieces(precision):
 
 
 def _weight_at(precision):
-    Float, zero, none = precision.Float, precision.Float(0), precision.Float(-np.inf)
-    ends_of_group = group_functions(precision).ends_of_group
+    Float, none = precision.Float, precision.Float(-np.inf)
+    top_of_group = group_functions(precision).top_of_group
 
     @device
     def weight_at(a, b, w, a_top, b_reference, start, stop, lane, lanes, shared):
@@ -426,7 +426,7 @@ def _weight_at(precision):
         for i in range(start + lane, stop, lanes):
             if Float(a[i]) == a_top and Float(b[i]) == b_reference:
                 own = most(Float(w[i]), own)
-        return ends_of_group(zero, own, lanes, shared)[1]
+        return top_of_group(own, lanes, shared)
 
     return weight_at
 

@@ -130,10 +130,10 @@ def _sum_of(precision):
 
 def _softmax(precision):
     groups, zero = group_functions(precision), precision.Float(0)
-    two_sum, sum_of_group, ends_of_group = (
+    two_sum, sum_of_group, top_of_group = (
         groups.two_sum,
         groups.sum_of_group,
-        groups.ends_of_group,
+        groups.top_of_group,
     )
     exp = target.formula(precision, scalar_formulas(precision).device_exp)
     load, infinity = access(precision, -np.inf).load, precision.Float(np.inf)
@@ -155,7 +155,7 @@ def _softmax(precision):
             total, error = two_sum(total, part)
             rest += error
             i += 4 * lanes
-        _, top_of_all = ends_of_group(zero, infinity if invalid else top, lanes, shared)
+        top_of_all = top_of_group(infinity if invalid else top, lanes, shared)
         factor = exp(top - top_of_all)
         total, rest = sum_of_group(total * factor, rest * factor, lanes, shared)
         return top_of_all, total, rest
@@ -164,7 +164,7 @@ def _softmax(precision):
 
 
 def _staged_softmax(precision, adding):
-    ends_of_group, zero = group_functions(precision).ends_of_group, precision.Float(0)
+    top_of_group, zero = group_functions(precision).top_of_group, precision.Float(0)
     add, sum_of_group = adding.add, adding.sum_of_group
     exp = target.formula(precision, scalar_formulas(precision).device_exp)
     load, infinity = access(precision, -np.inf).load, precision.Float(np.inf)
@@ -181,7 +181,7 @@ def _staged_softmax(precision, adding):
             top, invalid = most(largest, top), invalid or wrong
             set_four(kept, i, x)
             i += 4 * lanes
-        _, top = ends_of_group(zero, infinity if invalid else top, lanes, shared)
+        top = top_of_group(infinity if invalid else top, lanes, shared)
         total, rest = zero, zero
         i = start + 4 * lane
         while i < stop:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .._kernels.precision import Precision
-from .target import THREADS, cuda, device, four, set_four
+from .target import cuda, device, four, set_four
 
 NONE, ONE = np.int64(0), np.int64(1)
 
@@ -28,7 +28,7 @@ def index_of(row, shape):
 @device
 def place_of(shift, rows):
     """Return the number of the thread's row, one that exists, and its lane of 2^shift."""
-    thread = cuda.blockIdx.x * THREADS + cuda.threadIdx.x
+    thread = np.int64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
     row = thread >> shift
     return min(row, rows - 1), thread - (row << shift), row < rows
 

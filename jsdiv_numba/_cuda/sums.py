@@ -25,11 +25,13 @@ def group_functions(precision: Precision) -> SimpleNamespace:
     """Return the functions for one precision. All threads of a block have to call them."""
     two_sum = target.formula(precision, exact_sum)
     from_lane = target.from_lane(precision)
-    sum_of_group, ends_of_group = _sum_of_group(two_sum, from_lane), _ends_of_group(from_lane)
+    sum_of_group, top_of_group = _sum_of_group(two_sum, from_lane), _top_of_group(from_lane)
+    ends_of_group = _ends_of_group(top_of_group)
     return SimpleNamespace(
         two_sum=two_sum,
         sum_of_group=sum_of_group,
         plain_sum_of_group=_plain_sum_of_group(from_lane),
+        top_of_group=top_of_group,
         ends_of_group=ends_of_group,
         sum_of_pieces=_sum_of_pieces(precision, two_sum, sum_of_group),
         ends_of_pieces=_ends_of_pieces(precision, ends_of_group),
@@ -38,21 +40,28 @@ def group_functions(precision: Precision) -> SimpleNamespace:
 
 def _sum_of_group(two_sum, from_lane):
     @device
-    def sum_of_group(total, rest, lanes, shared):
-        """Return the sum of all numbers of a group, as a float and what it lacks."""
-        offset = 1
-        while offset < lanes and offset < WARP:
+    def with_lane(total, rest, offset, lanes):
+        if offset < lanes and offset < WARP:
             other, other_rest = from_lane(total, offset), from_lane(rest, offset)
             total, error = two_sum(total, other)
             rest = (rest + other_rest) + error
-            offset *= 2
+        return total, rest
+
+    @device
+    def sum_of_group(total, rest, lanes, shared):
+        """Return the sum of all numbers of a group, as a float and what it lacks."""
+        total, rest = with_lane(total, rest, 1, lanes)
+        total, rest = with_lane(total, rest, 2, lanes)
+        total, rest = with_lane(total, rest, 4, lanes)
+        total, rest = with_lane(total, rest, 8, lanes)
+        total, rest = with_lane(total, rest, 16, lanes)
         if lanes > WARP:
             cuda.syncthreads()
             shared[0, cuda.threadIdx.x // WARP] = total
             shared[1, cuda.threadIdx.x // WARP] = rest
             cuda.syncthreads()
             total, rest = shared[0, 0], shared[1, 0]
-            for warp in range(1, WARPS):
+            for warp in range(1, lanes // WARP):
                 total, error = two_sum(total, shared[0, warp])
                 rest = (rest + shared[1, warp]) + error
         return total, rest
@@ -62,45 +71,62 @@ def _sum_of_group(two_sum, from_lane):
 
 def _plain_sum_of_group(from_lane):
     @device
+    def with_lane(total, offset, lanes):
+        return total + from_lane(total, offset) if offset < lanes and offset < WARP else total
+
+    @device
     def plain_sum_of_group(total, lanes, shared):
         """Return the sum of all numbers of a group, with its rounding errors."""
-        offset = 1
-        while offset < lanes and offset < WARP:
-            total += from_lane(total, offset)
-            offset *= 2
+        total = with_lane(total, 1, lanes)
+        total = with_lane(total, 2, lanes)
+        total = with_lane(total, 4, lanes)
+        total = with_lane(total, 8, lanes)
+        total = with_lane(total, 16, lanes)
         if lanes > WARP:
             cuda.syncthreads()
             shared[0, cuda.threadIdx.x // WARP] = total
             cuda.syncthreads()
             total = shared[0, 0]
-            for warp in range(1, WARPS):
+            for warp in range(1, lanes // WARP):
                 total += shared[0, warp]
         return total
 
     return plain_sum_of_group
 
 
-def _ends_of_group(from_lane):
+def _top_of_group(from_lane):
+    @device
+    def with_lane(top, offset, lanes):
+        return most(from_lane(top, offset), top) if offset < lanes and offset < WARP else top
+
+    @device
+    def top_of_group(top, lanes, shared):
+        """Return the largest number of a group. NaN is passed over."""
+        top = with_lane(top, 1, lanes)
+        top = with_lane(top, 2, lanes)
+        top = with_lane(top, 4, lanes)
+        top = with_lane(top, 8, lanes)
+        top = with_lane(top, 16, lanes)
+        if lanes > WARP:
+            cuda.syncthreads()
+            shared[0, cuda.threadIdx.x // WARP] = top
+            cuda.syncthreads()
+            for warp in range(lanes // WARP):
+                top = most(shared[0, warp], top)
+        return top
+
+    return top_of_group
+
+
+def _ends_of_group(top_of_group):
     @device
     def ends_of_group(low, top, lanes, shared):
         """Return the smallest of one and the largest of another number of a group.
 
         NaN is passed over.
         """
-        offset = 1
-        while offset < lanes and offset < WARP:
-            other_low, other_top = from_lane(low, offset), from_lane(top, offset)
-            low = least(other_low, low)
-            top = most(other_top, top)
-            offset *= 2
-        if lanes > WARP:
-            cuda.syncthreads()
-            shared[0, cuda.threadIdx.x // WARP] = low
-            shared[1, cuda.threadIdx.x // WARP] = top
-            cuda.syncthreads()
-            for warp in range(WARPS):
-                low, top = least(shared[0, warp], low), most(shared[1, warp], top)
-        return low, top
+        low = -top_of_group(-low, lanes, shared)
+        return low, top_of_group(top, lanes, shared)
 
     return ends_of_group
 
