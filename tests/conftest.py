@@ -9,4 +9,4 @@ if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" and find_spec("numba_cuda"):
     simulator.install()
 
 # Of these, one imports SciPy's tests, whose marks are not ours, the others what few have.
-collect_ignore = ["device_code.py", "scipy_suite.py", "simulator.py"]
+collect_ignore = ["device_code.py", "scipy_suite.py", "simulator.py", "device_calls.py"]
