@@ -12,7 +12,7 @@ from . import target
 from .places import NONE, ONE, access, index_of, place_of
 from .rows import row_sweeps
 from .sums import WARPS, group_functions
-from .target import cuda, device, jit, most, row_of
+from .target import cuda, device, jit, least, most, row_of
 
 
 @cache
@@ -30,11 +30,11 @@ def derivative_kernels(precision: Precision) -> SimpleNamespace:
 def _slopes(precision):
     zero, nan = precision.Float(0), precision.Float(np.nan)
     formulas = gradient_formulas(precision)
-    gradients = target.formula(precision, formulas.device_gradients)
+    plain = target.formula(precision, formulas.device_gradient)
     gradient = target.formula(precision, formulas.gradient)
 
     @device
-    def slope(x, y, weight):
+    def careful(x, y, weight):
         """Return the derivatives of any term; NaN for what is no probability."""
         top = most(x, y)
         if not (x >= zero and y >= zero) or top == np.inf:
@@ -46,15 +46,21 @@ def _slopes(precision):
     @device
     def slopes(x, y, w):
         """Return the weighted derivatives of four terms."""
-        of_x, of_y, refused = gradients(x, y, w)
-        if refused < zero:
-            a, b, c, d = (
-                slope(x[0], y[0], w[0]),
-                slope(x[1], y[1], w[1]),
-                slope(x[2], y[2], w[2]),
-                slope(x[3], y[3], w[3]),
+        a, b, c, d = (
+            plain(x[0], y[0], w[0]),
+            plain(x[1], y[1], w[1]),
+            plain(x[2], y[2], w[2]),
+            plain(x[3], y[3], w[3]),
+        )
+        of_x, of_y = (a[0], b[0], c[0], d[0]), (a[1], b[1], c[1], d[1])
+        if least(least(a[2], b[2]), least(c[2], d[2])) < zero:
+            e, f, g, h = (
+                careful(x[0], y[0], w[0]),
+                careful(x[1], y[1], w[1]),
+                careful(x[2], y[2], w[2]),
+                careful(x[3], y[3], w[3]),
             )
-            of_x, of_y = (a[0], b[0], c[0], d[0]), (a[1], b[1], c[1], d[1])
+            of_x, of_y = (e[0], f[0], g[0], h[0]), (e[1], f[1], g[1], h[1])
         return of_x, of_y
 
     return slopes

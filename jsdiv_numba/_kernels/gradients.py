@@ -15,14 +15,16 @@ from .scalar import scalar_formulas
 def gradient_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
     by_side = _by_side(precision)
-    all_slopes = _all_slopes(precision, by_side)
+    all_slopes = _all_slopes(precision, by_side, _one_for_zero(precision))
+    # As in the term, which then shares the device's divisions.
+    device_slopes = _all_slopes(precision, by_side, _at_least_normal(precision))
     plain_slopes = _plain_slopes(precision, all_slopes)
     slopes, weighted = _slopes(precision, by_side), _weighted(precision)
     return SimpleNamespace(
         all_plain=precision.Int(0),
         plain_slopes=plain_slopes,
         plain_gradient=_plain_gradient(plain_slopes, weighted),
-        device_gradients=_device_gradients(precision, all_slopes, weighted),
+        device_gradient=_device_gradient(precision, device_slopes, weighted),
         gradient=_gradient(slopes, weighted),
     )
 
@@ -56,16 +58,34 @@ def _by_side(precision):
     return by_side
 
 
-def _all_slopes(precision, by_side):
+def _one_for_zero(precision):
+    zero, one = precision.Float(0), precision.Float(1)
+
+    @formula
+    def one_for_zero(s):
+        return where(s == zero, one, s)
+
+    return one_for_zero
+
+
+def _at_least_normal(precision):
+    smallest = np.finfo(precision.Float).tiny
+
+    @formula
+    def at_least_normal(s):
+        return maximum(s, smallest)
+
+    return at_least_normal
+
+
+def _all_slopes(precision, by_side, denominator):
     formulas = scalar_formulas(precision)
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
-    zero, one = precision.Float(0), precision.Float(1)
 
     @formula
     def all_slopes(p, q):
         """Return the derivatives in p, q >= 0 that are neither subnormal nor huge."""
-        s, d, m = p + q, abs(p - q), minimum(p, q)
-        s = where(s == zero, one, s)
+        s, d, m = denominator(p + q), abs(p - q), minimum(p, q)
         return by_side(p, q, half_log_lesser(s, d, m + m), half_log_greater(s, d))
 
     return all_slopes
@@ -145,7 +165,7 @@ def _plain_gradient(plain_slopes, weighted):
     return plain_gradient
 
 
-def _device_gradients(precision, all_slopes, weighted):
+def _device_gradient(precision, all_slopes, weighted):
     Float, Int = precision.Float, precision.Int
     one, normal = Int(1), Int(np.finfo(Float).tiny.view(Int))
     huge = Int(Float(2.0**precision.huge).view(Int))
@@ -159,22 +179,13 @@ def _device_gradients(precision, all_slopes, weighted):
         return Int(Int(Int(a | b) | subnormal) | Int(Int(huge - a) | Int(huge - b)))
 
     @formula
-    def one_gradient(p, q, cotangent):
+    def device_gradient(p, q, cotangent):
+        """Return the derivatives times a number, and a negative number if they are nonsense."""
         in_p, in_q = all_slopes(p, q)
         in_p, in_q = weighted(in_p, in_q, cotangent)
-        return in_p, in_q, refused(p, q)
+        return in_p, in_q, Float(refused(p, q))
 
-    @formula
-    def device_gradients(p, q, cotangents):
-        """Return four elements' derivatives, and a negative number if any of them are nonsense."""
-        p0, q0, refused0 = one_gradient(p[0], q[0], cotangents[0])
-        p1, q1, refused1 = one_gradient(p[1], q[1], cotangents[1])
-        p2, q2, refused2 = one_gradient(p[2], q[2], cotangents[2])
-        p3, q3, refused3 = one_gradient(p[3], q[3], cotangents[3])
-        any_refused = Int(Int(refused0 | refused1) | Int(refused2 | refused3))
-        return (p0, p1, p2, p3), (q0, q1, q2, q3), Float(any_refused)
-
-    return device_gradients
+    return device_gradient
 
 
 def _gradient(slopes, weighted):
