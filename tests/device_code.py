@@ -1,8 +1,8 @@
 """A program of its own, since it compiles for devices that are not there.
 
-``python -m tests.device_code`` compiles every kernel of `jsdiv_numba._cuda` to PTX for
-several compute capabilities, assembles that, and prints what the compiler says of
-each, as JSON. It needs the packages of the extra ``cuda``, and no GPU.
+``python -m tests.device_code float32`` compiles every kernel of `jsdiv_numba._cuda` for
+this precision to PTX for several compute capabilities, assembles that, and prints what the
+compiler says of each, as JSON. It needs the packages of the extra ``cuda``, and no GPU.
 """
 
 import json
@@ -20,6 +20,7 @@ from numba.cuda.cudadrv import nvrtc, nvvm
 from jsdiv_numba._cuda import derivatives, elements, logit_gradients, logits, pairs, rows
 from jsdiv_numba._kernels.precision import FLOAT32, FLOAT64
 
+PRECISIONS = {"float32": (FLOAT32, types.float32), "float64": (FLOAT64, types.float64)}
 CAPABILITIES = ((7, 5), (8, 0), (9, 0), (10, 0))
 AS_WRITTEN = {"normalised_rows", "pieces_of_normalised"}
 """Kernels whose accuracy rests on the rounding of products."""
@@ -181,14 +182,14 @@ def main():
     # compiled to LLVM's code here is the same for all.
     device = SimpleNamespace(compute_capability=CAPABILITIES[0])
     numba_dispatcher.get_current_device = lambda: device
-    for precision, Float in ((FLOAT32, types.float32), (FLOAT64, types.float64)):
-        for name, (kernel, argument_types) in kernels(precision, Float).items():
-            library = library_of(kernel, argument_types)
-            for capability in CAPABILITIES:
-                key = f"{name}, {Float}, {capability[0]}.{capability[1]}"
-                found[key] = report(library, capability)
-            if name in AS_WRITTEN:
-                found[key]["fused"] = fused(library, capability)
+    precision, Float = PRECISIONS[sys.argv[1]]
+    for name, (kernel, argument_types) in kernels(precision, Float).items():
+        library = library_of(kernel, argument_types)
+        for capability in CAPABILITIES:
+            key = f"{name}, {Float}, {capability[0]}.{capability[1]}"
+            found[key] = report(library, capability)
+        if name in AS_WRITTEN:
+            found[key]["fused"] = fused(library, capability)
     json.dump(found, sys.stdout, indent=1)
 
 
