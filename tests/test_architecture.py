@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_kernels": set(),
     "_kernels.compile": set(),
     "_kernels.gil": set(),
+    "_kernels.lanes": KERNEL_TOOLS,
     "_kernels.precision": set(),
     "_kernels.scalar": KERNEL_TOOLS,
     "_kernels.relative": {*KERNEL_TOOLS, "_kernels.scalar"},
@@ -31,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.scalar",
         "_kernels.skewed",
     },
-    "_kernels.rows": {*KERNEL_TOOLS, "_kernels.scalar", "_kernels.summands"},
+    "_kernels.rows": {*KERNEL_TOOLS, "_kernels.lanes", "_kernels.scalar", "_kernels.summands"},
     "_kernels.mixtures": {
         *KERNEL_TOOLS,
         "_kernels.relative",
@@ -76,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.scalar",
         "_kernels.softmax",
     },
-    "_kernels.normalised": {*KERNEL_TOOLS, "_kernels.scalar", "_kernels.rows"},
+    "_kernels.normalised": {*KERNEL_TOOLS, "_kernels.lanes", "_kernels.rows", "_kernels.scalar"},
     "_kernels.pairs": {*KERNEL_TOOLS, "_kernels.normalised", "_kernels.rows", "_kernels.scalar"},
     "_kernels.products": {"_kernels.compile"},
     "_kernels.bounds": {
@@ -344,6 +345,7 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "_dask.rows": {"dask"},
     "_kernels.compile": {"llvmlite", "numba"},
     "_kernels.gil": {"llvmlite", "numba"},
+    "_kernels.lanes": {"llvmlite", "numba"},
     "_kernels.neighbors": {"numba"},
     "_kernels.pairs": {"numba"},
     "_kernels.products": {"llvmlite", "numba"},

@@ -299,7 +299,8 @@ def apart(typingctx):
     return types.none(), codegen
 
 
-def _ask_for_wide_vectors(function):
+def ask_for_wide_vectors(function: Any) -> None:
+    """Do the same where code is emitted."""
     set.add(function.attributes, '"prefer-vector-width"="512"')
 
 
@@ -313,7 +314,7 @@ def prefer_wide_vectors(typingctx):
     """
 
     def codegen(context, builder, signature, args):
-        _ask_for_wide_vectors(builder.function)
+        ask_for_wide_vectors(builder.function)
         return context.get_dummy_value()
 
     return types.none(), codegen
@@ -336,7 +337,7 @@ def item(typingctx, array, index):
         return None
 
     def codegen(context, builder, signature, args):
-        _ask_for_wide_vectors(builder.function)
+        ask_for_wide_vectors(builder.function)
         return _element(context, builder, signature.args[0], *args)
 
     return array.dtype(array, types.intp), codegen
@@ -372,7 +373,7 @@ def entry(typingctx, matrix, row, column):
         return None
 
     def codegen(context, builder, signature, args):
-        _ask_for_wide_vectors(builder.function)
+        ask_for_wide_vectors(builder.function)
         array = context.make_array(signature.args[0])(context, builder, args[0])
         columns = cgutils.unpack_tuple(builder, array.shape)[1]
         place = builder.add(builder.mul(args[1], columns, flags=["nsw"]), args[2], flags=["nsw"])
@@ -388,7 +389,7 @@ def row_item(typingctx, matrix, row, column):
         return None
 
     def codegen(context, builder, signature, args):
-        _ask_for_wide_vectors(builder.function)
+        ask_for_wide_vectors(builder.function)
         array = context.make_array(signature.args[0])(context, builder, args[0])
         step = cgutils.unpack_tuple(builder, array.strides)[0]
         start = cgutils.pointer_add(builder, array.data, builder.mul(args[1], step, flags=["nsw"]))
@@ -427,7 +428,7 @@ def item_apart(typingctx, array, index):
         return None
 
     def codegen(context, builder, signature, args):
-        _ask_for_wide_vectors(builder.function)
+        ask_for_wide_vectors(builder.function)
         value = _element(context, builder, signature.args[0], *args)
         _of_scope(builder, value, "read")
         return value
@@ -550,13 +551,16 @@ def contiguous_rows(matrix):
 
 
 @intrinsic
-def prefetch(typingctx, array, index):
-    """Begin to load the cache line of an element, which need not exist."""
-    if not (isinstance(array, types.Array) and array.ndim == 1):
+def prefetch(typingctx, place, index):
+    """Begin to load the cache line of an array's element, or a pointer's, which need not exist."""
+    is_array = isinstance(place, types.Array) and place.ndim == 1
+    if not (is_array or isinstance(place, types.CPointer)):
         return None
 
     def codegen(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = args[0]
+        if is_array:
+            data = context.make_array(signature.args[0])(context, builder, data).data
         address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
         flag = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag])
@@ -565,4 +569,4 @@ def prefetch(typingctx, array, index):
         builder.call(function, [address, to_read, into_every_cache, data_not_code])
         return context.get_dummy_value()
 
-    return types.none(array, types.intp), codegen
+    return types.none(place, types.intp), codegen

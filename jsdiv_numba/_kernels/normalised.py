@@ -28,15 +28,13 @@ from .compile import (
     where,
 )
 from .compile import product as rounded_product
+from .lanes import address_of, lane_kernels
 from .precision import FLOAT32, Precision
 from .rows import BLOCK, LINE_BYTES
 from .scalar import exact_sum, scalar_formulas
 
 ONE_TWICE = 2 * int(np.float64(1).view(np.int64))
 """The bits of 1, twice: less those of a power of two, these are the bits of 1 over it."""
-
-CHUNK_LINES = 8
-"""A chunk of so many cache lines is computed while those of the next row are being loaded."""
 
 NEAR_BYTES = 1 << 18
 """A longer row's successor is not loaded ahead: it would not stay in the first cache."""
@@ -263,7 +261,9 @@ def _pair_sum(precision, weighted_term, weights_of):
     zero, one, ln2 = Float(0), Float(1), np.log(2.0)
     lowest, highest = Float(2.0**-precision.weighed), Float(2.0**precision.weighed)
     line = LINE_BYTES // Float(0).itemsize
-    chunk, near = CHUNK_LINES * line, NEAR_BYTES // Float(0).itemsize
+    near = NEAR_BYTES // Float(0).itemsize
+    lanes = lane_kernels(precision)
+    number, zeros, filled_up, sum_of = lanes.number, lanes.zeros, lanes.filled_up, lanes.sum_of
 
     @formula
     def is_ordinary(scale):
@@ -271,15 +271,20 @@ def _pair_sum(precision, weighted_term, weights_of):
 
     @summing
     def block_sum(p, q, start, size, p_weight, q_weight, ahead):
-        total = zero
-        for first in range(start, start + size, chunk):
-            stop = minimum(first + chunk, start + size)
-            for i in range(first, stop, line):
-                prefetch(p, i + ahead)
-                prefetch(q, i + ahead)
-            for i in range(first, stop):
-                total += weighted_term(item(p, i), item(q, i), p_weight, q_weight)[0]
-        return total
+        totals = zeros(zero)
+        whole = size // number
+        left, last = size - whole * number, start + whole * number
+        p_last, q_last = filled_up(p, last, left), filled_up(q, last, left)
+        for group in range(whole + (left > 0)):
+            xs, ys = address_of(p, start + group * number), address_of(q, start + group * number)
+            if group == whole:
+                xs, ys = p_last, q_last
+            for i in range(0, number, line):
+                prefetch(xs, i + ahead)
+                prefetch(ys, i + ahead)
+            for i in range(number):
+                totals[i] += weighted_term(xs[i], ys[i], p_weight, q_weight)[0]
+        return sum_of(totals)
 
     @kernel
     def extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum):

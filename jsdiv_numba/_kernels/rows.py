@@ -11,7 +11,6 @@ from .compile import (
     contiguous,
     formula,
     item,
-    items,
     kernel,
     larger,
     maximum,
@@ -19,6 +18,7 @@ from .compile import (
     prefetch,
     summing,
 )
+from .lanes import address_of, lane_kernels
 from .precision import FLOAT64, Precision
 from .scalar import exact_sum
 from .summands import entropy_summand, excess_summand, js_summand, kl_summand, skewed_summand
@@ -32,10 +32,10 @@ LIFT, LOWER = 2.0**FLOAT64.lift, 2.0**-64
 GAP_CANCELLED = 0.25
 """A sum below this fraction of Σ |p - q| has its Σ (p - q) added up again, more precisely."""
 
-LINE_BYTES, CHUNK_LINES, AHEAD_LINES = 64, 8, 32
-"""A chunk of so many cache lines is computed while the lines so far ahead are being loaded,
-mostly those of the next row. Without it, rows from memory are waited for: the processor looks
-ahead by instructions, and here there are many to a line."""
+LINE_BYTES, AHEAD_LINES = 64, 32
+"""Lines are computed while those so far ahead are being loaded, mostly those of the next row.
+Without it, rows from memory are waited for: the processor looks ahead by instructions, and here
+there are many to a line."""
 
 
 @cache
@@ -58,7 +58,10 @@ def _block_sum(precision, summand):
     term, bits_in, with_gap = summand.term, summand.bits, summand.with_gap
     zero, none = Float(0), Int(0)
     line = LINE_BYTES // Float(0).itemsize
-    chunk, ahead = CHUNK_LINES * line, AHEAD_LINES * line
+    ahead = AHEAD_LINES * line
+    lanes = lane_kernels(precision)
+    number, zeros, filled_up = lanes.number, lanes.zeros, lanes.filled_up
+    sum_of, bits_of_all = lanes.sum_of, lanes.bits_of_all
 
     @summing
     def block_sum(p, q, start, size, *beside):
@@ -67,21 +70,26 @@ def _block_sum(precision, summand):
         And, where they are needed, Σ (p - q) and Σ |p - q|. A difference that is
         rounded is so by little more than its term.
         """
-        total, bits = zero, none
-        gap, spread = zero, zero
-        for first in range(start, start + size, chunk):
-            stop = minimum(first + chunk, start + size)
-            for i in range(first, stop, line):
-                prefetch(p, i + ahead)
-                prefetch(q, i + ahead)
-            for i in range(first, stop):
-                x, y = item(p, i), item(q, i)
-                total += term(x, y, *items(beside, i))
-                bits = Int(bits | bits_in(x, y, *items(beside, i)))
+        totals, bits = zeros(zero), zeros(none)
+        gaps, spreads = zeros(zero), zeros(zero)
+        whole = size // number
+        left, last = size - whole * number, start + whole * number
+        p_last, q_last = filled_up(p, last, left), filled_up(q, last, left)
+        for group in range(whole + (left > 0)):
+            xs, ys = address_of(p, start + group * number), address_of(q, start + group * number)
+            if group == whole:
+                xs, ys = p_last, q_last
+            for i in range(0, number, line):
+                prefetch(xs, i + ahead)
+                prefetch(ys, i + ahead)
+            for i in range(number):
+                x, y = xs[i], ys[i]
+                totals[i] += term(x, y, *beside)
+                bits[i] = Int(bits[i] | bits_in(x, y, *beside))
                 if with_gap:
-                    gap += x - y
-                    spread += abs(x - y)
-        return total, bits, gap, spread
+                    gaps[i] += x - y
+                    spreads[i] += abs(x - y)
+        return sum_of(totals), bits_of_all(bits), sum_of(gaps), sum_of(spreads)
 
     return block_sum
 
