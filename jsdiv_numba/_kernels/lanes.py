@@ -1,7 +1,7 @@
-"""Sums of a row in lanes: so many numbers of the stack, to each of which every so-manieth is added.
+"""Sums of a row in lanes: numbers on the stack, to each of which one element of a group is added.
 
-LLVM keeps them in vector registers. A loop over groups of as many elements, the last one
-filled up with 0, has no remainder, and so its constants are loaded once.
+LLVM keeps them in vector registers. The loop over groups of as many elements, the last one
+filled up with 0, has no remainder, and its constants are loaded once.
 """
 
 from functools import cache
@@ -10,20 +10,31 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from .compile import ask_for_wide_vectors, inlined_summing
-from .precision import Precision
+from .precision import FLOAT32, Precision
 
-GROUP_BYTES = 128
-"""Two vectors of 512 bits, whose operations the processor has to choose from at a time."""
+ALIGNMENT = 64
+"""Of the widest vectors, in bytes."""
+
+
+def number_of_lanes(precision: Precision) -> int:
+    """Return two vectors' lanes on most processors: operations of both keep it busy.
+
+    More vectors and their constants would not fit into the registers. The loop over fewer lanes
+    LLVM unrolls, and does not vectorise then.
+    """
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return 32 if precision is FLOAT32 and "+avx512f" in features else 16
 
 
 @cache
 def lane_kernels(precision: Precision) -> SimpleNamespace:
     """Compile what loops over groups of one precision need."""
     Float, Int = precision.Float, precision.Int
-    number = GROUP_BYTES // Float(0).itemsize
+    number = number_of_lanes(precision)
     zero, none = Float(0), Int(0)
 
     @inlined_summing
@@ -52,7 +63,7 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
 def _on_stack(builder: Any, kind: Any, number: int) -> Any:
     array = ir.ArrayType(kind, number)
     place = cgutils.alloca_once(builder, array)
-    place.align = GROUP_BYTES
+    place.align = ALIGNMENT
     builder.store(ir.Constant(array, None), place)
     return builder.bitcast(place, kind.as_pointer())
 
@@ -71,6 +82,22 @@ def _zeros(number: int) -> Any:
     return zeros
 
 
+def _masked_load(builder: Any, place: Any, count: Any) -> Any:
+    """Return a vector whose first elements are those at a place, and whose others are 0."""
+    vector, lane = place.type.pointee, ir.IntType(32)
+    number, kind = vector.count, vector.element
+    lanes = ir.VectorType(lane, number)
+    undefined = ir.Constant(lanes, ir.Undefined)
+    first = builder.insert_element(undefined, builder.trunc(count, lane), lane(0))
+    all_alike = builder.shuffle_vector(first, undefined, ir.Constant(lanes, None))
+    mask = builder.icmp_signed("<", ir.Constant(lanes, list(range(number))), all_alike)
+    name = f"llvm.masked.load.v{number}{kind.intrinsic_name}.p0"
+    function = ir.FunctionType(vector, [place.type, lane, mask.type, vector])
+    load = cgutils.get_or_insert_function(builder.module, function, name)
+    alignment = lane({"float": 4, "double": 8}[str(kind)])
+    return builder.call(load, [place, alignment, mask, ir.Constant(vector, None)])
+
+
 def _filled_up(number: int) -> Any:
     @intrinsic
     def filled_up(typingctx, array, start, count):
@@ -78,13 +105,13 @@ def _filled_up(number: int) -> Any:
 
         def codegen(context, builder, signature, args):
             kind = context.get_value_type(signature.args[0].dtype)
-            place = _on_stack(builder, kind, number)
             data = context.make_array(signature.args[0])(context, builder, args[0]).data
-            size = context.get_abi_sizeof(kind)
-            with builder.if_then(builder.icmp_signed(">", args[2], args[2].type(0))):
-                given = builder.gep(data, [args[1]])
-                cgutils.raw_memcpy(builder, place, given, args[2], size)
-            return place
+            vector = ir.VectorType(kind, number)
+            given = builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer())
+            place = cgutils.alloca_once(builder, vector)
+            place.align = ALIGNMENT
+            builder.store(_masked_load(builder, given, args[2]), place)
+            return builder.bitcast(place, kind.as_pointer())
 
         return types.CPointer(array.dtype)(array, types.intp, types.intp), codegen
 
