@@ -19,11 +19,11 @@ from .compile import (
 )
 from .gradients import gradient_formulas
 from .precision import Precision
-from .rows import AHEAD_LINES, BLOCK, LINE_BYTES, row_kernels
+from .rows import BLOCK, LINE_BYTES, row_kernels
 from .scalar import exact_sum, scalar_formulas
 
-CHUNK_LINES = 8
-"""A chunk of so many cache lines is computed while lines further on are being loaded."""
+CHUNK_LINES, AHEAD_LINES = 8, 32
+"""A chunk of so many cache lines is computed while the lines so far ahead are being loaded."""
 
 
 def _block_sum(precision):

@@ -32,7 +32,7 @@ LIFT, LOWER = 2.0**FLOAT64.lift, 2.0**-64
 GAP_CANCELLED = 0.25
 """A sum below this fraction of Σ |p - q| has its Σ (p - q) added up again, more precisely."""
 
-LINE_BYTES, AHEAD_LINES = 64, 32
+LINE_BYTES, AHEAD_LINES = 64, 128
 """Lines are computed while those so far ahead are being loaded, mostly those of the next row.
 Without it, rows from memory are waited for: the processor looks ahead by instructions, and here
 there are many to a line."""
