@@ -69,6 +69,8 @@ _ADVICE = {
 
 def result_dtype(*arrays: FloatArray) -> np.dtype[Any]:
     """Return float32 where it holds every array (float16 too), else float64 (integers too)."""
+    if arrays[0].dtype is _FLOAT64:
+        return _FLOAT64
     common = np.result_type(*arrays)
     return _FLOAT32 if common.kind == "f" and common.itemsize <= 4 else _FLOAT64
 
@@ -80,7 +82,7 @@ def broadcast_shape(arrays: Sequence[FloatArray], names: Sequence[str]) -> tuple
     """Return the common shape of one array or more."""
     shapes = [array.shape for array in arrays]
     shape: tuple[int, ...] = shapes[0]
-    if all(other == shape for other in shapes):
+    if shapes.count(shape) == len(shapes):
         return shape
     try:
         return np.broadcast_shapes(*shapes)
@@ -130,8 +132,8 @@ def log_base(base: object) -> float | None:
 def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
     """Return the shape that is left when `axes` are reduced."""
     if keepdims:
-        return tuple(1 if i in axes else n for i, n in enumerate(shape))
-    return tuple(n for i, n in enumerate(shape) if i not in axes)
+        return tuple([1 if i in axes else n for i, n in enumerate(shape)])
+    return tuple([n for i, n in enumerate(shape) if i not in axes])
 
 
 def scores_shape(

@@ -265,7 +265,7 @@ def compute(
 def _totals(task: Task, target: FloatArray, companion: _blocks.Companion | None) -> bool:
     rows = task.rows()
     outer = rows[0].shape[:-1]
-    target, weights = target.reshape(outer), tuple(w.reshape(outer) for w in task.weights)
+    target, weights = target.reshape(outer), tuple([w.reshape(outer) for w in task.weights])
     measure = task.measure
     if measure.columns is not None:
         axis = columns_axis(rows)
@@ -308,7 +308,7 @@ def _sums(
 
 def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
     """Return the outer axis that memory follows, if it does not follow the rows."""
-    if any(operand.strides[-1] == operand.itemsize for operand in rows):
+    if rows[0].ndim == 1 or any(operand.strides[-1] == operand.itemsize for operand in rows):
         return None
     for axis in range(rows[0].ndim - 1):
         if all(operand.strides[axis] == operand.itemsize for operand in rows):
