@@ -15,7 +15,8 @@ from .scalar import scalar_formulas
 def gradient_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
     by_side = _by_side(precision)
-    all_slopes = _all_slopes(precision, by_side, _one_for_zero(precision))
+    one_for_zero = _one_for_zero(precision)
+    all_slopes = _all_slopes(precision, by_side, one_for_zero)
     # As in the term, which then shares the device's divisions.
     device_slopes = _all_slopes(precision, by_side, _at_least_normal(precision))
     plain_slopes = _plain_slopes(precision, all_slopes)
@@ -23,6 +24,7 @@ def gradient_formulas(precision: Precision) -> SimpleNamespace:
     return SimpleNamespace(
         all_plain=precision.Int(0),
         plain_slopes=plain_slopes,
+        term_beside_slopes=_term_beside_slopes(precision, one_for_zero),
         plain_gradient=_plain_gradient(plain_slopes, weighted),
         device_gradient=_device_gradient(precision, device_slopes, weighted),
         gradient=_gradient(slopes, weighted),
@@ -89,6 +91,17 @@ def _all_slopes(precision, by_side, denominator):
         return by_side(p, q, half_log_lesser(s, d, m + m), half_log_greater(s, d))
 
     return all_slopes
+
+
+def _term_beside_slopes(precision, denominator):
+    term_of = scalar_formulas(precision).term_of
+
+    @formula
+    def term_beside_slopes(p, q):
+        """Return the term from the slopes' denominator, so that both share their divisions."""
+        return term_of(denominator(p + q), abs(p - q), minimum(p, q), maximum(p, q))
+
+    return term_beside_slopes
 
 
 def _plain_slopes(precision, all_slopes):

@@ -20,7 +20,7 @@ from .compile import (
 from .gradients import gradient_formulas
 from .precision import Precision
 from .rows import BLOCK, LINE_BYTES, row_kernels
-from .scalar import exact_sum, scalar_formulas
+from .scalar import exact_sum
 
 CHUNK_LINES, AHEAD_LINES = 8, 32
 """A chunk of so many cache lines is computed while the lines so far ahead are being loaded."""
@@ -28,7 +28,8 @@ CHUNK_LINES, AHEAD_LINES = 8, 32
 
 def _block_sum(precision):
     Float, Int = precision.Float, precision.Int
-    term, plain_slopes = scalar_formulas(precision).term, gradient_formulas(precision).plain_slopes
+    formulas = gradient_formulas(precision)
+    term, plain_slopes = formulas.term_beside_slopes, formulas.plain_slopes
     zero, none = Float(0), Int(0)
     line = LINE_BYTES // Float(0).itemsize
     chunk, ahead = CHUNK_LINES * line, AHEAD_LINES * line
