@@ -550,6 +550,10 @@ def contiguous_rows(matrix):
     return any_layout(copy)
 
 
+LINE_BYTES = 64
+"""Of a cache line."""
+
+
 @intrinsic
 def prefetch(typingctx, place, index):
     """Begin to load the cache line of an array's element, or a pointer's, which need not exist."""

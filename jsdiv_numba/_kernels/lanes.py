@@ -13,7 +13,7 @@ from numba.core import cgutils, types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from .compile import ask_for_wide_vectors, inlined_summing
+from .compile import LINE_BYTES, ask_for_wide_vectors, formula, inlined_summing, prefetch
 from .precision import FLOAT32, Precision
 
 ALIGNMENT = 64
@@ -55,6 +55,7 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
         number=number,
         zeros=_zeros(number),
         filled_up=_filled_up(number),
+        group_at=_group_at(precision, number),
         sum_of=sum_of,
         bits_of_all=bits_of_all,
     )
@@ -116,6 +117,22 @@ def _filled_up(number: int) -> Any:
         return types.CPointer(array.dtype)(array, types.intp, types.intp), codegen
 
     return filled_up
+
+
+def _group_at(precision: Precision, number: int) -> Any:
+    line = LINE_BYTES // precision.Float(0).itemsize
+
+    @formula
+    def group_at(array, last, start, is_last, ahead):
+        """Return where a group is, the last one as it was filled up; load what lies ahead."""
+        group = address_of(array, start)
+        if is_last:
+            group = last
+        for i in range(0, number, line):
+            prefetch(group, i + ahead)
+        return group
+
+    return group_at
 
 
 @intrinsic

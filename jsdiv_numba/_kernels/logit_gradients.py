@@ -22,6 +22,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .compile import (
+    LINE_BYTES,
     clear_exceptions,
     contiguous,
     fma,
@@ -39,7 +40,7 @@ from .compile import (
 )
 from .logits import logit_kernels
 from .precision import Precision
-from .rows import BLOCK, LINE_BYTES
+from .rows import BLOCK
 from .scalar import exact_sum, scalar_formulas
 from .softmax import NEXT_ROW, softmax_kernels
 

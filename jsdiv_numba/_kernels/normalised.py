@@ -23,14 +23,13 @@ from .compile import (
     kernel,
     maximum,
     minimum,
-    prefetch,
     summing,
     where,
 )
 from .compile import product as rounded_product
-from .lanes import address_of, lane_kernels
+from .lanes import lane_kernels
 from .precision import FLOAT32, Precision
-from .rows import BLOCK, LINE_BYTES
+from .rows import BLOCK
 from .scalar import exact_sum, scalar_formulas
 
 ONE_TWICE = 2 * int(np.float64(1).view(np.int64))
@@ -260,10 +259,10 @@ def _pair_sum(precision, weighted_term, weights_of):
     Float = precision.Float
     zero, one, ln2 = Float(0), Float(1), np.log(2.0)
     lowest, highest = Float(2.0**-precision.weighed), Float(2.0**precision.weighed)
-    line = LINE_BYTES // Float(0).itemsize
     near = NEAR_BYTES // Float(0).itemsize
     lanes = lane_kernels(precision)
-    number, zeros, filled_up, sum_of = lanes.number, lanes.zeros, lanes.filled_up, lanes.sum_of
+    number, zeros, sum_of = lanes.number, lanes.zeros, lanes.sum_of
+    filled_up, group_at = lanes.filled_up, lanes.group_at
 
     @formula
     def is_ordinary(scale):
@@ -276,12 +275,9 @@ def _pair_sum(precision, weighted_term, weights_of):
         left, last = size - whole * number, start + whole * number
         p_last, q_last = filled_up(p, last, left), filled_up(q, last, left)
         for group in range(whole + (left > 0)):
-            xs, ys = address_of(p, start + group * number), address_of(q, start + group * number)
-            if group == whole:
-                xs, ys = p_last, q_last
-            for i in range(0, number, line):
-                prefetch(xs, i + ahead)
-                prefetch(ys, i + ahead)
+            first, is_last = start + group * number, group == whole
+            xs = group_at(p, p_last, first, is_last, ahead)
+            ys = group_at(q, q_last, first, is_last, ahead)
             for i in range(number):
                 totals[i] += weighted_term(xs[i], ys[i], p_weight, q_weight)[0]
         return sum_of(totals)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .compile import (
+    LINE_BYTES,
     bits_of,
     clear_exceptions,
     item,
@@ -19,7 +20,7 @@ from .compile import (
 )
 from .gradients import gradient_formulas
 from .precision import Precision
-from .rows import BLOCK, LINE_BYTES, row_kernels
+from .rows import BLOCK, row_kernels
 from .scalar import exact_sum
 
 CHUNK_LINES, AHEAD_LINES = 8, 32

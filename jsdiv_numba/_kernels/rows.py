@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .compile import (
+    LINE_BYTES,
     bits_of,
     clear_exceptions,
     contiguous,
@@ -15,10 +16,9 @@ from .compile import (
     larger,
     maximum,
     minimum,
-    prefetch,
     summing,
 )
-from .lanes import address_of, lane_kernels
+from .lanes import lane_kernels
 from .precision import FLOAT64, Precision
 from .scalar import exact_sum
 from .summands import entropy_summand, excess_summand, js_summand, kl_summand, skewed_summand
@@ -32,7 +32,7 @@ LIFT, LOWER = 2.0**FLOAT64.lift, 2.0**-64
 GAP_CANCELLED = 0.25
 """A sum below this fraction of Σ |p - q| has its Σ (p - q) added up again, more precisely."""
 
-LINE_BYTES, AHEAD_LINES = 64, 128
+AHEAD_LINES = 128
 """Lines are computed while those so far ahead are being loaded, mostly those of the next row.
 Without it, rows from memory are waited for: the processor looks ahead by instructions, and here
 there are many to a line."""
@@ -57,11 +57,10 @@ def _block_sum(precision, summand):
     Float, Int = precision.Float, precision.Int
     term, bits_in, with_gap = summand.term, summand.bits, summand.with_gap
     zero, none = Float(0), Int(0)
-    line = LINE_BYTES // Float(0).itemsize
-    ahead = AHEAD_LINES * line
+    ahead = AHEAD_LINES * LINE_BYTES // Float(0).itemsize
     lanes = lane_kernels(precision)
-    number, zeros, filled_up = lanes.number, lanes.zeros, lanes.filled_up
-    sum_of, bits_of_all = lanes.sum_of, lanes.bits_of_all
+    number, zeros, sum_of, bits_of_all = lanes.number, lanes.zeros, lanes.sum_of, lanes.bits_of_all
+    filled_up, group_at = lanes.filled_up, lanes.group_at
 
     @summing
     def block_sum(p, q, start, size, *beside):
@@ -76,12 +75,9 @@ def _block_sum(precision, summand):
         left, last = size - whole * number, start + whole * number
         p_last, q_last = filled_up(p, last, left), filled_up(q, last, left)
         for group in range(whole + (left > 0)):
-            xs, ys = address_of(p, start + group * number), address_of(q, start + group * number)
-            if group == whole:
-                xs, ys = p_last, q_last
-            for i in range(0, number, line):
-                prefetch(xs, i + ahead)
-                prefetch(ys, i + ahead)
+            first, is_last = start + group * number, group == whole
+            xs = group_at(p, p_last, first, is_last, ahead)
+            ys = group_at(q, q_last, first, is_last, ahead)
             for i in range(number):
                 x, y = xs[i], ys[i]
                 totals[i] += term(x, y, *beside)

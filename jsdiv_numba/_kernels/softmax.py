@@ -5,9 +5,20 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import contiguous, item, kernel, larger, minimum, prefetch, set_item, summing, where
+from .compile import (
+    LINE_BYTES,
+    contiguous,
+    item,
+    kernel,
+    larger,
+    minimum,
+    prefetch,
+    set_item,
+    summing,
+    where,
+)
 from .precision import Precision
-from .rows import BLOCK, LINE_BYTES
+from .rows import BLOCK
 from .scalar import scalar_formulas
 
 NEXT_ROW = 1 << 13

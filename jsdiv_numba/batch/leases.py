@@ -6,12 +6,11 @@ take a lease on it, and whoever opens it to write then waits until the lease is 
 
 import contextlib
 import signal
+import sys
 from typing import Any
 
-try:
+if sys.platform == "linux":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 
 def take_lease(file: Any) -> bool:
@@ -19,7 +18,7 @@ def take_lease(file: Any) -> bool:
 
     Not where another has it open to write, nor on most file systems of a network.
     """
-    if not hasattr(fcntl, "F_SETLEASE"):
+    if sys.platform != "linux":
         return False
     try:
         # Of what it says when somebody waits, nothing is heard unless the process wants to.
