@@ -104,7 +104,7 @@ def test_a_sparse_edge_list(tmp_path, tile):
 
 
 def test_more_edges_than_memory_are_an_error_that_says_so(tmp_path):
-    with pytest.raises(FileError, match=r"^X, rows \d+ to \d+: more than .* within 1; lower it, "):
+    with pytest.raises(FileError, match=r"^X, rows 0 to \d+: more than .* within 1; lower it, "):
         batch.pairwise(X, out=tmp_path / "e.parquet", max_distance=1, memory=10_000, workers=1)
 
 

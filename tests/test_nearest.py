@@ -102,7 +102,7 @@ def test_nothing_within_a_distance():
 
 
 def test_more_pairs_than_memory_are_an_error_that_says_so():
-    with pytest.raises(FileError, match=r"^X, rows \d+ to \d+: more than .* within 1; lower it, "):
+    with pytest.raises(FileError, match=r"^X, rows 0 to \d+: more than .* within 1; lower it, "):
         batch.neighbors(X, out="e.parquet", max_distance=1, memory=10_000, workers=1)
 
 

@@ -55,10 +55,10 @@ class Threads:
         self.workers = workers
 
     def results(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
-        """Yield ``function(task)`` of every task as soon as it is there."""
+        """Yield ``function(task)`` of every task as soon as it is there, the earliest first."""
         remaining = iter(tasks)
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="jsdiv_tile")
-        pending: set[Future[Any]] = set()
+        pending: list[Future[Any]] = []
         stopping = threading.Event()
 
         def work(task: T) -> R:
@@ -66,13 +66,13 @@ class Threads:
             return function(task)
 
         def submit(count: int) -> None:
-            pending.update(pool.submit(work, task) for task in islice(remaining, count))
+            pending.extend(pool.submit(work, task) for task in islice(remaining, count))
 
         try:
             submit(self.workers + 1)
             while pending:
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                future = done.pop()
+                future = next(future for future in pending if future in done)
                 pending.remove(future)
                 submit(1)
                 yield future.result()
