@@ -25,12 +25,15 @@ def group_functions(precision: Precision) -> SimpleNamespace:
     """Return the functions for one precision. All threads of a block have to call them."""
     two_sum = target.formula(precision, exact_sum)
     from_lane = target.from_lane(precision)
-    sum_of_group, top_of_group = _sum_of_group(two_sum, from_lane), _top_of_group(from_lane)
+    sum_of_group = _sum_of_group(two_sum, from_lane)
+    # The largest number passes over NaN.
+    top_of_group = _of_group(from_lane, most)
     ends_of_group = _ends_of_group(top_of_group)
     return SimpleNamespace(
         two_sum=two_sum,
         sum_of_group=sum_of_group,
-        plain_sum_of_group=_plain_sum_of_group(from_lane),
+        # With its rounding errors.
+        plain_sum_of_group=_of_group(from_lane, _plus),
         top_of_group=top_of_group,
         ends_of_group=ends_of_group,
         sum_of_pieces=_sum_of_pieces(precision, two_sum, sum_of_group),
@@ -69,53 +72,35 @@ def _sum_of_group(two_sum, from_lane):
     return sum_of_group
 
 
-def _plain_sum_of_group(from_lane):
-    @device
-    def with_lane(total, offset, lanes):
-        return total + from_lane(total, offset) if offset < lanes and offset < WARP else total
+@device
+def _plus(x, y):
+    return x + y
+
+
+def _of_group(from_lane, combine):
+    """Compile what combines the numbers of a group: all with all, in an order of its own."""
 
     @device
-    def plain_sum_of_group(total, lanes, shared):
-        """Return the sum of all numbers of a group, with its rounding errors."""
-        total = with_lane(total, 1, lanes)
-        total = with_lane(total, 2, lanes)
-        total = with_lane(total, 4, lanes)
-        total = with_lane(total, 8, lanes)
-        total = with_lane(total, 16, lanes)
+    def with_lane(own, offset, lanes):
+        return combine(from_lane(own, offset), own) if offset < lanes and offset < WARP else own
+
+    @device
+    def of_group(own, lanes, shared):
+        own = with_lane(own, 1, lanes)
+        own = with_lane(own, 2, lanes)
+        own = with_lane(own, 4, lanes)
+        own = with_lane(own, 8, lanes)
+        own = with_lane(own, 16, lanes)
         if lanes > WARP:
             cuda.syncthreads()
-            shared[0, cuda.threadIdx.x // WARP] = total
+            shared[0, cuda.threadIdx.x // WARP] = own
             cuda.syncthreads()
-            total = shared[0, 0]
+            own = shared[0, 0]
             for warp in range(1, lanes // WARP):
-                total += shared[0, warp]
-        return total
+                own = combine(shared[0, warp], own)
+        return own
 
-    return plain_sum_of_group
-
-
-def _top_of_group(from_lane):
-    @device
-    def with_lane(top, offset, lanes):
-        return most(from_lane(top, offset), top) if offset < lanes and offset < WARP else top
-
-    @device
-    def top_of_group(top, lanes, shared):
-        """Return the largest number of a group. NaN is passed over."""
-        top = with_lane(top, 1, lanes)
-        top = with_lane(top, 2, lanes)
-        top = with_lane(top, 4, lanes)
-        top = with_lane(top, 8, lanes)
-        top = with_lane(top, 16, lanes)
-        if lanes > WARP:
-            cuda.syncthreads()
-            shared[0, cuda.threadIdx.x // WARP] = top
-            cuda.syncthreads()
-            for warp in range(lanes // WARP):
-                top = most(shared[0, warp], top)
-        return top
-
-    return top_of_group
+    return of_group
 
 
 def _ends_of_group(top_of_group):

@@ -8,23 +8,24 @@ import numpy as np
 
 from .compile import bits_of, formula, maximum, minimum, where
 from .precision import Precision
-from .scalar import scalar_formulas
+from .scalar import scalar_formulas, term_over
 
 
 @cache
 def gradient_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
-    by_side = _by_side(precision)
+    formulas, by_side = scalar_formulas(precision), _by_side(precision)
     one_for_zero = _one_for_zero(precision)
     all_slopes = _all_slopes(precision, by_side, one_for_zero)
     # As in the term, which then shares the device's divisions.
-    device_slopes = _all_slopes(precision, by_side, _at_least_normal(precision))
+    device_slopes = _all_slopes(precision, by_side, formulas.at_least_normal)
     plain_slopes = _plain_slopes(precision, all_slopes)
     slopes, weighted = _slopes(precision, by_side), _weighted(precision)
     return SimpleNamespace(
         all_plain=precision.Int(0),
         plain_slopes=plain_slopes,
-        term_beside_slopes=_term_beside_slopes(precision, one_for_zero),
+        # From the slopes' denominator, so that both share their divisions.
+        term_beside_slopes=term_over(one_for_zero, formulas.term_of),
         plain_gradient=_plain_gradient(plain_slopes, weighted),
         device_gradient=_device_gradient(precision, device_slopes, weighted),
         gradient=_gradient(slopes, weighted),
@@ -70,16 +71,6 @@ def _one_for_zero(precision):
     return one_for_zero
 
 
-def _at_least_normal(precision):
-    smallest = np.finfo(precision.Float).tiny
-
-    @formula
-    def at_least_normal(s):
-        return maximum(s, smallest)
-
-    return at_least_normal
-
-
 def _all_slopes(precision, by_side, denominator):
     formulas = scalar_formulas(precision)
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
@@ -91,17 +82,6 @@ def _all_slopes(precision, by_side, denominator):
         return by_side(p, q, half_log_lesser(s, d, m + m), half_log_greater(s, d))
 
     return all_slopes
-
-
-def _term_beside_slopes(precision, denominator):
-    term_of = scalar_formulas(precision).term_of
-
-    @formula
-    def term_beside_slopes(p, q):
-        """Return the term from the slopes' denominator, so that both share their divisions."""
-        return term_of(denominator(p + q), abs(p - q), minimum(p, q), maximum(p, q))
-
-    return term_beside_slopes
 
 
 def _plain_slopes(precision, all_slopes):

@@ -51,22 +51,19 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
             bits = Int(bits | lanes[i])
         return bits
 
+    @formula
+    def groups_in(size):
+        return (size + number - 1) // number
+
     return SimpleNamespace(
         number=number,
         zeros=_zeros(number),
-        filled_up=_filled_up(number),
+        groups_in=groups_in,
+        last_group=_last_group(number),
         group_at=_group_at(precision, number),
         sum_of=sum_of,
         bits_of_all=bits_of_all,
     )
-
-
-def _on_stack(builder: Any, kind: Any, number: int) -> Any:
-    array = ir.ArrayType(kind, number)
-    place = cgutils.alloca_once(builder, array)
-    place.align = ALIGNMENT
-    builder.store(ir.Constant(array, None), place)
-    return builder.bitcast(place, kind.as_pointer())
 
 
 def _zeros(number: int) -> Any:
@@ -76,7 +73,12 @@ def _zeros(number: int) -> Any:
 
         def codegen(context, builder, signature, args):
             ask_for_wide_vectors(builder.function)
-            return _on_stack(builder, context.get_value_type(signature.args[0]), number)
+            kind = context.get_value_type(signature.args[0])
+            lanes = ir.ArrayType(kind, number)
+            place = cgutils.alloca_once(builder, lanes)
+            place.align = ALIGNMENT
+            builder.store(ir.Constant(lanes, None), place)
+            return builder.bitcast(place, kind.as_pointer())
 
         return types.CPointer(like)(like), codegen
 
@@ -99,38 +101,44 @@ def _masked_load(builder: Any, place: Any, count: Any) -> Any:
     return builder.call(load, [place, alignment, mask, ir.Constant(vector, None)])
 
 
-def _filled_up(number: int) -> Any:
+def _last_group(number: int) -> Any:
     @intrinsic
-    def filled_up(typingctx, array, start, count):
-        """A copy of fewer elements than there are lanes, and zeros."""
+    def last_group(typingctx, array, start, size):
+        """A copy of what is left of a row's elements once groups are whole, and zeros.
+
+        It is on the stack of the function that calls this, which no other may do for it.
+        """
 
         def codegen(context, builder, signature, args):
+            _, start, size = args
+            count = builder.srem(size, size.type(number))
+            first = builder.add(start, builder.sub(size, count))
             kind = context.get_value_type(signature.args[0].dtype)
             data = context.make_array(signature.args[0])(context, builder, args[0]).data
             vector = ir.VectorType(kind, number)
-            given = builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer())
+            given = builder.bitcast(builder.gep(data, [first]), vector.as_pointer())
             place = cgutils.alloca_once(builder, vector)
             place.align = ALIGNMENT
-            builder.store(_masked_load(builder, given, args[2]), place)
+            builder.store(_masked_load(builder, given, count), place)
             return builder.bitcast(place, kind.as_pointer())
 
         return types.CPointer(array.dtype)(array, types.intp, types.intp), codegen
 
-    return filled_up
+    return last_group
 
 
 def _group_at(precision: Precision, number: int) -> Any:
     line = LINE_BYTES // precision.Float(0).itemsize
 
     @formula
-    def group_at(array, last, start, is_last, ahead):
+    def group_at(array, last, start, size, group, ahead):
         """Return where a group is, the last one as it was filled up; load what lies ahead."""
-        group = address_of(array, start)
-        if is_last:
-            group = last
+        place = address_of(array, start + group * number)
+        if group == size // number:
+            place = last
         for i in range(0, number, line):
-            prefetch(group, i + ahead)
-        return group
+            prefetch(place, i + ahead)
+        return place
 
     return group_at
 

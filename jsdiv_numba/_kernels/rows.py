@@ -60,7 +60,7 @@ def _block_sum(precision, summand):
     ahead = AHEAD_LINES * LINE_BYTES // Float(0).itemsize
     lanes = lane_kernels(precision)
     number, zeros, sum_of, bits_of_all = lanes.number, lanes.zeros, lanes.sum_of, lanes.bits_of_all
-    filled_up, group_at = lanes.filled_up, lanes.group_at
+    groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
 
     @summing
     def block_sum(p, q, start, size, *beside):
@@ -71,13 +71,10 @@ def _block_sum(precision, summand):
         """
         totals, bits = zeros(zero), zeros(none)
         gaps, spreads = zeros(zero), zeros(zero)
-        whole = size // number
-        left, last = size - whole * number, start + whole * number
-        p_last, q_last = filled_up(p, last, left), filled_up(q, last, left)
-        for group in range(whole + (left > 0)):
-            first, is_last = start + group * number, group == whole
-            xs = group_at(p, p_last, first, is_last, ahead)
-            ys = group_at(q, q_last, first, is_last, ahead)
+        p_last, q_last = last_group(p, start, size), last_group(q, start, size)
+        for group in range(groups_in(size)):
+            xs = group_at(p, p_last, start, size, group, ahead)
+            ys = group_at(q, q_last, start, size, group, ahead)
             for i in range(number):
                 x, y = xs[i], ys[i]
                 totals[i] += term(x, y, *beside)

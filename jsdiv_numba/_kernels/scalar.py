@@ -49,13 +49,15 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     greater_ratio = _greater_ratio(precision)
     lesser_ratio = _lesser_ratio(precision, _log_ratio_parts(precision))
     term_of = _term_of(precision, lesser_ratio, greater_ratio)
-    term = _term(precision, term_of)
+    at_least_normal = _at_least_normal(precision)
+    term = term_over(at_least_normal, term_of)
     device_term_of = _term_of_by_log2(precision) if precision is FLOAT32 else term_of
-    device_term = _term(precision, device_term_of) if precision is FLOAT32 else term
+    device_term = term_over(at_least_normal, device_term_of) if precision is FLOAT32 else term
     lift_of = _lift_of(precision)
     exp_parts = _exp_parts(precision)
     log2_in_ulps = _log2(precision)
     return SimpleNamespace(
+        at_least_normal=at_least_normal,
         term_of=term_of,
         term=term,
         device_term_of=device_term_of,
@@ -150,14 +152,25 @@ def _term_of(precision, lesser_ratio, greater_ratio):
     return term_of
 
 
-def _term(precision, term_of):
+def _at_least_normal(precision):
     # Not a subnormal number: where p = q = 0, the processor would take four times as long.
     smallest = np.finfo(precision.Float).tiny
 
     @formula
+    def at_least_normal(s):
+        """Return p + q, or what stands for it where both are 0."""
+        return maximum(s, smallest)
+
+    return at_least_normal
+
+
+def term_over(denominator, term_of):
+    """Compile the term of p and q, given what makes p + q fit to divide by."""
+
+    @formula
     def term(p, q):
         """Return the term of p, q >= 0 that need no lifting, both possibly 0."""
-        s = maximum(p + q, smallest)
+        s = denominator(p + q)
         return term_of(s, abs(p - q), minimum(p, q), maximum(p, q))
 
     return term
