@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from tests.limits import HANGING
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -67,7 +69,7 @@ def start(*arguments, **options):
 def run(*arguments, **options):
     """Run the command; return its exit code and what it wrote to stderr."""
     process = start(*arguments, **options)
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=HANGING)
     return process.returncode, stderr
 
 

@@ -24,6 +24,7 @@ from jsdiv_numba.batch.cluster import Cluster, connected
 from jsdiv_numba.batch.errors import FileError
 from tests import batch_files
 from tests.batch_files import contents, run, start
+from tests.limits import HANGING
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_a_killed_worker_loses_nothing(client, name):
         time.sleep(0.01)
     assert _kill_a_worker(client) > 0
     assert not all(future.done() for future in futures)
-    wait(futures, timeout=120)
+    wait(futures, timeout=HANGING)
     expected = getattr(jsdiv_numba, name)(*(np.asarray(rows) for rows in given))
     assert bits(result.compute()) == bits(expected)
 
@@ -182,10 +183,10 @@ def test_ctrl_c_stops_all_processes_of_a_local_cluster(large, whole, tmp_path):
     assert len(workers) >= 2
     # As a terminal does: to every process.
     os.killpg(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=HANGING)
     assert process.returncode == 130
     assert stderr.strip() == f"jsdiv: {out}: stopped; the same command with --resume goes on"
-    gone, alive = psutil.wait_procs(workers, timeout=10)
+    gone, alive = psutil.wait_procs(workers, timeout=HANGING)
     assert (len(gone), alive) == (len(workers), [])
     assert not out.exists()
     assert run(*arguments, "--resume") == (0, "")
@@ -219,7 +220,7 @@ def test_a_scheduler_that_dies_is_an_error_of_one_line(scheduler, large, whole, 
     process = start(*arguments, "--scheduler", address)
     _wait_for_tiles(process, out)
     its_process.kill()
-    _, stderr = process.communicate(timeout=90)
+    _, stderr = process.communicate(timeout=HANGING)
     assert process.returncode == 2
     assert stderr == (
         f"jsdiv: {address}: the connection to the scheduler is lost; "

@@ -26,6 +26,7 @@ from jsdiv_numba.distance import cdist
 from tests import batch_files
 from tests.batch_files import contents, run, start
 from tests.batch_worker import compare, find
+from tests.limits import HANGING
 
 KILLS = 30
 X = batch_files.rows(40)
@@ -165,7 +166,7 @@ def test_tiles_are_stored_while_others_are_made_safe(tmp_path, monkeypatch):
 
         def when_more_is_stored():
             begun.set()
-            assert stored.wait(60)
+            assert stored.wait(HANGING)
             sync()
 
         return when_more_is_stored
@@ -319,7 +320,7 @@ def test_ctrl_c_is_a_clean_stop(large, tmp_path):
         time.sleep(0.01)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=HANGING)
     assert process.returncode == 130
     assert stderr.strip().splitlines()[-1].startswith(f"jsdiv: {out}: stopped; ")
     assert "--resume" in stderr
@@ -343,7 +344,7 @@ def test_ctrl_c_stops_a_search_within_its_tile(tmp_path):
         time.sleep(0.01)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=HANGING)
     assert process.returncode == 130
     last = stderr.strip().splitlines()[-1]
     assert last == f"jsdiv: {out}: stopped; the same command with --resume goes on"

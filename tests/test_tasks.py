@@ -14,6 +14,7 @@ from jsdiv_numba.batch.sources import open_array, open_npy
 from jsdiv_numba.batch.tasks import BandTask, MatrixTask, RowTask, compute_tile
 from jsdiv_numba.batch.tiles import Grid, Tile
 from jsdiv_numba.distance import cdist, jensenshannon
+from tests.limits import HANGING
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.dirichlet(np.ones(7), 11), RNG.dirichlet(np.ones(7), 5)
@@ -154,7 +155,7 @@ def test_a_run_that_is_stopped_stops_the_tasks_at_work():
 
     def work(task):
         if task == "fails":
-            begun.wait(60)
+            begun.wait(HANGING)
             raise RuntimeError
         begun.set()
         try:

@@ -16,6 +16,7 @@ from jsdiv_numba._threads import (
     get_workers,
     run_blocks,
 )
+from tests.limits import HANGING
 
 ROOT = Path(__file__).parents[1]
 
@@ -110,7 +111,7 @@ def test_every_block_is_done_once(number, workers):
 
 
 def test_blocks_are_shared_by_as_many_threads_as_asked_for():
-    together = threading.Barrier(3, timeout=30)
+    together = threading.Barrier(3, timeout=HANGING)
     threads = set()
 
     def meet(_block):
@@ -145,7 +146,7 @@ def test_an_error_stops_the_work_and_is_raised(workers, error):
 
 def test_an_error_in_a_helper_is_raised_in_the_caller():
     caller = threading.current_thread()
-    together = threading.Barrier(2, timeout=30)
+    together = threading.Barrier(2, timeout=HANGING)
 
     def fail_in_helper(_block):
         together.wait()
@@ -171,7 +172,7 @@ def test_begun_blocks_are_finished_before_an_error_is_raised():
         finished.append(block)
 
     caller = threading.current_thread()
-    together = threading.Barrier(2, timeout=30)
+    together = threading.Barrier(2, timeout=HANGING)
     with pytest.raises(KeyError):
         run_blocks(fail_while_another_runs, range(100), 2)
     assert len(begun) == 2
@@ -210,7 +211,7 @@ def test_calls_from_many_threads_do_not_mix():
 def run_program(program):
     command = [sys.executable, "-W", "error", "-c", program]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=HANGING, check=False
     )
 
 
@@ -264,6 +265,7 @@ try:
 except KeyboardInterrupt:
     finished = len(done)
     time.sleep(0.05)
-    print(finished == len(done) < 1000)
+    # A thread may wait for a busy machine; all the blocks take it half a minute, however quick.
+    print(finished == len(done) < 50_000)
 """
     assert run_program(program).stdout == "True\n"

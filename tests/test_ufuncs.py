@@ -309,6 +309,15 @@ def test_other_threads_run_beside_few_long_rows(results, length):
     # NumPy itself releases the GIL only where there are more results than 500.
     rows = [np.broadcast_to(row, (results, length)) for row in RNG.standard_normal((2, length))]
     js_sum_logit([0.0], [0.0])
+    # Where other programs have every processor, this thread may wait while the other one runs.
+    assert any(seen_while_it_runs(rows) >= 3 for _ in range(50))
+
+
+def seen_while_it_runs(rows):
+    """Return how often this thread is seen to run within a call of another.
+
+    That may be once if the call keeps the GIL: before it takes that along.
+    """
     called, begun_and_done = threading.Event(), []
 
     def call():
@@ -325,5 +334,4 @@ def test_other_threads_run_beside_few_long_rows(results, length):
         time.sleep(0.0005)
         seen.append(time.perf_counter())
     begun, done = begun_and_done
-    # One could be seen before the call takes the GIL along, but not three.
-    assert sum(begun < moment < done for moment in seen) >= 3
+    return sum(begun < moment < done for moment in seen)
