@@ -75,7 +75,33 @@ def result_dtype(*arrays: FloatArray) -> np.dtype[Any]:
     return _FLOAT32 if common.kind == "f" and common.itemsize <= 4 else _FLOAT64
 
 
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+FLOATS = _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+"""What is computed in."""
+
+SMALL = 1 << 12
+"""So many elements take less time than all that surrounds a call."""
+
+
+def are_plain(arrays: tuple[Any, ...], axis: object) -> bool:
+    """Whether one array or two are small and need no preparation: rows of floats, one by one.
+
+    The second is of the first one's dtype, and of its shape or one row.
+    """
+    first, second = arrays[0], arrays[-1]
+    if type(first) is not np.ndarray or type(second) is not np.ndarray:
+        return False
+    dtype, shape, others = first.dtype, first.shape, second.shape
+    last = len(shape) - 1
+    return (
+        (dtype is _FLOAT64 or dtype is _FLOAT32)
+        and second.dtype is dtype
+        and (others == shape or others == shape[-1:])
+        and 0 < first.size <= SMALL
+        and type(axis) is int
+        and last >= 0
+        and axis in (-1, last)
+        and (last == 0 or (first.flags.c_contiguous and second.flags.c_contiguous))
+    )
 
 
 def broadcast_shape(arrays: Sequence[FloatArray], names: Sequence[str]) -> tuple[int, ...]:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import FloatArray
+from ._arrays import SMALL, FloatArray
+from ._silence import unwarned
 from ._threads import run_blocks
 
 Finish = Callable[[FloatArray], object]
@@ -65,13 +66,13 @@ def run(
     outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
     block_elements = BLOCK_WITH_COMPANION if companion else BLOCK_ELEMENTS
     if math.prod(outer) * length <= block_elements:
-        return _compute(ufunc, (*operands, *weights), out, finish, companion)
+        return unwarned(_compute, ufunc, (*operands, *weights), out, finish, companion)
     with_nan = []
 
     def compute(block: Any) -> None:
         beside = companion.each(lambda array: array[block]) if companion else None
         inputs = tuple(array[block] for array in (*operands, *weights))
-        if _compute(ufunc, inputs, out[block], finish, beside):
+        if unwarned(_compute, ufunc, inputs, out[block], finish, beside):
             with_nan.append(block)
 
     run_blocks(compute, _blocks(outer, length, block_elements), workers)
@@ -126,7 +127,7 @@ def run_pieces(
         out[...] = add(*parts, axis=-1)
         if finish is not None:
             finish(out)
-    return bool(np.isnan(out).any())
+        return has_nan(out)
 
 
 def _whole(core: int, piece: int, operand: FloatArray) -> FloatArray:
@@ -150,18 +151,31 @@ def _compute(
     finish: Finish | None,
     companion: Companion | None,
 ) -> bool:
-    # What a ufunc would warn of here is either an answer, NaN, or an error raised later.
-    with np.errstate(all="ignore"):
-        if companion is None:
-            ufunc(*operands, out=out)
-        elif companion.ufunc is None:
-            ufunc(*companion.operands, out=(out, *companion.outs))
-        else:
-            ufunc(*operands, out=out)
-            companion.ufunc(*companion.operands, out=companion.outs)
-        if finish is not None:
-            finish(out)
-    return math.isnan(out) if out.ndim == 0 else bool(np.isnan(out).any())
+    """Do it for one block.
+
+    What a ufunc would warn of here is either an answer, NaN, or an error raised later.
+    """
+    if companion is None:
+        ufunc(*operands, out=out)
+    elif companion.ufunc is None:
+        ufunc(*companion.operands, out=(out, *companion.outs))
+    else:
+        ufunc(*operands, out=out)
+        companion.ufunc(*companion.operands, out=companion.outs)
+    if finish is not None:
+        finish(out)
+    return has_nan(out)
+
+
+def has_nan(values: Any) -> bool:
+    """Whether there is any NaN; where nothing warns, because squares may overflow."""
+    if values.size == 1:
+        return math.isnan(values.item())
+    if values.size <= SMALL:
+        # A sum of squares is NaN for no other reason, and at hand at once.
+        flat = values.ravel()
+        return math.isnan(flat.dot(flat))
+    return bool(np.isnan(values).any())
 
 
 def _blocks(outer: tuple[int, ...], length: int, block_elements: int) -> list[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _arrays, _blocks
 from ._arrays import Axis, FloatArray
+from ._silence import unwarned
 from ._threads import check_workers
 from .ufuncs import built
 
@@ -126,22 +127,24 @@ NORMALISED = Measure(
 DISTANCE = replace(NORMALISED, terms=None, names=("p", "q"), root=True)
 
 
+def finished(values: Any, divisor: float | None, root: bool, out: FloatArray | None = None) -> Any:
+    """Return what is wanted of divergences in nats."""
+    if divisor is not None:
+        values = np.divide(values, divisor, out=out)
+    if root:
+        values = np.sqrt(values, out=out)
+    return values
+
+
 def finisher(divisor: float | None, root: bool) -> _blocks.Finish | None:
-    """Return what makes the result, in place, of a divergence in nats."""
+    """Return what makes it in place, if there is anything to do."""
     if divisor is None and not root:
         return None
-
-    def finish(values: FloatArray) -> None:
-        if divisor is not None:
-            np.divide(values, divisor, out=values)
-        if root:
-            np.sqrt(values, out=values)
-
-    return finish
+    return lambda values: finished(values, divisor, root, values)
 
 
-DTYPE_NAMES = {"f": "float32", "d": "float64"}
-"""`dtype.name` takes as long as the rest of a small call."""
+DTYPES = {"f": ("float32",), "d": ("float64",)}
+"""By the character: `dtype.name` takes as long as the rest of a small call."""
 
 
 class Task(NamedTuple):
@@ -184,7 +187,7 @@ class Task(NamedTuple):
         """Return one of the measure's ufuncs, for the result's dtype."""
         if name is None:
             raise NotImplementedError("this measure has no such ufunc")
-        return built(name, (DTYPE_NAMES[self.dtype.char],))
+        return built(name, DTYPES[self.dtype.char])
 
     def rows(self) -> tuple[FloatArray, ...]:
         """Return the arrays, broadcast, with the reduced axes as one last axis."""
@@ -237,6 +240,10 @@ def evaluate(
     weight: FloatArray | None = None,
 ) -> Any:
     """Return a measure's divergences along `axis`, or its terms."""
+    if out is None and weight is None and _arrays.are_plain(arrays, axis):
+        if workers is not None:
+            check_workers(workers)
+        return _evaluate_plain(measure, arrays, keepdims, reduce, _arrays.log_base(base))
     task = prepare(measure, arrays, axis, base, workers)
     result_shape = task.result_shape(keepdims, reduce)
     task = task.weighted(weight, result_shape)
@@ -249,6 +256,35 @@ def evaluate(
         with np.errstate(all="ignore"):
             result[...] = target
     return result if out is not None or result.ndim else result[()]
+
+
+def _evaluate_plain(
+    measure: Measure,
+    arrays: tuple[FloatArray, ...],
+    keepdims: bool,
+    reduce: bool,
+    divisor: float | None,
+) -> Any:
+    """Do the same for what `_arrays.are_plain`: NumPy makes the result, in its shape, at once."""
+    ufunc = built(measure.total if reduce else measure.terms, DTYPES[arrays[0].dtype.char])
+    keeps = reduce and keepdims
+    result, with_nan = unwarned(_at_once, ufunc, arrays, keeps, divisor, measure.root)
+    if with_nan:
+        measure.check(**dict(zip(measure.names, arrays, strict=True)))
+    return result
+
+
+def _at_once(
+    ufunc: np.ufunc,
+    arrays: tuple[FloatArray, ...],
+    keepdims: bool,
+    divisor: float | None,
+    root: bool,
+) -> tuple[Any, bool]:
+    values = ufunc(*arrays, keepdims=True) if keepdims else ufunc(*arrays)
+    if root or divisor is not None:
+        values = finished(values, divisor, root)
+    return values, _blocks.has_nan(values)
 
 
 def compute(
@@ -317,7 +353,7 @@ def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
 
 
 def _terms(task: Task, target: FloatArray, companion: _blocks.Companion | None) -> bool:
-    operands = tuple(np.broadcast_to(array, task.shape) for array in task.arrays)
+    operands = tuple([task.laid_out(array, False) for array in task.arrays])
     ufunc, beside = task.ufunc(task.measure.terms), _after(task, companion)
     return _blocks.run(ufunc, operands, target, 0, task.workers, task.finish, beside, task.weights)
 

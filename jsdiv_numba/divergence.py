@@ -122,8 +122,10 @@ def js_divergence(
     array([0.070914])
     """
     skew = None if weight is EQUAL else _arrays.as_weight(weight)
-    options: dict[str, Any] = {"base": base, "out": out, "workers": workers}
-    return evaluate(PROBABILITIES, (P, Q), axis, keepdims, reduce, weight=skew, **options)
+    settings = axis, keepdims, reduce
+    return evaluate(
+        PROBABILITIES, (P, Q), *settings, base=base, out=out, workers=workers, weight=skew
+    )
 
 
 def js_divergence_many(

@@ -112,10 +112,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # What stands between an array and a kernel.
     "_arrays": set(),
+    "_silence": set(),
     "_threads": set(),
-    "_blocks": {"_arrays", "_threads"},
+    "_blocks": {"_arrays", "_silence", "_threads"},
     "ufuncs": {"_kernels.neighbors", "_kernels.pairs", "_kernels.precision", "_kernels.ufuncs"},
-    "_measures": {"_arrays", "_blocks", "_threads", "ufuncs"},
+    "_measures": {"_arrays", "_blocks", "_silence", "_threads", "ufuncs"},
     "_gradients": {"_arrays", "_blocks", "_measures"},
     "_mixtures": {"_arrays", "_blocks", "_gradients", "_measures", "_threads"},
     "_pairs": {"_arrays", "_blocks", "_threads", "ufuncs"},
