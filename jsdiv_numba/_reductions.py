@@ -7,12 +7,16 @@ scores, in float64; the result may be a read-only view.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from ._arrays import Axis, FloatArray, normalise_axes
+
+# What `numpy.sum` and `numpy.max` call: all that these add is as long as a small reduction.
+_sum: Callable[..., Any] = np.add.reduce
+_largest: Callable[..., Any] = np.maximum.reduce
 
 GradPath: TypeAlias = Literal["weight", "input"] | None
 
@@ -20,7 +24,7 @@ GradPath: TypeAlias = Literal["weight", "input"] | None
 def total(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
     """Sum, in float64."""
     axes = normalise_axes(axis, scores.ndim)
-    return np.sum(scores, axis=axes, keepdims=keepdims, dtype=np.float64)
+    return _sum(scores, axis=axes, keepdims=keepdims, dtype=np.float64)
 
 
 def total_grad(scores: FloatArray, cotangent: FloatArray, axis: Axis, keepdims: bool) -> FloatArray:
@@ -31,8 +35,12 @@ def total_grad(scores: FloatArray, cotangent: FloatArray, axis: Axis, keepdims: 
 
 def mean(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
     """Mean, in float64."""
-    axes = normalise_axes(axis, scores.ndim)
-    return np.mean(scores, axis=axes, keepdims=keepdims, dtype=np.float64)
+    if not scores.size:
+        axes = normalise_axes(axis, scores.ndim)
+        return np.mean(scores, axis=axes, keepdims=keepdims, dtype=np.float64)
+    # `numpy.mean` does the same, with as much Python around it as all of a small loss takes.
+    sums = total(scores, axis, keepdims)
+    return sums / (scores.size // sums.size)
 
 
 def mean_grad(scores: FloatArray, cotangent: FloatArray, axis: Axis, keepdims: bool) -> FloatArray:
@@ -55,7 +63,8 @@ def mean_square_grad(
 
 def maximum(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
     """Maximum."""
-    return np.max(scores, axis=normalise_axes(axis, scores.ndim), keepdims=keepdims)
+    axes = normalise_axes(axis, scores.ndim)
+    return _largest(scores, axis=axes, keepdims=keepdims)
 
 
 def maximum_grad(

@@ -241,7 +241,8 @@ class Loss:
     def _settings(self, key: object, params: dict[str, Any]) -> dict[str, Any]:
         if key is not None:
             params = {**params, "key": key}
-        return dict(**self._score_params(), **params)
+        own = self._score_params()
+        return dict(**own, **params) if params else own
 
     def _score_params(self) -> dict[str, Any]:
         return {}
@@ -391,8 +392,10 @@ class JSDivergenceLoss(_ScoreLoss):
         self.weight = weight
 
     def _score_params(self) -> dict[str, Any]:
-        own = {} if self.weight is EQUAL else {"weight": self.weight}
-        return {**super()._score_params(), **own}
+        params = super()._score_params()
+        if self.weight is not EQUAL:
+            params["weight"] = self.weight
+        return params
 
 
 class JSDivergenceLogitLoss(_ScoreLoss):

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Axis, FloatArray, as_real, normalise_axes, result_dtype
+from ._arrays import FLOATS, Axis, FloatArray, as_real, normalise_axes, result_dtype
 from ._reductions import (
     GradPath,
     fitted,
@@ -270,12 +270,14 @@ class Scalarisation:
 
     def _reduced(self, scores: Any, weight: npt.ArrayLike | None) -> Any:
         self._check_weight(weight)
-        for step in self._steps():
+        for step in self._steps() if self.inner is not None else (self,):
             scores = step._of(_real(scores, "scores"), weight)
         return scores
 
     def _of(self, scores: FloatArray, weight: npt.ArrayLike | None) -> Any:
         result = self.reduce(scores, **self._settings(weight))
+        if type(result) is scores.dtype.type:
+            return result
         if callable(result):
             raise TypeError(
                 f"{self!r} returned a function; a scalarisation is given the array of scores "
@@ -961,6 +963,8 @@ def _checked_gradpath(gradpath: GradPath) -> GradPath:
 
 def _real(values: Any, name: str) -> FloatArray:
     array = as_real(name, values)
+    if array.dtype in FLOATS:
+        return array
     return array.astype(result_dtype(array), copy=False)
 
 
