@@ -36,8 +36,14 @@ TILE_WIDTH = 12
 ALL_FROM, ALL_ABOVE = 64, 1 / 16
 """Neighbours, and their share of the rows: if so many are wanted, all pairs are computed."""
 
+FEW_PAIRS = 1 << 12
+"""Nor are bounds worth their cost for so few pairs."""
+
 BLOCK_PAIRS = 1 << 20
-"""Of which so many are computed at a time."""
+"""Where all pairs are computed, so many are at a time."""
+
+SHORT = 128
+"""Values of so few rows are put in order as a whole."""
 
 NO_PANELS = np.empty((0, 0, 0), np.float32)
 NO_QUERY = -(1 << 62)
@@ -256,7 +262,8 @@ class Search:
         With `limits`, a value or inf for each query, rows farther than a query's limit may be
         missing: NaN, at index -1.
         """
-        if number >= max(ALL_FROM, ALL_ABOVE * len(self.population.matrix)):
+        others = len(self.population.matrix)
+        if len(self.matrix) * others <= FEW_PAIRS or number >= max(ALL_FROM, ALL_ABOVE * others):
             return self._nearest_of_all(number)
         shape, none = (len(self.matrix), number), neighbor_kernels().none
         values, indices = np.full(shape, np.inf), np.full(shape, none, np.intp)
@@ -286,9 +293,9 @@ class Search:
 
         def run(first: int) -> None:
             block = slice(first, min(first + step, queries))
-            for i, row in enumerate(self._all_values(block), first):
-                own = i if self.among_itself else None
-                values[i], indices[i] = _first_of(row, number, own)
+            found = values[block], indices[block]
+            own = first if self.among_itself else None
+            _write_first(self._all_values(block), own, *found)
             self._report((block.stop - first) * others)
 
         run_blocks(run, range(0, queries, step), self.workers)
@@ -299,11 +306,15 @@ class Search:
         name, all_rows, some = self.population.name, self.population.matrix, self.matrix[block]
         values, double = np.empty((len(some), len(all_rows))), np.dtype(np.float64)
         root, base = self.unit.root, self.unit.log_base
-        sets = (self.name, some), (name, all_rows)
+        whole = len(some) == len(self.matrix)
+        sets = (self.name, self.matrix if whole else some), (name, all_rows)
         comparison = _pairs.Comparison(*sets, double, root=root, log_base=base, workers=1)
-        # What is wrong with an entry is said of the whole matrix.
-        comparison.inputs = {self.name: self.matrix, name: all_rows}
-        comparison.run(values)
+        # What is wrong with an entry is said of the whole matrix, and of the population first.
+        comparison.inputs = {name: all_rows, self.name: self.matrix}
+        if whole and self.among_itself and values.size <= FEW_PAIRS:
+            comparison.run_mirrored(values)
+        else:
+            comparison.run(values)
         return values
 
     def within(self, radius: float) -> Neighbors:
@@ -410,6 +421,31 @@ def _sorted(values: FloatArray, indices: FloatArray) -> tuple[FloatArray, FloatA
     for i in np.flatnonzero(equal):
         order[i] = np.lexsort((indices[i], values[i]))
     return ordered, np.take_along_axis(indices, order, 1)
+
+
+def _write_first(
+    values: FloatArray,
+    own: int | None,
+    first: FloatArray,
+    places: np.ndarray[Any, np.dtype[np.intp]],
+) -> None:
+    """Write the first values of each row and their places, in order, without its own one.
+
+    That is the entry of the first row at `own`, of the next one beside it, and so on.
+    """
+    if values.shape[1] > SHORT:
+        for i, row in enumerate(values):
+            at = None if own is None else own + i
+            first[i], places[i] = _first_of(row, first.shape[1], at)
+        return
+    skipped = 0
+    if own is not None:
+        # It comes before all others, which are NaN or at least 0.
+        values.ravel()[own :: values.shape[1] + 1] = -1.0
+        skipped = 1
+    places[...] = values.argsort(axis=1, kind="stable")[:, skipped : skipped + first.shape[1]]
+    starts = np.arange(0, values.size, values.shape[1])
+    np.take(values, places + starts[:, np.newaxis], out=first)
 
 
 def _first_of(

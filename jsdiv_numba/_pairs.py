@@ -123,6 +123,13 @@ class Comparison:
         blocks = self._blocks(condensed)
         run_blocks(lambda block: write(block, result, condensed), blocks, self.workers)
 
+    def run_mirrored(self, result: FloatArray) -> None:
+        """Write few pairs of a matrix with itself, each computed once; of a row with itself, 0."""
+        number = len(self.a.given)
+        above = np.zeros(result.shape, self.dtype)
+        self._compute(Block(0, number, 0, number), above, True, True, False)
+        np.add(above, above.T, out=result)
+
     def _write(self, block: Block, result: FloatArray, condensed: bool) -> None:
         target = result[None] if condensed else result[block.place]
         self._compute(block, target, False, condensed, condensed)

@@ -148,7 +148,39 @@ def test_neighbours_are_those_of_brute_force(kind, shape):
     _check(others[:9], rows, len(rows) // 2, metric="js_divergence", base=2)
 
 
-def test_ties_at_the_last_place_go_to_the_first_rows():
+SEARCHED_OR_NOT = pytest.mark.parametrize("few", [0, _neighbors.FEW_PAIRS], ids=["search", "all"])
+
+
+@SEARCHED_OR_NOT
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_few_rows_all_pairs_are_computed(kind, few, monkeypatch):
+    monkeypatch.setattr(_neighbors, "FEW_PAIRS", few)
+    rows = kind(np.random.default_rng(KINDS.index(kind)), 64, 6)
+    _check(rows, None, 5)
+    _check(rows[:7], rows, 20, metric="js_divergence", base=2)
+    _check(rows[:3], rows.repeat(4, axis=0), 9)
+    _check(rows[:1], rows, 1)
+    _check(rows[:2], None, 1)
+
+
+@SEARCHED_OR_NOT
+def test_of_two_wrong_matrices_the_second_is_named(few, monkeypatch):
+    monkeypatch.setattr(_neighbors, "FEW_PAIRS", few)
+    rows, called = np.ones((5, 3)), []
+    rows[3, 1] = -1
+    with pytest.raises(ValueError, match=r"Y\[3, 1\] is -1.0"):
+        kneighbors(rows, rows, 2)
+    with pytest.raises(ValueError, match=r"X\[3, 1\] is -1.0"):
+        kneighbors(rows, n_neighbors=2)
+    with pytest.raises(ValueError, match="workers is 0"):
+        kneighbors(np.ones((5, 3)), n_neighbors=2, workers=0)
+    kneighbors(np.ones((5, 3)), n_neighbors=2, progress=lambda *pairs: called.append(pairs))
+    assert called[-1] == (25, 25)
+
+
+@SEARCHED_OR_NOT
+def test_ties_at_the_last_place_go_to_the_first_rows(few, monkeypatch):
+    monkeypatch.setattr(_neighbors, "FEW_PAIRS", few)
     rows = np.array([[3, 1, 0], [1, 3, 0], [2, 2, 0], [3, 1, 0], [0, 0, 1], [3, 1, 0]])
     _, indices = kneighbors([[1, 1, 0]], rows, 3)
     assert indices.tolist() == [[2, 0, 1]]
@@ -298,7 +330,7 @@ def _callable_multiply():
 
 def test_distances_have_the_bits_of_cdist_because_both_link_one_compiled_sum():
     """Loops are vectorised where they are compiled: once, for one signature."""
-    rows = _ordinary(np.random.default_rng(14), 20, 5)
+    rows = _ordinary(np.random.default_rng(14), 200, 5)
     cdist(rows, rows)
     kneighbors(rows)
     shared = pair_kernels(FLOAT64)
@@ -306,7 +338,9 @@ def test_distances_have_the_bits_of_cdist_because_both_link_one_compiled_sum():
     assert len(shared.divergence.signatures) == 1
 
 
-def test_rows_that_cannot_be_normalised_come_last():
+@SEARCHED_OR_NOT
+def test_rows_that_cannot_be_normalised_come_last(few, monkeypatch):
+    monkeypatch.setattr(_neighbors, "FEW_PAIRS", few)
     rng = np.random.default_rng(3)
     rows = _ordinary(rng, 30, 5)
     rows[[2, 11]] = 0
