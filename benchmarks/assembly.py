@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 WIDTHS = {"zmm": 64, "ymm": 32, "xmm": 16}
 MOVES = ("vmov", "vbroadcast", "vextract", "vinsert")
@@ -36,12 +35,11 @@ class Loop:
         return f"{self.per_vector:g} operations on vectors of {8 * self.width} bits: {names}"
 
 
-def hot_loop(kernel: Any) -> Loop | None:
+def hot_loop(assembly: str) -> Loop | None:
     """Return the innermost loop with the most fused multiply-adds on vectors.
 
     None where the processor's assembly is not x86's, or has no such loop.
     """
-    assembly = "\n".join(kernel.inspect_asm().values())
     lines = assembly.splitlines()
     loops = [_loop(lines[start:stop]) for start, stop in _innermost(lines)]
     vectorised = [loop for loop in loops if loop.vectors]

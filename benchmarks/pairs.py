@@ -24,7 +24,7 @@ from benchmarks.timing import (
     progress,
     throughputs,
 )
-from jsdiv_numba.ufuncs import pair_kernel
+from jsdiv_numba._kernels.compilation import assembly_of
 from tests import cases
 
 SLOW_REPEATS = 3
@@ -211,7 +211,7 @@ def measure_precision(
             Contender(PDIST, lambda: jsdiv_numba.pdist(XA, workers=1), float(elements[1])),
         ]
     speed = throughputs(timed)
-    loop = assembly.hot_loop(pair_kernel(np.dtype(dtype).char))
+    loop = assembly.hot_loop(assembly_of("pairs", name))
     lines = peer_lines(dtype, speed, loop)
     if dtype is np.float32:
         lines += float32_lines(speed, elements)

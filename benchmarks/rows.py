@@ -23,12 +23,10 @@ from benchmarks.timing import (
     progress,
     throughputs,
 )
-from jsdiv_numba._kernels.precision import FLOAT32, FLOAT64
-from jsdiv_numba._kernels.rows import row_kernels
+from jsdiv_numba._kernels.compilation import assembly_of
 from tests import cases
 
 DTYPES = (np.float32, np.float64)
-PRECISIONS = {np.float32: FLOAT32, np.float64: FLOAT64}
 PARTS = 16
 """Of the reference kernel's work, for two threads to share."""
 
@@ -152,7 +150,7 @@ def measure_probabilities(
     progress(f"rows, {name}")
     P, Q = (inputs.rows(rng, sizes.rows, sizes.length, dtype) for _ in range(2))
     speed = throughputs(contenders(peers.installed(peers.ROWS), P, Q, sizes.peak_turns))
-    loop = assembly.hot_loop(row_kernels(PRECISIONS[dtype]).row_sum)
+    loop = assembly.hot_loop(assembly_of("js_sum", name))
     bandwidths = [2 * P.itemsize * speed[key] / 1e9 for key in (READ, READ_BY_TWO)]
     note = (
         f"{name}: `sum(P*Q)` reads {bandwidths[0]:.1f} GB/s on one thread, {bandwidths[1]:.1f} on "

@@ -8,9 +8,9 @@ import numpy as np
 
 from . import _arrays, _blocks
 from ._arrays import Axis, FloatArray
+from ._kernels.load import built
 from ._silence import unwarned
 from ._threads import check_workers
-from .ufuncs import built
 
 
 @dataclass(frozen=True)

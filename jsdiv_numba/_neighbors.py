@@ -8,8 +8,10 @@ import numpy as np
 
 from . import _arrays, _pairs
 from ._arrays import FloatArray
+from ._kernels import blocking
+from ._kernels.blocking import sizes
+from ._kernels.load import routine
 from ._threads import get_workers, run_blocks
-from .ufuncs import harmonics_kernel, neighbor_kernels
 
 Progress = Callable[[int, int], object]
 """Called with the number of pairs that are done, and of all."""
@@ -51,6 +53,11 @@ NO_QUERY = -(1 << 62)
 _making = threading.Lock()
 
 
+def kernel(name: str) -> Callable[..., bool]:
+    """Return a kernel of the search."""
+    return routine(name, "float64")
+
+
 class Unit(NamedTuple):
     """What a value is of a divergence in nats: perhaps the root of it in another base."""
 
@@ -80,15 +87,14 @@ class Centre:
     def __init__(self, name: str, some: FloatArray, spread: int) -> None:
         self.spread = spread
         self._some = _pairs.unprepared(name, some, np.dtype(np.float64))
-        kernels = neighbor_kernels()
-        kernels.prepare(*self._some, 0, len(some), spread)
-        self.roots = self._mean(kernels.describe, some.shape[1])
+        kernel("prepare_neighbors")(*self._some, 0, len(some), spread)
+        self.roots = self._mean(kernel("describe_roots"), some.shape[1])
         self._harmonics: FloatArray | None = None
 
     def harmonics(self) -> FloatArray:
         """Return the mean harmonics, which are computed when first wanted."""
         if self._harmonics is None:
-            self._harmonics = self._mean(harmonics_kernel(), 2 * len(self.roots))
+            self._harmonics = self._mean(kernel("describe_harmonics"), 2 * len(self.roots))
         return self._harmonics
 
     def _mean(self, describe: Any, length: int) -> FloatArray:
@@ -102,10 +108,9 @@ class Described:
     """Some rows, and what is known of them, as queries or as those among which to search."""
 
     def __init__(self, name: str, given: FloatArray, centre: Centre, as_queries: bool) -> None:
-        kernels = neighbor_kernels()
         self.rows = _pairs.unprepared(name, given, np.dtype(np.float64))
-        self.panel = kernels.panel if as_queries else kernels.width
-        self.margin = kernels.margin(given.shape[1])
+        self.panel = sizes().panel if as_queries else sizes().width
+        self.margin = blocking.margin(given.shape[1])
         self.centre, self.as_queries = centre, as_queries
         self.halves = np.zeros((2, len(given)))
         """Of the squares of the roots, and of the harmonics, measured from the centre."""
@@ -117,9 +122,9 @@ class Described:
 
     def describe(self, start: int, stop: int) -> bool:
         """Fill in what is known of some of the rows; return whether one has a NaN."""
-        kernels, spread = neighbor_kernels(), self.centre.spread
-        with_nan: bool = kernels.prepare(*self.rows, start, stop, spread)
-        self._fill(kernels.describe, self.roots, self.halves[0], self.centre.roots, start, stop)
+        with_nan = kernel("prepare_neighbors")(*self.rows, start, stop, self.centre.spread)
+        roots = self.roots, self.halves[0], self.centre.roots
+        self._fill(kernel("describe_roots"), *roots, start, stop)
         return with_nan
 
     def harmonics(self, wanted: bool) -> FloatArray:
@@ -128,7 +133,8 @@ class Described:
             if wanted and not self._harmonics.size:
                 centre = self.centre.harmonics()
                 harmonics = self._panels(centre)
-                self._fill(harmonics_kernel(), harmonics, self.halves[1], centre, 0, len(self))
+                describe = kernel("describe_harmonics")
+                self._fill(describe, harmonics, self.halves[1], centre, 0, len(self))
                 self._harmonics = harmonics
         return self._harmonics
 
@@ -197,7 +203,7 @@ class Population:
             return self._centre
 
     def _prepared(self, workers: int | None) -> Iterator[Described]:
-        square = neighbor_kernels().square
+        square = sizes().square
         length = self.matrix.shape[1]
         most = max(CHUNK_BYTES // (8 * length), 1)
         step = -(-most // square) * square
@@ -265,7 +271,7 @@ class Search:
         others = len(self.population.matrix)
         if len(self.matrix) * others <= FEW_PAIRS or number >= max(ALL_FROM, ALL_ABOVE * others):
             return self._nearest_of_all(number)
-        shape, none = (len(self.matrix), number), neighbor_kernels().none
+        shape, none = (len(self.matrix), number), blocking.NONE
         values, indices = np.full(shape, np.inf), np.full(shape, none, np.intp)
         if limits is not None:
             values[...] = limits[:, np.newaxis]
@@ -344,7 +350,7 @@ class Search:
         Collects the first rows whose distances are NaN.
         """
         number, population = len(self.matrix), self.population
-        panel = neighbor_kernels().panel
+        panel = sizes().panel
         of_one = number // (panel * get_workers(self.workers)) + 1
         step = min(QUERIES, of_one * panel)
         start = 0
@@ -370,7 +376,7 @@ class Search:
         start: int,
     ) -> Iterator[tuple[FloatArray, ...]]:
         """Search a chunk, and yield copies of what is within the radius, whenever room runs out."""
-        kernels, wanted = neighbor_kernels(), found[0].shape[1]
+        wanted = found[0].shape[1]
         tile = self._tile(queries, chunk, wanted)
         places = 0 if wanted else tile.size
         pairs = np.empty(places, np.intp), np.empty(places, np.intp), np.empty(places)
@@ -379,24 +385,23 @@ class Search:
         room = tile, limits, listed, np.empty(wanted), np.empty(wanted, np.intp)
         length, unit = self.matrix.shape[1], self.unit
         numbers = len(queries), len(chunk), own, start, self.population.spread
-        bounds = kernels.margin(length), kernels.resolution(length)
+        bounds = blocking.margin(length), blocking.resolution(length)
         refined = False
         while state[1] * tile.shape[1] < len(chunk):
             a = *queries.rows, queries.roots, queries.harmonics(refined)
             b = *chunk.rows, chunk.roots, chunk.harmonics(refined)
             sets = *a, *b, queries.halves
             wants = *numbers, unit.root, unit.factor, *bounds
-            refined = kernels.search(*sets, *wants, *found, *pairs, state, *room)
+            refined = kernel("search_neighbors")(*sets, *wants, *found, *pairs, state, *room)
             if state[0]:
                 yield tuple(array[: state[0]].copy() for array in pairs)
                 state[0] = 0
 
     def _tile(self, queries: Described, chunk: Described, wanted: int) -> FloatArray:
         """Return room for the products of all queries with some rows of a chunk."""
-        kernels = neighbor_kernels()
-        most = -(-len(chunk) // kernels.square)
-        width = min(TILE_WIDTH if wanted else 1, most) * kernels.square
-        return np.empty((len(queries.roots) * kernels.panel, width), np.float32)
+        most = -(-len(chunk) // sizes().square)
+        width = min(TILE_WIDTH if wanted else 1, most) * sizes().square
+        return np.empty((len(queries.roots) * sizes().panel, width), np.float32)
 
     def _report(self, pairs: int) -> None:
         if self.progress is not None:

@@ -6,8 +6,9 @@ import numpy as np
 
 from . import _arrays
 from ._arrays import FloatArray
+from ._kernels.catalog import NAMES
+from ._kernels.load import routine
 from ._threads import check_workers, run_blocks
-from .ufuncs import pair_kernel
 
 BLOCK_ELEMENTS = 1 << 24
 """Pairs times columns of one block: a few milliseconds."""
@@ -106,7 +107,7 @@ class Comparison:
         self.root, self.factor = root, 1.0 / log_base
         self.a = unprepared(*a, dtype)
         self.b = self.a if b[1] is a[1] else unprepared(*b, dtype)
-        self.kernel = pair_kernel(dtype.char)
+        self.kernel = routine("pairs", NAMES[dtype.char])
         self.spread = max(a[1].shape[1], 1).bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
 

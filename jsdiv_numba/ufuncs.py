@@ -28,13 +28,11 @@ Examples
 True
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ._kernels.load import built
 
 if TYPE_CHECKING:
     js_term: np.ufunc
@@ -59,9 +57,6 @@ __all__ = [
     "kl_term",
 ]
 
-# Numba's compiler is not reentrant in all that it does.
-_compiler = threading.RLock()
-
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
@@ -72,57 +67,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-@contextmanager
-def _compiling() -> Iterator[None]:
-    """Compile alone, and deaf to what the caller has NumPy raise: constants may underflow."""
-    with _compiler, np.errstate(all="ignore"):
-        yield
-
-
-@cache
-def built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
-    """Return the ufunc `name`, compiled for these dtypes alone.
-
-    A public function asks for the one dtype that it needs, which halves the
-    time to its first result. Threads that ask at once wait for one compilation.
-    """
-    with _compiling():
-        return _built(name, dtypes)
-
-
-@cache
-def _built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
-    from ._kernels.ufuncs import compile_ufunc
-
-    ufunc: np.ufunc = compile_ufunc(name, dtypes)
-    return ufunc
-
-
-@cache
-def pair_kernel(dtype: str) -> Any:
-    """Return the kernel for pairs of rows, compiled for this dtype."""
-    with _compiling():
-        from ._kernels import pairs
-        from ._kernels.precision import FLOAT32, FLOAT64
-
-        return pairs.pair_kernel({"f": FLOAT32, "d": FLOAT64}[dtype])
-
-
-@cache
-def neighbor_kernels() -> Any:
-    """Return the kernels that search for neighbours, compiled."""
-    with _compiling():
-        from ._kernels import neighbors
-
-        return neighbors.neighbor_kernels()
-
-
-@cache
-def harmonics_kernel() -> Any:
-    """Return what describes rows for the second bound, compiled."""
-    with _compiling():
-        from ._kernels import neighbors
-
-        return neighbors.harmonics_kernel()

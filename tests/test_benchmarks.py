@@ -97,11 +97,6 @@ def test_threads_take_every_part_once():
     assert sorted(taken) == list(range(9))
 
 
-class _Kernel:
-    def __init__(self, assembly):
-        self.inspect_asm = lambda: {(): assembly}
-
-
 LOOP = """
 .LBB0_1:
 \tvcvtdq2ps\t%zmm1, %zmm2
@@ -118,9 +113,9 @@ LOOP = """
 
 
 def test_the_arithmetic_of_the_innermost_loop_is_counted():
-    loop = assembly.hot_loop(_Kernel(LOOP))
+    loop = assembly.hot_loop(LOOP)
     assert (loop.vectors, loop.per_vector, loop.width) == (2, 2.0, 64)
-    assert assembly.hot_loop(_Kernel("foo:\n\tret\n")) is None
+    assert assembly.hot_loop("foo:\n\tret\n") is None
 
 
 def test_a_page_is_filled_in_with_what_its_scripts_print(monkeypatch, tmp_path):

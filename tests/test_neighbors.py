@@ -20,7 +20,8 @@ from jsdiv_numba import (
     radius_neighbors_graph,
     set_workers,
 )
-from jsdiv_numba._kernels import bounds, products
+from jsdiv_numba._kernels import blocking, bounds, products
+from jsdiv_numba._kernels.compilation import compiled
 from jsdiv_numba._kernels.pairs import pair_kernels
 from jsdiv_numba._kernels.precision import FLOAT64
 
@@ -226,7 +227,7 @@ def _product_and_limit(rows, value, refined):
         harmonics = queries.harmonics(True), among.harmonics(True)
         product += _unpacked(harmonics[0])[:60] @ _unpacked(harmonics[1])[:60].T
     length, half = rows.shape[1], queries.halves.sum(axis=0)[:, None]
-    margins = bounds.margin(length), bounds.resolution(length)
+    margins = blocking.margin(length), blocking.resolution(length)
     nats = _neighbors.Unit(1.0, root=False)
     limit = bounds.limit_of.py_func(value, nats, bounds.WEIGHTS[refined], half, *margins)
     return product, limit
@@ -253,7 +254,7 @@ def test_vectors_are_as_exact_as_is_claimed_before_they_are_centred(length):
         expected = np.array([(vector(row) - vector(first[0])).astype(float) for row in rows])
         error = np.linalg.norm(vectors - expected, axis=1)
         size = np.linalg.norm(expected, axis=1)
-        assert np.all(error <= bounds.resolution(length) / 2 + 2.0**-24 * size)
+        assert np.all(error <= blocking.resolution(length) / 2 + 2.0**-24 * size)
 
 
 def _exact_roots(row: np.ndarray) -> np.ndarray:
@@ -309,7 +310,7 @@ def test_a_product_in_tiles_is_within_the_error_that_is_claimed(depth):
         multiply(*panels, 0, 2, tile, width, add)
     exact = 2 * (a.astype(np.float64) @ b.astype(np.float64).T)
     assert np.isnan(tile[:, :width]).all()
-    assert np.abs(tile[:, width:] - exact).max() <= 2 * bounds.margin(depth)
+    assert np.abs(tile[:, width:] - exact).max() <= 2 * blocking.margin(depth)
 
 
 def _panels(rows: np.ndarray, height: int) -> np.ndarray:
@@ -330,9 +331,8 @@ def _callable_multiply():
 
 def test_distances_have_the_bits_of_cdist_because_both_link_one_compiled_sum():
     """Loops are vectorised where they are compiled: once, for one signature."""
-    rows = _ordinary(np.random.default_rng(14), 200, 5)
-    cdist(rows, rows)
-    kneighbors(rows)
+    compiled("pairs", "float64")
+    compiled("search_neighbors", "float64")
     shared = pair_kernels(FLOAT64)
     assert len(shared.entropy_sums.signatures) == 1
     assert len(shared.divergence.signatures) == 1

@@ -16,7 +16,10 @@ ROOT = Path(__file__).parents[1]
 
 def run_program(program):
     command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "JSDIV_NUMBA_CACHE": "0"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -25,13 +28,13 @@ import os, threading, warnings
 from collections import Counter
 import numpy as np
 from jsdiv_numba import js_divergence
-from jsdiv_numba._kernels import ufuncs
+from jsdiv_numba._kernels import compilation
 
-compiled, compile_ufunc = Counter(), ufuncs.compile_ufunc
+made, compiled = Counter(), compilation.compiled
 def counting(*arguments):
-    compiled.update([arguments])
-    return compile_ufunc(*arguments)
-ufuncs.compile_ufunc = counting
+    made.update([arguments])
+    return compiled(*arguments)
+compilation.compiled = counting
 
 P, Q = np.random.default_rng(0).random((2, 1000, 400))
 together, results = threading.Barrier(8), {}
@@ -46,7 +49,7 @@ sums, terms = results[0]
 assert len(results) == 8
 assert all(np.array_equal(s, sums) and np.array_equal(t, terms) for s, t in results.values())
 assert np.allclose(terms.sum(axis=-1, keepdims=True), sums, rtol=1e-13)
-assert list(compiled.values()) == [1, 1], compiled
+assert list(made.values()) == [1, 1], made
 """
 
 FORK = """

@@ -33,7 +33,7 @@ from .compile import (
 )
 from .pairs import Rows, pair_kernels
 from .precision import FLOAT64
-from .products import DEPTH, LINE
+from .products import LINE
 from .scalar import scalar_formulas
 
 FREQUENCY = 0.625
@@ -50,17 +50,6 @@ WEIGHTS = math.log(2.0), FIRST
 
 SLACK = 1e-9
 """More than the relative error of a divergence from the kernel for pairs."""
-
-
-def margin(length: int) -> float:
-    """Return what rounding may change in a product, as a multiple of ½|x|² + |x'|²."""
-    blocks = -(-(length + 1) // DEPTH) - (-(2 * length + 1) // DEPTH)
-    return 1.01 * 2.0**-24 * (min(2 * length + 1, DEPTH) + blocks + 5)
-
-
-def resolution(length: int) -> float:
-    """Return what rounding may change in the distance of two vectors before they are centred."""
-    return 2.0**-48 * (1.0 + math.log2(length))
 
 
 def roots_kernel():

@@ -546,7 +546,9 @@ def contiguous_rows(matrix):
     if matrix.strides[1] == matrix.itemsize:
         return any_layout(matrix)
     copy = np.empty(matrix.shape, matrix.dtype)
-    copy[:] = matrix
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            copy[i, j] = matrix[i, j]
     return any_layout(copy)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from .compile import LINE_BYTES, ask_for_wide_vectors, formula, inlined_summing, prefetch
 from .precision import FLOAT32, Precision
+from .target import registers
 
 ALIGNMENT = 64
 """Of the widest vectors, in bytes."""
@@ -26,8 +26,7 @@ def number_of_lanes(precision: Precision) -> int:
     More vectors and their constants would not fit into the registers. The loop over fewer lanes
     LLVM unrolls, and does not vectorise then.
     """
-    _, _, features = cpu_target.target_context.codegen().magic_tuple()
-    return 32 if precision is FLOAT32 and "+avx512f" in features else 16
+    return 32 if precision is FLOAT32 and registers().floats == 16 else 16
 
 
 @cache

@@ -344,7 +344,8 @@ def _gradient(precision, mix, careful_slopes):
             for i in range(weights.size):
                 weight = Float(weights[i])
                 own = write_slopes(rows, i, weight, means, gaps, cotangents, slopes, start, size)
-                result[i, start : start + size] = slopes[:size]
+                for j in range(size):
+                    result[i, start + j] = item(slopes, j)
                 bits = Int(bits | own)
             if bits < none:
                 for j in range(start, start + size):

@@ -5,29 +5,18 @@ their roots, and where that leaves many pairs, of their harmonics as well.
 """
 
 from collections import namedtuple
-from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numba import njit, types
 
-from . import bounds
+from .blocking import NONE, sizes
 from .bounds import WEIGHTS, limit_of
 from .compile import apart, borrowing, formula, maximum, minimum
 from .pairs import TOGETHER, Rows, pair_kernels
 from .precision import FLOAT64
-from .products import (
-    PANEL,
-    WIDTH,
-    lowest_bit,
-    multiply_panels,
-    number_of_bits,
-    reaching,
-)
+from .products import WIDTH, lowest_bit, multiply_panels, number_of_bits, reaching
 
-SQUARE = 10 * (48 // WIDTH) * WIDTH
-"""Columns of a tile whose products are made at a time: they stay in the cache."""
+SQUARE = sizes().square
 
 REFINE_ABOVE = 1 / 32
 """Of the pairs in a tile: if the first bound leaves more, the second is worth its product."""
@@ -37,9 +26,6 @@ MUCH = 0.25
 
 BLOCK_BYTES = 1 << 18
 """Rows of the second set that stay in the cache while those of the first pass."""
-
-NONE = np.iinfo(np.intp).max
-"""The index of a neighbour that is not there."""
 
 Found = namedtuple("Found", "values indices radius rows columns distances state")
 """The nearest of each row so far, as a heap with the farthest first; or, if its width is 0, the
@@ -55,54 +41,6 @@ what is found, and room."""
 
 Unit = namedtuple("Unit", "of_sum factor root")
 """What makes a value of a sum of entropies: its unit, a factor, and whether a root is taken."""
-
-
-@cache
-def neighbor_kernels() -> SimpleNamespace:
-    """Compile the search and what it needs in any case, for these argument types alone."""
-    rows, matrix, panels = _kinds()
-    size, number, flag = types.intp, types.float64, types.boolean
-    vectors = [types.Array(kind, 1, "C") for kind in (size, size, number, size)]
-    room = [types.Array(types.float32, 2, "C"), types.Array(types.float32, 1, "C")]
-    room += [types.Array(size, 1, "C"), types.Array(number, 1, "C"), types.Array(size, 1, "C")]
-    sets_of_rows = [rows, matrix, matrix, panels, panels] * 2
-    to_search = [*sets_of_rows, matrix, *[size] * 5, flag, number, number, number]
-    to_search += [matrix, types.Array(size, 2, "C"), number, *vectors, *room]
-    to_prepare = [rows, matrix, matrix, size, size, size]
-    return SimpleNamespace(
-        panel=PANEL,
-        width=WIDTH,
-        square=SQUARE,
-        none=NONE,
-        margin=bounds.margin,
-        resolution=bounds.resolution,
-        prepare=_compiled(bounds.preparation(), flag, to_prepare),
-        describe=_describing(bounds.roots_kernel()),
-        search=_compiled(_search(), flag, to_search, _nrt=False),
-    )
-
-
-@cache
-def harmonics_kernel() -> Any:
-    """Compile what describes rows for the second bound."""
-    return _describing(bounds.harmonics_kernel())
-
-
-def _kinds() -> tuple[Any, Any, Any]:
-    rows = types.Array(types.float64, 2, "A", readonly=True)
-    return rows, types.Array(types.float64, 2, "C"), types.Array(types.float32, 3, "C")
-
-
-def _compiled(function: Any, result: Any, arguments: list[Any], **options: Any) -> Any:
-    always = {"nogil": True, "error_model": "numpy", "fastmath": False}
-    return njit(result(*arguments), **always, **options)(function)
-
-
-def _describing(function: Any) -> Any:
-    _, matrix, panels = _kinds()
-    size, vector = types.intp, types.Array(types.float64, 1, "C")
-    numbers = [size, size, size, types.float64, types.boolean]
-    return _compiled(function, types.none, [matrix, panels, vector, vector, *numbers])
 
 
 @formula
@@ -285,12 +223,13 @@ def number_left(task, number, start, width, refined):
     return total
 
 
-def _search():
+def search() -> Any:
+    """Return the routine `search_neighbors`."""
     compare = _compare()
     begin = _begin(compare)
     ln2, mantissa = np.log(2.0), FLOAT64.mantissa
 
-    def search(
+    def search_neighbors(
         a_given, a_padded, a_known, a_roots, a_harmonics,
         b_given, b_padded, b_known, b_roots, b_harmonics, halves,
         number, rows_of_b, own, offset, spread, root, factor, margin, resolution,
@@ -348,4 +287,4 @@ def _search():
             state[1], state[2] = state[1] + 1, -1
         return False
 
-    return search
+    return search_neighbors

@@ -15,7 +15,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numba import njit, types
 
 from .compile import (
     borrowing,
@@ -64,20 +63,6 @@ def pair_kernels(precision: Precision) -> SimpleNamespace:
         entropy_sums=_entropy_sums(precision),
         divergence=_divergence(precision),
     )
-
-
-@cache
-def pair_kernel(precision: Precision) -> Any:
-    """Compile the kernel for one precision, for these argument types alone."""
-    kind = types.float32 if precision.Float is np.float32 else types.float64
-    given = types.Array(kind, 2, "A", readonly=True)
-    padded, known = types.Array(kind, 2, "C"), types.Array(types.float64, 2, "C")
-    flag, size, result = types.boolean, types.intp, types.Array(kind, 2, "A")
-    # Numba casts the layout of an array argument, but not of one within a tuple.
-    rows, ranges, flags = [given, padded, known], [size] * 4, [flag] * 5
-    arguments = [*rows, *rows, *ranges, size, *flags, types.float64, result]
-    options = {"nogil": True, "error_model": "numpy", "fastmath": False, "_nrt": False}
-    return njit(types.boolean(*arguments), **options)(_pair_block(precision))
 
 
 def _prepare(precision):
@@ -195,13 +180,14 @@ def _divergence(precision):
     return divergence
 
 
-def _pair_block(precision):
+def pair_block(precision: Precision) -> Any:
+    """Return the routine `pairs`."""
     ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
     kernels = pair_kernels(precision)
     prepare, entropy_sums = kernels.prepare, kernels.entropy_sums
     divergence = kernels.divergence
 
-    def pair_block(
+    def pairs(
         a_given, a_padded, a_known, b_given, b_padded, b_known,
         i_start, i_stop, j_start, j_stop, spread,
         prepare_a, prepare_b, above, condensed, root, factor, result,
@@ -234,4 +220,4 @@ def _pair_block(precision):
                         result[row, column + k] = np.sqrt(value) if root else value
         return with_nan
 
-    return pair_block
+    return pairs

@@ -9,33 +9,17 @@ the cache. `PANEL` rows of the one matrix meet `WIDTH` of the other in registers
 Both are kept in panels, ``A[i // PANEL, k, i % PANEL]`` and ``B[j // WIDTH, k, j % WIDTH]``.
 """
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from .blocking import DEPTH, VECTORS, sizes
 from .compile import borrowing, minimum
 
-
-def _registers() -> tuple[int, int]:
-    """Return how many floats a vector register holds, and how many registers there are."""
-    features = binding.get_host_cpu_features()
-    if features.get("avx512f", False):
-        return 16, 32
-    if features.get("avx", False):
-        return 8, 16
-    return (4, 16) if features.get("sse2", False) else (4, 32)
-
-
-LANES, _NUMBER = _registers()
-VECTORS = 3
-PANEL = 8 if _NUMBER == 32 else 4
-WIDTH = VECTORS * LANES
+LANES, PANEL, WIDTH, _ = sizes()
 
 LINE = 16
 """Floats in a line of the cache."""
-
-DEPTH = 192
-"""Terms that are added up in registers: a panel of so many stays in the nearest cache."""
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 

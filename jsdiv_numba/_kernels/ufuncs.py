@@ -1,24 +1,16 @@
-"""The kernels as NumPy ufuncs."""
+"""The kernels as ufuncs: the body of each, as `object_code.of_ufunc` takes them."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
-
-import numpy as np
-from numba import cfunc, types
-from numba.core.compiler_lock import global_compiler_lock
-from numba.extending import overload
-from numba.np.ufunc.ufuncbuilder import GUFuncBuilder, _internal, parse_identity
 
 from .columns import column_kernels
 from .compile import contiguous, formula, minimum, prefer_wide_vectors
-from .gil import releasing_loop
 from .gradients import gradient_formulas, unconditional
 from .logit_gradients import logit_gradient_kernels
 from .logits import logit_kernels
 from .mixtures import mixture_kernels
 from .normalised import normalised_kernels
-from .precision import FLOAT32, FLOAT64, Precision
+from .precision import Precision
 from .relative import relative_formulas
 from .relative_logit_gradients import relative_logit_gradient_kernels
 from .relative_logits import relative_logit_kernels
@@ -28,52 +20,7 @@ from .scalar import scalar_formulas
 from .skewed import skewed_formulas
 from .strides import sum_with_gradient_body
 
-_PRECISIONS = {"float32": FLOAT32, "float64": FLOAT64}
-_OPTIONS = {"nopython": True, "fastmath": False}
-
-
-def compile_ufunc(name: str, dtypes: tuple[str, ...]) -> Any:
-    """Compile the ufunc of this name for these dtypes."""
-    make, inputs, kernel_of = _UFUNCS[name]
-    return make(name, inputs, {dtype: kernel_of(_PRECISIONS[dtype]) for dtype in dtypes})
-
-
-def _elementwise(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    return _from_loops(name, kernels, partial(_loop, inputs), inputs, 1)
-
-
-def _elementwise_weighted(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    return _from_loops(name, kernels, partial(_loop, inputs, weighted=True), inputs + 2, 1)
-
-
-def _elementwise_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    return _from_loops(name, kernels, _gradient_loop, inputs + 1, inputs)
-
-
-def _elementwise_weighted_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    return _from_loops(name, kernels, partial(_gradient_loop, weighted=True), inputs + 3, inputs)
-
-
-def _from_loops(
-    name: str, kernels: dict[str, Any], loop_of: Callable[..., Any], inputs: int, outputs: int
-) -> Any:
-    """Make an elementwise ufunc.
-
-    As `numba.vectorize` does, but with a loop of our own: numba 0.68 takes the
-    output for contiguous wherever the inputs are, and writes out of place.
-    """
-    loops = []
-    sizes = types.CPointer(types.intp)
-    for dtype, kernel in kernels.items():
-        arrays = types.CPointer(types.CPointer(getattr(types, dtype)))
-        compiled = cfunc(types.void(arrays, sizes, sizes, types.voidptr))
-        loops.append(compiled(loop_of(kernel, np.dtype(dtype).itemsize)))
-    numbers = [[np.dtype(dtype).num] * (inputs + outputs) for dtype in kernels]
-    addresses, data = [loop.address for loop in loops], [None] * len(loops)
-    identity = parse_identity(None)
-    return _internal.fromfunc(
-        name, None, addresses, numbers, inputs, outputs, data, loops, identity
-    )
+Body = Callable[..., None]
 
 
 def _weights(first: int, itemsize: int) -> tuple[Any, Any]:
@@ -199,316 +146,177 @@ def _gradient_loop(formulas: Any, itemsize: int, weighted: bool = False) -> Call
     return loop
 
 
-def _choosing(kernels: dict[str, Any]) -> Any:
-    """Return one function for all dtypes, since a generalised ufunc has one body."""
-    if len(kernels) == 1:
-        return next(iter(kernels.values()))
+def _elementwise(inputs: int, formula_of: Callable[[Precision], Any], **options: bool) -> Any:
+    """Return what makes the inner loop of a ufunc with one result."""
 
-    def chosen(p, q):
-        raise NotImplementedError("replaced when it is compiled")
+    def body_of(precision: Precision) -> Body:
+        return _loop(inputs, formula_of(precision), precision.Float(0).itemsize, **options)
 
-    @overload(chosen, jit_options={"fastmath": False, "forceinline": True})
-    def choose(p, q):
-        kernel = kernels[str(p.dtype)]
-
-        def of_this_dtype(p, q):
-            return kernel(p, q)
-
-        return of_this_dtype
-
-    return chosen
+    return body_of
 
 
-def _to_scalar(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    kernel = _choosing(kernels)
+def _elementwise_gradient(formulas_of: Callable[[Precision], Any], **options: bool) -> Any:
+    """Return what makes the inner loop of a ufunc of p, q and a cotangent."""
 
-    def of_two(p, q, result):
-        result[0] = kernel(p, q)
+    def body_of(precision: Precision) -> Body:
+        return _gradient_loop(formulas_of(precision), precision.Float(0).itemsize, **options)
 
-    def of_one(p, result):
+    return body_of
+
+
+def _returning_of_one(kernel: Any) -> Body:
+    def body(p, result):
         result[0] = kernel(p, p)
 
-    arguments = [(kind[:],) * (inputs + 1) for kind in _kinds(kernels)]
-    return _generalised(name, (of_one, of_two)[inputs - 1], arguments, _of(inputs, "(n)", "()"))
+    return body
 
 
-def _to_weighted_scalar(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
+def _returning(kernel: Any) -> Body:
+    def body(p, q, result):
+        result[0] = kernel(p, q)
 
+    return body
+
+
+def _returning_weighted(kernel: Any) -> Body:
     def body(p, q, p_weight, q_weight, result):
         result[0] = kernel(p, q, p_weight, q_weight)
 
-    arguments = [(kind[:], kind[:], kind, kind, kind[:]) for kind in _kinds(kernels)]
-    return _generalised(name, body, arguments, "(n),(n),(),()->()")
+    return body
 
 
-def _to_row(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    arguments = [(kind[:],) * (inputs + 1) for kind in _kinds(kernels)]
-    return _generalised(name, _writing(inputs, kernels), arguments, _of(inputs, "(n)", "(n)"))
-
-
-def _to_columns(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    arguments = [((kind[:, :],) * inputs) + (kind[:],) for kind in _kinds(kernels)]
-    return _generalised(name, _writing(inputs, kernels), arguments, _of(inputs, "(n,m)", "(m)"))
-
-
-def _to_parts(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
-
+def _returning_parts(kernel: Any) -> Body:
     def body(p, q, result, left):
         result[0], left[0] = kernel(p, q)
 
-    return _in_parts(name, body, kernels, lambda kind: kind[:], "(n),(n)->(),()")
+    return body
 
 
-def _to_column_parts(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
+def _writing_of_one(kernel: Any) -> Body:
+    def body(p, result):
+        kernel(p, p, result)
 
+    return body
+
+
+def _writing(kernel: Any) -> Body:
+    def body(p, q, result):
+        kernel(p, q, result)
+
+    return body
+
+
+def _writing_parts(kernel: Any) -> Body:
     def body(p, q, result, left):
         kernel(p, q, result, left)
 
-    return _in_parts(name, body, kernels, lambda kind: kind[:, :], "(n,m),(n,m)->(m),(m)")
+    return body
 
 
-def _in_parts(
-    name: str,
-    body: Callable[..., None],
-    kernels: dict[str, Any],
-    rows: Callable[[Any], Any],
-    signature: str,
-) -> Any:
-    """Make a generalised ufunc of a sum and what its rounding left, in float64 for any dtype."""
-    sums = types.float64[:]
-    arguments = [(rows(kind), rows(kind), sums, sums) for kind in _kinds(kernels)]
-    return _generalised(name, body, arguments, signature)
-
-
-def _to_weighted_columns(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
-
+def _writing_weighted(kernel: Any) -> Body:
     def body(p, q, p_weights, q_weights, result):
         kernel(p, q, result, contiguous(p_weights), contiguous(q_weights))
 
-    arguments = [(*[kind[:, :]] * 2, *[kind[:]] * 3) for kind in _kinds(kernels)]
-    return _generalised(name, body, arguments, "(n,m),(n,m),(m),(m)->(m)")
+    return body
 
 
-def _of_many_to_scalar(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
-
-    def body(rows, weights, result):
-        result[0] = kernel(rows, weights)
-
-    arguments = [(kind[:, :], types.float64[:], kind[:]) for kind in _kinds(kernels)]
-    return _generalised(name, body, arguments, "(k,n),(k)->()")
-
-
-def _of_many_to_row(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
-
-    def body(rows, weights, result):
-        kernel(rows, weights, result)
-
-    arguments = [(kind[:, :], types.float64[:], kind[:]) for kind in _kinds(kernels)]
-    return _generalised(name, body, arguments, "(k,n),(k)->(n)")
-
-
-def _of_many_to_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
-
+def _writing_gradient(kernel: Any) -> Body:
     def body(rows, weights, cotangents, result):
         kernel(rows, weights, cotangents, result)
 
-    arguments = [(kind[:, :], types.float64[:], kind[:], kind[:, :]) for kind in _kinds(kernels)]
-    return _generalised(name, body, arguments, "(k,n),(k),(n)->(k,n)")
+    return body
 
 
-def _to_gradients(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
-
+def _writing_gradients(kernel: Any) -> Body:
     def body(p, q, cotangents, in_p, in_q):
         kernel(p, q, cotangents, in_p, in_q)
 
-    arguments = [(kind[:],) * 5 for kind in _kinds(kernels)]
-    return _generalised(name, body, arguments, "(n),(n),(n)->(n),(n)")
+    return body
 
 
-def _to_sum_with_gradient(name: str, inputs: int, kernels: dict[str, Any]) -> Any:
-    (kernel,) = kernels.values()
+def _writing_sum_with_gradient(kernel: Any) -> Body:
     strided = sum_with_gradient_body(kernel)
 
     def body(p, q, cotangents, value, in_p, in_q):
         strided(p, q, cotangents, value, in_p, in_q)
 
-    arguments = [(kind[:],) * 6 for kind in _kinds(kernels)]
-    return _generalised(name, body, arguments, "(n),(n),(n)->(),(n),(n)")
+    return body
 
 
-def _writing(inputs: int, kernels: dict[str, Any]) -> Callable[..., None]:
-    """Return the body of a generalised ufunc, of one dtype, whose kernel writes its result."""
-    (kernel,) = kernels.values()
+def _generalised(make: Callable[[Any], Body], kernels_of: Any, name: str) -> Any:
+    """Return what makes the body of a generalised ufunc, around one of some kernels."""
 
-    def of_two(p, q, result):
-        kernel(p, q, result)
+    def body_of(precision: Precision) -> Body:
+        return make(getattr(kernels_of(precision), name))
 
-    def of_one(p, result):
-        kernel(p, p, result)
-
-    return (of_one, of_two)[inputs - 1]
+    return body_of
 
 
-def _of(inputs: int, core: str, result: str) -> str:
-    return f"{','.join([core] * inputs)}->{result}"
+def _added_up(precision: Precision) -> Body:
+    return _returning(added_up)
 
 
-@global_compiler_lock
-def _generalised(name: str, body: Callable[..., None], arguments: list[Any], signature: str) -> Any:
-    """Make a generalised ufunc, as `numba.guvectorize` does, but one that releases the GIL."""
-    body.__name__ = name
-    builder = GUFuncBuilder(body, signature, targetoptions=_OPTIONS)
-    compiled = [builder.add(kinds) for kinds in arguments]
-    built = [builder.build(each) for each in compiled]
-    release, library = releasing_loop()
-    numbers, addresses, environments = zip(*built, strict=True)
-    return _internal.fromfunc(
-        name,
-        None,
-        [release] * len(built),
-        list(numbers),
-        len(builder.sin),
-        len(builder.sout),
-        [int(address) for address in addresses],
-        [library, *compiled, *environments],
-        builder.identity,
-        signature,
-        (),
-    )
+def _skewed_gradient(precision: Precision) -> Any:
+    return unconditional(precision, skewed_formulas(precision).skewed_gradient)
 
 
-def _kinds(kernels: dict[str, Any]) -> list[Any]:
-    return [getattr(types, dtype) for dtype in kernels]
+def _kl_gradient(precision: Precision) -> Any:
+    return unconditional(precision, relative_formulas(precision).kl_gradient)
 
 
-_Maker = Callable[[str, int, dict[str, Any]], Any]
-_UFUNCS: dict[str, tuple[_Maker, int, Callable[[Precision], Any]]] = {
-    "js_term": (_elementwise, 2, lambda precision: scalar_formulas(precision).js_term),
-    "js_gradient": (
-        _elementwise_gradient,
-        2,
-        gradient_formulas,
+def _js_sum_with_gradient(precision: Precision) -> Body:
+    return _writing_sum_with_gradient(sum_with_gradient(precision))
+
+
+_BODIES: dict[str, Callable[[Precision], Body]] = {
+    "js_term": _elementwise(2, lambda precision: scalar_formulas(precision).js_term),
+    "js_gradient": _elementwise_gradient(gradient_formulas),
+    "js_sum": _generalised(_returning, row_kernels, "row_sum"),
+    "js_sum_columns": _generalised(_writing, column_kernels, "column_sums"),
+    "js_sum_normalised": _generalised(_returning, normalised_kernels, "row_sum"),
+    "js_signed_term_normalised": _generalised(_writing, normalised_kernels, "signed_terms"),
+    "js_sum_logit": _generalised(_returning, logit_kernels, "logit_sum"),
+    "js_term_logit": _generalised(_writing, logit_kernels, "logit_terms"),
+    "js_sum_with_gradient": _js_sum_with_gradient,
+    "js_sum_with_gradient_logit": _generalised(
+        _writing_sum_with_gradient, logit_gradient_kernels, "sum_with_gradient"
     ),
-    "js_sum": (_to_scalar, 2, lambda precision: row_kernels(precision).row_sum),
-    "js_sum_columns": (
-        _to_columns,
-        2,
-        lambda precision: column_kernels(precision).column_sums,
+    "js_gradient_logit": _generalised(_writing_gradients, logit_gradient_kernels, "of_terms"),
+    "js_term_skewed": _elementwise(
+        2, lambda precision: skewed_formulas(precision).skewed_term, weighted=True
     ),
-    "js_term_skewed": (
-        _elementwise_weighted,
-        2,
-        lambda precision: skewed_formulas(precision).skewed_term,
+    "js_gradient_skewed": _elementwise_gradient(_skewed_gradient, weighted=True),
+    "js_sum_skewed": _generalised(_returning_weighted, row_kernels, "skewed_sum"),
+    "js_sum_skewed_columns": _generalised(_writing_weighted, column_kernels, "skewed_sums"),
+    "js_sum_many": _generalised(_returning, mixture_kernels, "total"),
+    "js_term_many": _generalised(_writing, mixture_kernels, "terms"),
+    "js_gradient_many": _generalised(_writing_gradient, mixture_kernels, "gradient"),
+    "kl_term": _elementwise(2, lambda precision: relative_formulas(precision).kl_term),
+    "kl_gradient": _elementwise_gradient(_kl_gradient),
+    "kl_gradient_logit": _generalised(
+        _writing_gradients, relative_logit_gradient_kernels, "kl_gradient"
     ),
-    "js_sum_skewed": (
-        _to_weighted_scalar,
-        2,
-        lambda precision: row_kernels(precision).skewed_sum,
+    "kl_sum": _generalised(_returning, row_kernels, "kl_sum"),
+    "kl_sum_columns": _generalised(_writing, column_kernels, "kl_sums"),
+    "kl_parts": _generalised(_returning_parts, row_kernels, "kl_parts"),
+    "kl_parts_columns": _generalised(_writing_parts, column_kernels, "kl_parts"),
+    "parts_added_up": _added_up,
+    "kl_sum_logit": _generalised(_returning, relative_logit_kernels, "kl_sum"),
+    "kl_term_logit": _generalised(_writing, relative_logit_kernels, "kl_terms"),
+    "entropy_term": _elementwise(1, lambda precision: relative_formulas(precision).entropy_term),
+    "entropy_gradient": _elementwise(
+        2, lambda precision: relative_formulas(precision).entropy_gradient
     ),
-    "js_sum_skewed_columns": (
-        _to_weighted_columns,
-        2,
-        lambda precision: column_kernels(precision).skewed_sums,
+    "entropy_gradient_logit": _generalised(
+        _writing, relative_logit_gradient_kernels, "entropy_gradient"
     ),
-    "js_gradient_skewed": (
-        _elementwise_weighted_gradient,
-        2,
-        lambda precision: unconditional(precision, skewed_formulas(precision).skewed_gradient),
-    ),
-    "js_sum_many": (
-        _of_many_to_scalar,
-        1,
-        lambda precision: mixture_kernels(precision).total,
-    ),
-    "js_term_many": (
-        _of_many_to_row,
-        1,
-        lambda precision: mixture_kernels(precision).terms,
-    ),
-    "js_gradient_many": (
-        _of_many_to_gradient,
-        1,
-        lambda precision: mixture_kernels(precision).gradient,
-    ),
-    "js_sum_normalised": (
-        _to_scalar,
-        2,
-        lambda precision: normalised_kernels(precision).row_sum,
-    ),
-    "js_signed_term_normalised": (
-        _to_row,
-        2,
-        lambda precision: normalised_kernels(precision).signed_terms,
-    ),
-    "js_sum_logit": (_to_scalar, 2, lambda precision: logit_kernels(precision).logit_sum),
-    "js_term_logit": (_to_row, 2, lambda precision: logit_kernels(precision).logit_terms),
-    "js_sum_with_gradient": (_to_sum_with_gradient, 2, sum_with_gradient),
-    "js_sum_with_gradient_logit": (
-        _to_sum_with_gradient,
-        2,
-        lambda precision: logit_gradient_kernels(precision).sum_with_gradient,
-    ),
-    "js_gradient_logit": (
-        _to_gradients,
-        2,
-        lambda precision: logit_gradient_kernels(precision).of_terms,
-    ),
-    "kl_term": (_elementwise, 2, lambda precision: relative_formulas(precision).kl_term),
-    "kl_gradient": (
-        _elementwise_gradient,
-        2,
-        lambda precision: unconditional(precision, relative_formulas(precision).kl_gradient),
-    ),
-    "kl_gradient_logit": (
-        _to_gradients,
-        2,
-        lambda precision: relative_logit_gradient_kernels(precision).kl_gradient,
-    ),
-    "kl_parts": (_to_parts, 2, lambda precision: row_kernels(precision).kl_parts),
-    "kl_parts_columns": (
-        _to_column_parts,
-        2,
-        lambda precision: column_kernels(precision).kl_parts,
-    ),
-    "parts_added_up": (_to_scalar, 2, lambda precision: added_up),
-    "kl_sum": (_to_scalar, 2, lambda precision: row_kernels(precision).kl_sum),
-    "kl_sum_columns": (_to_columns, 2, lambda precision: column_kernels(precision).kl_sums),
-    "kl_sum_logit": (_to_scalar, 2, lambda precision: relative_logit_kernels(precision).kl_sum),
-    "kl_term_logit": (_to_row, 2, lambda precision: relative_logit_kernels(precision).kl_terms),
-    "entropy_term": (_elementwise, 1, lambda precision: relative_formulas(precision).entropy_term),
-    # The second input is the cotangent.
-    "entropy_gradient": (
-        _elementwise,
-        2,
-        lambda precision: relative_formulas(precision).entropy_gradient,
-    ),
-    "entropy_gradient_logit": (
-        _to_row,
-        2,
-        lambda precision: relative_logit_gradient_kernels(precision).entropy_gradient,
-    ),
-    "entropy_sum": (_to_scalar, 1, lambda precision: row_kernels(precision).entropy_sum),
-    "entropy_sum_columns": (
-        _to_columns,
-        1,
-        lambda precision: column_kernels(precision).entropy_sums,
-    ),
-    "entropy_sum_logit": (
-        _to_scalar,
-        1,
-        lambda precision: relative_logit_kernels(precision).entropy_sum,
-    ),
-    "entropy_term_logit": (
-        _to_row,
-        1,
-        lambda precision: relative_logit_kernels(precision).entropy_terms,
-    ),
+    "entropy_sum": _generalised(_returning_of_one, row_kernels, "entropy_sum"),
+    "entropy_sum_columns": _generalised(_writing_of_one, column_kernels, "entropy_sums"),
+    "entropy_sum_logit": _generalised(_returning_of_one, relative_logit_kernels, "entropy_sum"),
+    "entropy_term_logit": _generalised(_writing_of_one, relative_logit_kernels, "entropy_terms"),
 }
+
+
+def body_of(name: str, precision: Precision) -> Body:
+    """Return the body of the ufunc of this name, of one dtype."""
+    return _BODIES[name](precision)

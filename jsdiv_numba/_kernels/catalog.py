@@ -1,0 +1,135 @@
+"""What kernels there are, and what they take: all that can be known of them without Numba."""
+
+from typing import NamedTuple
+
+DTYPES = "float32", "float64"
+CODES = {"float32": "f", "float64": "d"}
+"""NumPy's characters for them."""
+
+NAMES = {code: name for name, code in CODES.items()}
+"""Their names: `dtype.name` takes as long as the rest of a small call."""
+
+
+class Ufunc(NamedTuple):
+    """A NumPy ufunc: an elementwise one if its signature names no dimensions."""
+
+    signature: str
+    """NumPy's, of a generalised ufunc."""
+
+    types: str
+    """NumPy's characters for the operands, with ``T`` for the dtype it is compiled for."""
+
+    dtypes: tuple[str, ...] = DTYPES
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether it takes and gives single elements."""
+        return not any(self.dimensions)
+
+    @property
+    def inputs(self) -> int:
+        """How many of the operands are inputs."""
+        return self.types.index("->")
+
+    @property
+    def dimensions(self) -> list[tuple[str, ...]]:
+        """The core dimensions of each operand, the inputs' first."""
+        inputs, outputs = self.signature.split("->")
+        return [
+            tuple(filter(None, operand.strip("(),").split(",")))
+            for side in (inputs, outputs)
+            for operand in side.split("),(")
+        ]
+
+    def codes(self, dtype: str) -> str:
+        """Return the operands' types for one dtype, in NumPy's characters."""
+        return self.types.replace("->", "").replace("T", CODES[dtype])
+
+
+class Routine(NamedTuple):
+    """A kernel that is no ufunc.
+
+    Its arguments are written as Cython writes typed memoryviews, with NumPy's
+    characters for the types: ``d[:,::1]`` is a C-contiguous matrix of float64.
+    """
+
+    arguments: str
+    result: str = ""
+    dtypes: tuple[str, ...] = DTYPES
+
+    def of(self, dtype: str) -> tuple[str, ...]:
+        """Return the arguments for one dtype."""
+        return tuple(self.arguments.replace("T", CODES[dtype]).split())
+
+
+_TO_SCALAR, _TO_SCALAR_OF_ONE = Ufunc("(n),(n)->()", "TT->T"), Ufunc("(n)->()", "T->T")
+_TO_ROW, _TO_ROW_OF_ONE = Ufunc("(n),(n)->(n)", "TT->T"), Ufunc("(n)->(n)", "T->T")
+_TO_COLUMNS = Ufunc("(n,m),(n,m)->(m)", "TT->T")
+_GRADIENT = Ufunc("(),(),()->(),()", "TTT->TT")
+_ROW_GRADIENT = Ufunc("(n),(n),(n)->(n),(n)", "TTT->TT")
+_SUM_WITH_GRADIENT = Ufunc("(n),(n),(n)->(),(n),(n)", "TTT->TTT")
+
+UFUNCS = {
+    "js_term": Ufunc("(),()->()", "TT->T"),
+    "js_gradient": _GRADIENT,
+    "js_sum": _TO_SCALAR,
+    "js_sum_columns": _TO_COLUMNS,
+    "js_sum_normalised": _TO_SCALAR,
+    "js_signed_term_normalised": _TO_ROW,
+    "js_sum_logit": _TO_SCALAR,
+    "js_term_logit": _TO_ROW,
+    "js_sum_with_gradient": _SUM_WITH_GRADIENT,
+    "js_sum_with_gradient_logit": _SUM_WITH_GRADIENT,
+    "js_gradient_logit": _ROW_GRADIENT,
+    # The last two inputs are the weights of the first two.
+    "js_term_skewed": Ufunc("(),(),(),()->()", "TTTT->T"),
+    "js_gradient_skewed": Ufunc("(),(),(),(),()->(),()", "TTTTT->TT"),
+    "js_sum_skewed": Ufunc("(n),(n),(),()->()", "TTTT->T"),
+    "js_sum_skewed_columns": Ufunc("(n,m),(n,m),(m),(m)->(m)", "TTTT->T"),
+    "js_sum_many": Ufunc("(k,n),(k)->()", "Td->T"),
+    "js_term_many": Ufunc("(k,n),(k)->(n)", "Td->T"),
+    "js_gradient_many": Ufunc("(k,n),(k),(n)->(k,n)", "TdT->T"),
+    "kl_term": Ufunc("(),()->()", "TT->T"),
+    "kl_gradient": _GRADIENT,
+    "kl_gradient_logit": _ROW_GRADIENT,
+    "kl_sum": _TO_SCALAR,
+    "kl_sum_columns": _TO_COLUMNS,
+    # Sums, and what their rounding left.
+    "kl_parts": Ufunc("(n),(n)->(),()", "TT->dd"),
+    "kl_parts_columns": Ufunc("(n,m),(n,m)->(m),(m)", "TT->dd"),
+    "parts_added_up": Ufunc("(n),(n)->()", "dd->d", ("float64",)),
+    "kl_sum_logit": _TO_SCALAR,
+    "kl_term_logit": _TO_ROW,
+    "entropy_term": Ufunc("()->()", "T->T"),
+    # The second input is the cotangent.
+    "entropy_gradient": Ufunc("(),()->()", "TT->T"),
+    "entropy_gradient_logit": _TO_ROW,
+    "entropy_sum": _TO_SCALAR_OF_ONE,
+    "entropy_sum_columns": Ufunc("(n,m)->(m)", "T->T"),
+    "entropy_sum_logit": _TO_SCALAR_OF_ONE,
+    "entropy_term_logit": _TO_ROW_OF_ONE,
+}
+
+_ROWS = "T[:,:] T[:,::1] d[:,::1]"
+"""`pairs.Rows`."""
+
+_DESCRIBED = "d[:,:] d[:,::1] d[:,::1] f[:,:,::1] f[:,:,::1]"
+"""`pairs.Rows`, their roots and their harmonics."""
+
+_DESCRIBE = "d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d ?"
+
+ROUTINES = {
+    "pairs": Routine(f"{_ROWS} {_ROWS} p p p p p ? ? ? ? ? d T[:,:]", "?"),
+    "prepare_neighbors": Routine("d[:,:] d[:,::1] d[:,::1] p p p", "?", ("float64",)),
+    "describe_roots": Routine(_DESCRIBE, "", ("float64",)),
+    "describe_harmonics": Routine(_DESCRIBE, "", ("float64",)),
+    "search_neighbors": Routine(
+        f"{_DESCRIBED} {_DESCRIBED} d[:,::1] p p p p p ? d d d "
+        "d[:,::1] p[:,::1] d p[::1] p[::1] d[::1] p[::1] "
+        "f[:,::1] f[::1] p[::1] d[::1] p[::1]",
+        "?",
+        ("float64",),
+    ),
+}
+
+KERNELS: dict[str, Ufunc | Routine] = {**UFUNCS, **ROUTINES}

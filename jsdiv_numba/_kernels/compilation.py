@@ -1,0 +1,28 @@
+"""From a kernel's name to its code."""
+
+from .catalog import ROUTINES, UFUNCS
+from .machine import Object
+from .object_code import Code, of_routine, of_ufunc
+from .precision import FLOAT32, FLOAT64
+from .routines import source_of
+from .ufuncs import body_of
+
+_PRECISIONS = {"float32": FLOAT32, "float64": FLOAT64}
+
+
+def compiled(name: str, dtype: str) -> Object:
+    """Compile a kernel of the catalog."""
+    return _code_of(name, dtype).object()
+
+
+def assembly_of(name: str, dtype: str) -> str:
+    """Compile one, and return what the processor runs as text."""
+    assembly: str = _code_of(name, dtype).get_asm_str()
+    return assembly
+
+
+def _code_of(name: str, dtype: str) -> Code:
+    precision = _PRECISIONS[dtype]
+    if name in UFUNCS:
+        return of_ufunc(name, dtype, UFUNCS[name], body_of(name, precision))
+    return of_routine(name, dtype, ROUTINES[name], *source_of(name, precision))

@@ -1,0 +1,94 @@
+"""How Numba compiles here: in no more passes than kernels need, to machine code once.
+
+Numba optimises each function together with all that it calls, makes machine code of that, and does
+both again in every caller. Here a function stays LLVM's intermediate code until the kernel is whole
+that it is part of (`object_code`): in about half the time.
+"""
+
+from typing import Any
+
+from numba import _dynfunc
+from numba.core.codegen import CPUCodeLibrary
+from numba.core.compiler import CompilerBase
+from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.typed_passes import (
+    IRLegalization,
+    NativeLowering,
+    NoPythonBackend,
+    NopythonTypeInference,
+    PreLowerStripPhis,
+)
+from numba.core.untyped_passes import (
+    DeadBranchPrune,
+    FixupArgs,
+    GenericRewrites,
+    IRProcessing,
+    ReconstructSSA,
+    RewriteSemanticConstants,
+    TranslateByteCode,
+)
+
+
+class KernelLibrary(CPUCodeLibrary):
+    """Intermediate code that other code links, of which no machine code is made."""
+
+    optimised = False
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        if self.optimised:
+            super()._optimize_final_module()
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerToIntermediateCode(NativeLowering):
+    """What `NativeLowering` does, but for the machine code."""
+
+    _name = "lower_to_intermediate_code"
+
+    def run_pass(self, state: Any) -> bool:
+        flags = state.flags
+        library = KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        # A loop that adds up in lanes is vectorised here, so that it is alike in all kernels.
+        library.optimised = bool(flags.fastmath.flags) and not flags.forceinline
+        state.library, flags.no_compile = library, True
+        super().run_pass(state)
+        described = state["cr"].fndesc
+        # Numba knows a function that others may call by such an object, which Python may not call.
+        name, nowhere = described.qualname.rsplit(".", 1)[-1], 0
+        callee = _dynfunc.make_function(
+            described.lookup_module(), name, "", nowhere, state["cr"].env, (library,)
+        )
+        state.targetctx.insert_user_function(callee, described, [library])
+        state["cr"] = state["cr"]._replace(cfunc=callee)
+        return True
+
+
+class KernelCompiler(CompilerBase):
+    """The passes of Numba 0.68's own compiler that kernels need: 12 of its 27."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        """Return one list of passes."""
+        passes = PassManager("kernel")
+        for each in (
+            TranslateByteCode,
+            FixupArgs,
+            IRProcessing,
+            RewriteSemanticConstants,
+            DeadBranchPrune,
+            GenericRewrites,
+            ReconstructSSA,
+            NopythonTypeInference,
+            PreLowerStripPhis,
+            IRLegalization,
+            _LowerToIntermediateCode,
+            NoPythonBackend,
+        ):
+            passes.add_pass(each, each.__name__)
+        passes.finalize()
+        return [passes]

@@ -1,0 +1,30 @@
+"""The kernels that are no ufuncs, as `object_code.of_routine` takes them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from . import bounds, neighbors, pairs
+from .precision import Precision
+
+
+class Source(NamedTuple):
+    """What makes a function for one precision, and whether it makes arrays."""
+
+    function_of: Callable[[Precision], Any]
+    makes_arrays: bool
+
+
+_SOURCES = {
+    "pairs": Source(pairs.pair_block, makes_arrays=False),
+    "prepare_neighbors": Source(lambda precision: bounds.preparation(), makes_arrays=True),
+    "describe_roots": Source(lambda precision: bounds.roots_kernel(), makes_arrays=True),
+    "describe_harmonics": Source(lambda precision: bounds.harmonics_kernel(), makes_arrays=True),
+    "search_neighbors": Source(lambda precision: neighbors.search(), makes_arrays=False),
+}
+
+
+def source_of(name: str, precision: Precision) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the function of this name, of one dtype, and Numba's options for it."""
+    source = _SOURCES[name]
+    # What makes no arrays counts no references, which takes as long as a dozen elements of a row.
+    return source.function_of(precision), {"_nrt": source.makes_arrays}

@@ -1,0 +1,80 @@
+"""The processor that kernels are compiled for, as Numba's settings name it, and its registers."""
+
+import os
+from functools import cache
+from typing import NamedTuple
+
+_PROBE = """
+define <16 x float> @probe(<16 x float> %x) "prefer-vector-width"="512" {
+  %y = fadd <16 x float> %x, %x
+  ret <16 x float> %y
+}
+"""
+"""A sum of 64 bytes, in as few instructions as the processor needs."""
+
+
+class Target(NamedTuple):
+    """A processor by LLVM's name, and what it has beyond or without what that name implies."""
+
+    triple: str
+    cpu: str
+    features: str
+
+
+class Registers(NamedTuple):
+    """The vector registers."""
+
+    floats: int
+    """float32 numbers that one holds."""
+
+    number: int
+
+
+@cache
+def target() -> Target:
+    """Return this machine's processor, or the one that Numba is told to compile for.
+
+    As Numba 0.68 reads its settings (numba/core/codegen.py): to import it takes longer than to
+    load a kernel. It takes this machine's features for those of a named processor, too, unless
+    ``NUMBA_CPU_FEATURES`` is set.
+    """
+    from llvmlite import binding
+
+    cpu = os.environ.get("NUMBA_CPU_NAME")
+    features = os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None:
+        features = "" if str(cpu).lower() == "generic" else _host_features()
+    return Target(binding.get_process_triple(), cpu or binding.get_host_cpu_name(), features)
+
+
+def _host_features() -> str:
+    from llvmlite import binding
+
+    try:
+        return binding.get_host_cpu_features().flatten()
+    except RuntimeError:
+        return ""  # LLVM does not know this processor
+
+
+@cache
+def registers() -> Registers:
+    """Return what vector registers the processor has, of those that kernels are written for."""
+    triple, cpu, features = target()
+    has = set(features.split(",")) if features else _features_of(triple, cpu)
+    if "+avx512f" in has:
+        return Registers(16, 32)
+    if "+avx" in has:
+        return Registers(8, 16)
+    return Registers(4, 16 if triple.startswith("x86") else 32)
+
+
+def _features_of(triple: str, cpu: str) -> set[str]:
+    """Return those features that the name implies: LLVM tells them by the code that it makes."""
+    from llvmlite import binding
+
+    binding.initialize_all_targets()
+    binding.initialize_all_asmprinters()
+    machine = binding.Target.from_triple(triple).create_target_machine(cpu=cpu)
+    assembly = machine.emit_assembly(binding.parse_assembly(_PROBE))
+    widths = {"zmm": {"+avx", "+avx512f"}, "ymm": {"+avx"}}
+    return next((has for name, has in widths.items() if name in assembly), set())
