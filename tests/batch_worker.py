@@ -4,18 +4,20 @@ import numpy as np
 import pyarrow.parquet
 import zarr
 
-from jsdiv_numba.batch.large import pairwise
+from jsdiv_numba.batch.large import pairwise, rows
 from jsdiv_numba.batch.nearest import neighbors
-from jsdiv_numba.distance import cdist, pdist
+from jsdiv_numba.distance import cdist, jensenshannon, pdist
 from jsdiv_numba.neighbors import kneighbors
 
 # Their import takes longer than the run.
 assert zarr
 assert pyarrow.parquet
-_FEW = np.ones((2, 2), np.float32)
-cdist(_FEW, _FEW, workers=1)
-pdist(_FEW, workers=1)
-kneighbors(_FEW, n_neighbors=1, workers=1)
+for kind in (np.float32, np.float64):
+    few = np.ones((2, 2), kind)
+    cdist(few, few, workers=1)
+    pdist(few, workers=1)
+    kneighbors(few, n_neighbors=1, workers=1)
+    jensenshannon(few, few, axis=1, workers=1)
 
 
 def compare(source, out):
@@ -26,3 +28,22 @@ def compare(source, out):
 def find(source, out):
     """Find the neighbours of all rows of a file in small tiles, or go on with it."""
     neighbors(source, out=out, n_neighbors=7, tile=50, memory=2_000_000, workers=1, resume=True)
+
+
+_FEW = {"tile": 8, "workers": 1, "resume": True, "on_bad": "nan"}
+
+
+def few_pairs(source, out, **more):
+    """Compare all pairs of a few rows, or go on with it."""
+    return pairwise(source, out=out, **_FEW, **more)
+
+
+def few_rows(source, out, **more):
+    """Compare a few rows with others, or go on with it."""
+    others = np.load(source.with_name("y.npy"))
+    return rows(source, others, out=out, **_FEW, **more)
+
+
+def few_neighbors(source, out, **more):
+    """Find the nearest of a few rows, or go on with it."""
+    return neighbors(source, out=out, n_neighbors=2, **_FEW, **more)

@@ -12,15 +12,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.bad_rows import check_report, write_report
+from jsdiv_numba.batch.errors import FileError, OutputError
 from jsdiv_numba.batch.journal import Conditions, Journal, versions
 from jsdiv_numba.batch.labelled import Fault
+from jsdiv_numba.batch.partial import REPORT
 from jsdiv_numba.batch.progress import Progress, under_way
 from jsdiv_numba.batch.runner import Executor
-from jsdiv_numba.batch.sinks import Sink, writing
+from jsdiv_numba.batch.sinks import Sink
 from jsdiv_numba.batch.tasks import Task, compute_tile
 from jsdiv_numba.batch.tiles import Grid, Tile
-from jsdiv_numba.batch.writers import arrow_table, replacing, write_arrow
+from jsdiv_numba.batch.writers import writing
 
 
 class Plan(NamedTuple):
@@ -56,6 +58,10 @@ class Job(Protocol):
     @property
     def output(self) -> Path:
         """The file or folder to be written."""
+
+    @property
+    def lists_bad_rows(self) -> bool:
+        """Whether rows that are no distributions are listed, and do not stop the run."""
 
     def inputs(self) -> Mapping[str, Mapping[str, Any]]:
         """Return each input's fingerprint, by its name."""
@@ -117,39 +123,62 @@ def carry_out(job: Job, *, resume: bool, executor: Executor, progress: Progress)
     """
     output = Path(os.path.realpath(job.output))
     journal = Journal(output)
+    if not (resume and journal.folder.path.is_dir()):
+        _require_no_folder(job)
+    if job.lists_bad_rows:
+        check_report(_beside(job))
     with journal.held():
-        if resume and journal.finished.exists():
-            journal.place()
-            return Summary(job.output, 0, 0, 0, None)
-        _enter(journal, job, resume)
+        conditions = _checked(journal, job, resume)
         try:
-            return _work(journal, job, executor, progress)
-        except BaseException:
+            if conditions is None:
+                journal.go_on()
+            else:
+                journal.begin(conditions)
+            return _finished(journal, job) or _work(journal, job, executor, progress)
+        except BaseException as error:
+            if isinstance(error, FileError):
+                journal.folder.require_held()
+            kept = False
             with contextlib.suppress(FileError):
-                journal.abandon()
+                kept = journal.abandon()
+            if kept and isinstance(error, OutputError):
+                raise OutputError(f"{error}; --resume goes on with what could be kept") from error
             raise
 
 
-def _enter(journal: Journal, job: Job, resume: bool) -> None:
+def _checked(journal: Journal, job: Job, resume: bool) -> Conditions | None:
+    """Return under what conditions to begin anew, or None if there is something to go on with."""
     journal.read()
     if journal.done and not resume:
         raise FileError(
             f"{job.output}: an unfinished run has {len(journal.done):,} tiles; "
-            f"add --resume to go on, or delete {journal.folder}"
+            f"add --resume to go on, or delete {journal.folder.path}"
         )
+    if journal.whole is None:
+        _require_no_folder(job)
     conditions = Conditions(job.inputs(), job.arguments(), versions())
-    if resume:
-        journal.require_same(conditions)
-    else:
-        journal.clear()
-    journal.begin(conditions)
+    if not resume or journal.conditions is None:
+        return conditions
+    journal.require_same(conditions)
+    return None
+
+
+def _require_no_folder(job: Job) -> None:
+    if job.output.is_dir():
+        raise FileError(f"{job.output}: exists, and a folder is not replaced; delete it first")
+
+
+def _finished(journal: Journal, job: Job) -> Summary | None:
+    """Give its name to an output that an earlier run has made whole, if there is one."""
+    tiles = len(journal.done)
+    return None if journal.whole is None else _placed(journal, job, tiles, tiles)
 
 
 def _work(journal: Journal, job: Job, executor: Executor, progress: Progress) -> Summary:
     fresh = journal.plan is None
-    plan = job.plan(journal.folder, journal.plan)
+    plan = job.plan(journal.folder.path, journal.plan)
     with writing(job.output):
-        sink = plan.sink(journal.part, fresh)
+        sink = plan.sink(journal.folder.part, fresh)
     try:
         # The sizes after the sink: an output that could not be made is made again.
         journal.settle(plan.sizes)
@@ -159,10 +188,21 @@ def _work(journal: Journal, job: Job, executor: Executor, progress: Progress) ->
             sink.finish()
     finally:
         sink.close()
+    journal.finish()
+    return _placed(journal, job, len(plan.grid), resumed)
+
+
+def _beside(job: Job) -> Path:
+    """Return the output as the user calls it, or what it leads to: there lies all we write."""
+    return Path(os.path.realpath(job.output)) if job.output.is_symlink() else job.output
+
+
+def _placed(journal: Journal, job: Job, tiles: int, resumed: int) -> Summary:
+    """List the bad rows, and give the output its name."""
     bad = [Fault(*fault) for found in journal.done.values() for fault in found]
-    report = _write_report(job.output, bad)
+    report = write_report(_beside(job), bad, journal.folder.path / REPORT)
     journal.place()
-    return Summary(job.output, len(plan.grid), resumed, len(bad), report)
+    return Summary(job.output, tiles, resumed, len(bad), report)
 
 
 def _work_off(
@@ -219,29 +259,9 @@ class _Keeper:
         if at_work is not None:
             at_work.result()
 
-    def _save(self, sync: Callable[[], None], lines: list[str]) -> None:
+    def _save(self, sync: Callable[[], None], records: list[dict[str, Any]]) -> None:
         begun = time.monotonic()
         with writing(self.output):
             sync()
-        self.journal.write(lines)
+        self.journal.write(records)
         self.journal.synced(begun)
-
-
-def _write_report(output: Path, bad: list[Fault]) -> Path | None:
-    import numpy as np
-
-    report = output.with_name(f"{output.name}.bad.csv")
-    if not bad:
-        report.unlink(missing_ok=True)
-        return None
-    bad = sorted(bad, key=lambda fault: (fault.source, fault.row))
-    texts = {
-        "file": [fault.source for fault in bad],
-        "row": [str(fault.row) for fault in bad],
-        "column": [fault.column or "" for fault in bad],
-        "reason": [fault.reason for fault in bad],
-    }
-    values = np.array([np.nan if f.value is None else f.value for f in bad])
-    with replacing(report) as file:
-        write_arrow(file, ".csv", arrow_table(values, labels=texts, headings=["value"]))
-    return report

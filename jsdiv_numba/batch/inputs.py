@@ -17,10 +17,10 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.journal import sync_folder
+from jsdiv_numba.batch.errors import FileError, OutputError
 from jsdiv_numba.batch.labelled import Stream
 from jsdiv_numba.batch.parquet import stream_parquet
+from jsdiv_numba.batch.partial import sync_folder
 from jsdiv_numba.batch.readers import split_member
 from jsdiv_numba.batch.sources import (
     Fingerprint,
@@ -212,7 +212,8 @@ class _Copy:
             # What is written lies beside the output; all else is read.
             full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
             where = f"{self.path}: cannot be written" if full else self.source
-            raise FileError(f"{where}: {error.strerror or error}") from error
+            kind = OutputError if full else FileError
+            raise kind(f"{where}: {error.strerror or error}") from error
 
 
 def _write(file: BinaryIO, stream: Stream, labels: Path, source: str) -> None:

@@ -1,23 +1,22 @@
 """What a run has done so far, so that another can go on: in a folder beside its output."""
 
 import contextlib
-import json
 import os
-import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from jsdiv_numba import __version__
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.partial import JOURNAL, NEW_JOURNAL, PartialFolder, sync_folder
+from jsdiv_numba.batch.records import DamagedError, Records
+from jsdiv_numba.batch.writers import keep_access, writing
 
 _LEAST_INTERVAL = 0.1
-_SUFFIX = ".partial"
-_ORDER = {"journal.jsonl": 0, "whole": 2}
 
 
 class Conditions(NamedTuple):
@@ -44,7 +43,7 @@ def versions() -> dict[str, str]:
 
 
 class Journal:
-    """The folder of an unfinished run, locked while this object is open.
+    """What is finished of an output, in the folder of the unfinished run.
 
     Parameters
     ----------
@@ -53,62 +52,44 @@ class Journal:
 
     Notes
     -----
-    The journal is a file of JSON lines: first the conditions, then a line for each
-    finished tile, last a line that says that the output is whole. A line is written
-    once what it speaks of is on the disk. The lock is the operating system's, and ends
-    with the process that holds it.
+    The journal is a file of JSON lines, each with a digest: first the conditions, then how
+    the work is cut, a line for each finished tile, last a line that says that the output is
+    whole. A line is written once what it speaks of is on the disk.
     """
 
     def __init__(self, output: Path) -> None:
         self.output = output
-        self.folder = output.with_name(output.name + _SUFFIX)
+        self.folder = PartialFolder(output)
         self.done: dict[int, list[Any]] = {}
         self.conditions: Conditions | None = None
         self.plan: list[int] | None = None
-        self._pending: list[str] = []
+        self.whole: list[int] | None = None
+        self._pending: list[dict[str, Any]] = []
         self._next_sync = time.monotonic() + _LEAST_INTERVAL
-        self._file: BinaryIO | None = None
-
-    @property
-    def part(self) -> Path:
-        """Where the output is until it is whole."""
-        return self.folder / f"output{self.output.suffix}"
+        self._file: FileIO | None = None
+        self._records = Records()
+        self._size = 0
 
     @contextmanager
     def held(self) -> Iterator["Journal"]:
-        """Hold the lock of the folder, which is made if there is none.
+        """Hold the folder, which is made if there is none.
 
         Raises
         ------
         FileError
-            If another process holds it, or the folder cannot be written.
+            If another process holds it, it is not ours, or it cannot be written.
         """
-        with self._as_file_error():
-            lock = self._locked()
-        try:
-            yield self
-        finally:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-            lock.close()
+        with self.folder.held():
+            try:
+                yield self
+            finally:
+                self._close()
 
-    def _locked(self) -> BinaryIO:
-        path = self.folder / "lock"
-        while True:
-            self.folder.mkdir(exist_ok=True)
-            lock = path.open("ab")
-            if not _try_lock(lock):
-                lock.close()
-                raise FileError(
-                    f"{self.output}: another run is writing it; "
-                    f"wait for it, or write to another file"
-                )
-            # The run that held it before may have finished and removed the folder.
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-                    return lock
-            lock.close()
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
 
     def read(self) -> None:
         """Read what an earlier run has left, if anything.
@@ -118,21 +99,38 @@ class Journal:
         FileError
             If the journal is damaged.
         """
-        path = self.folder / "journal.jsonl"
-        with self._as_file_error():
-            lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
-        # What follows the last end of line was being written when the run was stopped.
-        whole = lines[:-1]
+        path = self.folder.path / JOURNAL
+        with writing(self.output):
+            content = path.read_bytes() if path.exists() else None
+        if content is None:
+            return
+        # What follows the last end of line was being written when the run was stopped; but
+        # the first line was there before the file had its name.
+        lines = content.split(b"\n")[:-1]
         try:
-            records = [json.loads(line) for line in whole]
-        except ValueError as error:
-            raise FileError(f"{path}: damaged; delete {self.folder} to begin anew") from error
-        if records:
-            self.conditions = Conditions(**records[0])
-            tiles = [record for record in records[1:] if "tile" in record]
-            self.done = {record["tile"]: record["faults"] for record in tiles}
-            self.plan = next((record["plan"] for record in records[1:] if "plan" in record), None)
-        self._whole_bytes = sum(len(line) + 1 for line in whole)
+            first, *records = self._records.read(lines or [b""])
+        except DamagedError as error:
+            raise FileError(f"{path}, line {error.line}: damaged; {self._cure}") from error
+        self._size = sum(len(line) + 1 for line in lines)
+        self.conditions = Conditions(**first)
+        for record in records:
+            self._take_in(**record)
+
+    def _take_in(
+        self,
+        *,
+        plan: list[int] | None = None,
+        tile: int | None = None,
+        faults: list[Any] | None = None,
+        whole: list[int] | None = None,
+    ) -> None:
+        self.plan, self.whole = plan or self.plan, whole
+        if tile is not None:
+            self.done[tile] = faults or []
+
+    @property
+    def _cure(self) -> str:
+        return f"delete {self.folder.path} to begin anew"
 
     def require_same(self, conditions: Conditions) -> None:
         """Raise `FileError` if the earlier run was made under other conditions, saying which.
@@ -146,8 +144,6 @@ class Journal:
         ------
         FileError
         """
-        if self.conditions is None:
-            return
         changes = [
             f"{name} was {_shown(before.get(key))} and is {_shown(after.get(key))}"
             for before, after, prefix in self._compared(conditions)
@@ -156,10 +152,7 @@ class Journal:
             for name in [f"{prefix}{key}"]
         ]
         if changes:
-            raise FileError(
-                f"{self.output}: cannot resume: {'; '.join(changes)}; "
-                f"delete {self.folder} to begin anew"
-            )
+            raise FileError(f"{self.output}: cannot resume: {'; '.join(changes)}; {self._cure}")
 
     def _compared(
         self, now: Conditions
@@ -172,35 +165,31 @@ class Journal:
             yield before.inputs.get(name, {}), now.inputs.get(name, {}), f"{name}'s "
 
     def begin(self, conditions: Conditions) -> None:
-        """Begin anew, or go on after the last whole line.
+        """Begin anew, without anything that an earlier run has left.
 
         Parameters
         ----------
         conditions : Conditions
-            Those of this run, written first if it is new.
+            Those of this run, written first.
         """
-        path = self.folder / "journal.jsonl"
-        with self._as_file_error():
-            self._file = path.open("ab")
-            if self.conditions is None:
-                self._file.truncate(0)
-                self.conditions = conditions
-                self.write([json.dumps(conditions._asdict())])
-                sync_folder(self.folder)
-                sync_folder(self.folder.parent)
-            else:
-                self._file.truncate(self._whole_bytes)
+        self.folder.clear()
+        self.conditions, self.plan, self.whole, self.done = conditions, None, None, {}
+        self._records = Records()
+        path = self.folder.path / JOURNAL
+        with writing(self.output):
+            # Under another name until the first line is safe: no journal lacks it.
+            temporary = self.folder.path / NEW_JOURNAL
+            self._file, self._size = temporary.open("wb", buffering=0), 0
+            self.write([conditions._asdict()])
+            temporary.replace(path)
+            sync_folder(self.folder.path)
+            sync_folder(self.folder.path.parent)
 
-    def clear(self) -> None:
-        """Forget what an earlier run has left; the lock stays."""
-        with self._as_file_error():
-            # The journal before what it speaks of, and last that there is nothing left to do.
-            for entry in sorted(self.folder.iterdir(), key=lambda path: _ORDER.get(path.name, 1)):
-                if entry.is_dir():
-                    shutil.rmtree(entry)
-                elif entry.name != "lock":
-                    entry.unlink()
-        self.conditions, self.plan, self.done = None, None, {}
+    def go_on(self) -> None:
+        """Go on after the last whole line."""
+        with writing(self.output):
+            self._file = (self.folder.path / JOURNAL).open("ab", buffering=0)
+            self._file.truncate(self._size)
 
     def settle(self, plan: list[int]) -> None:
         """Write down how the work is cut, which another run has to keep to.
@@ -212,7 +201,7 @@ class Journal:
         """
         if self.plan is None:
             self.plan = plan
-            self.write([json.dumps({"plan": plan})])
+            self.write([{"plan": plan}])
 
     def note(self, tile: int, faults: list[Any]) -> None:
         """Remember a finished tile; it is written by `write`, once its values are safe.
@@ -225,7 +214,7 @@ class Journal:
             What is to be known of its bad rows.
         """
         self.done[tile] = faults
-        self._pending.append(json.dumps({"tile": tile, "faults": faults}))
+        self._pending.append({"tile": tile, "faults": faults})
 
     @property
     def due(self) -> bool:
@@ -243,98 +232,92 @@ class Journal:
         now = time.monotonic()
         self._next_sync = now + max(_LEAST_INTERVAL, now - begun)
 
-    def taken(self) -> list[str]:
+    def taken(self) -> list[dict[str, Any]]:
         """Return what was noted since the last time, for `write`."""
-        lines, self._pending = self._pending, []
-        return lines
+        records, self._pending = self._pending, []
+        return records
 
-    def write(self, lines: list[str]) -> None:
+    def write(self, records: list[dict[str, Any]]) -> None:
         """Write and sync what was noted; the values of those tiles have to be synced before.
 
         Parameters
         ----------
-        lines : list of str
+        records : list of dict
             What `taken` returned.
         """
-        if self._file is None or not lines:
+        if self._file is None or not records:
             return
-        with self._as_file_error():
-            self._file.write("".join(f"{line}\n" for line in lines).encode())
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        lines = memoryview(b"".join(self._records.line(record) + b"\n" for record in records))
+        with writing(self.output):
+            try:
+                written = 0
+                while written < len(lines):
+                    written += self._file.write(lines[written:])
+                os.fsync(self._file.fileno())
+            except OSError:
+                # Nothing may follow what is perhaps half a line.
+                with contextlib.suppress(OSError):
+                    self._file.truncate(self._size)
+                self._close()
+                raise
+        self._size += len(lines)
 
-    def abandon(self) -> None:
-        """Remove the folder if there is nothing in it to go on from."""
-        copies = [path for path in self.folder.glob("*.npy") if path != self.part]
+    def abandon(self) -> bool:
+        """Remove the folder if there is nothing in it to go on from; return whether there is."""
         # What stopped the run before the work was cut would stop it again.
-        if not self.done and not (copies and self.plan):
-            self._remove()
+        kept = bool(self.done or (self.folder.copies and self.plan))
+        if not kept:
+            self._close()
+            self.folder.remove()
+        return kept
 
-    @property
-    def finished(self) -> Path:
-        """A file that is there once the output is whole, but for its name."""
-        return self.folder / "whole"
+    def finish(self) -> None:
+        """Write down that the output is whole, but for its name.
+
+        Raises
+        ------
+        FileError
+            If it is gone.
+        """
+        part = self.folder.part
+        self.folder.require_held()
+        mark = _mark(part)
+        if mark is None:
+            raise FileError(f"{part}: was deleted during the run; {self._cure}")
+        self.whole = mark
+        self.write([{"whole": mark}])
 
     def place(self) -> None:
-        """Give the output its name and remove the folder."""
-        with self._as_file_error():
-            if not self.finished.exists():
-                self.finished.touch()
-                sync_folder(self.folder)
-            if self.part.exists():
-                os.replace(self.part, self.output)
+        """Give the output its name, if it has not got it, and remove the folder.
+
+        Raises
+        ------
+        FileError
+            If the output is neither here nor there.
+        """
+        part = self.folder.part
+        self.folder.require_held()
+        with writing(self.output):
+            if _mark(part) == self.whole:
+                if part.is_file():
+                    keep_access(part, self.output)
+                os.replace(part, self.output)
                 sync_folder(self.output.parent)
-            self._remove()
+            elif part.exists() or _mark(self.output) != self.whole:
+                what = "was changed after it was finished" if part.exists() else "is missing"
+                raise FileError(f"{part}: {what}; {self._cure}")
+            self._close()
+        self.folder.remove()
 
-    def _remove(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        # The lock last: it keeps others out of a folder that is half gone.
-        self.clear()
-        (self.folder / "lock").unlink()
-        self.folder.rmdir()
 
-    @contextmanager
-    def _as_file_error(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            reason = error.strerror or error
-            raise FileError(f"{self.output}: cannot be written: {reason}") from error
+def _mark(path: Path) -> list[int] | None:
+    """Return by what to know an output again, or None if there is none."""
+    try:
+        status = (path / "zarr.json" if path.is_dir() else path).stat()
+    except FileNotFoundError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _shown(value: object) -> str:
     return "absent" if value is None else str(value)
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder safe, where the system can.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    """
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _try_lock(file: BinaryIO) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -34,6 +34,30 @@ def shown(label: str, limit: int) -> str:
     return printable[: limit - 1 - tail] + _ELLIPSIS + printable[-tail:]
 
 
+def printable(text: str) -> str:
+    r"""Return `text` with escapes for what a terminal would act upon, or cannot show.
+
+    Nothing is left out, so that a file can be found by its name.
+
+    Parameters
+    ----------
+    text : str
+        Any text, for example a file's name, which need not be UTF-8.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(printable("a\nb.csv"))
+    a\nb.csv
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def counted(count: int, noun: str) -> str:
     """Return how many there are of something.
 

@@ -266,10 +266,9 @@ class Frame:
 
     def check(self, files: Sequence[Input], suffixes: Sequence[str]) -> None:
         """Raise `FileError` if the output could not be written."""
-        if self.output.suffix.lower() == ".zarr" and self.output.exists():
-            raise FileError(f"{self.output}: exists, and a folder is not replaced; delete it first")
         read = [str(file.path) for file in files if file.kind != "array"]
-        check_destination(self.output, suffixes, read)
+        # The folder of the unfinished run, which is made next, is the probe.
+        check_destination(self.output, suffixes, read, probe=False)
 
     def carry_out(self, job: Any, resume: bool, progress: Progress | None) -> Summary:
         """Do a job."""
@@ -295,6 +294,11 @@ class FileJob:
     def output(self) -> Path:
         """The file or folder to be written."""
         return self.frame.output
+
+    @property
+    def lists_bad_rows(self) -> bool:
+        """Whether rows that are no distributions are listed."""
+        return self.frame.bad_is_nan
 
     def inputs(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the files' fingerprints."""

@@ -2,8 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.journal import sync_folder
+from jsdiv_numba.batch.partial import BANDS, sync_folder
 from jsdiv_numba.batch.tasks import Result
 from jsdiv_numba.batch.tiles import Grid
 from jsdiv_numba.batch.writers import write_arrow
@@ -36,20 +35,9 @@ class Sink(Protocol):
         """Let go of open files."""
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says against writing into a line that names the output.
-
-    Parameters
-    ----------
-    path : Path
-        The output.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise FileError(f"{path}: cannot be written: {reason}") from error
+def _damaged(path: Path, folder: Path) -> FileError:
+    """Return what is raised where a file of an unfinished run is gone, or is not what it was."""
+    return FileError(f"{path}: is missing or damaged; delete {folder} to begin anew")
 
 
 class NpySink:
@@ -85,9 +73,7 @@ class NpySink:
         self.itemsize = dtype.itemsize
         if fresh:
             np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=shape)
-        elif not part.exists():
-            raise FileError(f"{part}: is missing; delete {part.parent} to begin anew")
-        self.offset: int = np.load(part, mmap_mode="r").offset
+        self.offset = _offset(part, shape, dtype)
         self.file: BinaryIO = part.open("r+b", buffering=0)
         if fresh and hasattr(os, "posix_fallocate"):
             # A disk that is too small is found out now, not after hours.
@@ -122,12 +108,27 @@ class NpySink:
         return partial(os.fsync, self.file.fileno())
 
     def finish(self) -> None:
-        """Make safe all that was stored."""
+        """Make safe all that was stored, if the file is still where it was."""
         self.syncing()()
+        if not self.part.exists() or not os.path.samestat(
+            os.fstat(self.file.fileno()), self.part.stat()
+        ):
+            raise _damaged(self.part, self.part.parent)
 
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+
+
+def _offset(part: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Return where the values of an array begin, if it is the one that a run has made."""
+    try:
+        array = np.load(part, mmap_mode="r")
+    except (FileNotFoundError, ValueError, EOFError) as error:
+        raise _damaged(part, part.parent) from error
+    if array.shape != shape or array.dtype != dtype:
+        raise _damaged(part, part.parent)
+    return int(array.offset)
 
 
 class ZarrSink:
@@ -147,6 +148,8 @@ class ZarrSink:
         Whether each tile is written below the diagonal too.
     fresh : bool
         Whether the array is made, or there.
+    folder : Path, optional
+        The folder of the unfinished run; by default that in which `part` lies.
     """
 
     def __init__(
@@ -158,17 +161,26 @@ class ZarrSink:
         chunks: tuple[int, ...],
         mirrored: bool,
         fresh: bool,
+        folder: Path | None = None,
     ) -> None:
         import zarr
 
         self.part, self.mirrored = part, mirrored
+        self.folder = folder or part.parent
         if fresh:
             chunks = tuple(min(pair) for pair in zip(chunks, shape, strict=True))
             missing = np.nan if dtype.kind == "f" else -1
             zarr.create_array(
                 part, shape=shape, dtype=dtype, chunks=chunks, fill_value=missing, overwrite=True
             )
-        self.array: Any = zarr.open_array(part, mode="r+")
+        # A chunk of missing values is written too: so one that is not there has been lost.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            try:
+                self.array: Any = zarr.open_array(part, mode="r+")
+            except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
+                raise _damaged(part, self.folder) from error
+        if self.array.shape != shape or self.array.dtype != dtype:
+            raise _damaged(part, self.folder)
         self.written: list[Path] = []
 
     def store(self, result: Result) -> None:
@@ -185,18 +197,22 @@ class ZarrSink:
         region = tuple(slice(i, i + n) for i, n in zip(start, values.shape, strict=True))
         self.array[region] = values
         chunk = tuple(i // n for i, n in zip(start, self.array.chunks, strict=True))
-        self.written.append(self.part / self.array.metadata.encode_chunk_key(chunk))
+        self.written.append(self._of(chunk))
+
+    def _of(self, chunk: tuple[int, ...]) -> Path:
+        return self.part / str(self.array.metadata.encode_chunk_key(chunk))
 
     def syncing(self) -> Callable[[], None]:
         """Return what makes safe the chunks that are stored by now."""
         paths, self.written = self.written, []
-        return partial(_sync_files, paths)
+        return partial(_sync_files, paths, self.folder)
 
     def finish(self) -> None:
         """Make safe all chunks and folders, without what a killed run was writing."""
         for path in self.part.rglob("*.partial"):
             path.unlink()
-        _sync_files([path for path in self.part.rglob("*") if path.is_file()])
+        chunks = map(self._of, np.ndindex(*self.array.cdata_shape))
+        _sync_files([self.part / "zarr.json", *chunks], self.folder)
         for folder in (self.part, *(path for path in self.part.rglob("*") if path.is_dir())):
             sync_folder(folder)
 
@@ -232,6 +248,7 @@ class ZarrGroupSink:
         if fresh:
             zarr.create_group(part, overwrite=True)
         options: dict[str, Any] = {"chunks": chunks, "mirrored": False, "fresh": fresh}
+        options["folder"] = part.parent
         self.arrays = {
             name: ZarrSink(part / name, shape, dtype[name], **options) for name in dtype.names or ()
         }
@@ -249,7 +266,7 @@ class ZarrGroupSink:
         """Make safe all arrays, and the group."""
         for array in self.arrays.values():
             array.finish()
-        _sync_files([path for path in self.part.iterdir() if path.is_file()])
+        _sync_files([self.part / "zarr.json"], self.part.parent)
         sync_folder(self.part)
 
     def close(self) -> None:
@@ -271,7 +288,7 @@ class TableSink:
 
     def __init__(self, part: Path, grid: Grid, table: Callable[[Result], Any]) -> None:
         self.part, self.grid, self.table = part, grid, table
-        self.folder = part.with_name("bands")
+        self.folder = part.with_name(BANDS)
         self.suffix = part.suffix.lower()
         self.folder.mkdir(exist_ok=True)
         self.written: list[Path] = []
@@ -292,12 +309,15 @@ class TableSink:
         return partial(self._sync, paths)
 
     def _sync(self, paths: list[Path]) -> None:
-        _sync_files(paths)
+        _sync_files(paths, self.part.parent)
         sync_folder(self.folder)
 
     def finish(self) -> None:
         """Join the parts in their order."""
         paths = [self._of(index) for index in range(len(self.grid))]
+        for path in paths:
+            if not path.is_file():
+                raise _damaged(path, self.part.parent)
         with self.part.open("wb") as file:
             if self.suffix == ".parquet":
                 _join_parquet(paths, file)
@@ -330,7 +350,10 @@ def _call_each(actions: list[Callable[[], None]]) -> None:
         action()
 
 
-def _sync_files(paths: list[Path]) -> None:
+def _sync_files(paths: list[Path], folder: Path) -> None:
     for path in paths:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        try:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        except FileNotFoundError as error:
+            raise _damaged(path, folder) from error

@@ -1,9 +1,11 @@
 """A matrix or a picture into a file: whole, or not at all."""
 
+import contextlib
 import os
 import secrets
+import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.errors import FileError, OutputError
 
 MATRIX_SUFFIXES = (".npy", ".csv", ".tsv", ".parquet")
 OUTPUT_SUFFIXES = (*MATRIX_SUFFIXES, ".zarr")
@@ -19,7 +21,9 @@ PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
-def check_destination(path: Path, suffixes: Sequence[str], sources: Sequence[str] = ()) -> None:
+def check_destination(
+    path: Path, suffixes: Sequence[str], sources: Sequence[str] = (), *, probe: bool = True
+) -> None:
     """Raise `FileError` if `path` could not be written, before anything is computed.
 
     Parameters
@@ -30,6 +34,8 @@ def check_destination(path: Path, suffixes: Sequence[str], sources: Sequence[str
         The extensions that it may have.
     sources : sequence of str
         The files that are read, none of which it may replace.
+    probe : bool
+        Whether to try if its folder can be written to, by a file that is removed at once.
 
     Raises
     ------
@@ -37,15 +43,24 @@ def check_destination(path: Path, suffixes: Sequence[str], sources: Sequence[str
     """
     if path.suffix.lower() not in suffixes:
         raise FileError(f"{path}: unknown extension {path.suffix!r}; use {', '.join(suffixes)}")
-    if path.is_dir():
-        raise FileError(f"{path}: a folder, not a file")
+    if path.suffix.lower() != ".zarr":
+        _require_file(path)
     for source in sources:
         if path.exists() and os.path.exists(source) and path.samefile(source):
             raise FileError(f"{path}: is read as well; write to another file")
-    with _as_file_error(path):
-        probe = _temporary(path)
-        probe.open("xb").close()
-        probe.unlink()
+    if probe:
+        with writing(path):
+            temporary = _temporary(path)
+            temporary.open("xb").close()
+            temporary.unlink()
+
+
+def _require_file(path: Path) -> None:
+    """Raise `FileError` if something is there that a file could not take the place of."""
+    if path.is_dir():
+        raise FileError(f"{path}: a folder, not a file")
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path}: a device or a pipe, not a file")
 
 
 def check_headings(path: Path, headings: Sequence[str]) -> None:
@@ -164,27 +179,66 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     temporary = _temporary(target)
-    with _as_file_error(path):
+    with writing(path):
         try:
             # To a file that is for reading too, NumPy writes as Python does, whose errors say why.
-            with temporary.open("x+b") as file:
+            with open(temporary, "x+b", opener=_opener(target)) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            keep_access(temporary, target)
             temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
 
-def _temporary(path: Path) -> Path:
-    # Not the tempfile module: its files are private, and results are for the user's group too.
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def _opener(target: Path) -> Callable[[str, int], int]:
+    """Return what opens a file that nobody else may read until it has the mode of `target`."""
+    mode = 0o600 if target.exists() else 0o666
+    return lambda path, flags: os.open(path, flags, mode)
+
+
+def keep_access(path: Path, target: Path) -> None:
+    """Give a file the mode, and where the system allows it the owner, of the one it replaces.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is to be renamed.
+    target : Path
+        The file whose place it takes; if there is none, `path` stays as it is.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        status = target.stat()
+        if hasattr(os, "chown"):
+            # To give a file away takes privileges; to another group of ours, none.
+            for owner in (status.st_uid, -1):
+                with contextlib.suppress(PermissionError):
+                    os.chown(path, owner, status.st_gid)
+                    break
+        path.chmod(stat.S_IMODE(status.st_mode) & 0o777)
 
 
 @contextmanager
-def _as_file_error(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing into a line that names the output.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+
+    Raises
+    ------
+    OutputError
+    """
     try:
         yield
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _temporary(path: Path) -> Path:
+    # Not the tempfile module: its files are private, and results are for the user's group too.
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")

@@ -1,0 +1,61 @@
+"""Lines that betray damage."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jsdiv_numba.batch.records import DamagedError, Records
+
+RECORDS = [{"a": [1, "é\udcff"]}, {"b": 0.1, "c": None}, {"b": float("inf")}, {"b": 0.1, "c": None}]
+
+
+def lines_of(records):
+    chain = Records()
+    return [chain.line(record) for record in records]
+
+
+LINES = lines_of(RECORDS)
+
+
+def test_what_is_written_is_read_and_every_line_is_json():
+    assert Records().read(LINES) == RECORDS
+    for line, record in zip(LINES, RECORDS, strict=True):
+        assert json.loads(line).items() >= record.items()
+
+
+def test_reading_goes_on_with_what_is_written_after():
+    chain = Records()
+    chain.read(LINES[:2])
+    assert [chain.line(record) for record in RECORDS[2:]] == LINES[2:]
+
+
+@given(st.integers(0, len(LINES) - 1), st.data())
+def test_a_changed_byte_shows(number, data):
+    line = bytearray(LINES[number])
+    place = data.draw(st.integers(0, len(line) - 1))
+    line[place] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(DamagedError, match=rf"^line {number + 1} is damaged$"):
+        Records().read([*LINES[:number], bytes(line), *LINES[number + 1 :]])
+
+
+@pytest.mark.parametrize(
+    ("lines", "damaged"),
+    [
+        ([*LINES[:1], *LINES[2:]], 2),
+        ([LINES[0], LINES[0]], 2),
+        ([LINES[0], LINES[1], LINES[3]], 3),
+        ([LINES[1]], 1),
+        ([b"{}"], 1),
+        ([b"[]"], 1),
+        ([b"7"], 1),
+        ([b""], 1),
+        ([*LINES, b""], 5),
+        ([*LINES, LINES[3][:-5]], 5),
+    ],
+)
+def test_what_is_missing_moved_repeated_or_foreign_shows(lines, damaged):
+    with pytest.raises(DamagedError) as error:
+        Records().read(lines)
+    assert error.value.line == damaged
