@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,13 @@ class LossArgument(Mapping[str, Any]):
     **entries
         The arguments.
 
+    Notes
+    -----
+    The entries stay what they are; the methods make another argument. As in
+    hypercoil, an attribute that is no entry is None, and so two arguments are
+    equal if they differ in entries of None at most. Arrays are equal if their
+    shapes and all elements are.
+
     Examples
     --------
     >>> from jsdiv_numba.scheme import LossArgument
@@ -31,25 +38,149 @@ class LossArgument(Mapping[str, Any]):
     True
     >>> sorted(arg)
     ['topics', 'words']
+    >>> print(arg.prior)
+    None
+    >>> arg + LossArgument(words=[1, 0], prior=[0.5, 0.5])
+    LossArgument(topics=[0.5, 0.5], words=[1, 0], prior=[0.5, 0.5])
     """
 
+    _entries: dict[str, Any]
+
     def __init__(self, **entries: Any) -> None:
-        self._entries = entries
+        self.__dict__["_entries"] = entries
+
+    @classmethod
+    def add(cls, arg: "LossArgument", **entries: Any) -> "LossArgument":
+        """Return an argument with more entries, or others of the same names.
+
+        Parameters
+        ----------
+        arg : LossArgument
+            What to start from.
+        **entries
+            The entries; they win over those of `arg`.
+
+        Returns
+        -------
+        LossArgument
+            A new one.
+
+        Examples
+        --------
+        >>> from jsdiv_numba.scheme import LossArgument
+        >>> LossArgument.add(LossArgument(P=1, Q=2), R=3)
+        LossArgument(P=1, Q=2, R=3)
+        """
+        return arg + cls(**entries)
+
+    @classmethod
+    def all_except(cls, arg: Mapping[str, Any], *names: str) -> Self:
+        """Return an argument without the entries of these names.
+
+        Parameters
+        ----------
+        arg : mapping
+            What to start from.
+        *names
+            The names, which need not be there.
+
+        Returns
+        -------
+        LossArgument
+            A new one, of the class whose method this is.
+
+        Examples
+        --------
+        >>> from jsdiv_numba.scheme import LossArgument
+        >>> LossArgument.all_except(LossArgument(P=1, Q=2, R=3), "Q", "R")
+        LossArgument(P=1)
+        """
+        return cls(**{name: value for name, value in arg.items() if name not in names})
+
+    @classmethod
+    def replaced(cls, arg: Mapping[str, Any], **entries: Any) -> Self:
+        """Return an argument with other entries of the same names.
+
+        Parameters
+        ----------
+        arg : mapping
+            What to start from.
+        **entries
+            The entries that take the place of those of `arg`. As in hypercoil, one that is
+            None leaves what is there, and one that `arg` does not have is passed over.
+
+        Returns
+        -------
+        LossArgument
+            A new one, of the class whose method this is.
+
+        Examples
+        --------
+        >>> from jsdiv_numba.scheme import LossArgument
+        >>> LossArgument.replaced(LossArgument(P=1, Q=2), Q=3)
+        LossArgument(P=1, Q=3)
+        """
+        new = {name: value for name, value in entries.items() if value is not None}
+        return cls(**{name: new.get(name, value) for name, value in arg.items()})
+
+    @classmethod
+    def swap(cls, arg: Mapping[str, Any], *names: str, **entries: Any) -> Self:
+        """Return an argument with new entries for those of these names.
+
+        Parameters
+        ----------
+        arg : mapping
+            What to start from.
+        *names
+            The names of what goes.
+        **entries
+            What comes.
+
+        Returns
+        -------
+        LossArgument
+            A new one, of the class whose method this is.
+
+        Examples
+        --------
+        >>> from jsdiv_numba.scheme import LossArgument
+        >>> LossArgument.swap(LossArgument(X=1, Y=2), "X", P=1)
+        LossArgument(Y=2, P=1)
+        """
+        return cls(**{**cls.all_except(arg, *names), **entries})
 
     def __getitem__(self, name: str) -> Any:
         return self._entries[name]
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_entries"][name]
-        except KeyError:
-            raise AttributeError(f"{type(self).__name__} has no entry {name!r}") from None
+        # Python asks objects for protocols by such names, and None would be one.
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self.__dict__.get("_entries", {}).get(name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"entries of a {type(self).__name__} stay what they are; make another one, such as "
+            f"LossArgument.add(arg, {name}=...)"
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __add__(self, other: "LossArgument") -> "LossArgument":
+        if not isinstance(other, LossArgument):
+            return NotImplemented
+        return LossArgument(**{**self, **other})
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return all(_equal(self.get(name), other.get(name)) for name in {*self, *other})
+
+    __hash__ = None  # type: ignore[assignment] # as of every mapping
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.items())
@@ -74,6 +205,12 @@ class UnpackingLossArgument(LossArgument):
     >>> float(loss({"x": [0.5, 0.5], "y": [0.5, 0.5]}))
     0.0
     """
+
+
+def _equal(first: Any, second: Any) -> bool:
+    if hasattr(first, "__array__") or hasattr(second, "__array__"):
+        return np.array_equal(first, second)
+    return bool(first == second)
 
 
 def entries_of(value: Any) -> dict[str, Any]:

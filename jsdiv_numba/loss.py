@@ -70,6 +70,8 @@ class Loss:
     ----------
     score, scalarisation, nu, name, grad
         As given. Each may be set between calls; the next call uses it.
+    loss : callable
+        The scalarisation of the score, without the multiplier, of the arguments of the score.
 
     Raises
     ------
@@ -142,6 +144,12 @@ class Loss:
         if not finite:
             raise ValueError(f"nu is {nu!r}; it must be finite")
         self._nu = float(nu)
+
+    @property
+    def loss(self) -> Callable[..., Any]:
+        """The scalarisation of the score: what is multiplied, of the arguments of the score."""
+        loss: Callable[..., Any] = as_scalarisation(self.scalarisation, "scalarisation")(self.score)
+        return loss
 
     def __call__(
         self,

@@ -736,3 +736,24 @@ POSITIVE = RNG.uniform(0.1, 1, (2, 3, 4, 6))
 def test_gradients_of_the_family(loss_class, inputs):
     loss = loss_class(0.7, axis=(0, -1), scalarisation=meansq_scalarise())
     assert_gradient(loss, tuple(inputs))
+
+
+@BOTH
+@pytest.mark.parametrize("axis", [-1, 0, (0, 1)], ids=str)
+@pytest.mark.parametrize(
+    "scalarisation", [mean_scalarise(), max_scalarise, np.max, wmean_scalarise(weight=[[[1.0]]])]
+)
+def test_the_loss_without_its_multiplier_is_the_scalarisation_of_the_score(
+    case, axis, scalarisation
+):
+    loss = case.loss_class(nu=0.3, axis=axis, keepdims=True)
+    reference = scalarise.as_scalarisation(scalarisation, "")(case.score)
+    loss.scalarisation = scalarisation
+    if isinstance(scalarisation, scalarise.Scalarisation) and scalarisation.takes_weight:
+        shape = np.shape(case.score(*case.arrays, axis=axis))
+        weight = {"scalarisation_weight": RNG.uniform(0.5, 2, shape)}
+    else:
+        weight = {}
+    value = loss.loss(*case.arrays, axis=axis, key=None, **weight)
+    assert value == reference(*case.arrays, axis=axis, **weight)
+    assert loss(*case.arrays, **weight) == 0.3 * value

@@ -4,7 +4,7 @@ import copy
 import pickle
 from collections import namedtuple
 from dataclasses import dataclass
-from operator import add, attrgetter, itemgetter
+from operator import add, itemgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -448,21 +448,6 @@ def test_schemes_can_be_copied_and_pickled(duplicate):
     twin = duplicate(three_terms())
     assert twin(ENTRIES) == three_terms()(ENTRIES)
     assert repr(twin) == repr(three_terms())
-
-
-@pytest.mark.parametrize("kind", [LossArgument, UnpackingLossArgument])
-def test_an_argument_is_a_mapping_with_attributes(kind):
-    arg = kind(x=1, items=2)
-    assert dict(**arg) == {"x": 1, "items": 2}
-    assert (arg.x, arg["items"], len(arg)) == (1, 2, 2)
-    assert callable(arg.items)
-    assert repr(arg) == f"{kind.__name__}(x=1, items=2)"
-    for twin in (copy.deepcopy(arg), pickle.loads(pickle.dumps(arg))):
-        assert twin == arg
-    with pytest.raises(AttributeError, match="has no entry 'y'"):
-        attrgetter("y")(arg)
-    with pytest.raises(KeyError):
-        itemgetter("y")(arg)
 
 
 @pytest.mark.parametrize(
