@@ -6,8 +6,9 @@ from operator import index
 from typing import Any
 
 import numpy as np
+from numpy.exceptions import AxisError
 
-Axis = int | Sequence[int] | None
+Axis = int | Sequence[int] | np.ndarray[Any, np.dtype[np.integer]] | None
 """One axis, several, or all of them."""
 
 FloatArray = np.ndarray[Any, np.dtype[Any]]
@@ -27,7 +28,42 @@ def as_real(name: str, values: object) -> FloatArray:
     return array
 
 
+def as_operands(
+    names: Sequence[str], values: Sequence[object]
+) -> tuple[tuple[FloatArray, ...], np.dtype[Any]]:
+    """Return inputs that are compared as arrays of real numbers, and the dtype of the result."""
+    arrays = tuple(map(as_real, names, values))
+    others = tuple(a for a, value in zip(arrays, values, strict=True) if not is_number(value))
+    if not 0 < len(others) < len(arrays):
+        return arrays, result_dtype(*arrays)
+    beside = tuple(
+        number_beside(name, array, others) if is_number(value) else array
+        for name, array, value in zip(names, arrays, values, strict=True)
+    )
+    return beside, result_dtype(*others)
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a number of Python's: beside an array it decides no dtype."""
+    return type(value) in {bool, int, float}
+
+
+def number_beside(name: str, number: object, others: Sequence[FloatArray]) -> FloatArray:
+    """Return a number of Python's as an array of the dtype that results of the others have."""
+    array, dtype = as_real(name, number), result_dtype(*others)
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype)
+    if np.isinf(converted) and np.isfinite(array):
+        raise ValueError(
+            f"{name} is {number}, which {dtype}, the dtype of what it is compared with, does not "
+            "hold; pass an array of float64"
+        )
+    return converted
+
+
 def _as_array(name: str, values: object) -> FloatArray:
+    if values is None:
+        raise TypeError(f"{name} is None; pass an array of real numbers")
     for marker, advice in _FOREIGN.items():
         if _has(values, marker):
             raise TypeError(f"{name} is a {type(values).__name__}; {advice}")
@@ -123,18 +159,22 @@ def normalise_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
-    axes = [_axis_number(a) for a in (axis if isinstance(axis, Sequence) else (axis,))]
+    axes = axis_numbers(axis)
     # NumPy lets a 0-d array be reduced over axis 0 or -1.
     lowest, highest = -max(ndim, 1), max(ndim, 1) - 1
     for a in axes:
         if not lowest <= a <= highest:
-            raise ValueError(
-                f"axis {a} is out of range for the broadcast shape's {ndim} dimensions"
-            )
+            raise AxisError(a, ndim)
     normalised = {a % ndim for a in axes} if ndim else set()
     if ndim and len(normalised) < len(axes):
         raise ValueError(f"axis {axis} names a dimension twice")
     return tuple(sorted(normalised))
+
+
+def axis_numbers(axis: Any) -> list[int]:
+    """Return one axis or several, as they were given, as Python's integers."""
+    several = isinstance(axis, Sequence) or (isinstance(axis, np.ndarray) and axis.ndim == 1)
+    return [_axis_number(a) for a in (axis if several else (axis,))]
 
 
 def _axis_number(axis: Any) -> int:
@@ -150,9 +190,27 @@ def log_base(base: object) -> float | None:
     """Return ln(base), or None where the result stays in nats."""
     if base is None:
         return None
-    if not isinstance(base, int | float | np.integer | np.floating) or not 1 < base < math.inf:
+    number = real_number(base)
+    if number is None or not 1 < number < math.inf:
         raise ValueError(f"base is {base!r}; it must be a finite number above 1, or None for nats")
-    return math.log(base)
+    if isinstance(number, np.longdouble):
+        # It may be greater than every float64, or nearer to 1.
+        return float(np.log(number))
+    return math.log(number)
+
+
+def real_number(value: object) -> Any:
+    """Return a number of Python's or NumPy's, 0-d arrays among them; None for what is none."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    return value if isinstance(value, int | float | np.integer | np.floating) else None
+
+
+def nearest_float(number: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the float of a dtype next to a positive number, neither 0 nor infinite."""
+    limits = np.finfo(dtype)
+    least, most = float(limits.smallest_subnormal), float(limits.max)
+    return dtype.type(min(max(number, least), most))
 
 
 def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _arrays, _blocks
+from . import _alignment, _arrays, _blocks
 from ._arrays import Axis, FloatArray
 from ._kernels.load import built
 from ._silence import unwarned
@@ -220,10 +220,10 @@ def prepare(
     if workers is not None:
         workers = check_workers(workers)
     names = measure.names
-    arrays = tuple(map(_arrays.as_real, names, arrays))
+    given, (arrays, dtype) = arrays, _arrays.as_operands(names, arrays)
     shape = _arrays.broadcast_shape(arrays, names)
     axes = _arrays.normalise_axes(axis, len(shape))
-    dtype = _arrays.result_dtype(*arrays)
+    _alignment.check_labels(names, given, [a - len(shape) for a in axes])
     return Task(measure, arrays, shape, axes, dtype, _arrays.log_base(base), workers)
 
 

@@ -6,8 +6,9 @@ from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.exceptions import AxisError
 
-from . import _arrays, _blocks
+from . import _alignment, _arrays, _blocks
 from ._arrays import Axis, FloatArray
 from ._gradients import Out, Outs, Result, by_element, cotangents_of, evaluate_with_gradient
 from ._measures import PROBABILITIES, SKEWED, Measure, Task, evaluate
@@ -40,6 +41,8 @@ class Stack(NamedTuple):
     def check(cls, P: Any, weights: Any, axis: Axis, over: int) -> "Stack":
         """Return the distributions, or raise what is wrong about them."""
         array = _arrays.as_real("P", P)
+        if isinstance(P, list | tuple):
+            _alignment.check_labels([f"P[{i}]" for i in range(len(P))], P)
         over = _axis_over(over, array.ndim)
         if axis is None:
             axes = tuple(i for i in range(array.ndim) if i != over)
@@ -100,7 +103,7 @@ def _axis_over(over: int, ndim: int) -> int:
     except TypeError:
         raise TypeError(f"over is {over!r}; it must be an integer") from None
     if not -ndim <= number < ndim:
-        raise ValueError(f"over is {over}; P has {ndim} dimensions")
+        raise AxisError(number, ndim, "over of P")
     return number % ndim
 
 

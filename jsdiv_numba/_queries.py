@@ -1,6 +1,5 @@
 """What a search for neighbours is asked and how it answers: arguments checked, results shaped."""
 
-import math
 from operator import index
 from typing import Any
 
@@ -49,10 +48,9 @@ def wanted_number(n_neighbors: Any, rows: int, among_itself: bool) -> int:
 
 def wanted_radius(radius: Any) -> float:
     """Return a radius as a float that is not negative."""
-    if isinstance(radius, int | float | np.integer | np.floating):
-        value = float(radius)
-        if value >= 0.0 and not math.isnan(value):
-            return value
+    number = _arrays.real_number(radius)
+    if number is not None and number >= 0:
+        return float(number)
     raise ValueError(f"radius is {radius!r}; it must be a number that is not negative")
 
 

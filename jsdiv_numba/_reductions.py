@@ -7,12 +7,12 @@ scores, in float64; the result may be a read-only view.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from ._arrays import Axis, FloatArray, normalise_axes
+from ._arrays import Axis, FloatArray, axis_numbers, normalise_axes
 
 # What `numpy.sum` and `numpy.max` call: all that these add is as long as a small reduction.
 _sum: Callable[..., Any] = np.add.reduce
@@ -34,13 +34,11 @@ def total_grad(scores: FloatArray, cotangent: FloatArray, axis: Axis, keepdims: 
 
 
 def mean(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
-    """Mean, in float64."""
-    if not scores.size:
-        axes = normalise_axes(axis, scores.ndim)
-        return np.mean(scores, axis=axes, keepdims=keepdims, dtype=np.float64)
-    # `numpy.mean` does the same, with as much Python around it as all of a small loss takes.
+    """Mean, in float64; NaN of no scores."""
+    # `numpy.mean` does the same, with as much Python around it as all of a small loss takes, and
+    # a warning of no scores.
     sums = total(scores, axis, keepdims)
-    return sums / (scores.size // sums.size)
+    return sums / (scores.size // sums.size if scores.size else np.nan)
 
 
 def mean_grad(scores: FloatArray, cotangent: FloatArray, axis: Axis, keepdims: bool) -> FloatArray:
@@ -64,7 +62,12 @@ def mean_square_grad(
 def maximum(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
     """Maximum."""
     axes = normalise_axes(axis, scores.ndim)
-    return _largest(scores, axis=axes, keepdims=keepdims)
+    try:
+        return _largest(scores, axis=axes, keepdims=keepdims)
+    except ValueError:
+        raise ValueError(
+            f"scores of shape {scores.shape} have no maximum over axis {axes}: there are none"
+        ) from None
 
 
 def maximum_grad(
@@ -217,8 +220,8 @@ def _matrix_axes(scores: FloatArray, p: Any, axis: Axis) -> tuple[int, int] | No
             f"axis={axis} spans {len(axes)} axes of scores of shape {scores.shape}, but a norm "
             "is of vectors or of matrices; give one or two axes, or force_vector_norm=True"
         )
-    rows, columns = axis if isinstance(axis, Sequence) else axes
-    return int(rows), int(columns)
+    rows, columns = axes if axis is None else axis_numbers(axis)
+    return rows, columns
 
 
 def _vector_direction(scores: FloatArray, p: float, axes: tuple[int, ...]) -> FloatArray:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arrays
+from . import _alignment, _arrays
 from ._arrays import FloatArray
 from ._measures import NORMALISED, PROBABILITIES, evaluate
 
@@ -209,7 +209,8 @@ def contributions(
       rain      0.01274  19.4%  Q
       1 other  0.002784   4.2%
     """
-    P, Q = _one_distribution("P", P), _one_distribution("Q", Q)
+    given, (P, Q) = (P, Q), (_one_distribution("P", P), _one_distribution("Q", Q))
+    _alignment.check_labels(("P", "Q"), given)
     if P.size != Q.size:
         raise ValueError(
             f"P of shape {P.shape} and Q of shape {Q.shape} have different numbers of categories"

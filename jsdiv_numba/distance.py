@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _arrays, _pairs
+from . import _alignment, _arrays, _pairs
 from ._arrays import Axis, FloatArray
 from ._measures import DISTANCE, evaluate
 
@@ -158,8 +158,9 @@ def cdist(
     array([[0.      , 1.      , 0.557923],
            [0.557923, 0.557923, 0.      ]])
     """
-    XA, XB = _pairs.as_rows("XA", XA), _pairs.as_rows("XB", XB)
+    given, (XA, XB) = (XA, XB), (_pairs.as_rows("XA", XA), _pairs.as_rows("XB", XB))
     _pairs.check_columns(XA.shape, XB.shape)
+    _alignment.check_labels(("XA", "XB"), given)
     root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
     kind = precision(dtype, XA, XB)
     result = _arrays.result_array(out, (len(XA), len(XB)), kind)

@@ -190,11 +190,10 @@ def cooled(X: Any, axis: Axis, temperature: float) -> Any:
     The largest logit is subtracted first. Whatever constant was added to them all
     would else leave a rounding error of its size.
     """
-    if not isinstance(temperature, int | float | np.integer | np.floating) or not (
-        0 < temperature < math.inf
-    ):
+    number = _arrays.real_number(temperature)
+    if number is None or not 0 < number < math.inf:
         raise ValueError(f"temperature is {temperature!r}; it must be positive and finite")
-    if temperature == 1.0:
+    if number == 1.0:
         return X
     X = _arrays.as_real("X", X)
     axes = _arrays.normalise_axes(axis, X.ndim)
@@ -204,5 +203,5 @@ def cooled(X: Any, axis: Axis, temperature: float) -> Any:
         return logits
     with np.errstate(all="ignore"):
         logits = logits - logits.max(axis=axes, keepdims=True)
-        logits /= logits.dtype.type(temperature)
+        logits /= _arrays.nearest_float(number, logits.dtype)
     return logits

@@ -727,5 +727,5 @@ def entropy_logit_grad(
     )
     if temperature != 1.0:
         with np.errstate(all="ignore"):
-            gradient = gradient / gradient.dtype.type(temperature)
+            gradient = gradient / _arrays.nearest_float(temperature, gradient.dtype)
     return value, gradient

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import _neighbors, _pairs
+from . import _alignment, _neighbors, _pairs
 from ._arrays import FloatArray
 from ._neighbors import Progress
 from ._queries import (
@@ -321,11 +321,12 @@ def radius_neighbors_graph(
 
 
 def _sets(X: Any, Y: Any) -> tuple[_neighbors.Population, tuple[str, FloatArray] | None]:
-    X = _pairs.as_rows("X", X)
+    given, X = (X, Y), _pairs.as_rows("X", X)
     if Y is None:
         return population_of("X", X), None
     Y = _pairs.as_rows("Y", Y)
     _pairs.check_columns(X.shape, Y.shape, ("X", "Y"))
+    _alignment.check_labels(("X", "Y"), given)
     return population_of("Y", Y), ("X", X)
 
 

@@ -937,7 +937,8 @@ def _identity(scores: Any, *, key: object = None) -> Any:
 def checked_axis(axis: Axis) -> Axis:
     """Return the axis, if there can be an array that has it; raise as for one otherwise."""
     normalise_axes(axis, _MOST_DIMENSIONS)
-    return axis
+    # An array could be changed later.
+    return tuple(axis.tolist()) if isinstance(axis, np.ndarray) and axis.ndim else axis
 
 
 def _made(

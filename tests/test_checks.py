@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from numpy.exceptions import AxisError
 from scipy import sparse
 
 from jsdiv_numba import js_divergence, js_divergence_logit
@@ -45,7 +46,7 @@ NOT_REAL = {
     ),
     "fractions": ([Fraction(1, 2)], OBJECTS),
     "numbers that are too large": ([10**30], OBJECTS),
-    "None": (None, OBJECTS),
+    "None": (None, "P is None; pass an array of real numbers"),
     "generator": ((x for x in [1.0]), OBJECTS),
     "dictionary": ({"a": 1}, OBJECTS),
     "masked entries": (np.ma.array([1.0, 2.0], mask=[False, True]), MASKED),
@@ -106,7 +107,7 @@ def test_shapes_that_do_not_broadcast(divergence, axis):
     assert message == "P of shape (2, 3) and Q of shape (4,) do not broadcast"
 
 
-RANGE = "is out of range for the broadcast shape's 2 dimensions"
+RANGE = "is out of bounds for array of dimension 2"
 KIND = "it must be an integer, a sequence of integers or None"
 
 
@@ -114,16 +115,19 @@ KIND = "it must be an integer, a sequence of integers or None"
 @pytest.mark.parametrize(
     ("axis", "error", "message"),
     [
-        (2, ValueError, f"axis 2 {RANGE}"),
-        (-3, ValueError, f"axis -3 {RANGE}"),
-        ((0, 5), ValueError, f"axis 5 {RANGE}"),
-        (10**30, ValueError, f"axis {10**30} {RANGE}"),
+        (2, AxisError, f"axis 2 {RANGE}"),
+        (-3, AxisError, f"axis -3 {RANGE}"),
+        ((0, 5), AxisError, f"axis 5 {RANGE}"),
+        (np.array([0, 5]), AxisError, f"axis 5 {RANGE}"),
+        (10**30, AxisError, f"axis {10**30} {RANGE}"),
         ((1, 1), ValueError, "axis (1, 1) names a dimension twice"),
         ([0, -2], ValueError, "axis [0, -2] names a dimension twice"),
         (1.0, TypeError, f"axis is 1.0; {KIND}"),
         ("0", TypeError, f"axis is '0'; {KIND}"),
         ((0, None), TypeError, f"axis is None; {KIND}"),
         ({0}, TypeError, f"axis is {{0}}; {KIND}"),
+        (np.array([1.0]), TypeError, f"axis is np.float64(1.0); {KIND}"),
+        (np.array([[0, 1]]), TypeError, f"axis is array([[0, 1]]); {KIND}"),
     ],
     ids=str,
 )
@@ -134,17 +138,91 @@ def test_axis(divergence, axis, error, message):
 @BOTH
 @pytest.mark.parametrize("axis", [1, -2])
 def test_axis_of_scalars(divergence, axis):
-    message = message_of(ValueError, divergence, 1, 2, axis=axis)
-    assert message == f"axis {axis} is out of range for the broadcast shape's 0 dimensions"
+    with pytest.raises(AxisError) as caught:
+        divergence(1, 2, axis=axis)
+    assert (caught.value.axis, caught.value.ndim) == (axis, 0)
+
+
+@BOTH
+@pytest.mark.parametrize("axis", [(0, 1), (1,), (-1, 0), (), 1], ids=str)
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8])
+def test_axes_as_an_array(divergence, axis, dtype):
+    rows = np.arange(6.0).reshape(2, 3)
+    given = np.array(axis, np.int64 if np.any(np.less(axis, 0)) else dtype)
+    results = [divergence(rows, rows[::-1], axis=a, keepdims=False) for a in (axis, given)]
+    np.testing.assert_array_equal(*results, strict=True)
 
 
 @BOTH
 @pytest.mark.parametrize(
-    "base", [1, 1.0, 0, -2, 0.5, np.nan, np.inf, True, "2", 1j, [2], np.float64(1)], ids=repr
+    "base",
+    [
+        *(1, 1.0, 0, -2, 0.5, np.nan, np.inf, True, "2", 1j, [2], np.float64(1)),
+        *(np.array(1.0), np.array([2.0]), np.array("2"), np.longdouble("nan"), np.longdouble(1)),
+    ],
+    ids=repr,
 )
 def test_base(divergence, base):
     message = message_of(ValueError, divergence, ROWS, ROWS, base=base)
     assert message == f"base is {base!r}; it must be a finite number above 1, or None for nats"
+
+
+LARGE = np.longdouble(2) ** 2000
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("base", "bits"),
+    [
+        *[(kind(8), 3) for kind in (int, float, np.array, np.float32, np.longdouble, np.uint8)],
+        (np.array(8.0), 3),
+        (2**2000, 2000),
+        # Where a longdouble is a float64, both are what that has.
+        (LARGE, 2000) if np.isfinite(LARGE) else (np.longdouble(8), 3),
+        (np.nextafter(np.longdouble(1), 2), float(np.finfo(np.longdouble).eps) / np.log(2)),
+    ],
+    ids=repr,
+)
+def test_bases_of_every_kind(divergence, base, bits):
+    in_bits = divergence(ROWS, [0.5, 0.25, 0.125], base=2)
+    np.testing.assert_allclose(
+        divergence(ROWS, [0.5, 0.25, 0.125], base=base), in_bits / bits, rtol=1e-14
+    )
+
+
+@BOTH
+@pytest.mark.parametrize("number", [0.25, 1, True])
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (np.float32, np.float32),
+        (np.float16, np.float32),
+        (np.float64, np.float64),
+        (np.int64, np.float64),
+        (bool, np.float64),
+    ],
+)
+def test_a_number_of_pythons_decides_no_dtype(divergence, number, dtype, expected):
+    row = np.array([1, 0, 1], dtype)
+    for pair, as_arrays in (
+        ((row, number), (row, np.array(number, expected))),
+        ((number, row), (np.array(number, expected), row)),
+    ):
+        np.testing.assert_array_equal(divergence(*pair), divergence(*as_arrays), strict=True)
+        assert divergence(*pair).dtype == expected
+    assert divergence(row, np.float64(number)).dtype == np.float64
+    assert divergence(row, np.array(float(number))).dtype == np.float64
+    assert divergence(number, number).dtype == np.float64
+
+
+@BOTH
+def test_a_number_of_pythons_that_the_dtype_does_not_hold(divergence):
+    message = message_of(ValueError, divergence, np.ones(2, np.float32), 1e39)
+    assert message == (
+        "Q is 1e+39, which float32, the dtype of what it is compared with, does not hold; pass an "
+        "array of float64"
+    )
+    assert divergence(np.ones(2, np.float32), 1e-50).dtype == np.float32
 
 
 @BOTH

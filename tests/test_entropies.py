@@ -114,7 +114,7 @@ def test_invalid_input_is_named():
             entropy_logit([[0.0, np.inf]], **options)
     with pytest.raises(TypeError, match=r"^X has dtype complex128"):
         entropy([1j])
-    with pytest.raises(ValueError, match=r"^axis 4 is out of range"):
+    with pytest.raises(ValueError, match=r"^axis 4 is out of bounds"):
         entropy(P, axis=4)
 
 

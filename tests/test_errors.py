@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dask.array as da
 import numpy as np
+import pandas
 import pytest
 import xarray
 
@@ -33,7 +34,7 @@ def test_a_call_raises_what_the_page_says(wrong, error):
     names = {name: getattr(jsdiv_numba, name) for name in jsdiv_numba.__all__}
     P = np.array([[0.5, 0.5], [0.2, 0.8]])
     with pytest.raises((TypeError, ValueError)) as raised:
-        eval(wrong, {**names, "np": np, "P": P, **_of_schemes(P)})
+        eval(wrong, {**names, "np": np, "pandas": pandas, "P": P, **_of_schemes(P)})
     assert matches(f"{type(raised.value).__name__}: {raised.value}", error)
 
 

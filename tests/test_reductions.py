@@ -314,3 +314,35 @@ def test_a_reduced_function_is_what_it_was():
     P, Q = RNG.dirichlet(np.ones(4), (2, 3))
     reduced = scalarise.max_scalarise()(js_divergence)
     assert reduced(P, Q) == js_divergence(P, Q).max()
+
+
+@pytest.mark.parametrize("make", [scalarise.mean_scalarise, scalarise.meansq_scalarise])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_mean_of_no_scores_is_nan_without_a_warning(make, dtype):
+    value, grad = make().value_and_grad(np.empty((0, 3), dtype))
+    assert (value.dtype, grad.shape) == (dtype, (0, 3))
+    assert np.isnan(value)
+    np.testing.assert_array_equal(make(axis=0)(np.empty((0, 3), dtype)), np.full(3, np.nan, dtype))
+    np.testing.assert_array_equal(make(axis=1)(np.empty((0, 3), dtype)), np.empty(0, dtype))
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0)])
+def test_no_scores_have_no_maximum(shape):
+    with pytest.raises(ValueError, match="have no maximum") as caught:
+        scalarise.max_scalarise(axis=-1)(np.empty(shape))
+    axis = (len(shape) - 1,)
+    assert str(caught.value) == (
+        f"scores of shape {shape} have no maximum over axis {axis}: there are none"
+    )
+
+
+@pytest.mark.parametrize("p", [2, "nuc", 1])
+def test_axes_may_be_an_array(p):
+    for axis in ((0, 1), (-1, 0)):
+        given = np.array(axis)
+        made = scalarise.norm_scalarise(p=p, axis=given)
+        expected = scalarise.norm_scalarise(p=p, axis=axis)(SIGNED)
+        given[:] = 7
+        np.testing.assert_array_equal(made(SIGNED), expected)
+    kept = scalarise.mean_scalarise(axis=np.array([2, 0]))(SCORES)
+    np.testing.assert_array_equal(kept, scalarise.mean_scalarise(axis=(0, 2))(SCORES))

@@ -151,8 +151,9 @@ def gather(names: Sequence[str], values: Sequence[Any], stream: Any = None) -> G
     others = different_streams(stream, [given.stream for given in there if given is not None])
     for other in others:
         target.wait_for(stream, other)
+    beside = [np.empty(0, given.array.dtype) for given in there if given is not None]
     gathered = [
-        _moved(name, value, stream) if given is None else given.array
+        _moved(name, value, stream, beside) if given is None else given.array
         for name, value, given in zip(names, values, there, strict=True)
     ]
     return Gathered(gathered, first.like, stream, others)
@@ -171,8 +172,10 @@ SMALL = 1 << 16
 """An array on the host of so many bytes is copied there, rather than waited for."""
 
 
-def _moved(name: str, values: Any, stream: Any) -> Any:
+def _moved(name: str, values: Any, stream: Any, beside: Sequence[Any] = ()) -> Any:
     """Return an array of the host on the device, such that the caller may write to his own."""
+    if beside and _arrays.is_number(values):
+        values = _arrays.number_beside(name, values, beside)
     host = _arrays.as_real(name, values)
     native = np.array(host, host.dtype.newbyteorder("="), order="C", copy=_if_needed(host))
     moved = empty(native.shape, native.dtype, stream, name)

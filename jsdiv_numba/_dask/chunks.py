@@ -20,6 +20,8 @@ def as_dask(name: str, values: Any, beside: Any = None, whole: tuple[int, ...] =
     if hasattr(values, "__dask_graph__"):
         advice = _ADVICE.get(type(values).__module__.split(".")[0], "a Dask array made of it")
         raise TypeError(f"{name} is a {type(values).__name__}; pass {advice}")
+    if _arrays.is_number(values) and isinstance(beside, da.Array):
+        values = _arrays.number_beside(name, values, [_arrays.as_real("", beside._meta)])
     array = _arrays.as_real(name, values)
     chunks: list[Any] = ["auto" if array.size else -1] * array.ndim
     if isinstance(beside, da.Array):
