@@ -54,7 +54,7 @@ class Contributions:
     """The parts of a divergence, largest first; `contributions` makes them.
 
     It can be read by column, in the arrays below, and by row: indexing and
-    iterating give a `Contribution`.
+    iterating give a `Contribution`. Two are equal if all their numbers are.
 
     Parameters
     ----------
@@ -100,6 +100,22 @@ class Contributions:
 
     def _share(self, value: Any) -> Any:
         return value / (self.total or 1)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Contributions):
+            return NotImplemented
+        if (self.labels, self.others) != (other.labels, other.others):
+            return False
+        if self.values.dtype != other.values.dtype:
+            return False
+        # Where a probability is NaN, so are the total and a value.
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
+            for name in ("indices", "values", "signs", "rest", "total")
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.indices.tobytes(), self.others))
 
     def __len__(self) -> int:
         return len(self.labels)

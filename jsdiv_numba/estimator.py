@@ -280,8 +280,10 @@ class JensenShannonNeighbors(_Base):
         scipy.sparse.csr_array of float64, shape (m, k)
             Distances, of one neighbour more than `n_neighbors`, or connectivity.
         """
-        number = self.n_neighbors + (self.mode == "distance")
-        return self.kneighbors_graph(X, number, self.mode)
+        wanted_mode(self.mode)
+        search, one_more = self._search(X), self.mode == "distance"
+        number = wanted_number(self.n_neighbors, self.n_samples_fit_, one_more)
+        return as_graph(flat(*search.nearest(number + one_more)), self.n_samples_fit_, self.mode)
 
     def _search(self, X: Any) -> _neighbors.Search:
         if X is None:

@@ -77,7 +77,7 @@ def js_divergence(
     Notes
     -----
     The derivative is that of `jsdiv_numba.js_divergence_grad`, whose notes say what it is at zeros.
-    It is a reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def js_divergence_logit(
     Notes
     -----
     The derivative is that of `jsdiv_numba.js_divergence_logit_grad`, finite everywhere. It is a
-    reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+    reverse-mode derivative, and cannot be differentiated again: that is an error.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def kl_divergence(
     Notes
     -----
     The derivative is that of `jsdiv_numba.kl_divergence_grad`, whose notes say what it is at zeros.
-    It is a reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
 
     Examples
     --------
@@ -233,7 +233,7 @@ def kl_divergence_logit(
     -----
     The derivative is that of `jsdiv_numba.kl_divergence_logit_grad`, whose notes say what it is
     where the divergence is infinite.
-    It is a reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def entropy(
     Notes
     -----
     The derivative is that of `jsdiv_numba.entropy_grad`, infinite at zeros.
-    It is a reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
 
     Examples
     --------
@@ -330,7 +330,7 @@ def entropy_logit(
     Notes
     -----
     The derivative is that of `jsdiv_numba.entropy_logit_grad`, finite everywhere.
-    It is a reverse-mode derivative, and cannot be differentiated again: JAX raises an error.
+    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
 
     Examples
     --------
@@ -358,8 +358,19 @@ def _differentiable(
     return _called(functions, tuple(keywords.items()), *arrays)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _called(functions: Functions, settings: Settings, *inputs: jax.Array) -> jax.Array:
+def _refuse(_functions: Functions, _settings: Settings, *_: Any) -> Any:
+    raise TypeError(
+        "the functions of jsdiv_numba.jax can be differentiated only once, and in reverse mode, as "
+        "by jax.grad, jax.vjp and jax.jacrev"
+    )
+
+
+# JAX comes to these only if what they return is to be differentiated once more.
+_differentiable_once = functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+
+
+@_differentiable_once
+def _value(functions: Functions, settings: Settings, *inputs: jax.Array) -> jax.Array:
     keywords = dict(settings)
     shape = broadcast_shape(inputs, [""] * len(inputs))
     if keywords["reduce"]:
@@ -374,17 +385,9 @@ def _called(functions: Functions, settings: Settings, *inputs: jax.Array) -> jax
     return called
 
 
-def _forward(
-    functions: Functions, settings: Settings, *inputs: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-    return _called(functions, settings, *inputs), inputs
-
-
-def _backward(
-    functions: Functions,
-    settings: Settings,
-    inputs: tuple[jax.Array, ...],
-    cotangent: jax.Array,
+@_differentiable_once
+def _gradients(
+    functions: Functions, settings: Settings, cotangent: jax.Array, *inputs: jax.Array
 ) -> tuple[jax.Array, ...]:
     results = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in inputs)
 
@@ -396,6 +399,32 @@ def _backward(
     pulled_back: tuple[jax.Array, ...] = jax.pure_callback(
         gradients, results, cotangent, *inputs, vmap_method="broadcast_all"
     )
+    return pulled_back
+
+
+_value.defjvp(_refuse)
+_gradients.defjvp(_refuse)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _called(functions: Functions, settings: Settings, *inputs: jax.Array) -> jax.Array:
+    called: jax.Array = _value(functions, settings, *inputs)
+    return called
+
+
+def _forward(
+    functions: Functions, settings: Settings, *inputs: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    return _value(functions, settings, *inputs), inputs
+
+
+def _backward(
+    functions: Functions,
+    settings: Settings,
+    inputs: tuple[jax.Array, ...],
+    cotangent: jax.Array,
+) -> tuple[jax.Array, ...]:
+    pulled_back: tuple[jax.Array, ...] = _gradients(functions, settings, cotangent, *inputs)
     return pulled_back
 
 

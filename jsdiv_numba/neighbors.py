@@ -86,8 +86,7 @@ def kneighbors(
     -------
     distances : ndarray of float64, shape (m, n_neighbors)
         From the nearest on, in the square root of nats (of the base's unit), or
-        divergences in nats. float64 whatever the input's dtype. Not returned if
-        `return_distance` is False.
+        divergences in nats. Not returned if `return_distance` is False.
     indices : ndarray of int, shape (m, n_neighbors)
         Of the rows in `Y`; of those as near, the first stands first.
 

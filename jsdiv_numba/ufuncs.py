@@ -11,9 +11,9 @@
 ``entropy_term(p)``, ``entropy_sum(P)``, ``entropy_sum_logit(A)``
     The same for the entropy, whose term is -p·log(p); of one input, signature ``(n)->()``.
 
-They are ordinary ufuncs of float32 and float64: ``out=``, ``axis=``, ``keepdims=``,
-broadcasting and type promotion are NumPy's. Being ufuncs, they raise nothing:
-a negative, infinite or NaN probability gives NaN. They run on one thread;
+They are ordinary ufuncs of float32 and float64: ``out=``, ``where=`` of the terms, ``axis=`` and
+``keepdims=`` of the sums, broadcasting and type promotion are NumPy's. Being ufuncs, they raise
+nothing: a negative, infinite or NaN probability gives NaN. They run on one thread;
 `jsdiv_numba.js_divergence` checks its input and uses all of them.
 
 Examples

@@ -1,6 +1,8 @@
 """Contributions: the parts of one divergence, which add up to it exactly."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -247,3 +249,32 @@ def test_what_is_refused(arguments, message):
 def test_text_is_refused():
     with pytest.raises(TypeError, match="P has dtype <U1"):
         contributions(["a"], [1.0])
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("largest", [0.5, np.nan])
+def test_copies_are_equal(duplicate, dtype, largest):
+    arrays = np.array([[largest, 0.25, 0.25], [0.125, 0.375, 0.5]], dtype)
+    parts = contributions(*arrays, top=2, labels="abc")
+    twin = duplicate(parts)
+    assert twin == parts
+    assert hash(twin) == hash(parts)
+    assert contributions(*arrays, top=2, labels="abc") == parts
+
+
+def test_different_contributions_are_not_equal():
+    P, Q = [0.5, 0.25, 0.25], [0.125, 0.375, 0.5]
+    parts = contributions(P, Q, top=2)
+    others = [
+        contributions(Q, P, top=2),
+        contributions(P, Q),
+        contributions(P, Q, top=2, base=2),
+        contributions(P, Q, top=2, labels="abc"),
+        contributions(np.float32(P), np.float32(Q), top=2),
+        contributions([*P, 0], [*Q, 0], top=2),
+        list(parts),
+    ]
+    assert parts not in others

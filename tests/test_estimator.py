@@ -65,3 +65,33 @@ def test_the_rows_of_a_data_set_of_scikit_learn():
     found = JensenShannonNeighbors(10).fit(digits).kneighbors()
     np.testing.assert_array_equal(found[0], distances)
     np.testing.assert_array_equal(found[1], indices)
+
+
+@pytest.mark.parametrize(
+    ("number", "mode", "message"),
+    [
+        (20, "distance", "n_neighbors is 20; it must be from 1 to 19, the number of other rows"),
+        (
+            1000,
+            "distance",
+            "n_neighbors is 1000; it must be from 1 to 19, the number of other rows",
+        ),
+        (0, "distance", "n_neighbors is 0; it must be from 1 to 19, the number of other rows"),
+        (21, "connectivity", "n_neighbors is 21; it must be from 1 to 20, the number of rows"),
+        (5, "both", "mode is 'both'; it must be one of 'distance', 'connectivity'"),
+    ],
+)
+def test_errors_of_the_transformer_say_what_was_passed(number, mode, message):
+    rows = np.random.default_rng(0).dirichlet(np.ones(3), 20)
+    search = JensenShannonNeighbors(number, mode=mode)
+    with pytest.raises(ValueError, match="it must be") as caught:
+        search.fit_transform(rows)
+    assert str(caught.value) == message
+    with pytest.raises(TypeError, match=r"^n_neighbors is 'a'; it must be an integer$"):
+        JensenShannonNeighbors("a").fit_transform(rows)
+
+
+def test_the_most_neighbours_that_there_are():
+    rows = np.random.default_rng(0).dirichlet(np.ones(3), 20)
+    assert JensenShannonNeighbors(19).fit_transform(rows).nnz == 400
+    assert JensenShannonNeighbors(20, mode="connectivity").fit_transform(rows).nnz == 400

@@ -170,8 +170,26 @@ def test_what_it_cannot_do_is_an_error(name):
     ours, _ = both(name)
     with pytest.raises(TypeError, match="forward-mode"):
         jax.jvp(lambda p: ours(p, Q), (P,), (P,))
-    with pytest.raises(ValueError, match="do not support JVP"):
-        jax.grad(lambda p: jnp.sum(jax.grad(lambda p: jnp.sum(ours(p, Q)))(p)))(P)
+
+
+@each
+@pytest.mark.parametrize(
+    "second",
+    [
+        jax.hessian,
+        lambda f: jax.jacrev(jax.grad(f)),
+        lambda f: jax.jit(jax.grad(lambda p: jnp.sum(jax.grad(f)(p)))),
+        lambda f: jax.vmap(jax.grad(lambda p: jnp.sum(jax.grad(f)(p)))),
+        lambda f: jax.grad(lambda p: jnp.sum(jax.vjp(f, P)[1](jnp.sum(p))[0])),
+    ],
+)
+def test_a_second_derivative_is_an_error_of_ours(name, second):
+    ours, _ = both(name)
+    message = (
+        "^the functions of jsdiv_numba.jax can be differentiated only once, and in reverse mode"
+    )
+    with pytest.raises(TypeError, match=message):
+        second(lambda p: jnp.sum(ours(p, Q)))(P)
 
 
 @each

@@ -5,7 +5,15 @@ import pytest
 from scipy.spatial import distance
 from scipy.special import entr, rel_entr, softmax
 
-from jsdiv_numba import js_divergence, js_divergence_logit, js_sum, js_term
+from jsdiv_numba import (
+    cdist,
+    jensenshannon,
+    js_divergence,
+    js_divergence_logit,
+    js_sum,
+    js_term,
+    pdist,
+)
 
 RNG = np.random.default_rng(0)
 P, Q = RNG.dirichlet(np.full(40, 0.4), (2, 6, 5))
@@ -59,3 +67,24 @@ def test_what_scipy_cancels_is_kept():
     assert js_divergence(P[0, 0], q, keepdims=False) == pytest.approx(exact, rel=1e-6)
     m = (P[0, 0] + q) / 2
     assert abs((rel_entr(P[0, 0], m) + rel_entr(q, m)).sum() / 2 - exact) > exact
+
+
+def test_what_broadcasts_along_the_categories_is_normalised_afterwards():
+    """SciPy divides one number by itself, so that it counts as 1 for each category."""
+    q, in_full = np.array([[0.2, 0.8], [0.5, 0.5]]), np.full((2, 2), 0.25)
+    result = jensenshannon(0.25, q, axis=1)
+    np.testing.assert_array_equal(result, jensenshannon(in_full, q, axis=1))
+    np.testing.assert_allclose(result, distance.jensenshannon(in_full, q, axis=1), rtol=1e-12)
+    assert result[1] == 0.0
+    assert distance.jensenshannon([[0.25], [0.25]], q, axis=1)[1] > 0.1
+    logits = js_divergence_logit([[0.0], [3.0]], [[1.0, 2.0]])
+    expected = js_divergence_logit([[0.0, 0.0], [3.0, 3.0]], [1.0, 2.0])
+    np.testing.assert_array_equal(logits, expected)
+
+
+@pytest.mark.parametrize("rows", [np.empty((3, 0)), np.zeros((3, 2))], ids=["empty", "zeros"])
+def test_rows_that_cannot_be_divided_by_their_sum_are_nan(rows):
+    np.testing.assert_array_equal(jensenshannon(rows, rows, axis=1), np.full(3, np.nan))
+    np.testing.assert_array_equal(cdist(rows, rows[:2]), np.full((3, 2), np.nan))
+    np.testing.assert_array_equal(pdist(rows), np.full(3, np.nan))
+    np.testing.assert_array_equal(js_divergence(rows, rows), np.zeros((3, 1)))

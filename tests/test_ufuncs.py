@@ -103,6 +103,30 @@ def test_axis_and_keepdims(ufunc):
     np.testing.assert_array_equal(ufunc(P, second, axes=[-1, 0, ()]), expected)
 
 
+@pytest.mark.parametrize(
+    ("ufunc", "arrays"), [(js_term, (P, Q)), (kl_term, (P, Q)), (entropy_term, (P,))]
+)
+@PRECISIONS
+def test_where(ufunc, arrays, dtype):
+    arrays = [array.astype(dtype) for array in arrays]
+    expected = ufunc(*arrays)
+    for mask in (RNG.random(P.shape) < 0.5, RNG.random(P.shape[-1]) < 0.5, True, False):
+        out = np.full(P.shape, 7, dtype)
+        assert ufunc(*arrays, where=mask, out=out) is out
+        np.testing.assert_array_equal(out, np.where(mask, expected, dtype(7)))
+    every_second = np.full((*P.shape, 2), 7, dtype)
+    ufunc(*arrays, where=P > Q, out=every_second[..., 0])
+    np.testing.assert_array_equal(every_second[..., 0], np.where(P > Q, expected, dtype(7)))
+    np.testing.assert_array_equal(every_second[..., 1], 7)
+
+
+@SUMS
+def test_sums_have_no_where_as_numpys_generalised_ufuncs_have_none(ufunc):
+    for generalised in (ufunc, np.matmul):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'where'"):
+            generalised(P, P, where=True)
+
+
 @ALL
 def test_arguments_broadcast(ufunc):
     expected = ufunc(P, np.broadcast_to(Q[0, 0], P.shape))
