@@ -1,5 +1,6 @@
 """The command ``jsdiv``: its arguments, its examples, and its exit codes."""
 
+import functools
 import io
 import math
 import re
@@ -11,6 +12,7 @@ from typing import Any
 from jsdiv_numba import __version__
 from jsdiv_numba._threads import get_workers
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.options import TABLE_ARGUMENTS, TableOptions
 from jsdiv_numba.batch.quantity import METRICS, Quantity
 
 _EXTRA = {"click", "matplotlib", "pyarrow", "rich", "zarr"}
@@ -139,10 +141,80 @@ _tile_options = (
         help="Compute tiles on a Dask cluster, tcp://HOST:PORT, or by N processes, local:N.",
     ),
 )
+_quiet = click.option(
+    "-q", "--quiet", is_flag=True, help="Show no progress, nor what the files were taken for."
+)
 _speech_options = (
-    click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+    _quiet,
     click.option("--log-json", is_flag=True, help="Show progress as lines of JSON on stderr."),
 )
+
+
+def _header(_context: click.Context, _parameter: click.Parameter, value: str) -> bool | None:
+    return {"yes": True, "no": False}.get(value)
+
+
+_table_options = (
+    click.option(
+        "--header",
+        type=click.Choice(("auto", "yes", "no")),
+        default="auto",
+        show_default=True,
+        callback=_header,
+        help="Whether the first line of text names the columns.",
+    ),
+    click.option(
+        "--label-column",
+        metavar="COLUMNS",
+        help="The columns that label the rows, or none.",
+    ),
+    click.option("--columns", metavar="COLUMNS", help="The columns that are categories."),
+    click.option("--exclude", metavar="COLUMNS", help="Columns to leave out."),
+    click.option(
+        "--exclude-rows", metavar="ROWS", help="Rows to leave out, by label, or by index from 0."
+    ),
+    click.option(
+        "--transpose", is_flag=True, help="Categories are in rows: compare the file's columns."
+    ),
+    click.option(
+        "--long",
+        metavar="SAMPLE,CATEGORY,COUNT",
+        help="Each line is one count; those of one sample and category add up.",
+    ),
+    click.option(
+        "--sep", metavar="CHARACTER", help="What separates values of text; or tab, space."
+    ),
+    click.option(
+        "--decimal", type=click.Choice((".", ",")), help="The decimal mark of numbers in text."
+    ),
+    click.option("--comment", metavar="TEXT", help="What begins lines of text to skip."),
+    click.option("--encoding", metavar="NAME", help="The encoding of text. By default UTF-8."),
+    click.option(
+        "--missing",
+        type=click.Choice(("error", "nan", "zero")),
+        default="error",
+        show_default=True,
+        help="What a missing value is.",
+    ),
+    click.option(
+        "--format", metavar="NAME", help="The format of the files, as an extension; stdin needs it."
+    ),
+)
+
+
+def _taking_tables(command: _Command) -> _Command:
+    """Add the options of tables to a command, which gets them in one argument, `table`."""
+
+    @functools.wraps(command)
+    def with_table(**arguments: Any) -> Any:
+        given = {name: arguments.pop(name) for name in TABLE_ARGUMENTS}
+        try:
+            table = TableOptions(**given)
+        except ValueError as error:
+            raise click.UsageError(f"--{str(error).replace('_', '-')}.") from error
+        return command(table=table, **arguments)
+
+    return _options(*_table_options)(with_table)
 
 
 def _options(*options: _Decorator) -> _Decorator:
@@ -181,13 +253,14 @@ Examples:
 def jsdiv(context: click.Context) -> None:
     """Jensen-Shannon distances between the rows of files.
 
-    A file is .npy, .npz (FILE.npz:NAME for one of several arrays), .csv, .tsv (both
-    also .gz) or .parquet; a folder of Parquet files or a Zarr array will do as well.
-    Each row is a distribution up to its sum: counts will do. A first column of text
-    labels the rows.
+    A file is .npy, .npz (FILE.npz:NAME for one of several arrays), .mtx, .csv, .tsv,
+    .txt (text also .gz), .parquet or .feather; a folder of Parquet files or a Zarr array
+    will do as well, and - is stdin. Each row is a distribution up to its sum: counts
+    will do.
 
-    In .csv and .tsv the first line is a header unless its values are numbers. A first
-    column of numbers is data, unless the header leaves its name empty.
+    What a file was taken for stands in a line on stderr. Which line is a header, which
+    columns label the rows and which are categories: each can be said, with COLUMNS being
+    names, numbers from 1, or ranges (A:D, 2-5), with commas between them.
     """
     try:
         get_workers()
@@ -233,8 +306,10 @@ Examples:
 @_workers
 @_options(*_tile_options, *_speech_options)
 @_top
+@_taking_tables
 def pairwise(
     *,
+    table: TableOptions,
     file: str,
     file2: str | None,
     output: Path | None,
@@ -267,6 +342,7 @@ def pairwise(
         top=top,
         tiles=jobs.TileOptions(**tiles),
         speech=jobs.Speech(quiet, log_json),
+        table=table,
     )
 
 
@@ -283,10 +359,19 @@ Examples:
 @_base
 @_metric
 @_workers
+@click.option(
+    "--match",
+    type=click.Choice(("label", "position")),
+    help="Compare rows of the same label, or in the same place. By default by label where both "
+    "files have labels.",
+)
 @_options(*_tile_options, *_speech_options)
 @_top
+@_taking_tables
 def rows(
     *,
+    table: TableOptions,
+    match: str | None,
     p: str,
     q: str,
     output: Path | None,
@@ -298,7 +383,7 @@ def rows(
     log_json: bool,
     **tiles: Any,
 ) -> None:
-    """Compare each row of P with the row of Q that stands in the same place.
+    """Compare each row of P with the row of Q of the same label, or in the same place.
 
     Prints the closest and the farthest rows. Rows are divided by their sums, for the
     distance and for the divergence alike.
@@ -314,6 +399,8 @@ def rows(
         top=top,
         tiles=jobs.TileOptions(**tiles),
         speech=jobs.Speech(quiet, log_json),
+        table=table,
+        match=match,
     )
 
 
@@ -343,8 +430,18 @@ Examples:
     show_default=True,
     help="How many of the columns to print.",
 )
+@_quiet
+@_taking_tables
 def explain(
-    *, file: str, row_a: str, row_b: str, base: float | None, plot: Path | None, top: int
+    *,
+    table: TableOptions,
+    file: str,
+    row_a: str,
+    row_b: str,
+    base: float | None,
+    plot: Path | None,
+    top: int,
+    quiet: bool,
 ) -> None:
     """Say which columns of FILE make the divergence of ROW_A and ROW_B.
 
@@ -354,7 +451,16 @@ def explain(
     """
     from jsdiv_numba.batch import jobs
 
-    jobs.explain(file, row_a, row_b, Quantity("js_divergence", base), plot=plot, top=top)
+    jobs.explain(
+        file,
+        row_a,
+        row_b,
+        Quantity("js_divergence", base),
+        plot=plot,
+        top=top,
+        speech=jobs.Speech(quiet),
+        table=table,
+    )
 
 
 @jsdiv.command(
@@ -394,8 +500,10 @@ Examples:
 @_metric
 @_workers
 @_options(*_tile_options, *_speech_options)
+@_taking_tables
 def neighbors(
     *,
+    table: TableOptions,
     file: str,
     file2: str | None,
     number: int | None,
@@ -424,4 +532,5 @@ def neighbors(
         workers=workers,
         tiles=jobs.TileOptions(**tiles),
         speech=jobs.Speech(quiet, log_json),
+        table=table,
     )

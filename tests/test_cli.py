@@ -19,6 +19,9 @@ ROOT = Path(__file__).parents[1]
 COUNTS = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [0.0, 0.0, 5.0]])
 
 
+TAKEN_FOR = "f.csv: a header; rows labelled by column 'k'; 3 categories from 'a' to 'c'\n"
+
+
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -42,7 +45,7 @@ def run(*arguments):
 def test_pairwise_prints_and_writes(capsys):
     assert main(["pairwise", "f.csv", "-o", "d.csv", "--plot", "d.png"]) == 0
     captured = capsys.readouterr()
-    assert captured.err == ""
+    assert captured.err == TAKEN_FOR
     assert captured.out.splitlines()[0] == "f.csv: 3 rows × 3 columns; 3 pairs"
     assert captured.out.splitlines()[-2:] == ["Wrote d.csv", "Wrote d.png"]
     assert Path("d.csv").read_text().splitlines()[0] == '"k","x","y","z"'
@@ -90,7 +93,7 @@ def test_rows_have_the_labels_of_both_files():
 def test_explain_prints_and_draws(capsys):
     assert main(["explain", "f.csv", "x", "z", "--base", "2", "--top", "2", "--plot", "e.png"]) == 0
     captured = capsys.readouterr()
-    assert captured.err == ""
+    assert captured.err == TAKEN_FOR
     lines = [line.split() for line in captured.out.splitlines()]
     assert captured.out.splitlines()[0] == "f.csv: 3 rows × 3 columns; x against z"
     assert lines[3:] == [
@@ -128,10 +131,10 @@ def test_top_says_how_many(capsys):
 FAULTS = {
     "missing file": (["pairwise", "no.csv"], "no.csv: No such file or directory"),
     "unknown extension": (
-        ["pairwise", "f.xls"],
+        ["pairwise", "f.abc"],
         (
-            "f.xls: unknown extension '.xls'; use .csv, .csv.gz, .npy, .npz, .parquet, .tsv, "
-            ".tsv.gz, .zarr"
+            "f.abc: unknown extension '.abc'; use .csv, .feather, .mtx, .npy, .npz, .parquet, "
+            ".tab, .tsv, .txt, .zarr, or say --format"
         ),
     ),
     "fault in the first file": (
@@ -150,10 +153,17 @@ FAULTS = {
         ),
     ),
     "other number of rows": (
-        ["rows", "f.csv", "g.csv"],
+        ["rows", "f.csv", "g.csv", "--match", "position"],
         (
             'g.csv: number of rows is 2, but f.csv has 3; "jsdiv pairwise" compares every row '
             "with every row"
+        ),
+    ),
+    "no label in common": (
+        ["rows", "f.csv", "g.csv"],
+        (
+            "g.csv: no row has a label of f.csv, whose first are 'x', 'y', 'z'; its own are 'u', "
+            "'v'; --match position compares rows in the same place"
         ),
     ),
     "missing folder": (
@@ -233,7 +243,7 @@ def test_a_fault_is_one_line_and_exit_code_2(arguments, message, capsys):
 
 @pytest.mark.parametrize("option", [["-o", "d.xls"], ["-o", "no/d.npy"], ["--plot", "d.gif"]])
 def test_destinations_are_checked_before_anything_is_read(option, monkeypatch):
-    monkeypatch.setattr(jobs, "read_rows", lambda _: pytest.fail("read too early"))
+    monkeypatch.setattr(jobs, "read_rows", lambda *_: pytest.fail("read too early"))
     assert main(["pairwise", "f.csv", *option]) == 2
 
 
@@ -310,7 +320,7 @@ def test_a_stream_that_cannot_encode_a_label_gets_it_escaped():
         "import sys; sys.stdout.reconfigure(encoding='ascii'); from jsdiv_numba.cli import main; "
     )
     completed = run("-c", code + r"main(['pairwise', 'å.csv'])")
-    assert completed.stderr == ""
+    assert completed.stderr.startswith("å.csv: a header; rows labelled by column 'k'; 2 categories")
     assert r"\xe5" in completed.stdout
 
 
@@ -331,7 +341,7 @@ def test_exit_codes_of_the_process():
 
 def test_from_a_file_to_a_picture_as_a_process():
     letters = ROOT / "docs" / "examples" / "letters.csv"
-    completed = run("-m", "jsdiv_numba", "pairwise", str(letters), "--plot", "letters.png")
+    completed = run("-m", "jsdiv_numba", "pairwise", str(letters), "--plot", "letters.png", "-q")
     assert (completed.returncode, completed.stderr) == (0, "")
     lines = completed.stdout.splitlines()
     assert lines[3].split() == ["Closest", "pairs", "√nats"]

@@ -114,12 +114,20 @@ def test_bad_rows_are_near_to_none_and_listed(size):
     expected[[7, 11, 20]] = np.nan
     summary = batch.neighbors(bad, out="found.npy", n_neighbors=21, on_bad="nan", **size)
     values, indices = kneighbors(expected, n_neighbors=21)
+    # A bad row is nobody's neighbour, and has none.
+    indices[np.isnan(values)] = -1
     found = np.load("found.npy")
     np.testing.assert_array_equal(found["neighbor"], indices)
     np.testing.assert_array_equal(found["jensenshannon"], values)
     assert summary.bad_rows == 3
     assert table(str(summary.report))["row"] == ["7", "11", "20"]
     assert batch.neighbors(X, bad, out="found.npy", on_bad="nan", **size).bad_rows == 3
+    batch.neighbors(bad, out="found.parquet", n_neighbors=21, on_bad="nan", **size)
+    columns = parquet.read_table("found.parquet").to_pydict()
+    names = [None if j < 0 else f"row {j}" for j in indices.ravel()]
+    assert columns["neighbor"] == names
+    batch.neighbors(bad, out="found.csv", n_neighbors=21, on_bad="nan", **size)
+    assert table("found.csv")["neighbor"] == [name or "" for name in names]
     summary = batch.neighbors(bad, Y, out="found.csv", max_distance=1, on_bad="nan", **size)
     assert {"row 7", "row 11", "row 20"}.isdisjoint(table("found.csv")["row"])
     with pytest.raises(FileError, match=r"^X, row 7, column 3: negative value -1\.0; a dist"):

@@ -1,11 +1,16 @@
 """Reading a file by its extension."""
 
+import gzip
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import feather, parquet
+from scipy import io, sparse
 
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.options import TableOptions
 from jsdiv_numba.batch.readers import read_rows
 
 MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]])
@@ -75,14 +80,63 @@ def test_arrays_without_values(shape):
     assert str(error.value) == f"f.npy: shape {shape}; there are no values"
 
 
-@pytest.mark.parametrize("name", ["f.xls", "f", "f.csv.gz"])
+@pytest.mark.parametrize("name", ["f.abc", "f", "f.npy.gz"])
 def test_unknown_extensions_list_the_known(name):
-    with pytest.raises(FileError, match=r"unknown extension .*; use \.csv, \.npy, \.npz, \.parq"):
+    with pytest.raises(
+        FileError, match=r"unknown extension .*; use \.csv, \.feather, \.mtx, \.npy"
+    ):
         read_rows(name)
 
 
-def test_a_folder_is_no_file(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("f.xlsx", "a spreadsheet; save the sheet as CSV UTF-8"),
+        ("f.ODS", "a spreadsheet; save the sheet as CSV UTF-8"),
+        ("f.rds", "made by R; write.csv(x, 'x.csv') saves it as text"),
+        ("f.pkl", "Python objects, which could be anything; save them as .npy or .csv"),
+    ],
+)
+def test_of_what_is_not_read_it_says_how_to_export_it(name, cure):
+    Path(name).write_bytes(b"PK")
+    with pytest.raises(FileError) as error:
+        read_rows(name)
+    assert str(error.value) == f"{name}: {cure}"
+
+
+def test_a_folder_without_rows(tmp_path):
     (tmp_path / "f.csv").mkdir()
     with pytest.raises(FileError) as error:
         read_rows("f.csv")
-    assert str(error.value) == "f.csv: a folder, not a file"
+    assert str(error.value) == "f.csv: a folder without a Zarr array and without .parquet files"
+
+
+@pytest.mark.parametrize("name", ["f.csv.gz", "F.CSV.GZ", "f.Tsv.gz", "f.txt.gz", "f.TAB"])
+def test_text_is_read_compressed_and_in_any_case_of_the_extension(name):
+    separator = "," if "csv" in name.lower() else "\t"
+    text = f"k{separator}a{separator}b\nx{separator}1{separator}2\n".encode()
+    Path(name).write_bytes(gzip.compress(text) if name.lower().endswith("gz") else text)
+    rows = read_rows(name)
+    assert (rows.labels, rows.columns, rows.values.tolist()) == (("x",), ("a", "b"), [[1.0, 2.0]])
+
+
+def test_the_format_may_be_said():
+    Path("data").write_text("k,a,b\nx,1,2\n")
+    assert read_rows("data", TableOptions(format="csv")).labels == ("x",)
+    with pytest.raises(FileError, match=r"^data: unknown format 'docx'; use one of csv, feather"):
+        read_rows("data", TableOptions(format="docx"))
+
+
+@pytest.mark.parametrize("name", ["f.npy", "f.npz", "f.parquet", "f.csv", "f.mtx", "f.feather"])
+def test_one_category_is_an_error_in_every_format(name):
+    matrix = np.array([[1.0], [2.0]])
+    if name.endswith(".mtx"):
+        io.mmwrite(name, sparse.coo_array(matrix))
+    elif name.endswith(".feather"):
+        feather.write_feather(pa.table({"a": matrix[:, 0]}), name)
+    elif name.endswith(".parquet"):
+        parquet.write_table(pa.table({"a": matrix[:, 0]}), name)
+    else:
+        write(name, matrix)
+    with pytest.raises(FileError, match=r"only 1 numeric column.* needs two categories or more"):
+        read_rows(name)

@@ -17,7 +17,7 @@ from jsdiv_numba.batch.report import (
     print_rows,
     print_written,
     progress,
-    standard_output,
+    standard_console,
 )
 
 DISTANCE = Quantity("jensenshannon")
@@ -176,7 +176,7 @@ def test_a_narrow_terminal_cuts_nothing(width):
 
 
 def test_a_pipe_has_whole_lines(capsys):
-    print_pairs(standard_output(), square(["a" * 45, "b" * 45]), 5)
+    print_pairs(standard_console(), square(["a" * 45, "b" * 45]), 5)
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].split() == ["a" * 45, "b" * 45, "0.1000"]
 

@@ -1,6 +1,8 @@
-"""NumPy's own files as rows."""
+"""NumPy's arrays, and archives of them, as rows."""
 
-from collections.abc import Mapping
+import tokenize
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import BadZipFile
@@ -9,23 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.labelled import LabelledRows, default_labels
+from jsdiv_numba.batch.labelled import Block, Stream
+from jsdiv_numba.batch.options import TableOptions
+from jsdiv_numba.batch.roles import Field, roles
+from jsdiv_numba.batch.table import RowFilter, joined, stream_of
 
-_DAMAGE = (ValueError, EOFError, BadZipFile)
-_UNREADABLE = "damaged, not a NumPy file, or it holds Python objects instead of numbers"
+# Of what stands in a header, NumPy raises whatever Python has for such an expression.
+DAMAGE = (
+    *(ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError, RecursionError),
+    *(SyntaxError, tokenize.TokenError, BadZipFile, NotImplementedError, zlib.error),
+)
+_BLOCK_BYTES = 1 << 25
+UNREADABLE = "damaged, cut short, not a NumPy file, or it holds Python objects instead of numbers"
 
 
-def read_npy(path: Path, source: str) -> LabelledRows:
-    """Read the 2-D array of an ``.npy`` file as rows, called by their index."""
-    with path.open("rb") as file:
-        loaded = _load(file, source)
-    if not isinstance(loaded, np.ndarray):
-        raise FileError(f"{source}: an .npz file under another name; call it .npz")
-    return _rows(loaded, source)
-
-
-def read_npz(path: Path, source: str, member: str | None = None) -> LabelledRows:
-    """Read the only array of an ``.npz`` file, or the one called `member`."""
+def read_npz(path: Path, source: str, member: str | None = None) -> NDArray[Any]:
+    """Return the only array of an ``.npz`` file, or the one called `member`."""
     with path.open("rb") as file:
         loaded = _load(file, source)
         if isinstance(loaded, np.ndarray):
@@ -37,16 +38,18 @@ def read_npz(path: Path, source: str, member: str | None = None) -> LabelledRows
             raise FileError(f"{source}: no array {member!r} in {path}; its arrays: {names}")
         try:
             array = loaded[next(iter(loaded)) if member is None else member]
-        except _DAMAGE as error:
-            raise FileError(f"{source}: {_UNREADABLE}") from error
-    return _rows(array, source)
+        except DAMAGE as error:
+            raise FileError(f"{source}: {UNREADABLE}") from error
+        if not isinstance(array, np.ndarray):
+            raise FileError(f"{source}: {UNREADABLE}")
+    return array
 
 
 def _load(file: BinaryIO, source: str) -> NDArray[Any] | Mapping[str, NDArray[Any]]:
     try:
         loaded: NDArray[Any] | Mapping[str, NDArray[Any]] = np.load(file, allow_pickle=False)
-    except _DAMAGE as error:
-        raise FileError(f"{source}: {_UNREADABLE}") from error
+    except DAMAGE as error:
+        raise FileError(f"{source}: {UNREADABLE}") from error
     return loaded
 
 
@@ -80,9 +83,68 @@ def require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], source: str) -> t
     return shape[0], shape[1]
 
 
-def _rows(array: NDArray[Any], source: str) -> LabelledRows:
-    require_rows(array.shape, array.dtype, source)
-    single = array.dtype.kind == "f" and array.dtype.itemsize <= 4
-    kind = np.float32 if single else np.float64
-    values: NDArray[np.floating[Any]] = array.astype(kind, copy=False)
-    return LabelledRows(source, values, default_labels(len(values)), "row", columns=None)
+def float_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return what values are computed in: float32 where it holds them, else float64."""
+    single = dtype.kind == "f" and dtype.itemsize <= 4
+    return np.dtype(np.float32 if single else np.float64)
+
+
+def stream_array(
+    read: Callable[[int, int], NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    source: str,
+    options: TableOptions,
+) -> Stream:
+    """Return the rows of an array, block by block, without and with what is said of it.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the rows from an index to another.
+    shape : tuple of int
+        The array's shape.
+    dtype : dtype
+        What it holds.
+    source : str
+        The file, as the user named it.
+    options : TableOptions
+        Columns are named by their number.
+
+    Returns
+    -------
+    Stream
+
+    Raises
+    ------
+    FileError
+    """
+    number, width = require_rows(shape, dtype, source)
+    found = roles([Field("", "number")] * width, options, source, named=False)
+    kind = float_type(dtype)
+    chosen = None if found.values == tuple(range(width)) else list(found.values)
+
+    def blocks(rows: RowFilter) -> Iterator[Block]:
+        step = max(1, _BLOCK_BYTES // (8 * width))
+        for start in range(0, number, step):
+            block = read(start, min(start + step, number))
+            labels = joined([_texts(block[:, j]) for j in found.labels], options)
+            kept = rows.kept(start, len(block), labels)
+            values = (block if chosen is None else block[:, chosen]).astype(kind, copy=False)
+            if options.missing == "zero":
+                values = np.where(np.isnan(values), kind.type(0), values)
+            if kept is not None:
+                values = values[kept]
+                labels = None if labels is None else labels.filter(kept)
+            yield values, labels
+
+    return stream_of(blocks, source, None, found, options, kind, (), totals=False)
+
+
+def _texts(column: NDArray[Any]) -> Any:
+    """Return numbers that label rows as Arrow's text: whole ones without a point."""
+    import pyarrow as pa
+
+    values = column.tolist()
+    whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    return pa.array(list(map(str, whole)), pa.string())

@@ -22,3 +22,7 @@ class FileError(ValueError):
 
 class OutputError(FileError):
     """A file that the system does not let us write, for want of room or of permission."""
+
+
+class TableWarning(UserWarning):
+    """A table may be read in another way as well, or does not look like distributions."""

@@ -8,21 +8,34 @@ tiles need each row many times: such a file is read once, block by block, into a
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
+from jsdiv_numba.batch.arrays import DAMAGE
 from jsdiv_numba.batch.errors import FileError, OutputError
-from jsdiv_numba.batch.labelled import Stream
-from jsdiv_numba.batch.parquet import stream_parquet
+from jsdiv_numba.batch.formats import (
+    ARRAYS,
+    STDIN,
+    Place,
+    open_in_place,
+    open_long,
+    place_of,
+    stream_rows,
+    stream_source,
+)
+from jsdiv_numba.batch.labelled import ROW, Reading, Stream
+from jsdiv_numba.batch.long import LongTable
+from jsdiv_numba.batch.options import DEFAULT, TableOptions
 from jsdiv_numba.batch.partial import sync_folder
-from jsdiv_numba.batch.readers import split_member
+from jsdiv_numba.batch.roles import require_categories
 from jsdiv_numba.batch.sources import (
+    ArrayFile,
     Fingerprint,
     Source,
     called,
@@ -30,13 +43,8 @@ from jsdiv_numba.batch.sources import (
     folder_fingerprint,
     open_array,
     open_npy,
-    open_zarr,
 )
-from jsdiv_numba.batch.text import stream_text
-
-_ZARR_MARKS = ("zarr.json", ".zarray")
-_TEXT = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
-SUFFIXES = (*_TEXT, ".npy", ".npz", ".parquet", ".zarr")
+from jsdiv_numba.batch.sparse import is_sparse
 
 
 @dataclass(frozen=True)
@@ -50,11 +58,15 @@ class Input:
     path : Path, optional
         Where it lies; None for an array.
     kind : str
-        Its extension, ``"parquet folder"`` or ``"array"``.
+        Its format, as an extension, or ``"array"``.
     member : str, optional
         Which array of an ``.npz`` file.
     values : array_like, optional
         The array.
+    options : TableOptions
+        What is said of it.
+    tell : callable
+        Is told what the file was taken for.
     """
 
     source: str
@@ -62,6 +74,8 @@ class Input:
     kind: str
     member: str | None = None
     values: Any = None
+    options: TableOptions = DEFAULT
+    tell: Callable[[Reading], None] = field(default=lambda _: None, compare=False)
 
     def fingerprint(self) -> Fingerprint:
         """Return what changes when the rows do."""
@@ -69,7 +83,9 @@ class Input:
             return open_array(self.values, self.source).fingerprint()
         if self.path.is_dir():
             return folder_fingerprint(self.path)
-        return file_fingerprint(self.path, self.source)
+        found = file_fingerprint(self.path, self.source)
+        # What was read from a pipe lies in a file of this moment.
+        return found if self.source != STDIN else {**found, "modified": 0}
 
     def open(self, folder: Path, role: str, *, lenient: bool) -> Source:
         """Return the rows, copied first if need be.
@@ -93,25 +109,39 @@ class Input:
         """
         if self.kind == "array":
             return open_array(self.values, self.source)
-        if self.kind == ".npy":
-            return open_npy(self.path, self.source)
-        if self.kind == ".zarr":
-            return open_zarr(self.path, self.source)
+        place = Place(self.source, self.path, self.kind, self.member)
         copy = _Copy(folder / f"{role}.npy", self.source)
-        if self.kind == ".npz":
-            copy.make(self._extract)
-            return called(open_npy(copy.path, self.source), self.source, None, "row", None)
-        stream = self._stream(lenient)
-        copy.make(lambda file: _write(file, stream, copy.labels, self.source))
-        labels = copy.labels if stream.labelled else None
-        rows = open_npy(copy.path, self.source)
-        return called(rows, self.source, stream.columns, stream.label_name, labels)
+        if self.options.long is not None:
+            return self._open_long(place, copy, lenient)
+        if not self.options.concern_values and self._is_array:
+            rows = self._open_array(place, copy)
+            require_categories(self.source, rows.width, "")
+            stream = stream_source(rows, self.options)
+            self.tell(stream.reading)
+            return rows
+        stream = stream_rows(place, self.options, lenient=lenient)
+        self.tell(stream.reading)
+        copy.make(lambda file: _write(file, stream, copy, self.source))
+        return _labelled(copy, stream, self.source)
 
-    def _stream(self, lenient: bool) -> Stream:
-        if self.kind in _TEXT:
-            return stream_text(self.path, self.source, _TEXT[self.kind], lenient=lenient)
-        paths = sorted(self.path.glob("*.parquet")) if self.path.is_dir() else [self.path]
-        return stream_parquet(paths, self.source)
+    @property
+    def _is_array(self) -> bool:
+        whole = self.kind == ".npz" and (self.member is not None or not is_sparse(self.path))
+        return self.kind in ARRAYS or whole
+
+    def _open_array(self, place: Place, copy: "_Copy") -> Source:
+        if self.kind in ARRAYS:
+            return open_in_place(place)
+        copy.make(self._extract)
+        return called(open_npy(copy.path, self.source), self.source, None, ROW, None)
+
+    def _open_long(self, place: Place, copy: "_Copy", lenient: bool) -> Source:
+        table = open_long(place, self.options, lenient=lenient)
+        self.tell(table.reading)
+        copy.make(lambda file: _write_long(file, table, copy))
+        rows = open_npy(copy.path, self.source)
+        columns = tuple(table.categories)
+        return called(rows, self.source, columns, table.label_name, copy.labels)
 
     def _extract(self, file: BinaryIO) -> None:
         # A member of an .npz file is an .npy file.
@@ -120,7 +150,9 @@ class Input:
                 names = [name.removesuffix(".npy") for name in archive.namelist()]
                 with archive.open(f"{self._chosen(names)}.npy") as member:
                     shutil.copyfileobj(member, file, 1 << 20)
-        except (BadZipFile, EOFError) as error:
+        except FileError:
+            raise
+        except DAMAGE as error:
             raise FileError(f"{self.source}: damaged, or not an .npz file") from error
 
     def _chosen(self, names: list[str]) -> str:
@@ -136,7 +168,12 @@ class Input:
         return names[0] if self.member is None else self.member
 
 
-def as_input(given: Any, name: str) -> Input:
+def as_input(
+    given: Any,
+    name: str,
+    options: TableOptions = DEFAULT,
+    tell: Callable[[Reading], None] = lambda _: None,
+) -> Input:
     """Return what a user gave as an input; nothing is read yet.
 
     Parameters
@@ -145,6 +182,10 @@ def as_input(given: Any, name: str) -> Input:
         A file, a folder or a matrix.
     name : str
         What messages call a matrix.
+    options : TableOptions
+        What is said of a file.
+    tell : callable
+        Is told what a file was taken for.
 
     Returns
     -------
@@ -157,28 +198,9 @@ def as_input(given: Any, name: str) -> Input:
     """
     if not isinstance(given, str | os.PathLike):
         return Input(name, Path(), "array", values=np.asanyarray(given))
-    source = os.fspath(given)
-    path, member = split_member(source)
+    source, path, kind, member = place_of(os.fspath(given), options)
     # Tiles may be computed by another process, in another folder.
-    path = path.absolute()
-    if path.is_dir():
-        return Input(source, path, _kind_of_folder(path, source))
-    suffixes = "".join(path.suffixes[-2:]).lower(), path.suffix.lower()
-    kind = next((suffix for suffix in suffixes if suffix in SUFFIXES), None)
-    if kind is None:
-        known = ", ".join(sorted(SUFFIXES))
-        raise FileError(f"{source}: unknown extension {path.suffix!r}; use {known}")
-    if not path.exists():
-        raise FileError(f"{source}: No such file or directory")
-    return Input(source, path, kind, member)
-
-
-def _kind_of_folder(path: Path, source: str) -> str:
-    if any((path / mark).exists() for mark in _ZARR_MARKS):
-        return ".zarr"
-    if any(path.glob("*.parquet")):
-        return "parquet folder"
-    raise FileError(f"{source}: a folder without a Zarr array and without .parquet files")
+    return Input(source, path.absolute(), kind, member, options=options, tell=tell)
 
 
 class _Copy:
@@ -195,6 +217,7 @@ class _Copy:
     def __init__(self, path: Path, source: str) -> None:
         self.path, self.source = path, source
         self.labels = path.with_suffix(".labels.arrow")
+        self.columns = path.with_suffix(".columns.arrow")
 
     def make(self, write: Callable[[BinaryIO], None]) -> None:
         """Write the copy, unless an earlier run did."""
@@ -216,28 +239,70 @@ class _Copy:
             raise kind(f"{where}: {error.strerror or error}") from error
 
 
-def _write(file: BinaryIO, stream: Stream, labels: Path, source: str) -> None:
+def _labelled(copy: _Copy, stream: Stream, source: str) -> ArrayFile:
+    """Return a copy of rows as a source with their names."""
+    rows = open_npy(copy.path, source)
+    named = stream.columns is not None if stream.transposed else stream.labelled
+    labels = copy.labels if named else None
+    if not stream.transposed:
+        return called(rows, source, stream.columns, stream.label_name, labels)
+    columns = None
+    if stream.labelled:
+        import pyarrow as pa
+
+        with pa.memory_map(str(copy.columns)) as file:
+            columns = tuple(pa.ipc.open_file(file).read_all().column(0).to_pylist())
+    return called(rows, source, columns, ROW, labels)
+
+
+def _write(file: BinaryIO, stream: Stream, copy: _Copy, source: str) -> None:
     count = 0
     _write_header(file, stream, count)
-    with _label_writer(labels, stream.labelled) as write_labels:
+    named = copy.columns if stream.transposed else copy.labels
+    with _label_writer(named, stream.labelled) as write_labels:
         for values, names in stream.blocks:
             file.write(np.ascontiguousarray(values, stream.dtype).data)
             count += len(values)
             write_labels(names)
     if not count:
         raise FileError(f"{source}: the file has no rows")
+    if stream.transposed and stream.columns is not None:
+        _write_labels(copy.labels, stream.columns)
     file.seek(0)
     _write_header(file, stream, count)
 
 
+def _write_long(file: BinaryIO, table: LongTable, copy: _Copy) -> None:
+    """Write a long table's matrix: zeros first, then each count to its place."""
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "<f8", "fortran_order": False, "shape": table.shape}
+    )
+    begin = file.tell()
+    rows, columns = table.shape
+    file.truncate(begin + 8 * rows * columns)
+    matrix = np.memmap(file, np.dtype("<f8"), "r+", begin, table.shape)
+    table.add_up(matrix)
+    matrix.flush()
+    del matrix
+    _write_labels(copy.labels, tuple(table.samples))
+
+
+def _write_labels(path: Path, names: Sequence[str]) -> None:
+    import pyarrow as pa
+
+    with _label_writer(path, True) as write_labels:
+        write_labels(pa.array(names, pa.string()))
+
+
 def _write_header(file: BinaryIO, stream: Stream, count: int) -> None:
-    # NumPy leaves room for the first number of the shape to grow.
+    # NumPy leaves room for the number of rows to grow, of columns in Fortran's order.
+    shape = (stream.width, count) if stream.transposed else (count, stream.width)
     np.lib.format.write_array_header_1_0(
         file,
         {
             "descr": np.lib.format.dtype_to_descr(stream.dtype),
-            "fortran_order": False,
-            "shape": (count, stream.width),
+            "fortran_order": stream.transposed,
+            "shape": shape,
         },
     )
 

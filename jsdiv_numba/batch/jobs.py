@@ -1,20 +1,28 @@
 """The work of each subcommand, from the files it reads to those it writes."""
 
 import contextlib
+import functools
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from jsdiv_numba.batch import report
+from jsdiv_numba.batch.announcements import Announcements, Announcing
 from jsdiv_numba.batch.comparison import compare_pairs, compare_rows
 from jsdiv_numba.batch.engine import Summary
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.explanation import explain as explain_rows
-from jsdiv_numba.batch.inputs import as_input
+from jsdiv_numba.batch.formats import STDIN, dense_bytes, place_of, stdin_as_file
+from jsdiv_numba.batch.labelled import LabelledRows
+from jsdiv_numba.batch.matching import matched_rows
+from jsdiv_numba.batch.options import DEFAULT, TableOptions
 from jsdiv_numba.batch.progress import chosen
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.readers import READ_SUFFIXES, read_rows
+from jsdiv_numba.batch.readers import read_rows
 from jsdiv_numba.batch.runner import Executor
 from jsdiv_numba.batch.tiles import MEMORY
 from jsdiv_numba.batch.writers import (
@@ -73,10 +81,13 @@ class Speech:
         Nothing on the way.
     log_json : bool
         JSON lines on stderr.
+    values_on_stdout : bool
+        Whether stdout is for the values, and all else goes to stderr.
     """
 
     quiet: bool = False
     log_json: bool = False
+    values_on_stdout: bool = False
 
     @property
     def silent(self) -> bool:
@@ -86,8 +97,42 @@ class Speech:
 
 _TALKATIVE = Speech()
 _IN_MEMORY = TileOptions()
+_STDOUT = Path("-")
 
 
+def _on_streams(job: Callable[..., None]) -> Callable[..., None]:
+    """Let a job read stdin and write stdout as if they were files, and announce what it reads."""
+
+    @functools.wraps(job)
+    def with_streams(
+        *files: Any, output: Path | None = None, speech: Speech = _TALKATIVE, **more: Any
+    ) -> None:
+        progress = chosen(quiet=speech.quiet, as_json=speech.log_json)
+        with contextlib.ExitStack() as stack:
+            said = stack.enter_context(Announcements(progress))
+            if STDIN in files:
+                stack.enter_context(stdin_as_file())
+            if output != _STDOUT:
+                job(*files, output=output, speech=speech, said=said, **more)
+                return
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="jsdiv-"))
+            output = Path(folder, "values.csv")
+            speech = replace(speech, values_on_stdout=True)
+            _require_no_resume(more.get("tiles", _IN_MEMORY))
+            job(*files, output=output, speech=speech, said=said, **more)
+            with output.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.flush()
+
+    return with_streams
+
+
+def _require_no_resume(tiles: TileOptions) -> None:
+    if tiles.resume:
+        raise FileError("-: --resume: what is written to stdout is not kept; name a file with -o")
+
+
+@_on_streams
 def pairwise(
     file: str,
     file2: str | None,
@@ -98,31 +143,35 @@ def pairwise(
     workers: int | None,
     top: int,
     tiles: TileOptions = _IN_MEMORY,
-    speech: Speech = _TALKATIVE,
+    speech: Speech,
+    said: Announcements,
+    table: TableOptions = DEFAULT,
 ) -> None:
     """Do what ``jsdiv pairwise`` does; the arguments are the command's."""
     _require_one("--reduce", tiles.reduce, tiles)
     sources = [file] if file2 is None else [file, file2]
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, sources)
-    cut = _needs_tiles(sources, output, tiles)
+    cut = _needs_tiles(sources, output, tiles, table)
     if plot and cut:
         raise FileError(f"{plot}: a picture shows what is compared in memory, without {cut}")
     if output and not cut:
         check_destination(output, OUTPUT_SUFFIXES, sources)
     if not cut:
-        first = read_rows(file)
-        second = first if file2 is None else read_rows(file2)
+        first = _read(file, table, said)
+        second = first if file2 is None else _read(file2, table, said)
         values = len(first) * len(second) * first.values.itemsize
     if output and (cut or (not plot and values > MEMORY)):
         from jsdiv_numba.batch import large
 
-        arguments = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
-        _in_tiles(large.pairwise, sources, quantity, output, workers, tiles, speech, **arguments)
+        arguments: dict[str, Any] = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
+        arguments |= table.arguments
+        _in_tiles(
+            large.pairwise, sources, quantity, output, workers, tiles, speech, said, **arguments
+        )
         return
     if output:
         check_headings(output, [first.label_name, *second.labels])
-    console = report.standard_output()
     with report.progress(f"{len(first):,} × {len(second):,} rows", quiet=speech.silent):
         result = compare_pairs(first, second, quantity, workers)
     if output:
@@ -132,10 +181,13 @@ def pairwise(
         from jsdiv_numba.batch.picture import write_picture
 
         write_picture(plot, result)
+    said.release()
+    console = report.standard_console(stderr=speech.values_on_stdout)
     report.print_pairs(console, result, top)
-    report.print_written(console, [output, plot])
+    report.print_written(console, [_named(output, speech), plot])
 
 
+@_on_streams
 def rows(
     p: str,
     q: str,
@@ -145,26 +197,33 @@ def rows(
     top: int,
     workers: int | None = None,
     tiles: TileOptions = _IN_MEMORY,
-    speech: Speech = _TALKATIVE,
+    speech: Speech,
+    said: Announcements,
+    table: TableOptions = DEFAULT,
+    match: str | None = None,
 ) -> None:
     """Do what ``jsdiv rows`` does; the arguments are the command's."""
-    cut = _needs_tiles([p, q], output, tiles)
+    cut = _needs_tiles([p, q], output, tiles, table)
     if output and cut:
         from jsdiv_numba.batch import large
 
-        _in_tiles(large.rows, [p, q], quantity, output, workers, tiles, speech)
+        arguments = {"match": match, **table.arguments}
+        _in_tiles(large.rows, [p, q], quantity, output, workers, tiles, speech, said, **arguments)
         return
     if output:
         check_destination(output, OUTPUT_SUFFIXES, [p, q])
-    result = compare_rows(read_rows(p), read_rows(q), quantity, workers)
+    first, second = matched_rows(_read(p, table, said), _read(q, table, said), match)
+    result = compare_rows(first, second, quantity, workers)
     if output:
         labels = {"p": result.first.labels, "q": result.second.labels}
         write_table(output, result.values, labels=labels, headings=[quantity.metric])
-    console = report.standard_output()
+    said.release()
+    console = report.standard_console(stderr=speech.values_on_stdout)
     report.print_rows(console, result, top)
-    report.print_written(console, [output])
+    report.print_written(console, [_named(output, speech)])
 
 
+@_on_streams
 def neighbors(
     file: str,
     file2: str | None,
@@ -174,29 +233,46 @@ def neighbors(
     output: Path,
     workers: int | None,
     tiles: TileOptions = _IN_MEMORY,
-    speech: Speech = _TALKATIVE,
+    speech: Speech,
+    said: Announcements,
+    table: TableOptions = DEFAULT,
 ) -> None:
     """Do what ``jsdiv neighbors`` does; the arguments are the command's."""
     from jsdiv_numba.batch import nearest
 
     _require_one("--number", number, tiles)
     sources = [file] if file2 is None else [file, file2]
-    arguments = {"n_neighbors": number, "max_distance": tiles.max_distance}
-    _in_tiles(nearest.neighbors, sources, quantity, output, workers, tiles, speech, **arguments)
+    arguments: dict[str, Any] = {"n_neighbors": number, "max_distance": tiles.max_distance}
+    arguments |= table.arguments
+    _in_tiles(
+        nearest.neighbors, sources, quantity, output, workers, tiles, speech, said, **arguments
+    )
 
 
+@_on_streams
 def explain(
-    file: str, row_a: str, row_b: str, quantity: Quantity, *, plot: Path | None, top: int
+    file: str,
+    row_a: str,
+    row_b: str,
+    quantity: Quantity,
+    *,
+    plot: Path | None,
+    top: int,
+    speech: Speech,
+    said: Announcements,
+    table: TableOptions = DEFAULT,
+    output: None = None,
 ) -> None:
     """Do what ``jsdiv explain`` does; the arguments are the command's."""
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, [file])
-    explanation = explain_rows(read_rows(file), row_a, row_b, quantity, top)
+    explanation = explain_rows(_read(file, table, said), row_a, row_b, quantity, top)
     if plot:
         from jsdiv_numba.batch.bars import write_bars
 
         write_bars(plot, explanation)
-    console = report.standard_output()
+    said.release()
+    console = report.standard_console(stderr=speech.values_on_stdout)
     report.print_explanation(console, explanation)
     report.print_written(console, [plot])
 
@@ -207,18 +283,26 @@ def _require_one(option: str, value: object, tiles: TileOptions) -> None:
         raise FileError(f"{option} and --max-distance: one of them, not both")
 
 
-def _needs_tiles(sources: Sequence[str], output: Path | None, tiles: TileOptions) -> str | None:
-    """Return what asks for work in tiles: an option, a kind of file, or sheer size."""
-    inputs = [as_input(source, "") for source in sources]
-    foreign = [file.source for file in inputs if file.kind not in READ_SUFFIXES]
+def _read(file: str, table: TableOptions, said: Announcements) -> LabelledRows:
+    """Read a file into memory, and have it said what it was taken for."""
+    rows = read_rows(file, table)
+    said.read(rows.reading)
+    return rows
+
+
+def _needs_tiles(
+    sources: Sequence[str], output: Path | None, tiles: TileOptions, table: TableOptions
+) -> str | None:
+    """Return what asks for work in tiles: an option, the kind of output, or sheer size."""
+    places = [place_of(source, table) for source in sources]
     if output is None:
-        for reason in [*tiles.given, *foreign]:
+        for reason in tiles.given:
             raise FileError(f"{reason}: needs a file for the values; name one with -o")
         return None
     zarr = [str(output)] if output.suffix.lower() == ".zarr" else []
-    size = sum(file.path.stat().st_size for file in inputs if not file.path.is_dir())
+    size = sum(map(dense_bytes, places))
     large = [f"{size:,} bytes of input"] if size > MEMORY // 2 else []
-    return next(iter([*tiles.given, *foreign, *zarr, *large]), None)
+    return next(iter([*tiles.given, *zarr, *large]), None)
 
 
 def _in_tiles(
@@ -229,6 +313,7 @@ def _in_tiles(
     workers: int | None,
     tiles: TileOptions,
     speech: Speech,
+    said: Announcements,
     **more: Any,
 ) -> None:
     try:
@@ -240,7 +325,7 @@ def _in_tiles(
                 base=quantity.base,
                 tile=tiles.tile,
                 workers=workers,
-                progress=chosen(quiet=speech.quiet, as_json=speech.log_json),
+                progress=Announcing(said),
                 resume=tiles.resume,
                 memory=tiles.memory or MEMORY,
                 on_bad=tiles.on_bad,
@@ -250,9 +335,14 @@ def _in_tiles(
     except KeyboardInterrupt:
         report.print_stopped(output)
         raise
-    console = report.standard_output()
+    console = report.standard_console(stderr=speech.values_on_stdout)
     report.print_summary(console, summary)
-    report.print_written(console, [summary.output, summary.report])
+    report.print_written(console, [_named(summary.output, speech), summary.report])
+
+
+def _named(output: Path | None, speech: Speech) -> Path | None:
+    """Return the file that is told of; that of the values is not if they go to stdout."""
+    return None if speech.values_on_stdout else output
 
 
 def _executor(

@@ -10,7 +10,54 @@ from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
 
+ROW = "row"
+"""The heading of rows that have none."""
+
 ZERO_ROW = "every value is 0; a row needs a positive sum to be a distribution"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a file was taken for.
+
+    Parameters
+    ----------
+    source : str
+        The file, as the user named it.
+    header : bool
+        Whether its columns have names.
+    labels : tuple of str
+        What labels its rows, as it is told.
+    columns : tuple of str
+        How many columns hold values, the first of them, and the last.
+    notes : tuple of str
+        What else there is to say.
+    """
+
+    source: str
+    header: bool
+    labels: tuple[str, ...]
+    columns: tuple[int, str, str]
+    notes: tuple[str, ...] = ()
+    transposed: bool = False
+
+    @property
+    def row_names(self) -> bool:
+        """Whether the rows that are compared have names."""
+        return self.header if self.transposed else bool(self.labels)
+
+    def __str__(self) -> str:
+        labels = " and ".join(self.labels)
+        count, first, last = self.columns
+        noun = "row" if self.transposed else "category"
+        plural = "rows" if self.transposed else "categories"
+        below = "categories" if self.transposed else "rows"
+        text = [
+            f"{self.source}: {'a header' if self.header else 'no header'}",
+            f"{below} labelled by {labels}" if self.labels else f"no labels of {below}",
+            f"1 {noun}, {first}" if count == 1 else f"{count:,} {plural} from {first} to {last}",
+        ]
+        return "; ".join([*text, *(["transposed"] if self.transposed else []), *self.notes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +76,8 @@ class LabelledRows:
         The heading of the labels.
     columns : tuple of str, length m, optional
         The headings of the columns; None where the file has none.
+    reading : Reading, optional
+        What the file was taken for.
     """
 
     source: str
@@ -36,14 +85,24 @@ class LabelledRows:
     labels: tuple[str, ...]
     label_name: str
     columns: tuple[str, ...] | None
+    reading: Reading | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
+    def labelled(self) -> bool:
+        """Whether the file names its rows."""
+        return self.reading is not None and self.reading.row_names
+
+    @property
     def width(self) -> int:
         """The number of columns."""
         return int(self.values.shape[1])
+
+
+Block = tuple[NDArray[np.floating[Any]], Any]
+"""Some rows' values, shape (n, width), and their labels: an Arrow array of strings, or None."""
 
 
 class Stream(NamedTuple):
@@ -63,6 +122,10 @@ class Stream(NamedTuple):
         Whether the rows have names.
     blocks : iterator of (ndarray, Arrow array of strings or None)
         Values, shape (n, width), and labels.
+    reading : Reading
+        What the file was taken for.
+    transposed : bool
+        Whether the columns are the distributions, and the rows the categories.
     """
 
     width: int
@@ -70,7 +133,47 @@ class Stream(NamedTuple):
     columns: tuple[str, ...] | None
     label_name: str
     labelled: bool
-    blocks: Iterator[tuple[NDArray[np.floating[Any]], Any]]
+    blocks: Iterator[Block]
+    reading: Reading
+    transposed: bool = False
+
+
+def collected(stream: Stream, source: str) -> LabelledRows:
+    """Return all rows of a stream, in memory.
+
+    Parameters
+    ----------
+    stream : Stream
+        What is read to its end.
+    source : str
+        The file, as the user named it.
+
+    Returns
+    -------
+    LabelledRows
+
+    Raises
+    ------
+    FileError
+        As the stream does, or if it has no rows.
+    """
+    values: list[NDArray[np.floating[Any]]] = []
+    labels: list[str] = []
+    for block, names in stream.blocks:
+        values.append(block)
+        labels += names.to_pylist() if stream.labelled else []
+    if not any(map(len, values)):
+        raise FileError(f"{source}: the file has no rows")
+    matrix = np.concatenate(values) if len(values) > 1 else values[0]
+    names = tuple(labels) if stream.labelled else default_labels(len(matrix))
+    if not stream.transposed:
+        return LabelledRows(
+            source, matrix, names, stream.label_name, stream.columns, stream.reading
+        )
+    columns = tuple(labels) if stream.labelled else None
+    rows = stream.columns or default_labels(stream.width)
+    matrix = np.ascontiguousarray(matrix.T)
+    return LabelledRows(source, matrix, rows, ROW, columns, stream.reading)
 
 
 def default_labels(count: int) -> tuple[str, ...]:
@@ -106,18 +209,26 @@ def fault(value: float, written: str) -> str | None:
     return None
 
 
-def are_distributions(values: NDArray[np.floating[Any]]) -> bool:
+def are_distributions(values: NDArray[np.floating[Any]], *, nan: bool = False) -> bool:
     """Return whether every row is finite, not negative, and has a positive sum.
 
     Parameters
     ----------
     values : ndarray, shape (n, m)
+    nan : bool
+        Whether NaN will do as well.
 
     Returns
     -------
     bool
     """
-    return bool(np.all(values >= 0) and np.all(np.isfinite(values)) and np.all(values.any(axis=1)))
+    return are_finite(values, nan=nan) and bool(np.all(values.any(axis=1)))
+
+
+def are_finite(values: NDArray[np.floating[Any]], *, nan: bool = False) -> bool:
+    """Return whether every value is finite and not negative; the arguments are those above."""
+    valid = np.isfinite(values) & (values >= 0)
+    return bool(np.all(valid | np.isnan(values) if nan else valid))
 
 
 class Fault(NamedTuple):
@@ -180,18 +291,21 @@ def faults(
     return found
 
 
-def require_distributions(rows: LabelledRows) -> None:
+def require_distributions(rows: LabelledRows, *, nan: bool = False) -> None:
     """Raise `FileError` for the first row that is no distribution, by its index.
 
     Parameters
     ----------
     rows : LabelledRows
         The rows of a file that has no lines to point at.
+    nan : bool
+        Whether a row with a NaN will do.
 
     Raises
     ------
     FileError
         Naming file, row, column and value; rows and columns count from 0.
     """
-    for first in faults(rows.values, rows.source, columns=rows.columns):
-        raise FileError(str(first))
+    for found in faults(rows.values, rows.source, columns=rows.columns):
+        if not (nan and found.value is not None and math.isnan(found.value)):
+            raise FileError(str(found))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from jsdiv_numba.batch.comparison import require_same_columns
 from jsdiv_numba.batch.engine import Plan, Summary, carry_out
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.inputs import Input, as_input
+from jsdiv_numba.batch.labelled import Reading
+from jsdiv_numba.batch.matching import MATCHES, matched
+from jsdiv_numba.batch.options import DEFAULT, TableArguments, TableOptions
 from jsdiv_numba.batch.progress import Progress, Silent
 from jsdiv_numba.batch.quantity import METRICS, Quantity
 from jsdiv_numba.batch.runner import Executor, Threads
@@ -66,6 +69,7 @@ def pairwise(
     reduce: str | None = None,
     on_bad: str = "error",
     executor: Executor | None = None,
+    **table: Unpack[TableArguments],
 ) -> Summary:
     r"""Compare every row of a file with every other, or with every row of a second file.
 
@@ -78,9 +82,10 @@ def pairwise(
     Parameters
     ----------
     X : str, path or array_like, shape (n, d)
-        One distribution a row: a ``.npy``, ``.npz`` (``FILE.npz:NAME``), ``.csv``, ``.tsv``
-        (both also ``.gz``) or ``.parquet`` file, a folder of Parquet files or of a
-        Zarr array, or a matrix.
+        One distribution a row: a ``.npy``, ``.npz`` (``FILE.npz:NAME``, or of
+        `scipy.sparse`), ``.mtx``, ``.csv``, ``.tsv``, ``.tab``, ``.txt`` (all of text
+        also ``.gz``), ``.parquet`` or ``.feather`` file, a folder of Parquet files or of
+        a Zarr array, or a matrix.
     Y : str, path or array_like, shape (m, d), optional
         The same; None compares the rows of `X` with each other.
     out : str or path
@@ -104,7 +109,8 @@ def pairwise(
         Bytes to be used at most, over what the process used before.
     max_distance : float, optional
         Keep only the pairs of at most this value, as a table of their indices
-        ``i`` and ``j``, sorted, in a ``.parquet`` file; of one file each pair once, i < j.
+        ``i`` and ``j``, sorted, in a ``.parquet`` file, with ``label_i`` and ``label_j``
+        where a file has labels; of one file each pair once, i < j.
     reduce : {"mean", "min", "max"}, optional
         Keep one value for each row of `X`; of one file, that of the other rows.
     on_bad : {"error", "nan"}, default "error"
@@ -112,6 +118,11 @@ def pairwise(
         and list it in the file ``OUT.bad.csv``. Reductions leave it out.
     executor : Executor, optional
         Who computes the tiles; by default threads.
+    **table
+        What is known of the files, and not to be guessed: `header`, `label_column`,
+        `columns`, `exclude`, `exclude_rows`, `transpose`, `sep`, `decimal`, `comment`,
+        `encoding`, `missing`, `long` and `format`, as
+        `jsdiv_numba.batch.options.TableOptions` has them.
 
     Returns
     -------
@@ -126,7 +137,8 @@ def pairwise(
         writing `out`, or the unfinished run has other inputs, arguments or versions.
         A `ValueError` whose message is one line.
     ValueError
-        If `metric`, `base`, `tile`, `workers`, `memory`, `reduce` or `on_bad` is wrong.
+        If `metric`, `base`, `tile`, `workers`, `memory`, `reduce`, `on_bad` or what is
+        known of the files is wrong.
 
     See Also
     --------
@@ -157,11 +169,12 @@ def pairwise(
         raise ValueError(f"reduce is {reduce!r}; it must be one of {_listed(REDUCTIONS)} or None")
     if reduce is not None and max_distance is not None:
         raise ValueError("reduce and max_distance cannot be used together")
-    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor)
+    options = TableOptions(**table)
+    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor, options)
     suffixes = OUTPUT_SUFFIXES if max_distance is None else (".parquet",)
-    files = [as_input(X, "X")] + ([] if Y is None else [as_input(Y, "Y")])
+    files = frame.inputs(progress, X=X, Y=Y)
     frame.check(files, suffixes)
-    job = PairJob(tuple(files), frame, max_distance, reduce)
+    job = PairJob(files, frame, max_distance, reduce)
     return frame.carry_out(job, resume, progress)
 
 
@@ -179,6 +192,8 @@ def rows(
     memory: int = MEMORY,
     on_bad: str = "error",
     executor: Executor | None = None,
+    match: str | None = None,
+    **table: Unpack[TableArguments],
 ) -> Summary:
     r"""Compare each row of a file with the row of the same index in another.
 
@@ -202,6 +217,12 @@ def rows(
         Rows of a tile; by default what takes a fraction of a second.
     workers, progress, resume, memory, on_bad, executor
         As in `pairwise`.
+    match : {"label", "position"}, optional
+        Whether rows of the same label are compared, in the order of `P`, or rows in the
+        same place; by default by label where both files have labels. Rows whose label the
+        other file does not have are left out, with a warning.
+    **table
+        As in `pairwise`.
 
     Returns
     -------
@@ -211,7 +232,8 @@ def rows(
     Raises
     ------
     FileError
-        As in `pairwise`, and if the files have different numbers of rows.
+        As in `pairwise`; if the files have different numbers of rows, compared by their
+        place; or if a label comes twice, compared by their labels.
     ValueError
         If an argument is wrong.
 
@@ -231,10 +253,13 @@ def rows(
     array([1., 0.])
     >>> folder.cleanup()
     """
-    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor)
-    files = as_input(P, "P"), as_input(Q, "Q")
+    if match not in (None, *MATCHES):
+        raise ValueError(f"match is {match!r}; it must be one of {_listed(MATCHES)} or None")
+    options = TableOptions(**table)
+    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor, options)
+    files = frame.inputs(progress, P=P, Q=Q)
     frame.check(files, OUTPUT_SUFFIXES)
-    return frame.carry_out(RowJob(files, frame), resume, progress)
+    return frame.carry_out(RowJob(files, frame, match), resume, progress)
 
 
 class Frame:
@@ -250,6 +275,7 @@ class Frame:
         on_bad: str,
         workers: int | None,
         executor: Executor | None,
+        table: TableOptions = DEFAULT,
     ) -> None:
         if metric not in METRICS:
             raise ValueError(f"metric is {metric!r}; it must be one of {_listed(METRICS)}")
@@ -260,9 +286,20 @@ class Frame:
             if number is not None and number < 1:
                 raise ValueError(f"{name} is {number!r}; it must be positive")
         self.output, self.quantity, self.tile = Path(out), Quantity(metric, base), tile
-        self.bad_is_nan, self.on_bad = on_bad == "nan", on_bad
+        self.on_bad, self.lenient, self.table = on_bad, on_bad == "nan", table
+        self.bad_is_nan = self.lenient or table.missing == "nan"
         self.executor = Threads(get_workers(workers)) if executor is None else executor
         self.memory, self.budget = memory, share(memory, self.executor.workers)
+
+    def inputs(self, progress: Progress | None, **given: Any) -> tuple[Input, ...]:
+        """Return what was given, by the names of the arguments; None stands for nothing."""
+
+        def tell(reading: Reading) -> None:
+            if progress is not None:
+                progress.say("read", file=reading.source, line=str(reading))
+
+        there = {name: value for name, value in given.items() if value is not None}
+        return tuple(as_input(value, name, self.table, tell) for name, value in there.items())
 
     def check(self, files: Sequence[Input], suffixes: Sequence[str]) -> None:
         """Raise `FileError` if the output could not be written."""
@@ -313,13 +350,14 @@ class FileJob:
             "base": quantity.base,
             "tile": self.frame.tile,
             "on_bad": self.frame.on_bad,
+            "table": self.frame.table.given,
             **more,
         }
 
     def _open(self, folder: Path) -> tuple[Source, Source]:
         """Return both sources: the same one twice where there is one file."""
         opened = [
-            file.open(folder, role, lenient=self.frame.bad_is_nan)
+            file.open(folder, role, lenient=self.frame.lenient)
             for file, role in zip(self.files, ("first", "second"), strict=False)
         ]
         first, second = opened[0], opened[-1]
@@ -433,27 +471,30 @@ class PairJob(FileJob):
             check_headings(self.output, [first.label_name, *headings])
             table = partial(_band_table, first, headings)
         else:
-            table = partial(_edge_table, self.frame.quantity.metric)
+            table = partial(_edge_table, first, second, self.frame.quantity.metric)
         return lambda part, _fresh: TableSink(part, grid, table)
 
 
 @dataclass(frozen=True)
 class RowJob(FileJob):
-    """Each row with the one of the same index."""
+    """Each row with the one of the same label, or of the same index.
+
+    Parameters
+    ----------
+    match : {"label", "position"} or None
+        Which of them.
+    """
+
+    match: str | None = None
 
     def arguments(self) -> Mapping[str, Any]:
         """Return what the values depend on."""
-        return self._arguments("rows")
+        return self._arguments("rows", match=self.match)
 
     def plan(self, folder: Path, sizes: list[int] | None) -> Plan:
         """Cut the rows into bands."""
-        first, second = self._open(folder)
+        first, second = matched(*self._open(folder), self.match)
         number, frame = first.shape[0], self.frame
-        if number != second.shape[0]:
-            raise FileError(
-                f"{second.source}: number of rows is {second.shape[0]}, but {first.source} has "
-                f'{number}; "jsdiv pairwise" compares every row with every row'
-            )
         kind = np.result_type(first.dtype, second.dtype)
         height = frame.tile or min(row_height(first.width), int(frame.budget / _LABELLED_BYTES))
         (height,) = sizes or [max(1, min(height, number))]
@@ -502,12 +543,16 @@ def _band_table(first: Source, headings: Sequence[str], result: Result) -> Any:
     return arrow_table(result.values, labels, headings)
 
 
-def _edge_table(metric: str, result: Result) -> Any:
+def _edge_table(first: Source, second: Source, metric: str, result: Result) -> Any:
+    """Return indices, the labels where there are any, and values."""
     import pyarrow as pa
 
     pairs = np.empty((0, 2), np.int64) if result.pairs is None else result.pairs
     i, j = (np.ascontiguousarray(column) for column in pairs.T)
-    return pa.table({"i": i, "j": j, metric: result.values})
+    columns = {"i": i, "j": j}
+    if first.labelled or second.labelled:
+        columns |= {"label_i": first.labels_of(i), "label_j": second.labels_of(j)}
+    return pa.table({**columns, metric: result.values})
 
 
 def _listed(names: Sequence[str]) -> str:

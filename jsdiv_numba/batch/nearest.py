@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from jsdiv_numba._parts import NEIGHBOR, Parted
 from jsdiv_numba.batch.engine import Plan, Summary
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.inputs import as_input
 from jsdiv_numba.batch.large import ARRAYS, EDGE_BYTES, FileJob, Frame, array_sink
+from jsdiv_numba.batch.options import TableArguments, TableOptions
 from jsdiv_numba.batch.progress import Progress
 from jsdiv_numba.batch.runner import Executor
 from jsdiv_numba.batch.search import NearestTask, SearchTask, WithinTask
@@ -46,6 +46,7 @@ def neighbors(
     memory: int = MEMORY,
     on_bad: str = "error",
     executor: Executor | None = None,
+    **table: Unpack[TableArguments],
 ) -> Summary:
     r"""Find the nearest rows of each row of a file, or all within a distance.
 
@@ -82,7 +83,10 @@ def neighbors(
         As in `pairwise`.
     on_bad : {"error", "nan"}, default "error"
         What to do with a row that is no distribution: stop, or list it in the file
-        ``OUT.bad.csv``. It is at distance NaN of all, which is farther than any other.
+        ``OUT.bad.csv``. It has no neighbours and is none: where there are not enough
+        others, the index is -1, the label is empty, and the value is NaN.
+    **table
+        As in `pairwise`.
 
     Returns
     -------
@@ -128,10 +132,11 @@ def neighbors(
         if value is not None and not value >= least:
             raise ValueError(f"{name} is {value!r}; it must be at least {least}")
     number = (n_neighbors or NUMBER) if max_distance is None else None
-    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor)
-    files = [as_input(X, "X")] + ([] if Y is None else [as_input(Y, "Y")])
+    options = TableOptions(**table)
+    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor, options)
+    files = frame.inputs(progress, X=X, Y=Y)
     frame.check(files, TABLES if number is None else OUTPUT_SUFFIXES)
-    return frame.carry_out(NeighborJob(tuple(files), frame, number, max_distance), resume, progress)
+    return frame.carry_out(NeighborJob(files, frame, number, max_distance), resume, progress)
 
 
 @dataclass(frozen=True)
@@ -221,7 +226,11 @@ def _table(first: Source, second: Source, headings: list[str], result: Result) -
 
     rows, neighbours, values = _edges(result, headings[-1])
     labels = first.labels(result.tile.i_start, result.tile.i_stop)
-    columns = labels.take(pa.array(rows - result.tile.i_start)), second.labels_of(neighbours)
+    there = neighbours >= 0
+    names = second.labels_of(neighbours[there])
+    # Where there is no neighbour, its label is missing.
+    places = pa.array(np.cumsum(there) - 1, mask=~there)
+    columns = labels.take(pa.array(rows - result.tile.i_start)), names.take(places)
     return pa.Table.from_arrays([*columns, pa.array(values)], names=headings)
 
 

@@ -1,57 +1,37 @@
-"""Parquet files as rows."""
+"""Parquet and Feather files, and folders of Parquet files, as rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from jsdiv_numba.batch.columnar import BLOCK_BYTES, SAMPLE, Columns
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.labelled import LabelledRows, Stream, default_labels
+from jsdiv_numba.batch.labelled import Stream
+from jsdiv_numba.batch.options import TableOptions
 
-_BLOCK_BYTES = 1 << 25
-
-
-class _Layout(NamedTuple):
-    """Which columns hold values, and which the labels."""
-
-    label: str | None
-    label_name: str
-    columns: tuple[str, ...]
-    dtype: np.dtype[Any]
+SUFFIX = ".parquet"
 
 
-def read_parquet(path: Path, source: str) -> LabelledRows:
-    """Read a Parquet file as rows.
-
-    A first column that is not numeric labels the rows; so does an index that pandas
-    stored, which is never taken for data.
-    """
-    from pyarrow import parquet
-
-    with path.open("rb") as file, _readable(source):
-        table = parquet.ParquetFile(file).read()
-    if not table.num_rows:
-        raise FileError(f"{source}: the file has no rows")
-    layout = _layout(table.schema, source, table)
-    labels = default_labels(table.num_rows)
-    if layout.label is not None:
-        labels = tuple(_texts(table[layout.label]).to_pylist())
-    values = _matrix(table, layout)
-    return LabelledRows(source, values, labels, layout.label_name, layout.columns)
+def files_of(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder and of those in it, in the order of their names."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() == SUFFIX)
 
 
-def stream_parquet(paths: Sequence[Path], source: str) -> Stream:
-    """Read Parquet files, one after the other, as `read_parquet` does, block by block.
+def stream_parquet(path: Path, source: str, options: TableOptions) -> Stream:
+    """Read a Parquet file, or the files of a folder one after the other, block by block.
+
+    Leading columns of text label the rows, as does an index that pandas stored, and a
+    partition of a folder, ``year=2001``. A column of lists of numbers holds whole rows.
 
     Parameters
     ----------
-    paths : sequence of Path
-        The files, whose columns have to be the same.
+    path : Path
+        The file or folder; the files' columns have to be the same.
     source : str
-        The file or folder as the user named it.
+        What the user named.
+    options : TableOptions
+        What is said of it.
 
     Returns
     -------
@@ -62,95 +42,165 @@ def stream_parquet(paths: Sequence[Path], source: str) -> Stream:
     FileError
         Now or while the blocks are read.
     """
+    paths = files_of(path) if path.is_dir() else [path]
+    partitions = [_partitions(file, path) if path.is_dir() else {} for file in paths]
+    names = [str(file) if path.is_dir() else source for file in paths]
+    schema = _schema(paths[0], names[0], partitions[0])
+    for file, name, parts in zip(paths[1:], names[1:], partitions[1:], strict=True):
+        _require_same(_schema(file, name, parts), schema, name, names[0])
+    with _readable(names[0]), paths[0].open("rb") as opened:
+        sample = _with(_first_rows(opened), partitions[0])
+    columns = Columns(source, schema, sample)
+
+    def batches() -> Iterator[Any]:
+        for file, name, parts in zip(paths, names, partitions, strict=True):
+            yield from _batches(file, name, parts, len(schema))
+
+    notes = [f"{len(paths):,} files"] if path.is_dir() else []
+    return columns.stream(batches, options, notes)
+
+
+def stream_feather(path: Path, source: str, options: TableOptions) -> Stream:
+    """Read a Feather file as `stream_parquet` reads a Parquet file; the arguments are the same."""
+    import pyarrow as pa
+
+    def opened(file: Any) -> Any:
+        return pa.ipc.open_file(file)
+
+    with _readable(source, "Feather"), path.open("rb") as file:
+        reader = opened(file)
+        schema = reader.schema
+        sample = (
+            reader.get_batch(0).slice(0, SAMPLE)
+            if reader.num_record_batches
+            else schema.empty_table()
+        )
+
+    def batches() -> Iterator[Any]:
+        with _readable(source, "Feather"), path.open("rb") as file:
+            reader = opened(file)
+            for k in range(reader.num_record_batches):
+                yield reader.get_batch(k)
+
+    return Columns(source, schema, sample).stream(batches, options)
+
+
+def _schema(path: Path, source: str, parts: dict[str, str]) -> Any:
+    import pyarrow as pa
     from pyarrow import parquet
 
-    with paths[0].open("rb") as file, _readable(source):
+    with _readable(source), path.open("rb") as file:
+        schema = parquet.ParquetFile(file).schema_arrow
+    for k, name in enumerate(parts):
+        schema = schema.insert(k, pa.field(name, pa.string()))
+    return schema
+
+
+def _first_rows(file: Any) -> Any:
+    from pyarrow import parquet
+
+    opened = parquet.ParquetFile(file)
+    first = next(opened.iter_batches(batch_size=SAMPLE), None)
+    return opened.schema_arrow.empty_table() if first is None else first
+
+
+def _batches(path: Path, source: str, parts: dict[str, str], width: int) -> Iterator[Any]:
+    from pyarrow import parquet
+
+    with _readable(source), path.open("rb") as file:
         opened = parquet.ParquetFile(file)
-        first = next(opened.iter_batches(batch_size=1), None)
-        layout = _layout(opened.schema_arrow, source, first)
-    blocks = _blocks(paths, source, layout)
-    labelled = layout.label is not None
-    width = len(layout.columns)
-    return Stream(width, layout.dtype, layout.columns, layout.label_name, labelled, blocks)
+        rows = max(1, opened.metadata.num_rows)
+        # A cell may hold a whole row; the footer says what rows take, decoded or not much less.
+        size = sum(
+            opened.metadata.row_group(k).total_byte_size for k in range(opened.num_row_groups)
+        )
+        row_bytes = max(8 * width, size // rows)
+        # Threads of Arrow's would read ahead more than memory is given.
+        for batch in opened.iter_batches(
+            batch_size=max(1, BLOCK_BYTES // row_bytes), use_threads=False
+        ):
+            yield _with(batch, parts)
 
 
-def _blocks(
-    paths: Sequence[Path], source: str, layout: _Layout
-) -> Iterator[tuple[NDArray[np.floating[Any]], Any]]:
-    from pyarrow import parquet
+def _with(batch: Any, parts: dict[str, str]) -> Any:
+    """Return a batch with the values that the names of its folders give, as columns in front."""
+    import pyarrow as pa
 
-    size = max(1, _BLOCK_BYTES // (8 * len(layout.columns)))
-    for path in paths:
-        name = source if len(paths) == 1 else str(path)
-        with path.open("rb") as file, _readable(name):
-            opened = parquet.ParquetFile(file)
-            if _layout(opened.schema_arrow, name)[:3] != layout[:3]:
-                raise FileError(f"{name}: its columns are not those of {paths[0]}")
-            # Threads of Arrow's would read ahead more than memory is given.
-            for batch in opened.iter_batches(batch_size=size, use_threads=False):
-                labels = None if layout.label is None else _texts(batch[layout.label])
-                yield _matrix(batch, layout), labels
+    if not parts:
+        return batch
+    texts = [pa.array([value] * batch.num_rows, pa.string()) for value in parts.values()]
+    return pa.Table.from_arrays([*texts, *batch.columns], names=[*parts, *batch.schema.names])
+
+
+def _partitions(file: Path, folder: Path) -> dict[str, str]:
+    """Return what the folders of a file say, as in ``year=2001``."""
+    from urllib.parse import unquote
+
+    parents = file.relative_to(folder).parent.parts
+    pairs = (name.split("=", 1) for name in parents if "=" in name)
+    return {
+        key: "" if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for key, value in pairs
+    }
+
+
+def _require_same(schema: Any, expected: Any, name: str, other: str) -> None:
+    if schema.names != expected.names:
+        raise FileError(f"{name}: its columns are not those of {other}")
+    for field, wanted in zip(schema, expected, strict=True):
+        if _kind(field.type) != _kind(wanted.type):
+            raise FileError(
+                f"{name}: column {field.name!r} is {field.type}, but {wanted.type} in {other}; "
+                "write all files with the same types"
+            )
+
+
+def _kind(kind: Any) -> str:
+    """Return a type, but of all whole numbers one, and one of all text: they read the same."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _kind(kind.value_type)
+    if (
+        types.is_integer(kind)
+        or types.is_boolean(kind)
+        or types.is_float64(kind)
+        or types.is_decimal(kind)
+    ):
+        return "number"
+    if types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view":
+        return "text"
+    return str(kind)
 
 
 @contextmanager
-def _readable(source: str) -> Iterator[None]:
+def _readable(source: str, what: str = "Parquet") -> Iterator[None]:
     """Turn what Arrow says of a file into a `FileError`."""
     import pyarrow as pa
 
     try:
         yield
-    except pa.ArrowException as error:
+    # Of a damaged file, Arrow raises what Python has for a file that is not there.
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
         first_line = str(error).partition("\n")[0]
-        raise FileError(f"{source}: not a readable Parquet file ({first_line})") from error
+        raise FileError(f"{source}: not a readable {what} file ({first_line})") from error
 
 
-def _layout(schema: Any, source: str, first: Any = None) -> _Layout:
-    """Return which columns are which; `first` has the first row, for what is wrong with it."""
-    stored = (schema.pandas_metadata or {}).get("index_columns", [])
-    index = [field for field in schema if field.name in stored]
-    columns = [field for field in schema if field.name not in stored]
-    label, label_name = None, "row"
-    if columns and not _is_numeric(columns[0].type):
-        label = label_name = columns.pop(0).name
-    elif len(index) == 1:
-        label, label_name = index[0].name, ""
-    _require_numbers(columns, source, first)
-    single = all(str(field.type) in {"halffloat", "float"} for field in columns)
-    names = tuple(field.name for field in columns)
-    return _Layout(label, label_name, names, np.dtype(np.float32 if single else np.float64))
+def dense_bytes(path: Path) -> int:
+    """Return how much memory the values of a Parquet file take, by its footer."""
+    from pyarrow import parquet
+
+    with _readable(str(path)), path.open("rb") as file:
+        metadata = parquet.ParquetFile(file).metadata
+        groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+        return sum(8 * int(g.column(j).num_values) for g in groups for j in range(g.num_columns))
 
 
-def _is_numeric(kind: Any) -> bool:
-    from pyarrow import types
-
-    tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
-    return any(test(kind) for test in tests)
-
-
-def _texts(column: Any) -> Any:
-    """Return a column's values as an Arrow array of strings, without missing ones."""
+def feather_bytes(path: Path) -> int:
+    """Return how much memory the values of a Feather file take; it is gone through for that."""
     import pyarrow as pa
 
-    return pa.array(["" if v is None else str(v) for v in column.to_pylist()], pa.string())
-
-
-def _require_numbers(columns: Sequence[Any], source: str, first: Any) -> None:
-    if not columns:
-        raise FileError(f"{source}: no numeric column")
-    for field in columns:
-        if not _is_numeric(field.type):
-            value = None if first is None or not first.num_rows else first[field.name][0]
-            raise FileError(
-                f"{source}, row 0, column {field.name!r}: {str(value)!r} is not a number; "
-                f"only the first column may be text (the rows' labels)"
-            )
-
-
-def _matrix(table: Any, layout: _Layout) -> NDArray[np.floating[Any]]:
-    import pyarrow as pa
-
-    values = np.empty((table.num_rows, len(layout.columns)), layout.dtype)
-    for j, name in enumerate(layout.columns):
-        column = table[name].cast(pa.float64(), safe=False)
-        values[:, j] = column.to_numpy(zero_copy_only=False)
-    return values
+    with _readable(str(path), "Feather"), path.open("rb") as file:
+        reader = pa.ipc.open_file(file)
+        return int(sum(reader.get_batch(k).nbytes for k in range(reader.num_record_batches)))

@@ -16,7 +16,7 @@ from jsdiv_numba.batch.writers import writing
 JOURNAL, NEW_JOURNAL, REPORT = "journal.jsonl", "journal.tmp", "bad.csv"
 _LOCK = "jsdiv.lock"
 _SUFFIX = ".partial"
-_COPIES = re.compile(r"(first|second)\.(npy|tmp|labels\.arrow)")
+_COPIES = re.compile(r"(first|second)\.(npy|tmp|(labels|columns)\.arrow)")
 BANDS = "bands"
 _INSIDE = re.compile(r"zarr\.json|\d+(\.\w+)*|.+\.partial")
 """Files in folders of ours: Zarr's, its temporary ones, and bands of tables."""

@@ -45,7 +45,9 @@ class Silent:
         self.done += count
 
     def say(self, event: str, **facts: Any) -> None:
-        """Something else has happened."""
+        """Something else has happened; a warning is told all the same."""
+        if event == "warning":
+            sys.stderr.write(f"{facts['line']}\n")
 
     def stop(self) -> None:
         """End."""
@@ -111,6 +113,8 @@ class Lines(Silent):
         """Something else has happened."""
         if self.as_json:
             self._write(json.dumps({"event": event, "time": round(time.time(), 3), **facts}))
+        elif "line" in facts:
+            self._write(facts["line"])
 
     def stop(self) -> None:
         """End."""
@@ -148,6 +152,11 @@ class Bar(Silent):
         )
         self.bar.start()
         self.task = self.bar.add_task(f"{total:,} {noun}", total=total, completed=done, rate="")
+
+    def say(self, event: str, **facts: Any) -> None:
+        """Something else has happened."""
+        if "line" in facts:
+            sys.stderr.write(f"{facts['line']}\n")
 
     def advance(self, count: int) -> None:
         """So much more is done."""

@@ -24,9 +24,9 @@ _LABEL_LIMIT = 48
 _UNLIMITED = 100_000
 
 
-def standard_output() -> Console:
+def standard_console(*, stderr: bool = False) -> Console:
     """Return a console that fits a terminal, and gives a pipe or a file whole lines."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=stderr)
     if not console.is_terminal:
         console.width = _UNLIMITED
     return console

@@ -11,6 +11,9 @@ from jsdiv_numba._parts import NEIGHBOR, Part, Parted, nearest_of_all, within_of
 from jsdiv_numba.batch.labelled import Fault
 from jsdiv_numba.batch.tasks import BlocksTask, Floats, Kept
 
+NOBODY = -1
+"""The index of a neighbour that there is not."""
+
 
 @dataclass(frozen=True)
 class SearchTask(BlocksTask):
@@ -49,6 +52,8 @@ class NearestTask(SearchTask):
             if found.shape[1] == self.number:
                 # What is farther than so many of the parts before is no neighbour.
                 limits = found[self.quantity.metric][:, -1]
+        # A row that is no distribution has no neighbours, and is none.
+        found[NEIGHBOR][np.isnan(found[self.quantity.metric])] = NOBODY
         return found, None, wrong
 
 

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jsdiv_numba.batch.arrays import require_rows
+from jsdiv_numba.batch.arrays import DAMAGE, UNREADABLE, float_type, require_rows
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.leases import end_lease, nobody_waits, take_lease
 
@@ -61,8 +62,12 @@ class _Described(ABC):
     @property
     def dtype(self) -> np.dtype[Any]:
         """What `rows` gives: float32 where it holds what is stored, else float64."""
-        single = self.stored.kind == "f" and self.stored.itemsize <= 4
-        return np.dtype(np.float32 if single else np.float64)
+        return float_type(self.stored)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the rows have names of their own."""
+        return False
 
     @abstractmethod
     def rows(self, start: int, stop: int) -> Floats:
@@ -195,6 +200,11 @@ class ArrayFile(_Described):
             self._fill(file, self.offset + (j * number + start) * size, columns[j])
         return columns.T
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the rows have names of their own."""
+        return self.label_file is not None
+
     def labels(self, start: int, stop: int) -> Any:
         """Return the names of rows start .. stop."""
         if self.label_file is None:
@@ -286,8 +296,77 @@ class ZarrArray(_Described):
         return folder_fingerprint(self.path)
 
 
-Source = ArrayInMemory | ArrayFile | ZarrArray
+@dataclass(frozen=True)
+class Rearranged(_Described):
+    """Some rows of another source, in another order.
+
+    Parameters
+    ----------
+    original : Source
+        Where the rows are.
+    order : ndarray of int64
+        Which they are.
+    """
+
+    original: Any = None
+    order: Any = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the rows have names of their own."""
+        return bool(self.original.labelled)
+
+    def rows(self, start: int, stop: int) -> Floats:
+        """Return rows start .. stop: what lies together is read together."""
+        wanted = self.order[start:stop]
+        by_place = np.argsort(wanted, kind="stable")
+        places = wanted[by_place]
+        values = np.empty((len(wanted), self.width), self.dtype)
+        ends = [*(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
+        begin = 0
+        for end in ends if len(places) else ():
+            first, last = int(places[begin]), int(places[end - 1])
+            values[by_place[begin:end]] = self.original.rows(first, last + 1)
+            begin = end
+        return values
+
+    def labels_of(self, rows: NDArray[np.int64]) -> Any:
+        """Return the names of some rows, in their order."""
+        return self.original.labels_of(self.order[rows])
+
+    def fingerprint(self) -> Fingerprint:
+        """Return that of what it is made of."""
+        return {**self.original.fingerprint(), "rows": len(self.order)}
+
+
+Source = ArrayInMemory | ArrayFile | ZarrArray | Rearranged
 """Rows that need not fit in memory."""
+
+
+def rearranged(source: Source, order: NDArray[np.int64]) -> Rearranged:
+    """Return some rows of a source, in another order.
+
+    Parameters
+    ----------
+    source : Source
+        Where the rows are.
+    order : ndarray of int64
+        Which they are.
+
+    Returns
+    -------
+    Rearranged
+    """
+    shape = len(order), source.width
+    return Rearranged(
+        source.source,
+        shape,
+        source.stored,
+        source.columns,
+        source.label_name,
+        original=source,
+        order=order,
+    )
 
 
 def open_array(values: Any, source: str) -> ArrayInMemory:
@@ -334,13 +413,18 @@ def open_npy(path: Path, source: str) -> ArrayFile:
     """
     try:
         status = path.stat()
+        # NumPy opens an archive, and leaves it open where it is damaged.
+        if is_zipfile(path):
+            raise FileError(f"{source}: an .npz file under another name; call it .npz")
+        if _begin(path) == b"PK":
+            raise FileError(f"{source}: {UNREADABLE}")
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise FileError(f"{source}: {error.strerror or error}") from error
-    except (ValueError, EOFError) as error:
-        raise FileError(f"{source}: damaged, cut short, or not a NumPy file") from error
-    if not isinstance(mapped, np.memmap):
-        raise FileError(f"{source}: an .npz file under another name; call it .npz")
+    except FileError:
+        raise
+    except DAMAGE as error:
+        raise FileError(f"{source}: {UNREADABLE}") from error
     shape = require_rows(mapped.shape, mapped.dtype, source)
     columns_first = not mapped.flags.c_contiguous
     state = status.st_size, status.st_mtime_ns
@@ -353,6 +437,11 @@ def open_npy(path: Path, source: str) -> ArrayFile:
         columns_first=columns_first,
         state=state,
     )
+
+
+def _begin(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(2)
 
 
 def called(

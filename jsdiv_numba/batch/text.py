@@ -1,261 +1,342 @@
-"""CSV and TSV files as rows, with every error at its line."""
+"""Delimited text as rows, with every error at its line."""
 
-import csv
-import gzip
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.labelled import (
-    ZERO_ROW,
-    LabelledRows,
-    Stream,
-    are_distributions,
-    default_labels,
-    fault,
+from jsdiv_numba.batch.dialect import (
+    SEPARATORS,
+    Dialect,
+    Record,
+    dialect_of,
+    readable,
+    require_text,
 )
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.headings import is_text
+from jsdiv_numba.batch.labelled import ZERO_ROW, Block, Stream, are_distributions, are_finite, fault
 from jsdiv_numba.batch.labels import shown
+from jsdiv_numba.batch.numerals import is_missing, is_number, missing_marks
+from jsdiv_numba.batch.options import TableOptions
+from jsdiv_numba.batch.roles import Field, Roles, roles
+from jsdiv_numba.batch.table import RowFilter, joined, stream_of
 
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 # A line has to fit in a block: 16 MiB are about a million columns.
 _BLOCK = 1 << 24
+_CELLS = 1 << 18
 _SHOWN = 40
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """What the first lines of a file say of the rest."""
-
-    path: Path
-    source: str
-    delimiter: str
-    header: tuple[str, ...] | None
-    header_end: int
-    width: int
-    labelled: bool
-
-    @property
-    def label_name(self) -> str:
-        if not self.labelled:
-            return "row"
-        return "label" if self.header is None else self.header[0]
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        return None if self.header is None else self.header[self.labelled :]
-
-    def column(self, j: int) -> str:
-        return f"column {j + 1}" if self.header is None else f"column {self.header[j]!r}"
-
-
-def read_csv(path: Path, source: str) -> LabelledRows:
-    """Read a file of values separated by commas; see `read_text`."""
-    return read_text(path, source, ",")
-
-
-def read_tsv(path: Path, source: str) -> LabelledRows:
-    """Read a file of values separated by tabs; see `read_text`."""
-    return read_text(path, source, "\t")
-
-
-def read_text(path: Path, source: str, delimiter: str) -> LabelledRows:
-    """Read a file of delimited text as rows.
-
-    The first line is a header unless all its values are numbers, the first of them
-    aside, which may be a label. The first column holds labels if its first value is
-    no number, or if the header leaves its name empty, as pandas does.
+def stream_text(
+    path: Path, source: str, kind: str, options: TableOptions, *, lenient: bool
+) -> Stream:
+    """Read a file of delimited text, block by block.
 
     Parameters
     ----------
     path : Path
-        The file, in UTF-8.
+        The file, which may be compressed.
     source : str
         The file as the user named it.
-    delimiter : str
-        What separates the values.
-
-    Returns
-    -------
-    LabelledRows
-        Its values are float64.
-
-    Raises
-    ------
-    FileError
-        Naming file, line (from 1), column and value.
-    """
-    import pyarrow as pa
-
-    layout = _layout(path, source, delimiter)
-    try:
-        columns = _opened(layout).read_all().columns
-    except pa.ArrowException as error:
-        raise _described(error, layout) from error
-    values = _matrix(columns[layout.labelled :])
-    if not are_distributions(values):
-        _raise_first_fault(layout)
-    labels = tuple(columns[0].to_pylist()) if layout.labelled else default_labels(len(values))
-    return LabelledRows(source, values, labels, layout.label_name, layout.names)
-
-
-def stream_text(path: Path, source: str, delimiter: str, *, lenient: bool) -> Stream:
-    """Read a file as `read_text` does, block by block.
-
-    Parameters
-    ----------
-    path, source, delimiter
-        As in `read_text`.
+    kind : str
+        Its extension, without that of compression.
+    options : TableOptions
+        What is said of it; the rest is told from its first lines.
     lenient : bool
         Whether rows of numbers may be no distributions; a missing value is then NaN.
 
     Returns
     -------
     Stream
+        Its values are float64.
 
     Raises
     ------
     FileError
-        Now or while the blocks are read.
+        Now or while the blocks are read, naming file, line (from 1), column and value.
     """
-    layout = _layout(path, source, delimiter)
-    labelled = layout.labelled
-    width = layout.width - labelled
-    label_name = layout.label_name
-    blocks = _blocks(layout, lenient)
-    return Stream(width, np.dtype(np.float64), layout.names, label_name, labelled, blocks)
-
-
-def _blocks(layout: _Layout, lenient: bool) -> Iterator[tuple[NDArray[np.float64], Any]]:
-    import pyarrow as pa
-
-    count = 0
-    try:
-        for batch in _opened(layout):
-            values = _matrix(batch.columns[layout.labelled :])
-            if not lenient and not are_distributions(values):
-                _raise_first_fault(layout, count)
-            yield values, batch.column(0) if layout.labelled else None
-            count += len(values)
-    except pa.ArrowException as error:
-        raise _described(error, layout, count) from error
-
-
-def _described(error: Exception, layout: _Layout, count: int = 0) -> FileError:
-    """Raise what is wrong with the file's lines, or return what Arrow says of it."""
-    _raise_first_fault(layout, count)
-    first_line = str(error).partition("\n")[0]
-    return FileError(f"{layout.source}: {first_line}")
-
-
-def _layout(path: Path, source: str, delimiter: str) -> _Layout:
-    records = _records(path, source, delimiter)
-    line, end, first = next(records, (0, 0, []))
-    if not first:
-        raise FileError(f"{source}: the file is empty")
-    header, header_end = None, 0
-    if _is_header(first):
-        header, header_end = tuple(first), end
-        line, _, first = next(records, (0, 0, []))
-        if not first:
-            raise FileError(f"{source}: the header has no rows below it")
-    labelled = not _is_value(first[0]) or (header is not None and not header[0])
-    if not any(_is_value(cell) for cell in first[labelled:]):
-        found = shown(delimiter.join(first), _SHOWN)
+    dialect = dialect_of(path, source, kind, options)
+    fields = _fields(dialect)
+    found = roles(fields, options, source, named=dialect.header is not None)
+    if not found.values:
+        first = dialect.sample[0]
+        written = shown(dialect.separator.join(first.cells), _SHOWN)
+        separated = SEPARATORS.get(dialect.separator, repr(dialect.separator))
         raise FileError(
-            f"{source}, line {line}: no numeric column in {found!r} "
-            f"(.csv separates values by commas, .tsv by tabs)"
+            f"{source}, line {first.line}: no numeric column in {written!r} "
+            f"(separated by {separated})"
         )
-    return _Layout(
-        path=path,
-        source=source,
-        delimiter=delimiter,
-        header=header,
-        header_end=header_end,
-        width=len(header or first),
-        labelled=labelled,
+
+    def blocks(rows: RowFilter) -> Iterator[Block]:
+        return _Reader(dialect, found, options, rows, lenient).blocks()
+
+    names = None if dialect.header is None else dialect.header
+    kind_of_values = np.dtype(np.float64)
+    return stream_of(
+        blocks, source, names, found, options, kind_of_values, dialect.notes, totals=True
     )
 
 
-def _records(path: Path, source: str, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Yield the first line, the last line, and the cells of each record."""
-    with _open_text(path) as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        end = 0
-        while True:
-            line = end + 1
+def _fields(dialect: Dialect) -> list[Field]:
+    columns = list(
+        zip(*(r.cells for r in dialect.sample if len(r.cells) == dialect.width), strict=True)
+    )
+    header = dialect.header
+    names = header or [""] * dialect.width
+    if not columns:
+        return [Field(name, "number") for name in names]
+    last = max((j for j, name in enumerate(names) if name.strip()), default=-1)
+    found = []
+    marked = header is not None
+    for j, (name, cells) in enumerate(zip(names, columns, strict=True)):
+        empty = not any(cell.strip() for cell in cells)
+        marked = marked and not name.strip() and not empty
+        if (j > last or not name.strip()) and empty:
+            found.append(Field(name, "empty"))
+        elif is_text(cells, half=not j):
+            found.append(Field(name, "text", marked))
+        else:
+            found.append(_number_field(name, cells, marked, dialect))
+    return found
+
+
+def _number_field(name: str, cells: Sequence[str], marked: bool, dialect: Dialect) -> Field:
+    values = [dialect.numerals.number(cell) for cell in cells]
+    numbers = [value for value in values if value is not None and np.isfinite(value)]
+    whole = len(numbers) == len(cells) and all(v.is_integer() for v in numbers)
+    whole = whole and all("." not in cell and "e" not in cell.lower() for cell in cells)
+    fractions = any(not value.is_integer() for value in numbers)
+    return Field(name, "number", marked, tuple(map(int, numbers)) if whole else None, fractions)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """The rows below the header, by Arrow as far as it goes, and line by line from there on."""
+
+    dialect: Dialect
+    roles: Roles
+    options: TableOptions
+    rows: RowFilter
+    lenient: bool
+
+    def blocks(self) -> Iterator[Block]:
+        import pyarrow as pa
+
+        count = 0
+        if (
+            self.dialect.numerals.plain
+            and self.dialect.separator != " "
+            and not self.options.comment
+        ):
             try:
-                cells = next(reader)
-                "".join(cells).encode()
-            except StopIteration:
-                return
-            except UnicodeEncodeError as error:
-                raise FileError(f"{source}, line {line}: not UTF-8; save it as UTF-8") from error
-            except csv.Error as error:
-                raise FileError(f"{source}, line {line}: {error}") from error
-            end = reader.line_num
-            if cells:
-                yield line, end, cells
+                with readable(self.dialect.source):
+                    for number, block in self._by_arrow():
+                        yield block
+                        count += number
+                    return
+            # What Arrow does not read may be no fault; and if it is one, it has no line.
+            except (pa.ArrowException, _NotPlain):
+                pass
+        with readable(self.dialect.source):
+            yield from self._by_line(count)
+
+    def _by_arrow(self) -> Iterator[tuple[int, Block]]:
+        """Yield blocks with the number of records in each."""
+        with self.dialect.open() as file:
+            yield from self._batches(self._opened(file))
+
+    def _batches(self, batches: Any) -> Iterator[tuple[int, Block]]:
+        first = 0
+        for batch in batches:
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+            labels = [columns[str(j)] for j in self.roles.labels]
+            values = _matrix([columns[str(j)] for j in self.roles.values])
+            number, blank = len(values), _blank(values, labels)
+            self._require_blanks(columns)
+            if blank.any():
+                # Separators without anything between them, which spreadsheets leave at the end.
+                raise _NotPlain
+            names = joined(labels, self.options)
+            kept = self.rows.kept(first, number, names)
+            if kept is not None:
+                values, names = values[kept], None if names is None else names.filter(_mask(kept))
+            if not self._are_right(values):
+                raise _NotPlain
+            if self.options.missing == "zero":
+                np.nan_to_num(values, copy=False, nan=0.0)
+            first += number
+            yield number, (values, names)
+
+    def _require_blanks(self, columns: dict[str, Any]) -> None:
+        from pyarrow import compute
+
+        for j in self._empty:
+            if compute.any(compute.not_equal(columns[str(j)], "")).as_py():
+                raise _NotPlain
+
+    @property
+    def _empty(self) -> list[int]:
+        """The columns without heading and values."""
+        used = {*self.roles.labels, *self.roles.values, *self.roles.ignored}
+        return [j for j in range(self.dialect.width) if j not in used]
+
+    def _are_right(self, values: NDArray[np.float64]) -> bool:
+        if self.lenient:
+            return True
+        missing = self.options.missing != "error"
+        whole = self.options.rows_are_distributions
+        if not whole or self.options.missing == "zero":
+            right = are_finite(values, nan=missing)
+            return right and not (whole and (np.nan_to_num(values) == 0).all(axis=1).any())
+        return are_distributions(values, nan=missing)
+
+    def _opened(self, file: Any) -> Any:
+        """Return Arrow's reader of what is below the header; the columns are called 0, 1, ..."""
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        dialect = self.dialect
+        names = [str(j) for j in range(dialect.width)]
+        text = {str(j): pa.string() for j in (*self.roles.labels, *self._empty)}
+        numbers = {str(j): pa.float64() for j in self.roles.values}
+        plain = dialect.encoding in ("utf-8", "utf-8-sig")
+        return arrow_csv.open_csv(
+            file,
+            read_options=arrow_csv.ReadOptions(
+                column_names=names,
+                skip_rows=dialect.skip,
+                block_size=_BLOCK,
+                encoding="utf8" if plain else dialect.encoding,
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=dialect.separator, newlines_in_values=True
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={**text, **numbers},
+                include_columns=[*text, *numbers],
+                null_values=sorted(missing_marks()),
+                decimal_point=dialect.numerals.decimal,
+            ),
+        )
+
+    def _by_line(self, skip: int) -> Iterator[Block]:
+        """Yield the rows after the first `skip`, and raise for the first thing that is wrong."""
+        values: list[list[float]] = []
+        labels: list[list[str]] = []
+        most = max(1, _CELLS // len(self.roles.values))
+        labelled = bool(self.roles.labels)
+        records = islice(self.dialect.records(), skip, None)
+        for number, record in enumerate(records, skip):
+            self._require_shape(record)
+            names = [record.cells[j] for j in self.roles.labels]
+            if not self.rows.keeps(number, names):
+                continue
+            values.append(self._values(record))
+            labels.append(names)
+            if len(values) == most:
+                yield np.array(values), self._joined(labels) if labelled else None
+                values, labels = [], []
+        if values:
+            yield np.array(values), self._joined(labels) if labelled else None
+
+    def _joined(self, labels: Sequence[Sequence[str]]) -> Any:
+        import pyarrow as pa
+
+        columns = [pa.array(column, pa.string()) for column in zip(*labels, strict=True)]
+        return joined(columns, self.options)
+
+    def _require_shape(self, record: Record) -> None:
+        cells, width = record.cells, self.dialect.width
+        place = f"{self.dialect.source}, line {record.line}"
+        require_text("".join(cells), self.dialect.source, record.line, self.dialect.encoding)
+        if len(cells) != width:
+            hint = (
+                f"; if it is a comment, say --comment {cells[0][:1]}"
+                if cells[0][:1] in "#%!"
+                else ""
+            )
+            raise FileError(
+                f"{place}: number of values is {len(cells)}, but the first line has {width}{hint}"
+            )
+        for j in self._empty:
+            if cells[j].strip():
+                written = shown(cells[j], _SHOWN)
+                raise FileError(
+                    f"{place}, column {j + 1}: {written!r} is in a column without a name"
+                )
+
+    def _values(self, record: Record) -> list[float]:
+        numerals, missing = self.dialect.numerals, self.options.missing
+        place = f"{self.dialect.source}, line {record.line}"
+        values = []
+        for j in self.roles.values:
+            cell = record.cells[j]
+            value = numerals.number(cell)
+            if value is None or math.isnan(value):
+                if missing != "error" and is_missing(cell):
+                    value = 0.0 if missing == "zero" else np.nan
+                elif value is None and self.lenient and is_missing(cell):
+                    value = np.nan
+            wrong = self._cell_fault(value, cell, j)
+            if wrong:
+                raise FileError(f"{place}, {self.dialect.column(j)}: {wrong}")
+            values.append(np.nan if value is None else value)
+        if numerals.percent:
+            self._require_percentages(record, values)
+        if self.options.rows_are_distributions and not (self.lenient or any(values)):
+            raise FileError(f"{place}: {ZERO_ROW}")
+        return values
+
+    def _require_percentages(self, record: Record, values: Sequence[float]) -> None:
+        """Raise if some of the numbers of a row are percentages, and others are not."""
+        for j, value in zip(self.roles.values, values, strict=True):
+            cell = record.cells[j].strip()
+            if value and not math.isnan(value) and not cell.endswith("%"):
+                raise FileError(
+                    f"{self.dialect.source}, line {record.line}, {self.dialect.column(j)}: "
+                    f"{shown(cell, _SHOWN)!r} is no percentage, but others in the file are"
+                )
+
+    def _cell_fault(self, value: float | None, cell: str, j: int) -> str | None:
+        written = shown(cell.strip(" "), _SHOWN)
+        if value is not None:
+            if self.lenient or (math.isnan(value) and self.options.missing == "nan"):
+                return None
+            return fault(value, written)
+        cure = "fill it in, leave the row out, or say --missing zero"
+        if not written:
+            return f"the value is missing; {cure}"
+        if is_missing(cell):
+            return f"{written} marks a missing value; {cure}"
+        if is_number(cell):
+            return (
+                f"{written!r} is not written as the numbers above it; --decimal says how they are"
+            )
+        return f"{written!r} is not a number{self._cure(j)}"
+
+    def _cure(self, j: int) -> str:
+        named = self.dialect.header is not None and self.dialect.header[j]
+        name = repr(self.dialect.header[j]) if self.dialect.header and named else str(j + 1)
+        return (
+            f"; --label-column {name} takes the column for labels, --exclude {name} leaves it out"
+        )
 
 
-def _open_text(path: Path) -> TextIO:
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    return opened(path, "rt", newline="", encoding="utf-8-sig", errors="surrogateescape")
+class _NotPlain(Exception):  # noqa: N818  # it is no error, and nobody sees it
+    """Something that has to be looked at line by line."""
 
 
-def _is_header(first: Sequence[str]) -> bool:
-    values = first[1:] or first
-    return not first[0] or not all(_is_value(cell) for cell in values)
-
-
-def _is_value(cell: str) -> bool:
-    return _number(cell) is not None or _is_missing(cell)
-
-
-def _number(cell: str) -> float | None:
-    """Return what Arrow reads `cell` as: unlike Python, plain ASCII without underscores."""
-    if not cell.isascii() or "_" in cell:
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
-def _is_missing(cell: str) -> bool:
-    return cell in _missing_marks()
-
-
-@cache
-def _missing_marks() -> frozenset[str]:
-    """Return what Arrow reads as a missing value."""
-    from pyarrow.csv import ConvertOptions
-
-    return frozenset(ConvertOptions().null_values)
-
-
-def _opened(layout: _Layout) -> Any:
-    """Return Arrow's reader of what is below the header; the columns are called 0, 1, ..."""
+def _mask(kept: NDArray[np.bool]) -> Any:
     import pyarrow as pa
-    from pyarrow import csv as arrow_csv
 
-    names = [str(j) for j in range(layout.width)]
-    types = dict.fromkeys(names, pa.float64())
-    if layout.labelled:
-        types["0"] = pa.string()
-    return arrow_csv.open_csv(
-        layout.path,
-        read_options=arrow_csv.ReadOptions(
-            column_names=names, skip_rows=layout.header_end, block_size=_BLOCK
-        ),
-        parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(column_types=types),
-    )
+    return pa.array(kept)
 
 
 def _matrix(columns: Sequence[Any]) -> NDArray[np.float64]:
@@ -265,34 +346,12 @@ def _matrix(columns: Sequence[Any]) -> NDArray[np.float64]:
     return values
 
 
-def _raise_first_fault(layout: _Layout, skip: int = 0) -> None:
-    """Go through the file again, slowly, and raise for the first thing that is wrong.
+def _blank(values: NDArray[np.float64], labels: Sequence[Any]) -> NDArray[np.bool]:
+    """Return which rows have nothing in them at all."""
+    from pyarrow import compute
 
-    The first `skip` rows are known to be right.
-    """
-    records = _records(layout.path, layout.source, layout.delimiter)
-    below = (record for record in records if record[1] > layout.header_end)
-    for line, _, cells in islice(below, skip, None):
-        place = f"{layout.source}, line {line}"
-        if len(cells) != layout.width:
-            raise FileError(
-                f"{place}: number of values is {len(cells)}, but the first line has {layout.width}"
-            )
-        for j in range(layout.labelled, layout.width):
-            wrong = _cell_fault(cells[j])
-            if wrong:
-                raise FileError(f"{place}, {layout.column(j)}: {wrong}")
-        if not any(float(cell) for cell in cells[layout.labelled :]):
-            raise FileError(f"{place}: {ZERO_ROW}")
-
-
-def _cell_fault(cell: str) -> str | None:
-    written = shown(cell.strip(" "), _SHOWN)
-    if not written:
-        return "the value is missing; fill it in or leave the row out"
-    number = _number(cell)
-    if number is not None:
-        return fault(number, written)
-    if _is_missing(cell):
-        return f"{written} marks a missing value; fill it in or leave the row out"
-    return f"{written!r} is not a number; only the first column may be text (the rows' labels)"
+    blank: NDArray[np.bool] = np.asarray(np.isnan(values).all(axis=1))
+    for column in labels:
+        if blank.any():
+            blank = blank & np.asarray(compute.equal(compute.utf8_trim_whitespace(column), ""))
+    return blank
