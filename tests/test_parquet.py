@@ -163,8 +163,10 @@ def test_lists_alone_and_lists_among_numbers(tmp_path):
         ([[0.5, 0.5], None], "row 1, column 'v': the list is missing, but the first row has 2"),
         (
             [[0.5], [0.5]],
-            "only 1 numeric column, in lists in column 'v', but a distribution needs two "
-            "categories or more",
+            (
+                "only 1 numeric column, in lists in column 'v', but a distribution needs two "
+                "categories or more"
+            ),
         ),
     ],
 )

@@ -390,8 +390,8 @@ AMBIGUOUS = {
     "whole numbers before shares": (
         "nummer,a,b\n5,0.5,0.5\n2,0.3,0.7\n",
         (
-            "f.csv: column 'nummer', of whole numbers that are all different, may label the rows or "
-            "be a category; say --label-column 'nummer' or --label-column none"
+            "f.csv: column 'nummer', of whole numbers that are all different, may label the rows "
+            "or be a category; say --label-column 'nummer' or --label-column none"
         ),
     ),
     "an index without a header": (

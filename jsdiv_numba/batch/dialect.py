@@ -66,6 +66,8 @@ class Dialect:
         The first rows.
     preamble : int
         How many lines stand before the header.
+    kind : str
+        The extension, without that of compression.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class Dialect:
     width: int
     sample: tuple[Record, ...]
     preamble: int = 0
+    kind: str = ""
 
     def records(self) -> Iterator[Record]:
         """Yield what is below the header."""
@@ -99,7 +102,7 @@ class Dialect:
     def notes(self) -> tuple[str, ...]:
         """What there is to say of it that its extension does not."""
         found = []
-        if self.separator != _FIRST.get(kind_of_text(self.path), "\t"):
+        if self.separator != _FIRST.get(self.kind):
             found.append(f"separated by {SEPARATORS.get(self.separator, repr(self.separator))}")
         if str(self.numerals):
             found.append(str(self.numerals))
@@ -108,12 +111,6 @@ class Dialect:
         if self.preamble:
             found.append(f"{counted(self.preamble, 'line')} above it skipped")
         return tuple(found)
-
-
-def kind_of_text(path: Path) -> str:
-    """Return the extension of a text file, without that of compression."""
-    name = path.name.lower().removesuffix(".gz")
-    return f".{name.rpartition('.')[2]}"
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -257,6 +254,7 @@ class _Sniffer:
             width=width,
             sample=tuple(below),
             preamble=self.preamble,
+            kind=self.kind,
         )
 
     def _encoding(self) -> str:

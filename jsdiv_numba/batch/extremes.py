@@ -9,7 +9,7 @@ Pair = tuple[int, int]
 
 
 def closest(matrix: NDArray[np.floating[Any]], count: int, *, upper: bool) -> list[Pair]:
-    """Return the indices of the smallest entries, smallest first, ties by index.
+    """Return the indices of the smallest entries, smallest first, ties by index; no NaN is one.
 
     Parameters
     ----------
@@ -59,6 +59,11 @@ def _smallest(matrix: NDArray[np.floating[Any]], count: int, upper: bool, sign: 
 
 
 def _smallest_indices(values: NDArray[np.floating[Any]], count: int) -> NDArray[np.intp]:
+    there = ~np.isnan(values)
+    if not there.all():
+        # A value that is missing is neither small nor large.
+        places = np.flatnonzero(there)
+        return places[_smallest_indices(values[places], count)]
     if count >= values.size:
         return np.argsort(values, kind="stable")
     # argpartition alone may return any of the values that tie with the last one.

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jsdiv_numba.batch import report
 from jsdiv_numba.batch.announcements import Announcements, Announcing
 from jsdiv_numba.batch.comparison import compare_pairs, compare_rows
@@ -161,6 +163,8 @@ def pairwise(
         first = _read(file, table, said)
         second = first if file2 is None else _read(file2, table, said)
         values = len(first) * len(second) * first.values.itemsize
+    if plot and not cut:
+        _require_whole(plot, first, second)
     if output and (cut or (not plot and values > MEMORY)):
         from jsdiv_numba.batch import large
 
@@ -288,6 +292,14 @@ def _read(file: str, table: TableOptions, said: Announcements) -> LabelledRows:
     rows = read_rows(file, table)
     said.read(rows.reading)
     return rows
+
+
+def _require_whole(plot: Path, *files: LabelledRows) -> None:
+    if any(np.isnan(rows.values).any() for rows in files):
+        raise FileError(
+            f"{plot}: rows with missing values have no place in a picture; say --missing zero, or "
+            "leave them out"
+        )
 
 
 def _needs_tiles(

@@ -13,7 +13,6 @@ from jsdiv_numba._arrays import log_base
 from jsdiv_numba._threads import get_workers
 from jsdiv_numba.batch.comparison import require_same_columns
 from jsdiv_numba.batch.engine import Plan, Summary, carry_out
-from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.inputs import Input, as_input
 from jsdiv_numba.batch.labelled import Reading
 from jsdiv_numba.batch.matching import MATCHES, matched
