@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 import jsdiv_numba as js
+from jsdiv_numba import batch
 from jsdiv_numba._alignment import check_labels
 from jsdiv_numba.neighbors import JensenShannonNeighbors
 
@@ -45,6 +46,16 @@ def test_columns_in_another_order(call, names):
     call(TABLE, OTHER[TABLE.columns])
     call(TABLE, OTHER.to_numpy())
     call(TABLE, OTHER.set_axis(list("xyz"), axis=1))
+
+
+@pytest.mark.parametrize("compared", [batch.pairwise, batch.rows, batch.neighbors])
+def test_columns_of_tables_that_are_compared_in_tiles(compared, tmp_path):
+    arguments = {"n_neighbors": 1} if compared is batch.neighbors else {}
+    with pytest.raises(ValueError, match="order") as caught:
+        compared(TABLE, OTHER, out=tmp_path / "d.npy", **arguments)
+    names = "PQPQ" if compared is batch.rows else "XYXY"
+    assert str(caught.value) == MESSAGE.format(*names)
+    compared(TABLE, OTHER[TABLE.columns], out=tmp_path / "d.npy", **arguments)
 
 
 def test_labels_that_are_summed_over():

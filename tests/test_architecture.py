@@ -353,6 +353,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.writers",
     },
     "batch.large": {
+        "_alignment",
         "_arrays",
         "_threads",
         "batch.comparison",

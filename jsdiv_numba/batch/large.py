@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from jsdiv_numba._alignment import check_labels
 from jsdiv_numba._arrays import log_base
 from jsdiv_numba._threads import get_workers
 from jsdiv_numba.batch.comparison import require_same_columns
@@ -298,6 +299,7 @@ class Frame:
                 progress.say("read", file=reading.source, line=str(reading))
 
         there = {name: value for name, value in given.items() if value is not None}
+        check_labels(list(there), list(there.values()))
         return tuple(as_input(value, name, self.table, tell) for name, value in there.items())
 
     def check(self, files: Sequence[Input], suffixes: Sequence[str]) -> None:
