@@ -156,6 +156,16 @@ def test_any_axes_and_strides(p, q, axis):
         np.testing.assert_allclose(on_host(computed), expected, rtol=1e-6)
 
 
+@PRECISIONS
+@pytest.mark.parametrize("number", [0.25, 1])
+def test_a_number_of_pythons_decides_no_dtype(dtype, number):
+    p = P.astype(dtype)
+    computed = device_functions.js_divergence(target.cuda.to_device(p), number)
+    expected = jsdiv_numba.js_divergence(p, number)
+    assert computed.dtype == expected.dtype == dtype
+    np.testing.assert_allclose(on_host(computed), expected, rtol=1e-6)
+
+
 class Foreign:
     """An array of another package, as far as `__cuda_array_interface__` tells."""
 

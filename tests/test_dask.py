@@ -71,6 +71,20 @@ def calls(draw):
     return (P, Q), as_dask, draw(st.sampled_from(AXES)), draw(st.booleans())
 
 
+@DTYPES
+@pytest.mark.parametrize("number", [0.25, 1, True])
+def test_a_number_of_pythons_decides_no_dtype(dtype, number):
+    P = rows((5, 4), dtype)
+    lazily = da.from_array(P, chunks=2)
+    for name in ("js_divergence", "jensenshannon"):
+        eager, of_dask = getattr(jsdiv_numba, name), getattr(lazy, name)
+        same_bits(of_dask(lazily, number, axis=1), eager(P, number, axis=1))
+        same_bits(of_dask(number, lazily, axis=1), eager(number, P, axis=1))
+    same_bits(
+        lazy.js_divergence(lazily, np.float64(0.5)), jsdiv_numba.js_divergence(P, np.array(0.5))
+    )
+
+
 @settings(deadline=None, max_examples=40)
 @given(calls(), st.sampled_from([None, 2]))
 def test_any_chunks_give_the_same_bits(call, base):
