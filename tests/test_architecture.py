@@ -126,6 +126,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.pairs",
         "_kernels.products",
     },
+    "_kernels.rowwise": {"_kernels.compile"},
     "_kernels.ufuncs": {
         *KERNEL_TOOLS,
         "_kernels.columns",
@@ -139,6 +140,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.relative_logits",
         "_kernels.row_gradients",
         "_kernels.rows",
+        "_kernels.rowwise",
         "_kernels.scalar",
         "_kernels.strides",
         "_kernels.skewed",

@@ -21,6 +21,10 @@ class Ufunc(NamedTuple):
 
     dtypes: tuple[str, ...] = DTYPES
 
+    in_rows: bool = False
+    """Whether its kernel takes all rows at once, with one dimension more: what surrounds a row
+    would take longer than a short one."""
+
     @property
     def is_elementwise(self) -> bool:
         """Whether it takes and gives single elements."""
@@ -63,6 +67,7 @@ class Routine(NamedTuple):
 
 
 _TO_SCALAR, _TO_SCALAR_OF_ONE = Ufunc("(n),(n)->()", "TT->T"), Ufunc("(n)->()", "T->T")
+_SUM = Ufunc("(n),(n)->()", "TT->T", in_rows=True)
 _TO_ROW, _TO_ROW_OF_ONE = Ufunc("(n),(n)->(n)", "TT->T"), Ufunc("(n)->(n)", "T->T")
 _TO_COLUMNS = Ufunc("(n,m),(n,m)->(m)", "TT->T")
 _GRADIENT = Ufunc("(),(),()->(),()", "TTT->TT")
@@ -72,9 +77,9 @@ _SUM_WITH_GRADIENT = Ufunc("(n),(n),(n)->(),(n),(n)", "TTT->TTT")
 UFUNCS = {
     "js_term": Ufunc("(),()->()", "TT->T"),
     "js_gradient": _GRADIENT,
-    "js_sum": _TO_SCALAR,
+    "js_sum": _SUM,
     "js_sum_columns": _TO_COLUMNS,
-    "js_sum_normalised": _TO_SCALAR,
+    "js_sum_normalised": _SUM,
     "js_signed_term_normalised": _TO_ROW,
     "js_sum_logit": _TO_SCALAR,
     "js_term_logit": _TO_ROW,
@@ -84,7 +89,7 @@ UFUNCS = {
     # The last two inputs are the weights of the first two.
     "js_term_skewed": Ufunc("(),(),(),()->()", "TTTT->T"),
     "js_gradient_skewed": Ufunc("(),(),(),(),()->(),()", "TTTTT->TT"),
-    "js_sum_skewed": Ufunc("(n),(n),(),()->()", "TTTT->T"),
+    "js_sum_skewed": Ufunc("(n),(n),(),()->()", "TTTT->T", in_rows=True),
     "js_sum_skewed_columns": Ufunc("(n,m),(n,m),(m),(m)->(m)", "TTTT->T"),
     "js_sum_many": Ufunc("(k,n),(k)->()", "Td->T"),
     "js_term_many": Ufunc("(k,n),(k)->(n)", "Td->T"),
@@ -92,7 +97,7 @@ UFUNCS = {
     "kl_term": Ufunc("(),()->()", "TT->T"),
     "kl_gradient": _GRADIENT,
     "kl_gradient_logit": _ROW_GRADIENT,
-    "kl_sum": _TO_SCALAR,
+    "kl_sum": _SUM,
     "kl_sum_columns": _TO_COLUMNS,
     # Sums, and what their rounding left.
     "kl_parts": Ufunc("(n),(n)->(),()", "TT->dd"),
@@ -104,7 +109,7 @@ UFUNCS = {
     # The second input is the cotangent.
     "entropy_gradient": Ufunc("(),()->()", "TT->T"),
     "entropy_gradient_logit": _TO_ROW,
-    "entropy_sum": _TO_SCALAR_OF_ONE,
+    "entropy_sum": Ufunc("(n)->()", "T->T", in_rows=True),
     "entropy_sum_columns": Ufunc("(n,m)->(m)", "T->T"),
     "entropy_sum_logit": _TO_SCALAR_OF_ONE,
     "entropy_term_logit": _TO_ROW_OF_ONE,

@@ -18,17 +18,17 @@ _INTERNAL = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapp
 formula = njit(fastmath=False, forceinline=True, _nrt=False, **_INTERNAL)
 """A scalar function: exactly the operations that are written, inlined so that loops vectorise."""
 
-kernel = njit(fastmath=False, nogil=True, _nrt=True, **_INTERNAL)
+kernel = njit(fastmath=False, forceinline=False, nogil=True, _nrt=True, **_INTERNAL)
 """A loop whose order of operations matters, or that has none."""
 
 # Counting a reference takes as long as some dozen elements of a row.
-borrowing = njit(fastmath=False, nogil=True, _nrt=False, **_INTERNAL)
+borrowing = njit(fastmath=False, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
 """The same, of arrays that its caller holds: it counts no references, and so makes no array."""
 
 # Such a loop must not write but by `set_items_apart`: LLVM would decide by the distance of the
 # arrays in memory whether to run it in lanes, and the bits of the sum would depend on that.
 _IN_LANES = {"reassoc", "nsz", "contract"}
-summing = njit(fastmath=_IN_LANES, nogil=True, _nrt=False, **_INTERNAL)
+summing = njit(fastmath=_IN_LANES, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
 """A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases."""
 
 inlined_summing = njit(fastmath=_IN_LANES, nogil=True, _nrt=False, forceinline=True, **_INTERNAL)

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .compile import LINE_BYTES, ask_for_wide_vectors, formula, inlined_summing, prefetch
+from .compile import LINE_BYTES, ask_for_wide_vectors, formula, prefetch
 from .precision import FLOAT32, Precision
 from .target import registers
 
@@ -32,23 +32,26 @@ def number_of_lanes(precision: Precision) -> int:
 @cache
 def lane_kernels(precision: Precision) -> SimpleNamespace:
     """Compile what loops over groups of one precision need."""
-    Float, Int = precision.Float, precision.Int
-    number = number_of_lanes(precision)
-    zero, none = Float(0), Int(0)
+    Int, number = precision.Int, number_of_lanes(precision)
 
-    @inlined_summing
+    @formula
     def sum_of(lanes):
-        total = zero
-        for i in range(number):
-            total += lanes[i]
-        return total
+        """Add each lane of one half to that of the other, and so on: other orders take longer."""
+        half = number // 2
+        while half:
+            for i in range(half):
+                lanes[i] += lanes[i + half]
+            half //= 2
+        return lanes[0]
 
-    @inlined_summing
+    @formula
     def bits_of_all(lanes):
-        bits = none
-        for i in range(number):
-            bits = Int(bits | lanes[i])
-        return bits
+        half = number // 2
+        while half:
+            for i in range(half):
+                lanes[i] = Int(lanes[i] | lanes[i + half])
+            half //= 2
+        return lanes[0]
 
     @formula
     def groups_in(size):

@@ -14,7 +14,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from .compile import (
+    any_layout,
+    apart,
     bits_of,
+    borrowing,
     contiguous,
     float_of,
     fma,
@@ -51,7 +54,7 @@ def normalised_kernels(precision: Precision) -> SimpleNamespace:
         row_scale=row_scale,
         device_scaled_term=_device_scaled_term(precision),
         pair_sum=pair_sum,
-        row_sum=_row_sum(row_scale, pair_sum),
+        row_sums=_row_sums(precision, row_scale, pair_sum),
         signed_terms=_signed_terms(precision, row_scale, weighted_term, weights_of),
     )
 
@@ -151,8 +154,9 @@ def _row_scale(precision, scale_of):
         rounded = Float(scale * total)
         return Float(scale), rounded, Float((scale * total - np.float64(rounded)) + scale * rest)
 
-    @kernel
+    @borrowing
     def row_scale_by_largest(p):
+        apart()
         largest = zero
         for i in range(p.size):
             if not np.isfinite(p[i]):
@@ -165,7 +169,7 @@ def _row_scale(precision, scale_of):
             rest += error
         return scale, *scaled(1.0, total, rest)[1:]
 
-    @kernel
+    @formula
     def row_scale(p):
         """Return a power of two that brings the row's sum or largest entry near 1.
 
@@ -268,7 +272,7 @@ def _pair_sum(precision, weighted_term, weights_of):
     def is_ordinary(scale):
         return lowest <= scale <= highest
 
-    @summing
+    @formula
     def block_sum(p, q, start, size, p_weight, q_weight, ahead):
         totals = zeros(zero)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
@@ -279,8 +283,9 @@ def _pair_sum(precision, weighted_term, weights_of):
                 totals[i] += weighted_term(xs[i], ys[i], p_weight, q_weight)[0]
         return sum_of(totals)
 
-    @kernel
+    @borrowing
     def extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum):
+        apart()
         p_weight, q_weight, divisor = weights_of(one, one, p_sum, q_sum)
         total = 0.0
         for i in range(p.size):
@@ -288,7 +293,7 @@ def _pair_sum(precision, weighted_term, weights_of):
             total += weighted_term(x, y, p_weight, q_weight)[0]
         return total / divisor
 
-    @kernel
+    @formula
     def pair_sum(p, q, p_known, q_known):
         """Return the divergence of two contiguous rows, normalised by what `row_scale` says."""
         p_scale, p_sum = p_known[0], p_known[1:]
@@ -309,14 +314,35 @@ def _pair_sum(precision, weighted_term, weights_of):
     return pair_sum
 
 
-def _row_sum(row_scale, pair_sum):
-    @kernel
-    def row_sum(p, q):
-        """Return the divergence of two rows of any stride, each divided by its sum."""
-        x, y = contiguous(p), contiguous(q)
-        return pair_sum(x, y, row_scale(x), row_scale(y))
+def _row_sums(precision, row_scale, pair_sum):
+    zero = precision.Float(0)
+    lanes = lane_kernels(precision)
+    number, zeros = lanes.number, lanes.zeros
 
-    return row_sum
+    @borrowing
+    def scales_of(P, start, count, scales, totals, rests):
+        """Fill in what is known of some rows: they do not wait for each other's sums."""
+        apart()
+        for k in range(count):
+            scales[k], totals[k], rests[k] = row_scale(any_layout(P[start + k]))
+
+    @borrowing
+    def row_sums(P, Q, results):
+        """Write the divergences of pairs of contiguous rows, each divided by its sum."""
+        apart()
+        p_scales, p_totals, p_rests = zeros(zero), zeros(zero), zeros(zero)
+        q_scales, q_totals, q_rests = zeros(zero), zeros(zero), zeros(zero)
+        for start in range(0, results.size, number):
+            count = minimum(number, results.size - start)
+            scales_of(P, start, count, p_scales, p_totals, p_rests)
+            scales_of(Q, start, count, q_scales, q_totals, q_rests)
+            for k in range(count):
+                p, q = any_layout(P[start + k]), any_layout(Q[start + k])
+                p_known = p_scales[k], p_totals[k], p_rests[k]
+                q_known = q_scales[k], q_totals[k], q_rests[k]
+                results[start + k] = pair_sum(p, q, p_known, q_known)
+
+    return row_sums
 
 
 def _signed_terms(precision, row_scale, weighted_term, weights_of):

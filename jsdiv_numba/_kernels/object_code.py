@@ -166,8 +166,8 @@ def _loop_kinds(dtype: str) -> list[Any]:
 def _operand_kinds(ufunc: Ufunc, dtype: str) -> list[Any]:
     kinds = []
     for i, (code, dimensions) in enumerate(zip(ufunc.codes(dtype), ufunc.dimensions, strict=True)):
-        is_scalar = i < ufunc.inputs and not dimensions
-        ndim = max(len(dimensions), 1)
+        is_scalar = i < ufunc.inputs and not dimensions and not ufunc.in_rows
+        ndim = max(len(dimensions) + ufunc.in_rows, 1)
         kinds.append(TYPES[code] if is_scalar else types.Array(TYPES[code], ndim, "A"))
     return kinds
 
@@ -230,6 +230,10 @@ def _generalised_loop(call: Call, name: str, ufunc: Ufunc) -> ir.Function:
     function.linkage = "internal"
     builder = ir.IRBuilder(function.append_basic_block())
     operands = _core_operands(call, builder, function, ufunc)
+    if ufunc.in_rows:
+        failed, _ = call(builder, [operand(SIZE(0)) for operand in operands])
+        builder.ret(failed)
+        return function
     with cgutils.for_range(builder, builder.load(function.args[1])) as loop:
         failed, _ = call(builder, [operand(loop.index) for operand in operands])
         with builder.if_then(failed, likely=False):
@@ -249,11 +253,12 @@ def _core_operands(
     }
     kinds, dimensions = call.compiled.fndesc.argtypes, ufunc.dimensions
     next_stride, operands = len(kinds), []
+    rows = [builder.load(shape)] if ufunc.in_rows else []
     for i, (kind, own) in enumerate(zip(kinds, dimensions, strict=True)):
         start, step = builder.load(builder.gep(arrays, [SIZE(i)])), _at(builder, strides, i)
         steps = [_at(builder, strides, next_stride + k) for k in range(len(own))]
         next_stride += len(own)
-        of_operand = [lengths[name] for name in own], steps
+        of_operand = [*rows, *(lengths[name] for name in own)], [*[step] * ufunc.in_rows, *steps]
         operands.append(_operand(call, builder, kind, start, step, *of_operand))
     return operands
 

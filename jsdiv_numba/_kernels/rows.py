@@ -7,7 +7,9 @@ import numpy as np
 
 from .compile import (
     LINE_BYTES,
+    apart,
     bits_of,
+    borrowing,
     clear_exceptions,
     contiguous,
     formula,
@@ -40,16 +42,26 @@ there are many to a line."""
 
 @cache
 def row_kernels(precision: Precision) -> SimpleNamespace:
-    """Compile the kernels for one precision."""
-    return SimpleNamespace(
+    """Compile the kernels for one precision.
+
+    Those of contiguous rows are part of their callers, the others take rows of any stride.
+    """
+    of_contiguous = SimpleNamespace(
         row_sum=_row_sum(precision, js_summand(precision)),
         kl_sum=_row_sum(precision, kl_summand(precision)),
-        kl_parts=_row_parts(precision, kl_summand(precision)),
-        excess_sum=_row_sum(precision, excess_summand(precision)),
         entropy_sum=_row_sum(precision, entropy_summand(precision)),
+        skewed_sum=_row_sum(precision, skewed_summand(precision)),
+    )
+    return SimpleNamespace(
+        of_contiguous=of_contiguous,
+        row_sum=_of_any_stride(of_contiguous.row_sum),
+        kl_sum=_of_any_stride(of_contiguous.kl_sum),
+        kl_parts=_row_parts(precision, kl_summand(precision)),
+        excess_sum=_of_any_stride(_row_sum(precision, excess_summand(precision))),
+        entropy_sum=_of_any_stride(of_contiguous.entropy_sum),
         needs_full_range=_needs_full_range(precision),
         js_full_range_sum=_full_range_sum(js_summand(precision)),
-        skewed_sum=_row_sum(precision, skewed_summand(precision)),
+        skewed_sum=_of_any_stride(of_contiguous.skewed_sum),
     )
 
 
@@ -62,7 +74,7 @@ def _block_sum(precision, summand):
     number, zeros, sum_of, bits_of_all = lanes.number, lanes.zeros, lanes.sum_of, lanes.bits_of_all
     groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
 
-    @summing
+    @formula
     def block_sum(p, q, start, size, *beside):
         """Return the sum of the terms of contiguous rows, and the bits that any element has.
 
@@ -162,7 +174,12 @@ def _needs_full_range(precision):
             top = maximum(bits_of(item(p, i)), top)
         return top
 
-    @kernel
+    @borrowing
+    def has_huge(p, q):
+        apart()
+        return maximum(largest_bits(p), largest_bits(q)) > huge
+
+    @formula
     def needs_full_range(p, q, bits):
         """Whether contiguous rows, with these bits among them, have a sign or a huge element.
 
@@ -170,7 +187,7 @@ def _needs_full_range(precision):
         """
         if bits < none or (bits & above_two) == none:
             return bits < none
-        return maximum(largest_bits(p), largest_bits(q)) > huge
+        return has_huge(p, q)
 
     return needs_full_range
 
@@ -205,17 +222,18 @@ def _full_range_sum(summand):
 
         Return the sum and what its rounding left.
         """
+        apart()
         totals, rests, infinite = np.zeros(3), np.zeros(3), False
         for i in range(p.size):
             x, y = np.float64(p[i]), np.float64(q[i])
             if x < 0.0 or y < 0.0:
                 return np.nan, 0.0
-            scale, value, apart = lifted(abs(x), abs(y), *weights)
+            scale, value, beside = lifted(abs(x), abs(y), *weights)
             if value == np.inf:
                 infinite = True
                 continue
             add_scaled(totals, rests, scale, value)
-            add_scaled(totals, rests, scale, apart)
+            add_scaled(totals, rests, scale, beside)
         if infinite:
             return totals.sum() + np.inf, 0.0
         return total_of_scaled(totals, rests)
@@ -231,10 +249,9 @@ def _row_sum(precision, summand):
     needs_full_range, full_range_sum = _needs_full_range(precision), _full_range_sum(summand)
     exact_gap = _exact_gap(precision)
 
-    @kernel
-    def row_sum(p, q, *weights):
-        """Return the sum over two rows of any stride: NaN if any value is invalid."""
-        x, y = contiguous(p), contiguous(q)
+    @formula
+    def row_sum(x, y, *weights):
+        """Return the sum over two contiguous rows: NaN if any value is invalid."""
         total, rest, bits = 0.0, 0.0, none
         gap, spread = 0.0, 0.0
         for start in range(0, x.size, BLOCK):
@@ -257,6 +274,14 @@ def _row_sum(precision, summand):
         return Float(total)
 
     return row_sum
+
+
+def _of_any_stride(row_sum):
+    @kernel
+    def of_any_stride(p, q, *weights):
+        return row_sum(contiguous(p), contiguous(q), *weights)
+
+    return of_any_stride
 
 
 def _row_parts(precision, summand):

@@ -16,6 +16,7 @@ from .relative_logit_gradients import relative_logit_gradient_kernels
 from .relative_logits import relative_logit_kernels
 from .row_gradients import sum_with_gradient
 from .rows import BLOCK, added_up, row_kernels
+from .rowwise import each_row, each_weighted_row, rows_of_one, rows_of_two, weighted_rows
 from .scalar import scalar_formulas
 from .skewed import skewed_formulas
 from .strides import sum_with_gradient_body
@@ -178,13 +179,6 @@ def _returning(kernel: Any) -> Body:
     return body
 
 
-def _returning_weighted(kernel: Any) -> Body:
-    def body(p, q, p_weight, q_weight, result):
-        result[0] = kernel(p, q, p_weight, q_weight)
-
-    return body
-
-
 def _returning_parts(kernel: Any) -> Body:
     def body(p, q, result, left):
         result[0], left[0] = kernel(p, q)
@@ -252,6 +246,22 @@ def _generalised(make: Callable[[Any], Body], kernels_of: Any, name: str) -> Any
     return body_of
 
 
+def _js_sum(precision: Precision) -> Body:
+    return rows_of_two(each_row(row_kernels(precision).of_contiguous.row_sum))
+
+
+def _kl_sum(precision: Precision) -> Body:
+    return rows_of_two(each_row(row_kernels(precision).of_contiguous.kl_sum))
+
+
+def _entropy_sum(precision: Precision) -> Body:
+    return rows_of_one(each_row(row_kernels(precision).of_contiguous.entropy_sum))
+
+
+def _js_sum_skewed(precision: Precision) -> Body:
+    return weighted_rows(each_weighted_row(row_kernels(precision).of_contiguous.skewed_sum))
+
+
 def _added_up(precision: Precision) -> Body:
     return _returning(added_up)
 
@@ -271,9 +281,9 @@ def _js_sum_with_gradient(precision: Precision) -> Body:
 _BODIES: dict[str, Callable[[Precision], Body]] = {
     "js_term": _elementwise(2, lambda precision: scalar_formulas(precision).js_term),
     "js_gradient": _elementwise_gradient(gradient_formulas),
-    "js_sum": _generalised(_returning, row_kernels, "row_sum"),
+    "js_sum": _js_sum,
     "js_sum_columns": _generalised(_writing, column_kernels, "column_sums"),
-    "js_sum_normalised": _generalised(_returning, normalised_kernels, "row_sum"),
+    "js_sum_normalised": _generalised(rows_of_two, normalised_kernels, "row_sums"),
     "js_signed_term_normalised": _generalised(_writing, normalised_kernels, "signed_terms"),
     "js_sum_logit": _generalised(_returning, logit_kernels, "logit_sum"),
     "js_term_logit": _generalised(_writing, logit_kernels, "logit_terms"),
@@ -286,7 +296,7 @@ _BODIES: dict[str, Callable[[Precision], Body]] = {
         2, lambda precision: skewed_formulas(precision).skewed_term, weighted=True
     ),
     "js_gradient_skewed": _elementwise_gradient(_skewed_gradient, weighted=True),
-    "js_sum_skewed": _generalised(_returning_weighted, row_kernels, "skewed_sum"),
+    "js_sum_skewed": _js_sum_skewed,
     "js_sum_skewed_columns": _generalised(_writing_weighted, column_kernels, "skewed_sums"),
     "js_sum_many": _generalised(_returning, mixture_kernels, "total"),
     "js_term_many": _generalised(_writing, mixture_kernels, "terms"),
@@ -296,7 +306,7 @@ _BODIES: dict[str, Callable[[Precision], Body]] = {
     "kl_gradient_logit": _generalised(
         _writing_gradients, relative_logit_gradient_kernels, "kl_gradient"
     ),
-    "kl_sum": _generalised(_returning, row_kernels, "kl_sum"),
+    "kl_sum": _kl_sum,
     "kl_sum_columns": _generalised(_writing, column_kernels, "kl_sums"),
     "kl_parts": _generalised(_returning_parts, row_kernels, "kl_parts"),
     "kl_parts_columns": _generalised(_writing_parts, column_kernels, "kl_parts"),
@@ -310,7 +320,7 @@ _BODIES: dict[str, Callable[[Precision], Body]] = {
     "entropy_gradient_logit": _generalised(
         _writing, relative_logit_gradient_kernels, "entropy_gradient"
     ),
-    "entropy_sum": _generalised(_returning_of_one, row_kernels, "entropy_sum"),
+    "entropy_sum": _entropy_sum,
     "entropy_sum_columns": _generalised(_writing_of_one, column_kernels, "entropy_sums"),
     "entropy_sum_logit": _generalised(_returning_of_one, relative_logit_kernels, "entropy_sum"),
     "entropy_term_logit": _generalised(_writing_of_one, relative_logit_kernels, "entropy_terms"),
