@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial import distance as scipy_distance
 
 import jsdiv_numba
 from benchmarks import assembly, errors, inputs, peers, roofline
 from benchmarks.peers import OURS, Peer
-from benchmarks.tables import Goal, Line, duration, heading, percent, rate, ratios, table
+from benchmarks.tables import Goal, Line, heading, percent, rate, ratios, table
 from benchmarks.timing import (
     REPEATS,
     Contender,
     Threads,
-    calls_for,
-    median_seconds,
     progress,
     throughputs,
 )
@@ -42,11 +39,10 @@ class Sizes:
     length: int
     judged: int
     peak_turns: int
-    small_seconds: float
 
 
-FULL = Sizes(20_000, 1_024, judged=100, peak_turns=5_000_000, small_seconds=0.05)
-QUICK = Sizes(400, 96, judged=2, peak_turns=10_000, small_seconds=0.0005)
+FULL = Sizes(20_000, 1_024, judged=100, peak_turns=5_000_000)
+QUICK = Sizes(400, 96, judged=2, peak_turns=10_000)
 
 GOALS = {
     (np.float32, "NumKong"): Goal(1.0, 1.4),
@@ -57,7 +53,6 @@ GOALS = {
 THREADS_GOALS = {np.float32: Goal(0.8, 0.95), np.float64: Goal(0.55, 0.9)}
 COLUMNS_GOAL = Goal(0.5, 1)
 LOGITS_GOAL = {peers.JAX: Goal(10)}
-SMALL_GOAL = Goal(0.7, 0.4, smaller_is_better=True)
 
 KINDS: dict[str, errors.Draw] = {
     "ordinary": cases.ordinary,
@@ -179,31 +174,6 @@ def measure_logits(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
     ]
 
 
-def measure_small(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
-    """Time single calls on two 10-vectors."""
-    progress("one call on two 10-vectors")
-    p, q = inputs.rows(rng, 2, 10, np.float64)
-    calls = {
-        "`jensenshannon`": lambda: jsdiv_numba.jensenshannon(p, q),
-        "`js_divergence`": lambda: jsdiv_numba.js_divergence(p, q),
-        "SciPy": lambda: scipy_distance.jensenshannon(p, q),
-    }
-    number = calls_for(calls["SciPy"], sizes.small_seconds)
-    seconds = median_seconds([Contender(name, call, calls=number) for name, call in calls.items()])
-    scipy = seconds.pop("SciPy")
-    return [
-        Line(
-            f"time of {name} of two 10-vectors / SciPy's `jensenshannon`",
-            own / scipy,
-            SMALL_GOAL,
-            duration(own),
-            duration(scipy),
-            "none: it is overhead",
-        )
-        for name, own in seconds.items()
-    ]
-
-
 def errors_table(worst: dict[str, dict[str, errors.Errors]], kinds: Sequence[str]) -> str:
     """Return the worst errors, by kind of input, peer and kind of rows."""
     lines = (
@@ -250,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found, speeds[np.dtype(dtype).name], note = measure_probabilities(dtype, sizes, rng)
         lines += found
         notes.append(note)
-    lines += measure_logits(sizes, rng) + measure_small(sizes, rng)
+    lines += measure_logits(sizes, rng)
     worst = judge(sizes)
     size = (
         f"{sizes.rows:,} × {sizes.length:,} elements, drawn uniformly from the simplex. Median of "

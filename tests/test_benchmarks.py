@@ -20,6 +20,7 @@ from benchmarks import (
     report,
     rows,
     search,
+    small,
     tables,
     timing,
 )
@@ -133,7 +134,7 @@ def test_an_answer_that_is_not_a_number_is_drawn_where_no_digit_is_right():
 
 
 SIZES = {
-    rows: {"rows": 20, "length": 8, "peak_turns": 10, "small_seconds": 1e-5},
+    rows: {"rows": 20, "length": 8, "peak_turns": 10},
     pairs: {
         "rows": {np.float32: 8, np.float64: 8},
         "near": 100,
@@ -178,7 +179,15 @@ def test_every_line_of_the_derivatives_table_is_there(monkeypatch, capsys):
         monkeypatch.delitem(loaders, "JAX")
     gradients.main(["--quick"])
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("| time of float") for line in lines) == 12
+    assert sum(line.startswith("| time of float") for line in lines) == 11
+
+
+def test_every_line_of_the_table_of_small_calls_is_there(monkeypatch, capsys):
+    monkeypatch.setattr(small, "QUICK", small.Sizes(seconds=1e-5, repeats=1))
+    small.main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    for dtype in ("float32", "float64"):
+        assert sum(f", {dtype} / " in line for line in lines) == 11
 
 
 def test_every_line_of_the_table_of_files_is_there(monkeypatch, capsys):

@@ -1,0 +1,191 @@
+"""Calls on a few short rows, which are all overhead: ``python -m benchmarks.small``."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.spatial import distance as scipy_distance
+
+import jsdiv_numba
+from benchmarks import inputs, roofline
+from benchmarks.rows import DTYPES
+from benchmarks.tables import Goal, Line, duration, heading, ratios
+from benchmarks.timing import Contender, calls_for, median_seconds, progress
+from jsdiv_numba import scalarise
+
+Call = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    seconds: float
+    """Of one sample: so short that hardly any is interrupted."""
+
+    repeats: int
+
+
+FULL = Sizes(seconds=1e-3, repeats=201)
+QUICK = Sizes(seconds=1e-4, repeats=7)
+
+LENGTH, ROWS, FEW, QUERIES, NEIGHBORS = 10, 100, 10, 30, 5
+
+VECTORS_GOAL = Goal(0.35, 0.25, smaller_is_better=True)
+ROWS_GOAL = Goal(0.2, smaller_is_better=True)
+PAIRS_GOAL = Goal(0.4, smaller_is_better=True)
+LOSS_GOAL = Goal(0.6, smaller_is_better=True)
+NEIGHBORS_GOAL = Goal(1, smaller_is_better=True)
+
+SCALARISATIONS = {
+    "mean": scalarise.mean_scalarise,
+    "sum": scalarise.sum_scalarise,
+    "maximum": scalarise.max_scalarise,
+    "mean of squares": scalarise.meansq_scalarise,
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Calls of this library that compute what another one does."""
+
+    what: str
+    """What is given, in words."""
+
+    goal: Goal
+    other: str
+    reference: Call
+    calls: dict[str, Call]
+
+    def lines(self, sizes: Sizes) -> list[Line]:
+        """Time all in turn."""
+        progress(self.what)
+        everything = {self.other: self.reference, **self.calls}
+        contenders = [
+            Contender(name, call, calls=calls_for(call, sizes.seconds), repeats=sizes.repeats)
+            for name, call in everything.items()
+        ]
+        seconds = median_seconds(contenders)
+        other = seconds[self.other]
+        return [
+            Line(
+                f"time of {name} of {self.what} / {self.other}",
+                seconds[name] / other,
+                self.goal,
+                duration(seconds[name]),
+                duration(other),
+            )
+            for name in self.calls
+        ]
+
+
+def vectors(dtype: type, rng: np.random.Generator) -> Comparison:
+    p, q = inputs.rows(rng, 2, LENGTH, dtype)
+    return Comparison(
+        f"two {LENGTH}-vectors, {p.dtype}",
+        VECTORS_GOAL,
+        "SciPy's `jensenshannon`",
+        lambda: scipy_distance.jensenshannon(p, q),
+        {
+            "`js_divergence`": lambda: jsdiv_numba.js_divergence(p, q),
+            "`jensenshannon`": lambda: jsdiv_numba.jensenshannon(p, q),
+        },
+    )
+
+
+def rows(dtype: type, rng: np.random.Generator) -> Comparison:
+    P, Q = (inputs.rows(rng, ROWS, LENGTH, dtype) for _ in range(2))
+    return Comparison(
+        f"{ROWS} rows of {LENGTH}, {P.dtype}",
+        ROWS_GOAL,
+        "SciPy's `jensenshannon`",
+        lambda: scipy_distance.jensenshannon(P, Q, axis=1),
+        {
+            "`js_divergence`": lambda: jsdiv_numba.js_divergence(P, Q),
+            "`jensenshannon`": lambda: jsdiv_numba.jensenshannon(P, Q, axis=1),
+        },
+    )
+
+
+def pairs(dtype: type, rng: np.random.Generator) -> Comparison:
+    A, B = (inputs.rows(rng, FEW, LENGTH, dtype) for _ in range(2))
+    return Comparison(
+        f"{FEW} × {FEW} rows of {LENGTH}, {A.dtype}",
+        PAIRS_GOAL,
+        "SciPy's",
+        lambda: scipy_distance.cdist(A, B, "jensenshannon"),
+        {"`cdist`": lambda: jsdiv_numba.cdist(A, B)},
+    )
+
+
+def losses(dtype: type, rng: np.random.Generator) -> Comparison:
+    P, Q = (inputs.rows(rng, ROWS, LENGTH, dtype) for _ in range(2))
+
+    def formula() -> Any:
+        """Return the mean, as one writes it who knows that nothing is 0."""
+        M = 0.5 * (P + Q)
+        return (0.5 * (P * np.log(P / M) + Q * np.log(Q / M)).sum(axis=-1)).mean()
+
+    def of(loss: jsdiv_numba.Loss) -> Call:
+        return lambda: loss(P, Q)
+
+    given = {
+        f"`JSDivergenceLoss` ({name})": jsdiv_numba.JSDivergenceLoss(scalarisation=make())
+        for name, make in SCALARISATIONS.items()
+    }
+    given["`KLDivergenceLoss` (mean)"] = jsdiv_numba.KLDivergenceLoss()
+    np.testing.assert_allclose(next(iter(given.values()))(P, Q), formula(), rtol=1e-4)
+    return Comparison(
+        f"{ROWS} rows of {LENGTH}, {P.dtype}",
+        LOSS_GOAL,
+        "the mean of NumPy's formula",
+        formula,
+        {name: of(loss) for name, loss in given.items()},
+    )
+
+
+def neighbors(dtype: type, rng: np.random.Generator) -> Comparison:
+    X = inputs.rows(rng, QUERIES, LENGTH, dtype)
+
+    def by_sorting() -> Any:
+        distances = jsdiv_numba.cdist(X, X, dtype=np.float64)
+        np.fill_diagonal(distances, np.inf)
+        order = distances.argsort(axis=1)[:, :NEIGHBORS]
+        return np.take_along_axis(distances, order, 1), order
+
+    def own() -> Any:
+        return jsdiv_numba.kneighbors(X, n_neighbors=NEIGHBORS)
+
+    for mine, sorted_ones in zip(own(), by_sorting(), strict=True):
+        np.testing.assert_array_equal(mine, sorted_ones)
+    return Comparison(
+        f"{QUERIES} rows of {LENGTH}, {X.dtype}",
+        NEIGHBORS_GOAL,
+        "`cdist` and `argsort`",
+        by_sorting,
+        {"`kneighbors`": own},
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few samples, to try it out")
+    options = parser.parse_args(arguments)
+    sizes, rng = QUICK if options.quick else FULL, np.random.default_rng()
+    lines = [
+        line
+        for measure in (vectors, rows, pairs, losses, neighbors)
+        for dtype in DTYPES
+        for line in measure(dtype, rng).lines(sizes)
+    ]
+    command = " ".join(["python -m benchmarks.small", *(["--quick"] if options.quick else [])])
+    samples = f"Median of {sizes.repeats} samples of {duration(sizes.seconds)} each"
+    print(heading(command, roofline.instruction_set(), samples))
+    print(f"\n{ratios(lines)}")
+
+
+if __name__ == "__main__":
+    main()
