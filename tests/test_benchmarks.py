@@ -179,7 +179,7 @@ def test_every_line_of_the_derivatives_table_is_there(monkeypatch, capsys):
         monkeypatch.delitem(loaders, "JAX")
     gradients.main(["--quick"])
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("| time of float") for line in lines) == 11
+    assert sum(line.startswith("| time of float") for line in lines) == 12
 
 
 def test_every_line_of_the_table_of_small_calls_is_there(monkeypatch, capsys):
