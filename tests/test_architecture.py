@@ -74,7 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.skewed",
     },
     "_kernels.columns": {*KERNEL_TOOLS, "_kernels.rows", "_kernels.scalar", "_kernels.summands"},
-    "_kernels.softmax": {*KERNEL_TOOLS, "_kernels.rows", "_kernels.scalar"},
+    "_kernels.softmax": {*KERNEL_TOOLS, "_kernels.rows", "_kernels.scalar", "_kernels.target"},
     "_kernels.logits": {
         *KERNEL_TOOLS,
         "_kernels.rows",

@@ -18,6 +18,7 @@ from numba import njit
 from numpy._core._multiarray_umath import __cpu_features__ as numpy_has
 from jsdiv_numba._kernels.lanes import number_of_lanes
 from jsdiv_numba._kernels.precision import FLOAT32
+from jsdiv_numba._kernels.target import has_multiply_add
 
 @njit("float32(float32[::1], float32[::1])", fastmath=True)
 def product(x, y):
@@ -30,7 +31,7 @@ def product(x, y):
 print(json.dumps({
     "lanes": number_of_lanes(FLOAT32),
     "vectors": [name for name in ("xmm", "ymm", "zmm") if name in assembly],
-    "FMA": "vfmadd" in assembly,
+    "FMA": ["vfmadd" in assembly, has_multiply_add()],
     "NumPy": any(numpy_has[name] for name in sys.argv[1].split()),
 }))
 """
@@ -54,7 +55,7 @@ def test_programs_run_as_on_another_processor(processor):
     assert seen == {
         "lanes": 32 if processor == "skylake-avx512" else 16,
         "vectors": ["xmm"] if processor == "x86-64-v2" else ["xmm", "ymm"],
-        "FMA": processor != "x86-64-v2",
+        "FMA": [processor != "x86-64-v2"] * 2,
         "NumPy": False,
     }
 

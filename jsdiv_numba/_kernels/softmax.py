@@ -7,6 +7,7 @@ import numpy as np
 
 from .compile import (
     LINE_BYTES,
+    clear_exceptions,
     contiguous,
     item,
     kernel,
@@ -20,6 +21,7 @@ from .compile import (
 from .precision import Precision
 from .rows import BLOCK
 from .scalar import scalar_formulas
+from .target import has_multiply_add
 
 NEXT_ROW = 1 << 13
 """The next row, if no longer than this, begins to be loaded while a row is computed."""
@@ -39,6 +41,9 @@ def _exponentials(precision):
     exp = scalar_formulas(precision).exp
     line = LINE_BYTES // Float(0).itemsize
     lowest, zero, none = Float(precision.exp_min), Float(0), Float(-np.inf)
+    # Of a few numbers at a time, LLVM calls the C library for each, and adds and subtracts what
+    # else is in their registers along.
+    leaves_exceptions = not has_multiply_add()
 
     @summing
     def largest(x):
@@ -75,6 +80,8 @@ def _exponentials(precision):
             part, part_moment = sums(row, top, values, start, size)
             total += part
             moment += part_moment
+        if leaves_exceptions:
+            clear_exceptions()
         # A NaN in the row may have left the sum finite, but not this.
         return top, (moment if np.isnan(moment) else total), moment
 

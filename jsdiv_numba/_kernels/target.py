@@ -9,8 +9,14 @@ define <16 x float> @probe(<16 x float> %x) "prefer-vector-width"="512" {
   %y = fadd <16 x float> %x, %x
   ret <16 x float> %y
 }
+
+declare float @llvm.fma.f32(float, float, float)
+define float @fused(float %x) {
+  %y = call float @llvm.fma.f32(float %x, float %x, float %x)
+  ret float %y
+}
 """
-"""A sum of 64 bytes, in as few instructions as the processor needs."""
+"""A sum of 64 bytes, in as few instructions as the processor needs, and a multiply-add."""
 
 
 class Target(NamedTuple):
@@ -59,13 +65,22 @@ def _host_features() -> str:
 @cache
 def registers() -> Registers:
     """Return what vector registers the processor has, of those that kernels are written for."""
-    triple, cpu, features = target()
-    has = set(features.split(",")) if features else _features_of(triple, cpu)
-    if "+avx512f" in has:
+    if "+avx512f" in _features():
         return Registers(16, 32)
-    if "+avx" in has:
+    if "+avx" in _features():
         return Registers(8, 16)
-    return Registers(4, 16 if triple.startswith("x86") else 32)
+    return Registers(4, 16 if target().triple.startswith("x86") else 32)
+
+
+def has_multiply_add() -> bool:
+    """Return whether the processor has an instruction for it; the C library has a function."""
+    return "+fma" in _features() or not target().triple.startswith("x86")
+
+
+@cache
+def _features() -> set[str]:
+    triple, cpu, features = target()
+    return set(features.split(",")) if features else _features_of(triple, cpu)
 
 
 def _features_of(triple: str, cpu: str) -> set[str]:
@@ -76,5 +91,5 @@ def _features_of(triple: str, cpu: str) -> set[str]:
     binding.initialize_all_asmprinters()
     machine = binding.Target.from_triple(triple).create_target_machine(cpu=cpu)
     assembly = machine.emit_assembly(binding.parse_assembly(_PROBE))
-    widths = {"zmm": {"+avx", "+avx512f"}, "ymm": {"+avx"}}
-    return next((has for name, has in widths.items() if name in assembly), set())
+    signs = {"zmm": {"+avx", "+avx512f"}, "ymm": {"+avx"}, "vfmadd": {"+fma"}}
+    return set().union(*(has for sign, has in signs.items() if sign in assembly))
