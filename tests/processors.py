@@ -22,13 +22,6 @@ class Processor:
     needs: frozenset[str]
     """LLVM's names of what this processor must have to run its code."""
 
-    features: str = ""
-    """Of Numba, beside those of the processor that NUMBA_CPU_NAME says.
-
-    Without NUMBA_CPU_FEATURES, Numba adds all that this processor has, whatever that says
-    (`numba.core.codegen.CPUCodegen._get_host_cpu_features`). The kernels ask for AVX-512 by name.
-    """
-
     hides_from_numpy: tuple[str, ...] = ()
     """The beginnings of NumPy's names of what it must do without."""
 
@@ -43,7 +36,6 @@ PROCESSORS = {
     ),
     "skylake-avx512": Processor(
         frozenset({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}),
-        features="+avx512f",
         hides_from_numpy=("AVX512_CNL", "AVX512_ICL", "AVX512_SPR", "AVX512_K"),
     ),
 }
@@ -66,7 +58,9 @@ def environment(processor: str) -> dict[str, str]:
     ]
     return {
         "NUMBA_CPU_NAME": processor,
-        "NUMBA_CPU_FEATURES": like.features,
+        # Without it, Numba 0.68 adds all that this processor has to what the name implies
+        # (numba/core/codegen.py).
+        "NUMBA_CPU_FEATURES": "",
         "NPY_DISABLE_CPU_FEATURES": " ".join(hidden),
     }
 

@@ -79,17 +79,19 @@ def has_multiply_add() -> bool:
 
 @cache
 def _features() -> set[str]:
-    triple, cpu, features = target()
-    return set(features.split(",")) if features else _features_of(triple, cpu)
+    features = target().features
+    if features and features == _host_features():
+        return set(features.split(","))
+    return _probed(*target())
 
 
-def _features_of(triple: str, cpu: str) -> set[str]:
-    """Return those features that the name implies: LLVM tells them by the code that it makes."""
+def _probed(triple: str, cpu: str, features: str) -> set[str]:
+    """Return what a name and features imply: LLVM tells by the code that it makes."""
     from llvmlite import binding
 
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
-    machine = binding.Target.from_triple(triple).create_target_machine(cpu=cpu)
+    machine = binding.Target.from_triple(triple).create_target_machine(cpu=cpu, features=features)
     assembly = machine.emit_assembly(binding.parse_assembly(_PROBE))
     signs = {"zmm": {"+avx", "+avx512f"}, "ymm": {"+avx"}, "vfmadd": {"+fma"}}
     return set().union(*(has for sign, has in signs.items() if sign in assembly))
