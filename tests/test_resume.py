@@ -476,5 +476,5 @@ def test_json_lines_tell_machines_what_happens(tmp_path):
     code, stderr = run(*files, "--log-json", "--tile", 9)
     assert code == 0
     events = [json.loads(line) for line in stderr.splitlines()]
-    assert [event["event"] for event in events] == ["start", "stop"]
+    assert [event["event"] for event in events] == ["read", "start", "stop"]
     assert events[-1]["done"] == events[-1]["total"] == X.shape[0] ** 2
