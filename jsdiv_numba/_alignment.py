@@ -1,13 +1,13 @@
 """Labels of inputs' axes, as tables have them: arrays are compared by position, and forget them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-__all__ = ["check_labels"]
+__all__ = ["check_labels", "joined"]
 
 
 def check_labels(names: Sequence[str], values: Sequence[Any], axes: Iterable[int] = (-1,)) -> None:
@@ -27,6 +27,58 @@ def check_labels(names: Sequence[str], values: Sequence[Any], axes: Iterable[int
         in_tables = axis == -1 and all(len(labels) > 1 for _, labels in labelled)
         for pair in pairwise(along):
             _check_pair(*pair, "column" if in_tables else "label")
+
+
+def joined(names: tuple[str, str], values: tuple[Any, Any]) -> tuple[Any, Any, list[Any] | None]:
+    """Return two distributions over the same categories, and these: a join of what has labels.
+
+    Labels are a mapping's keys, and the index of a Series that is no mere count. What one
+    side does not have is 0 there. The order is that of the first, then of what is new.
+    Without labels, the values come back as they are, and None.
+    """
+    pairs = [_labelled(value) for value in values]
+    if pairs[0] is None and pairs[1] is None:
+        return *values, None
+    for name, value, pair in zip(names, values, pairs, strict=True):
+        if pair is not None:
+            continue
+        if isinstance(values[0], Mapping) or isinstance(values[1], Mapping):
+            raise TypeError(
+                f"{name} is a {type(value).__name__} without labels, and the other a mapping; pass "
+                "two mappings, or the values of both in one order"
+            )
+        labels = next(pair[0] for pair in pairs if pair is not None)
+        return *values, labels
+    (labels, first), (others, second) = (pair for pair in pairs if pair is not None)
+    if labels == others:
+        return first, second, labels
+    places: dict[Any, int] = {}
+    for name, own in zip(names, (labels, others), strict=True):
+        double = next((label for label, count in Counter(own).items() if count > 1), None)
+        if double is not None:
+            raise ValueError(f"{name} has the label {double!r} twice; add its values up first")
+        for label in own:
+            places.setdefault(label, len(places))
+    return (*(
+        _placed(array, own, places) for array, own in ((first, labels), (second, others))
+    ), list(places))  # fmt: skip
+
+
+def _placed(values: Any, labels: list[Any], places: dict[Any, int]) -> Any:
+    array = np.asarray(values)
+    whole = np.zeros(len(places), array.dtype)
+    whole[[places[label] for label in labels]] = array
+    return whole
+
+
+def _labelled(value: Any) -> tuple[list[Any], Any] | None:
+    """Return labels and values of one distribution; None of what has no labels."""
+    if isinstance(value, Mapping):
+        return list(value), list(value.values())
+    if hasattr(value, "iloc") and getattr(value, "ndim", 0) == 1:
+        labels = value.index.tolist()
+        return None if labels == list(range(len(labels))) else (labels, value)
+    return None
 
 
 def _labels(value: Any) -> Sequence[Any]:

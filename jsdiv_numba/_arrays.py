@@ -1,7 +1,8 @@
 """The one place for dtypes, broadcasting, axes, checks and their errors."""
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from typing import Any
 
@@ -23,9 +24,16 @@ def as_real(name: str, values: object) -> FloatArray:
             return array.astype(np.float32)
         raise TypeError(
             f"{name} has dtype {array.dtype}; pass real numbers of at most 64 bits, "
-            f"{_ADVICE.get(array.dtype.kind, 'for example `.astype(float)`')}"
+            f"{_advice(array)}"
         )
     return array
+
+
+def _advice(array: FloatArray) -> str:
+    """Return what to do about an array of a dtype that is none of ours."""
+    if array.dtype.kind == "O" and array.size and isinstance(array.flat[0], Mapping):
+        return "such as `pandas.DataFrame(...).fillna(0)` makes of dictionaries"
+    return _ADVICE.get(array.dtype.kind, "for example `.astype(float)`")
 
 
 def as_operands(
@@ -67,6 +75,13 @@ def _as_array(name: str, values: object) -> FloatArray:
     for marker, advice in _FOREIGN.items():
         if _has(values, marker):
             raise TypeError(f"{name} is a {type(values).__name__}; {advice}")
+    if isinstance(values, Mapping):
+        raise TypeError(
+            f"{name} is a {type(values).__name__}; contributions takes mappings, elsewhere pass "
+            "their values in one order, such as [counts[key] for key in keys]"
+        )
+    if hasattr(values, "requires_grad"):
+        return _of_tensor(name, values)
     if isinstance(values, np.ma.MaskedArray):
         if np.ma.is_masked(values):
             raise TypeError(
@@ -75,9 +90,25 @@ def _as_array(name: str, values: object) -> FloatArray:
             )
         values = values.data
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
+        if array.dtype.kind == "O" and hasattr(values, "iloc"):
+            # Numbers of pandas' own dtypes, whose missing ones are NaN then.
+            table: Any = values
+            with contextlib.suppress(TypeError, ValueError):
+                return np.asarray(table.to_numpy(dtype=float, na_value=np.nan))
     except ValueError as error:
         raise ValueError(f"{name} is not an array: {error}") from None
+    return array
+
+
+def _of_tensor(name: str, tensor: Any) -> FloatArray:
+    """Return a tensor of PyTorch's as an array; NumPy has no bfloat16."""
+    if tensor.requires_grad:
+        raise TypeError(
+            f"{name} is a tensor that requires gradients; use the function of "
+            "jsdiv_numba.torch, or pass `.detach()` of it"
+        )
+    return np.asarray(tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor)
 
 
 def _has(values: object, marker: str) -> bool:
@@ -274,6 +305,19 @@ def result_array(
 def entry(name: str, where: tuple[int, ...]) -> str:
     """Return what an error calls an entry of an array."""
     return f"{name}[{', '.join(map(str, where))}]" if where else name
+
+
+def divided_by_sums(array: FloatArray, shape: tuple[int, ...], axes: tuple[int, ...]) -> FloatArray:
+    """Return an array over its sums along the axes, as they are once it has a broadcast shape.
+
+    A sum of 0 gives NaN; none overflows.
+    """
+    whole = np.broadcast_to(array, shape).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        if whole.size:
+            whole /= whole.max(axis=axes, keepdims=True)
+        whole /= whole.sum(axis=axes, keepdims=True)
+    return whole.astype(result_dtype(array), copy=False)
 
 
 Naming = Callable[[str, tuple[int, ...]], str]

@@ -227,6 +227,17 @@ def prepare(
     return Task(measure, arrays, shape, axes, dtype, _arrays.log_base(base), workers)
 
 
+def normalised(measure: Measure, arrays: tuple[Any, ...], axis: Axis) -> tuple[FloatArray, ...]:
+    """Return a measure's inputs, broadcast, each divided by its sums along `axis`."""
+    names, given = measure.names, arrays
+    arrays, _ = _arrays.as_operands(names, arrays)
+    shape = _arrays.broadcast_shape(arrays, names)
+    axes = _arrays.normalise_axes(axis, len(shape))
+    _alignment.check_labels(names, given, [a - len(shape) for a in axes])
+    measure.check(**dict(zip(names, arrays, strict=True)))
+    return tuple(_arrays.divided_by_sums(array, shape, axes) for array in arrays)
+
+
 def evaluate(
     measure: Measure,
     arrays: tuple[Any, ...],

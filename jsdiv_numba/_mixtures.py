@@ -128,6 +128,14 @@ def shape_of_many(P: Any, axis: Axis, over: int, keepdims: bool, reduce: bool) -
     return Stack.check(P, None, axis, over).task(None, None).result_shape(keepdims, reduce)
 
 
+def normalised_many(P: Any, axis: Axis, over: int) -> FloatArray:
+    """Return P with each distribution divided by its sum."""
+    stack = Stack.check(P, None, axis, over)
+    _arrays.check_probabilities(P=stack.array)
+    axes = tuple(i + (i >= stack.over) for i in stack.axes)
+    return _arrays.divided_by_sums(stack.array, stack.array.shape, axes)
+
+
 def evaluate_many(
     P: Any,
     weights: Any,

@@ -1,7 +1,7 @@
 """Which categories make a divergence, and on which side each of them has more."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import index
 from typing import Any, Literal, NamedTuple
@@ -167,14 +167,17 @@ def contributions(
 
     Parameters
     ----------
-    P, Q : array_like, shape (n,)
+    P, Q : array_like, shape (n,), mapping or Series
         Probabilities of two distributions over the same categories. Finite and
-        not negative; 0·log 0 is 0.
+        not negative; 0·log 0 is 0. Mappings, `collections.Counter` among them, are
+        aligned by their keys, Series of pandas by their index: a category that one of
+        them does not have is 0 there.
     top : int, optional
         How many categories to name; what the others add is kept as one number.
         None names all.
     labels : iterable of length n, optional
-        What the categories are called; by default their indices.
+        What the categories are called; by default the keys or the index that they were
+        aligned by, else their indices.
     base : float, optional
         Base of the logarithm; None is e, and the unit then nats.
     normalise : bool, default False
@@ -191,9 +194,10 @@ def contributions(
     ------
     ValueError
         If a probability is negative or infinite, an input is not 1-d, lengths
-        differ, or `top` or `base` is wrong.
+        differ, a label comes twice in one of two that differ, `labels` is given to
+        mappings, or `top` or `base` is wrong.
     TypeError
-        If an input is not real.
+        If an input is not real, or only one of the two is a mapping.
 
     See Also
     --------
@@ -224,14 +228,28 @@ def contributions(
       fog       0.02409  36.6%  Q
       rain      0.01274  19.4%  Q
       1 other  0.002784   4.2%
+
+    Counts by their keys:
+
+    >>> from collections import Counter
+    >>> contributions(Counter("abracadabra"), Counter("barbarian"), normalise=True, top=2)
+    Contributions of 7 categories to a divergence of 0.1467
+      i         0.03851  26.2%  Q
+      n         0.03851  26.2%  Q
+      5 others  0.06972  47.5%
     """
+    own = None
+    if labels is None:
+        P, Q, own = _alignment.joined(("P", "Q"), (P, Q))
+    elif isinstance(P, Mapping) or isinstance(Q, Mapping):
+        raise ValueError("labels is given, but mappings bring theirs: their keys")
     given, (P, Q) = (P, Q), (_one_distribution("P", P), _one_distribution("Q", Q))
     _alignment.check_labels(("P", "Q"), given)
     if P.size != Q.size:
         raise ValueError(
             f"P of shape {P.shape} and Q of shape {Q.shape} have different numbers of categories"
         )
-    names = _checked_labels(labels, P.size)
+    names = _checked_labels(own if labels is None else labels, P.size)
     top = P.size if top is None else _checked_top(top)
 
     def part_of(reduce: bool) -> Any:

@@ -111,7 +111,8 @@ def cdist(
     XB : array_like, shape (k, n)
         The same.
     metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
+        The distance, or the divergence: its square. In any case; ``"js"`` is the
+        distance, as in SciPy.
     out : ndarray, shape (m, k), optional
         Array for the result, written block by block; it may be a memory map.
     base : float, optional
@@ -193,7 +194,8 @@ def pdist(
     X : array_like, shape (m, n)
         One distribution a row, finite and not negative, of any positive sum.
     metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
+        The distance, or the divergence: its square. In any case; ``"js"`` is the
+        distance, as in SciPy.
     out : ndarray, shape (m·(m-1)/2,), optional
         Array for the result, written block by block; it may be a memory map.
     base : float, optional
@@ -249,10 +251,14 @@ def pdist(
 
 
 def takes_root(metric: str) -> bool:
-    """Return whether a metric is the distance, not the divergence."""
-    if metric not in METRICS:
+    """Return whether a metric is the distance, not the divergence.
+
+    SciPy's other name of the distance will do, and any case.
+    """
+    name = metric.lower() if isinstance(metric, str) else metric
+    if name not in (*METRICS, "js"):
         raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(map(repr, METRICS))}")
-    return metric == "jensenshannon"
+    return name != "js_divergence"
 
 
 def precision(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any]:

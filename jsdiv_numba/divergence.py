@@ -6,8 +6,8 @@ import numpy as np
 
 from . import _arrays
 from ._arrays import EQUAL, Axis, FloatArray
-from ._measures import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES, evaluate
-from ._mixtures import evaluate_many
+from ._measures import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES, evaluate, normalised
+from ._mixtures import evaluate_many, normalised_many
 
 __all__ = [
     "js_divergence",
@@ -140,6 +140,7 @@ def js_divergence_many(
     base: float | None = None,
     out: FloatArray | None = None,
     workers: int | None = None,
+    normalise: bool = False,
 ) -> Any:
     r"""Jensen-Shannon divergence of any number of distributions.
 
@@ -151,7 +152,7 @@ def js_divergence_many(
 
     It is 0 if all are equal, and at most the entropy of the weights, log N for
     equal ones, which it is for disjoint distributions. Nothing is normalised
-    but the weights.
+    but the weights, unless `normalise` says so.
 
     Parameters
     ----------
@@ -180,6 +181,10 @@ def js_divergence_many(
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. It changes no bit of the result.
+    normalise : bool, default False
+        Whether each distribution is first divided by its sum along `axis`, as counts need. A sum
+        of 0 gives NaN. Each probability is rounded once: the error is then some units
+        in the last place of 1, besides what is said below.
 
     Returns
     -------
@@ -223,8 +228,12 @@ def js_divergence_many(
     np.float64(0.210677)
     >>> js_divergence_many(np.eye(4), base=2)
     array([2.])
+    >>> js_divergence_many([[3, 0], [0, 5]], base=2, normalise=True)
+    array([1.])
     """
     options: dict[str, Any] = {"base": base, "out": out, "workers": workers}
+    if normalise:
+        P = normalised_many(P, axis, over)
     return evaluate_many(P, weights, axis, over, keepdims, reduce, **options)
 
 
@@ -330,6 +339,7 @@ def kl_divergence(
     base: float | None = None,
     out: FloatArray | None = None,
     workers: int | None = None,
+    normalise: bool = False,
 ) -> Any:
     r"""Kullback-Leibler divergence of probabilities, of Q from P.
 
@@ -338,7 +348,7 @@ def kl_divergence(
         \mathrm{KL}(P \| Q) = \sum_i p_i \log \frac{p_i}{q_i}
 
     It is 0 for equal distributions, and infinite where a category that P has
-    is impossible under Q. Nothing is normalised.
+    is impossible under Q. Nothing is normalised unless `normalise` says so.
 
     Parameters
     ----------
@@ -361,6 +371,10 @@ def kl_divergence(
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. It changes no bit of the result.
+    normalise : bool, default False
+        Whether both distributions are first divided by their sums along `axis`, as
+        counts need. A sum of 0 gives NaN. Each probability is rounded once: the error
+        is then some units in the last place of 1, besides what is said below.
 
     Returns
     -------
@@ -403,9 +417,12 @@ def kl_divergence(
            [     inf]])
     >>> kl_divergence([1, 0], [0.5, 0.5], base=2, keepdims=False)
     np.float64(1.0)
+    >>> kl_divergence([7, 0], [20, 20], base=2, keepdims=False, normalise=True)
+    np.float64(1.0)
     """
+    inputs = normalised(KL_PROBABILITIES, (P, Q), axis) if normalise else (P, Q)
     return evaluate(
-        KL_PROBABILITIES, (P, Q), axis, keepdims, reduce, base=base, out=out, workers=workers
+        KL_PROBABILITIES, inputs, axis, keepdims, reduce, base=base, out=out, workers=workers
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _arrays
 from ._arrays import Axis, FloatArray
-from ._measures import ENTROPY_LOGITS, ENTROPY_PROBABILITIES, evaluate
+from ._measures import ENTROPY_LOGITS, ENTROPY_PROBABILITIES, evaluate, normalised
 
 __all__ = ["entropy", "entropy_logit"]
 
@@ -22,6 +22,7 @@ def entropy(
     base: float | None = None,
     out: FloatArray | None = None,
     workers: int | None = None,
+    normalise: bool = False,
 ) -> Any:
     r"""Entropy of probabilities.
 
@@ -30,7 +31,7 @@ def entropy(
         \mathrm{H}(X) = -\sum_i x_i \log x_i
 
     It is 0 for a distribution with one category, and log n for n categories of
-    equal probability. Nothing is normalised.
+    equal probability. Nothing is normalised unless `normalise` says so.
 
     Parameters
     ----------
@@ -51,6 +52,10 @@ def entropy(
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. It changes no bit of the result.
+    normalise : bool, default False
+        Whether each distribution is first divided by its sum along `axis`, as counts need. A sum
+        of 0 gives NaN. Each probability is rounded once: the error is then some units
+        in the last place of 1, besides what is said below.
 
     Returns
     -------
@@ -89,10 +94,12 @@ def entropy(
            [1.485475]])
     >>> entropy([0.0, 1.0], keepdims=False)
     np.float64(0.0)
+    >>> entropy([30, 10], base=2, keepdims=False, normalise=True).round(6)
+    np.float64(0.811278)
     """
-    return evaluate(
-        ENTROPY_PROBABILITIES, (X,), axis, keepdims, reduce, base=base, out=out, workers=workers
-    )
+    measure = ENTROPY_PROBABILITIES
+    inputs = normalised(measure, (X,), axis) if normalise else (X,)
+    return evaluate(measure, inputs, axis, keepdims, reduce, base=base, out=out, workers=workers)
 
 
 def entropy_logit(

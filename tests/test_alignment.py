@@ -69,7 +69,7 @@ def test_labels_that_are_summed_over():
     with pytest.raises(ValueError, match=r"^P and Q have the same labels .* 'b' in P and 'c' in Q"):
         js.js_divergence(TABLE, OTHER.iloc[0])
     with pytest.raises(ValueError, match=r"^P and Q have the same labels .* 'b' in P and 'c' in Q"):
-        js.contributions(TABLE.iloc[0], OTHER.iloc[0])
+        js.contributions(TABLE.iloc[0], OTHER.iloc[0], labels="xyz")
     # Of rows that are compared with each other, the order says which with which.
     expected = js.js_divergence(VALUES, VALUES[::-1])
     np.testing.assert_array_equal(js.js_divergence(TABLE, TABLE[::-1]), expected)

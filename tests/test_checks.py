@@ -3,11 +3,12 @@
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.exceptions import AxisError
 from scipy import sparse
 
-from jsdiv_numba import js_divergence, js_divergence_logit
+from jsdiv_numba import cdist, jensenshannon, js_divergence, js_divergence_logit, pdist
 
 ROWS = np.full((2, 3), 0.25)
 BOTH = pytest.mark.parametrize(
@@ -27,6 +28,10 @@ OBJECTS = f"P has dtype object; {REAL}, such as `.astype(float)`, once every ent
 MASKED = (
     "P is a masked array with masked entries, which have no divergence; "
     "pass `.filled(0)`, or only the unmasked rows"
+)
+MAPPING = (
+    "P is a dict; contributions takes mappings, elsewhere pass their values in one order, such as "
+    "[counts[key] for key in keys]"
 )
 NOT_REAL = {
     "complex": ([1j], f"P has dtype complex128; {REAL}, such as `.real` or `abs()` of it"),
@@ -48,7 +53,14 @@ NOT_REAL = {
     "numbers that are too large": ([10**30], OBJECTS),
     "None": (None, "P is None; pass an array of real numbers"),
     "generator": ((x for x in [1.0]), OBJECTS),
-    "dictionary": ({"a": 1}, OBJECTS),
+    "dictionary": ({"a": 1}, MAPPING),
+    "dictionaries": (
+        [{"a": 1}],
+        (
+            "P has dtype object; pass real numbers of at most 64 bits, such as "
+            "`pandas.DataFrame(...).fillna(0)` makes of dictionaries"
+        ),
+    ),
     "masked entries": (np.ma.array([1.0, 2.0], mask=[False, True]), MASKED),
     "sparse array": (sparse.csr_array(ROWS), "P is a csr_array; make it dense with `.toarray()`"),
     "sparse matrix": (
@@ -318,3 +330,46 @@ def test_infinite_logits(axis, reduce):
         assert message == (
             f"{name}[1, 0] is inf; logits may be -inf, a probability of 0, but not +inf"
         )
+
+
+def test_numbers_of_pandas_are_converted():
+    table = pd.DataFrame({"a": [1, 2], "b": [3, None]}).astype({"a": "Int64", "b": "Float64"})
+    np.testing.assert_array_equal(jensenshannon(table, [1.0, 3.0], axis=1), [0.0, np.nan])
+    np.testing.assert_array_equal(js_divergence(table["a"], [1.0, 2.0]), [0.0])
+
+
+@pytest.mark.parametrize("name", ["js", "JS", "JensenShannon"])
+def test_the_distance_has_the_names_that_scipy_gives_it(name):
+    np.testing.assert_array_equal(pdist(ROWS, name), pdist(ROWS))
+    np.testing.assert_array_equal(cdist(ROWS, ROWS, name), cdist(ROWS, ROWS))
+    np.testing.assert_array_equal(
+        cdist(ROWS, ROWS, "JS_Divergence"), cdist(ROWS, ROWS, "js_divergence")
+    )
+
+
+class Tensor:
+    """What a tensor of PyTorch's is, as far as it matters."""
+
+    def __init__(self, values, dtype, requires_grad=False):
+        self.values, self.dtype, self.requires_grad = np.float32(values), dtype, requires_grad
+
+    def float(self):
+        return Tensor(self.values, "torch.float32")
+
+    def __array__(self, dtype=None, copy=None):
+        if self.dtype == "torch.bfloat16":
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self.values
+
+
+def test_tensors():
+    P = [0.5, 0.5]
+    expected = js_divergence(np.float32(P), np.float32([0.25, 0.75]))
+    for dtype in ("torch.bfloat16", "torch.float32"):
+        np.testing.assert_array_equal(
+            js_divergence(Tensor(P, dtype), np.float32([0.25, 0.75])), expected
+        )
+    with pytest.raises(
+        TypeError, match="P is a tensor that requires gradients; use the function of"
+    ):
+        js_divergence(Tensor(P, "torch.float32", requires_grad=True), P)

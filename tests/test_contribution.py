@@ -3,8 +3,10 @@
 import copy
 import math
 import pickle
+from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -278,3 +280,66 @@ def test_different_contributions_are_not_equal():
         list(parts),
     ]
     assert parts not in others
+
+
+WORDS = {"the": 5, "of": 3, "and": 1, "jazz": 2}
+OTHERS = {"of": 2, "the": 9, "rock": 4}
+UNION = ["the", "of", "and", "jazz", "rock"]
+COUNTS = [[5, 3, 1, 2, 0], [9, 2, 0, 0, 4]]
+
+
+@pytest.mark.parametrize("kind", [dict, Counter, lambda counts: pd.Series(counts, dtype=float)])
+def test_labels_are_joined_and_what_is_absent_is_0(kind):
+    parts = contributions(kind(WORDS), kind(OTHERS), normalise=True)
+    assert parts == contributions(*COUNTS, labels=UNION, normalise=True)
+    assert contributions(kind(OTHERS), kind(WORDS), normalise=True).total == parts.total
+
+
+def test_series_in_another_order_are_aligned():
+    first = pd.Series([0.5, 0.3, 0.2], index=["a", "b", "c"])
+    second = pd.Series([0.6, 0.3, 0.1], index=["a", "b", "c"])
+    assert contributions(first, second[["c", "a", "b"]]) == contributions(first, second)
+
+
+def test_a_series_and_a_mapping_are_joined():
+    assert contributions(pd.Series(WORDS), OTHERS) == contributions(*COUNTS, labels=UNION)
+
+
+def test_one_series_names_the_categories_of_both():
+    series = pd.Series([0.5, 0.5], index=["a", "b"])
+    assert sorted(contributions(series, [0.2, 0.8]).labels) == ["a", "b"]
+    assert sorted(contributions([0.2, 0.8], series, labels="xy").labels) == ["x", "y"]
+
+
+def test_an_index_that_counts_is_none():
+    with pytest.raises(ValueError, match="different numbers of categories"):
+        contributions(pd.Series([0.5, 0.5]), pd.Series([0.5, 0.25, 0.25]))
+    assert contributions(pd.Series([0.5, 0.5]), [0.2, 0.8]).labels == (0, 1)
+
+
+def test_single_precision_stays_where_labels_are_joined():
+    first = pd.Series([0.5, 0.5], index=["a", "b"], dtype="float32")
+    second = pd.Series([0.5, 0.5], index=["b", "c"], dtype="float32")
+    assert contributions(first, second).values.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("P", "Q", "arguments", "error", "message"),
+    [
+        ({"a": 1}, [1], {}, TypeError, "Q is a list without labels, and the other a mapping"),
+        ([1], {"a": 1}, {}, TypeError, "P is a list without labels, and the other a mapping"),
+        ({"a": 1}, {"a": 1}, {"labels": "a"}, ValueError, "labels is given, but mappings bring"),
+        ({"a": "x"}, {"a": 1}, {}, TypeError, "P has dtype <U1"),
+        ({"a": -1, "b": 2}, {"b": 1}, {}, ValueError, r"P\[0\] is -1"),
+    ],
+)
+def test_labels_that_cannot_be_joined(P, Q, arguments, error, message):
+    with pytest.raises(error, match=message):
+        contributions(P, Q, **arguments)
+
+
+def test_a_label_that_comes_twice_cannot_be_joined():
+    twice = pd.Series([0.5, 0.5], index=["a", "a"])
+    assert contributions(twice, twice).labels == ("a", "a")
+    with pytest.raises(ValueError, match="Q has the label 'a' twice; add its values up first"):
+        contributions({"a": 1}, twice)
