@@ -235,3 +235,15 @@ def test_names_and_docstrings():
         assert "Examples\n" in getattr(batch, name).__doc__
     with pytest.raises(AttributeError, match=r"module 'jsdiv_numba\.batch' has no attribute 'no'"):
         attrgetter("no")(batch)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32, np.longdouble, np.array])
+def test_numbers_of_numpys_are_arguments_as_pythons_are(kind, tmp_path):
+    out = tmp_path / "d.npy"
+    batch.pairwise(X, out=out, base=kind(2), tile=np.int64(7), memory=np.int64(10**6))
+    np.testing.assert_array_equal(np.load(out), cdist(X, X, base=2))
+    table = tmp_path / "d.parquet"
+    batch.pairwise(X, out=table, base=kind(2), max_distance=kind(1))
+    batch.neighbors(X, out=tmp_path / "n.npy", base=kind(2), n_neighbors=np.array(3))
+    with pytest.raises(TypeError, match=r"^n_neighbors is 2\.5; it must be an integer$"):
+        batch.neighbors(X, out=tmp_path / "n.npy", n_neighbors=2.5)

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +60,18 @@ def test_what_is_missing_moved_repeated_or_foreign_shows(lines, damaged):
     with pytest.raises(DamagedError) as error:
         Records().read(lines)
     assert error.value.line == damaged
+
+
+@pytest.mark.parametrize(
+    "number",
+    [np.int64(2), np.float32(2), np.float64(2), np.longdouble(2), np.array(2), np.array(2.0)],
+    ids=repr,
+)
+def test_numbers_of_numpys_are_those_of_python(number):
+    assert Records().read([Records().line({"base": number})]) == [{"base": 2}]
+    assert Records().line({"base": np.bool_(True)}) == Records().line({"base": True})
+
+
+def test_what_is_no_number_is_an_error():
+    with pytest.raises(AttributeError):
+        Records().line({"base": object()})

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from operator import index
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -131,12 +132,21 @@ def neighbors(
     for name, least, value in (("n_neighbors", 1, n_neighbors), ("max_distance", 0, max_distance)):
         if value is not None and not value >= least:
             raise ValueError(f"{name} is {value!r}; it must be at least {least}")
-    number = (n_neighbors or NUMBER) if max_distance is None else None
+    number = None
+    if max_distance is None:
+        number = NUMBER if n_neighbors is None else _integer("n_neighbors", n_neighbors)
     options = TableOptions(**table)
     frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor, options)
     files = frame.inputs(progress, X=X, Y=Y)
     frame.check(files, TABLES if number is None else OUTPUT_SUFFIXES)
     return frame.carry_out(NeighborJob(files, frame, number, max_distance), resume, progress)
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; it must be an integer") from None
 
 
 @dataclass(frozen=True)

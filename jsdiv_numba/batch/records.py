@@ -6,6 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+
+def _plain(number: Any) -> int | float | bool:
+    """Return a number of NumPy's, or its array of one, as Python's."""
+    plain = number.item()
+    # A longdouble's is one.
+    return plain if isinstance(plain, int | float) else float(plain)
+
+
 _LINE = re.compile(rb'(.*), "check": "([0-9a-f]{16})"\}')
 
 
@@ -52,14 +60,14 @@ class Records:
         Parameters
         ----------
         record : mapping
-            What JSON can hold.
+            What JSON can hold, and numbers of NumPy's.
 
         Returns
         -------
         bytes
             Without the end of the line.
         """
-        text = json.dumps(record).encode()[:-1]
+        text = json.dumps(record, default=_plain).encode()[:-1]
         return b'%s, "check": "%s"}' % (text, self._check(text))
 
     def read(self, lines: Iterable[bytes]) -> list[dict[str, Any]]:
