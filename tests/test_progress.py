@@ -18,7 +18,8 @@ def lines_of(as_json, work, total=100, done=20):
             time.sleep(0.01)
         work(lines)
         before = len(stream.getvalue())
-        while len(stream.getvalue()) == before:
+        # The first of these may have been on its way.
+        while stream.getvalue()[before:].count("\n") < 2:
             time.sleep(0.01)
     written = stream.getvalue()
     time.sleep(0.1)
