@@ -50,7 +50,8 @@ def test_between_0_and_log_n(data):
     n, dtype = data.draw(lengths(1)), data.draw(st.sampled_from([np.float32, np.float64]))
     p, a = data.draw(simplices((n,))).astype(dtype), data.draw(logits((n,))).astype(dtype)
     eps = np.finfo(dtype).eps
-    assert 0 <= entropy_logit(a, keepdims=False) <= dtype(np.log(n))
+    # NumPy's logarithm may be rounded otherwise than the C library's.
+    assert 0 <= entropy_logit(a, keepdims=False) <= np.nextafter(dtype(np.log(n)), dtype(np.inf))
     assert 0 <= entropy(p, keepdims=False) <= np.log(n) + 8 * eps
     for terms in (entropy(p, reduce=False), entropy_logit(a, reduce=False)):
         assert (terms >= 0).all()
@@ -62,7 +63,9 @@ def test_between_0_and_log_n(data):
 def test_equal_probabilities_have_the_most_and_one_category_none(n, dtype):
     level, alone = np.zeros(n, dtype), np.full(n, -np.inf, dtype)
     alone[n // 2] = 3
-    assert entropy_logit(level, keepdims=False) == dtype(np.log(n))
+    np.testing.assert_allclose(
+        entropy_logit(level, keepdims=False), np.log(n), rtol=2 * np.finfo(dtype).eps
+    )
     assert entropy_logit(alone, keepdims=False) == 0
     np.testing.assert_allclose(
         entropy(np.full(n, 1 / n, dtype)), np.log(n), rtol=10 * np.finfo(dtype).eps, atol=1e-7
