@@ -292,6 +292,12 @@ Examples:
     help="Draw a heat map ordered by clustering, with dendrogram, to a .png, .svg or .pdf file.",
 )
 @click.option(
+    "--plot-size",
+    type=click.FloatRange(min=1, max=100),
+    metavar="INCHES",
+    help="How long the sides of the heat map are: room for more labels.",
+)
+@click.option(
     "--max-distance",
     type=click.FloatRange(min=0),
     metavar="NUMBER",
@@ -316,6 +322,7 @@ def pairwise(
     base: float | None,
     metric: str,
     plot: Path | None,
+    plot_size: float | None,
     workers: int | None,
     top: int,
     quiet: bool,
@@ -338,6 +345,7 @@ def pairwise(
         Quantity(metric, base),
         output=output,
         plot=plot,
+        plot_size=plot_size,
         workers=workers,
         top=top,
         tiles=jobs.TileOptions(**tiles),

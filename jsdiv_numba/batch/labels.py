@@ -1,5 +1,7 @@
 """Words as they are shown: labels printable and not too long, nouns counted."""
 
+from unicodedata import bidirectional
+
 _ELLIPSIS = "…"
 
 
@@ -56,6 +58,22 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+_LEFT_TO_RIGHT, _ISOLATE, _END = "\u200e", "\u2068", "\u2069"
+
+
+def in_a_row(*words: str) -> str:
+    """Return words after one another from left to right, whatever the direction of each.
+
+    Examples
+    --------
+    >>> in_a_row("Danish", "against", "Polish")
+    'Danish against Polish'
+    """
+    if not any(bidirectional(c) in {"R", "AL"} for word in words for c in word):
+        return " ".join(words)
+    return _LEFT_TO_RIGHT + " ".join(f"{_ISOLATE}{word}{_END}" for word in words)
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,6 +1,7 @@
 """A heat map in the order of a hierarchical clustering, with its dendrograms."""
 
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,16 @@ from jsdiv_numba.batch.labelled import LabelledRows
 from jsdiv_numba.batch.labels import counted, shown
 from jsdiv_numba.batch.quantity import Quantity
 
-_MOST_LABELS = 60
 _LABEL_LIMIT, _TITLE_LIMIT = 28, 40
 _COLOURS = "magma"
 # Lengths are in inches.
 _LONGEST_SIDE, _SMALLEST_CELL, _LARGEST_CELL = 6.5, 0.15, 0.8
+_FEW = 60
+"""So many rows are drawn larger, for their labels."""
+
+_SMALLEST_FONT = 6.0
+# So far apart labels in it have to be: those below the columns are aslant.
+_ROW_SPACING, _COLUMN_SPACING = 0.09, 0.125
 _TREE, _GAP, _BAR_WIDTH, _BAR_HEIGHT = 1.1, 0.06, 0.18, 2.6
 
 
@@ -32,19 +38,23 @@ class _Side:
 
     rows: LabelledRows
     tree: Clustering
+    size: float | None = None
 
-    @property
-    def has_labels(self) -> bool:
-        return len(self.rows) <= _MOST_LABELS
+    def step(self, spacing: float) -> int:
+        """Return how far apart rows stand whose labels fit."""
+        return max(1, ceil(spacing / self.cell))
 
-    @property
-    def labels(self) -> list[str]:
-        return [shown(self.rows.labels[i], _LABEL_LIMIT) for i in self.tree.order]
+    def labels(self, places: range) -> list[str]:
+        order = self.tree.order
+        return [shown(self.rows.labels[order[i]], _LABEL_LIMIT) for i in places]
 
     @property
     def cell(self) -> float:
-        cell = _LONGEST_SIDE / len(self.rows)
-        return min(max(cell, _SMALLEST_CELL), _LARGEST_CELL) if self.has_labels else cell
+        number = len(self.rows)
+        if self.size is not None:
+            return self.size / number
+        cell = _LONGEST_SIDE / number
+        return min(max(cell, _SMALLEST_CELL), _LARGEST_CELL) if number <= _FEW else cell
 
     @property
     def length(self) -> float:
@@ -52,10 +62,10 @@ class _Side:
 
     @property
     def font_size(self) -> float:
-        return min(max(0.6 * 72 * self.cell, 6.0), 12.0)
+        return min(max(0.6 * 72 * self.cell, _SMALLEST_FONT), 12.0)
 
 
-def write_picture(path: Path, result: Pairwise) -> None:
+def write_picture(path: Path, result: Pairwise, size: float | None = None) -> None:
     """Draw a matrix and write the picture, whole or not at all.
 
     Parameters
@@ -64,33 +74,38 @@ def write_picture(path: Path, result: Pairwise) -> None:
         A ``.png``, ``.svg`` or ``.pdf`` file.
     result : Pairwise
         What is drawn.
+    size : float, optional
+        The length of each side of the heat map, in inches.
 
     Raises
     ------
     FileError
         If the file cannot be written.
     """
-    save(path, lambda: draw(result))
+    texts = [*result.first.labels, *result.second.labels, result.first.source, result.second.source]
+    save(path, lambda: draw(result, size), texts)
 
 
-def draw(result: Pairwise) -> Figure:
+def draw(result: Pairwise, size: float | None = None) -> Figure:
     """Draw a matrix as a heat map, its rows and its columns in the order of a clustering.
 
     The clustering is by average linkage with optimal leaf ordering. Rows of two files
-    are clustered each by the distances within their own file. Up to 60 labels are
-    written out.
+    are clustered each by the distances within their own file. Where not all labels
+    fit, every second is written, or every third, and so on.
 
     Parameters
     ----------
     result : Pairwise
         What is drawn.
+    size : float, optional
+        The length of each side of the heat map, in inches.
 
     Returns
     -------
     matplotlib.figure.Figure
         It belongs to no window and to no global state.
     """
-    rows, columns = _sides(result)
+    rows, columns = _sides(result, size)
     width, height = columns.length, rows.length
     figure = Figure(figsize=(_TREE + width, height + _TREE))
     heat_map = bare_axes(figure, _TREE, 0, width, height)
@@ -107,12 +122,12 @@ def draw(result: Pairwise) -> Figure:
     return figure
 
 
-def _sides(result: Pairwise) -> tuple[_Side, _Side]:
+def _sides(result: Pairwise, size: float | None) -> tuple[_Side, _Side]:
     if result.symmetric:
-        side = _Side(result.first, cluster(result.matrix))
+        side = _Side(result.first, cluster(result.matrix), size)
         return side, side
     first, second = (
-        _Side(rows, cluster(within(rows, result.quantity)))
+        _Side(rows, cluster(within(rows, result.quantity)), size)
         for rows in (result.first, result.second)
     )
     return first, second
@@ -125,23 +140,24 @@ def _draw_matrix(axes: Axes, result: Pairwise, rows: _Side, columns: _Side) -> S
     image = axes.imshow(matrix, cmap=_COLOURS, vmin=0.0, vmax=greatest, aspect="auto")
     axes.yaxis.tick_right()
     axes.yaxis.set_label_position("right")
-    _name(axes.yaxis, rows)
-    _name(axes.xaxis, columns, rotation=45, ha="right", rotation_mode="anchor")
-    if rows.has_labels and columns.has_labels:
+    _name(axes.yaxis, rows, _ROW_SPACING)
+    _name(axes.xaxis, columns, _COLUMN_SPACING, rotation=45, ha="right", rotation_mode="anchor")
+    if rows.step(_ROW_SPACING) == columns.step(_COLUMN_SPACING) == 1:
         axes.grid(which="minor", color="white", linewidth=0.6)
         axes.tick_params(which="minor", length=0)
     return image
 
 
-def _name(axis: Axis, side: _Side, **style: Any) -> None:
-    count = len(side.rows)
-    if side.has_labels:
-        # A dollar sign in a label is no formula.
-        axis.set_ticks(range(count), side.labels, parse_math=False, size=side.font_size, **style)
+def _name(axis: Axis, side: _Side, spacing: float, **style: Any) -> None:
+    count, step = len(side.rows), side.step(spacing)
+    places = range(0, count, step)
+    # A dollar sign in a label is no formula.
+    axis.set_ticks(places, side.labels(places), parse_math=False, size=side.font_size, **style)
+    if step == 1:
         axis.set_ticks(np.arange(count - 1) + 0.5, minor=True)
     else:
-        axis.set_ticks([])
-        axis.set_label_text(counted(count, "row"), color=INK, size=12)
+        named = f"{counted(count, 'row')}, one in {step} of them named"
+        axis.set_label_text(named, color=INK, size=12)
 
 
 def _draw_tree(axes: Axes, side: _Side, *, on_top: bool) -> None:
