@@ -45,6 +45,14 @@ LAYOUTS = {
         ",,a,b\nDK,2001,1,2\nDK,2002,3,4\n",
         ([[1, 2], [3, 4]], ("DK / 2001", "DK / 2002"), " / ", AB),
     ),
+    "numbers that count before text": (
+        "0,x.txt,0.5,0.5\n1,y.txt,0.25,0.75\n",
+        ([[0.5, 0.5], [0.25, 0.75]], ("x.txt", "y.txt"), "label", None),
+    ),
+    "numbers that count before text, named": (
+        "nummer,k,a,b\n1,x,3,4\n2,y,5,7\n",
+        ([[3, 4], [5, 7]], ("x", "y"), "k", AB),
+    ),
     "twin columns": ("k,a,a\nx,1,2\n", ([[1, 2]], ("x",), "k", ("a", "a"))),
     "label that marks a missing value": (
         "k,a,b\nx,1,2\nNA,2,1\n",

@@ -1,6 +1,7 @@
 """Arrow's tables as rows: what the formats that know their columns' types share."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,7 @@ class Columns:
 
     def stream(
         self,
-        batches: Callable[[], Iterable[Any]],
+        batches: Callable[[], Generator[Any, None, None]],
         options: TableOptions,
         notes: Sequence[str] = (),
     ) -> Stream:
@@ -75,10 +76,11 @@ class Columns:
 
         def blocks(rows: RowFilter) -> Iterator[Block]:
             start = 0
-            for batch in batches():
-                values = _matrix(batch, found.values, dtype)
-                yield self._block(batch, values, found, options, rows, start)
-                start += batch.num_rows
+            with closing(batches()) as tables:
+                for batch in tables:
+                    values = _matrix(batch, found.values, dtype)
+                    yield self._block(batch, values, found, options, rows, start)
+                    start += batch.num_rows
 
         return stream_of(
             blocks, self.source, names, found, options, dtype, notes, totals=True,
@@ -138,7 +140,7 @@ class Columns:
         self,
         lists: Sequence[int],
         found: Roles,
-        batches: Callable[[], Iterable[Any]],
+        batches: Callable[[], Generator[Any, None, None]],
         options: TableOptions,
         notes: Sequence[str],
         label_names: Sequence[str],
@@ -164,7 +166,7 @@ class Columns:
         dtype = _float_type([self.schema.field(column).type.value_type])
         reading = Reading(
             self.source,
-            header=False,
+            header=True,
             labels=tuple(f"column {name!r}" for name in label_names),
             columns=(width, "1", str(width)),
             notes=(f"lists in column {names[column]!r}", *notes, *_left_out(others, names)),
@@ -175,10 +177,11 @@ class Columns:
 
         def blocks() -> Iterator[Block]:
             start = 0
-            for batch in batches():
-                values = self._lists(batch.column(column), names[column], start, width, dtype)
-                yield self._block(batch, values, found, options, rows, start)
-                start += batch.num_rows
+            with closing(batches()) as tables:
+                for batch in tables:
+                    values = self._lists(batch.column(column), names[column], start, width, dtype)
+                    yield self._block(batch, values, found, options, rows, start)
+                    start += batch.num_rows
             rows.require_seen()
 
         label_name = BETWEEN_LABELS.join(label_names) if found.labels else "row"

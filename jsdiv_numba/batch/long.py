@@ -104,15 +104,21 @@ def long_table(open_lines: Callable[[], Stream], source: str, options: TableOpti
         raise FileError(f"{source}: the file has no rows")
     first, last = next(iter(categories)), next(reversed(categories))
     require_categories(source, len(categories), repr(first))
-    sample, category, count = map(str, options.long or ())
+    header = stream.reading.header
+    sample, category, count = (_called(column, header) for column in options.long or ())
     reading = Reading(
         source,
-        header=stream.reading.header,
-        labels=(f"column {sample!r}",),
+        header=header,
+        labels=(sample,),
         columns=(len(categories), repr(first), repr(last)),
-        notes=(f"long, categories in column {category!r}, counts in column {count!r}",),
+        notes=(f"long, categories in {category}, counts in {count}",),
     )
-    return LongTable(source, samples, categories, sample, reading, open_lines)
+    label_name = str((options.long or ("",))[0])
+    return LongTable(source, samples, categories, label_name, reading, open_lines)
+
+
+def _called(column: str | int, header: bool) -> str:
+    return f"column {column!r}" if header and isinstance(column, str) else f"column {column}"
 
 
 def _parts(stream: Stream) -> Iterator[tuple[NDArray[np.float64], Any, Any]]:

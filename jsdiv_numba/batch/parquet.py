@@ -1,6 +1,6 @@
 """Parquet and Feather files, and folders of Parquet files, as rows."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def stream_parquet(path: Path, source: str, options: TableOptions) -> Stream:
         sample = _with(_first_rows(opened), partitions[0])
     columns = Columns(source, schema, sample)
 
-    def batches() -> Iterator[Any]:
+    def batches() -> Generator[Any, None, None]:
         for file, name, parts in zip(paths, names, partitions, strict=True):
             yield from _batches(file, name, parts, len(schema))
 
@@ -76,7 +76,7 @@ def stream_feather(path: Path, source: str, options: TableOptions) -> Stream:
             else schema.empty_table()
         )
 
-    def batches() -> Iterator[Any]:
+    def batches() -> Generator[Any, None, None]:
         with _readable(source, "Feather"), path.open("rb") as file:
             reader = opened(file)
             for k in range(reader.num_record_batches):

@@ -128,6 +128,7 @@ class _Assignment:
     ) -> None:
         self.fields, self.options, self.source, self.named = fields, options, source, named
         self.warnings: list[str] = []
+        self.index: list[int] = []
 
     def roles(self) -> Roles:
         options = self.options
@@ -137,7 +138,8 @@ class _Assignment:
         free = [j for j in everything if j not in excluded and (not wanted or j not in wanted)]
         labels = self._labels(free, wanted)
         if wanted is None:
-            values = [j for j in free if j not in labels and not self.fields[j].marked]
+            no_values = {*labels, *self.index}
+            values = [j for j in free if j not in no_values and not self.fields[j].marked]
         else:
             values = [j for j in wanted if j not in labels and j not in excluded]
         if options.label_column is None and wanted is None:
@@ -166,6 +168,10 @@ class _Assignment:
         fields = self.fields
         marked = [j for j in free if fields[j].marked]
         unmarked = [j for j in free if not fields[j].marked]
+        if not marked and len(unmarked) > 1 and self._only_counts(*unmarked[:2]):
+            # Numbers before text are an index, as pandas writes it.
+            self.index = unmarked[:1]
+            del unmarked[0]
         leading = []
         for j in unmarked:
             key = (
@@ -183,6 +189,12 @@ class _Assignment:
         # The numbers of pandas' index say less than text, and than a key with a name.
         numbered = len(marked) == 1 and fields[marked[0]].whole is not None
         return leading if text and (not marked or numbered) else [*marked, *leading]
+
+    def _only_counts(self, j: int, after: int) -> bool:
+        """Return whether a column counts the rows, and text follows."""
+        whole = self.fields[j].whole or ()
+        counts = whole in (tuple(range(len(whole))), tuple(range(1, len(whole) + 1)))
+        return counts and len(whole) > 1 and self.fields[after].kind == "text"
 
     def _look_for_keys(self, labels: Sequence[int], values: Sequence[int]) -> None:
         fields = self.fields

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -232,17 +233,18 @@ class _Reader:
         labels: list[list[str]] = []
         most = max(1, _CELLS // len(self.roles.values))
         labelled = bool(self.roles.labels)
-        records = islice(self.dialect.records(), skip, None)
-        for number, record in enumerate(records, skip):
-            self._require_shape(record)
-            names = [record.cells[j] for j in self.roles.labels]
-            if not self.rows.keeps(number, names):
-                continue
-            values.append(self._values(record))
-            labels.append(names)
-            if len(values) == most:
-                yield np.array(values), self._joined(labels) if labelled else None
-                values, labels = [], []
+        # Closed at once: whatever is wrong with a line, the file is not left open.
+        with closing(self.dialect.records()) as records:
+            for number, record in enumerate(islice(records, skip, None), skip):
+                self._require_shape(record)
+                names = [record.cells[j] for j in self.roles.labels]
+                if not self.rows.keeps(number, names):
+                    continue
+                values.append(self._values(record))
+                labels.append(names)
+                if len(values) == most:
+                    yield np.array(values), self._joined(labels) if labelled else None
+                    values, labels = [], []
         if values:
             yield np.array(values), self._joined(labels) if labelled else None
 
