@@ -359,6 +359,12 @@ def as_weight(weight: object) -> FloatArray:
     return array.astype(np.float64, copy=False)
 
 
+def as_weights(weight: object) -> tuple[FloatArray, FloatArray]:
+    """Return what the second input's weight leaves to the first, and that weight."""
+    checked = as_weight(weight)
+    return np.asarray(1 - checked), checked
+
+
 def _raise_first(naming: Naming, name: str, array: FloatArray, invalid: Any, rule: str) -> None:
     if invalid.any():
         where = np.unravel_index(int(invalid.argmax()), array.shape)

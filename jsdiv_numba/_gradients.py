@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _arrays
 from ._arrays import Axis, FloatArray
-from ._blocks import Companion
+from ._blocks import Companion, Weights
 from ._measures import Measure, Task, compute, prepare
 
 Result = tuple[Any, ...]
@@ -34,12 +34,12 @@ def evaluate_with_gradient(
     cotangent: Any,
     out: Out = None,
     workers: int | None,
-    weight: FloatArray | None = None,
+    weights: Weights | None = None,
 ) -> Result:
     """Return what `evaluate` returns, and the derivatives of its sum, weighted by a cotangent."""
     task = prepare(measure, arrays, axis, base, workers)
     shape = task.result_shape(keepdims, reduce)
-    task = task.weighted(weight, shape)
+    task = task.weighted(weights, shape)
     outs = Outs(task, out, shape)
     cotangents = cotangents_of(task, cotangent, shape)
     value = outs.usable(0, shape)

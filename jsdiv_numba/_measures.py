@@ -159,22 +159,26 @@ class Task(NamedTuple):
     workers: int | None
     weights: _blocks.Weights = ()
 
-    def weighted(self, weight: FloatArray | None, shape: tuple[int, ...]) -> "Task":
-        """Return the same with the second input's weight, given for a result of this shape."""
-        if weight is None:
+    def weighted(self, weights: _blocks.Weights | None, shape: tuple[int, ...]) -> "Task":
+        """Return the same with both inputs' weights in float64, given for a result of this shape.
+
+        One is not made of the other, which may have taken all of its digits.
+        """
+        if weights is None:
             return self
+        weight = weights[1]
         try:
             np.broadcast_to(weight, shape)
         except ValueError:
             raise ValueError(
                 f"weight of shape {weight.shape} does not broadcast to the result's shape {shape}"
             ) from None
-        if (weight == _arrays.EQUAL).all():
+        if all((each == _arrays.EQUAL).all() for each in weights):
             return self
         if self.measure.skewed is None:
             raise NotImplementedError("this measure takes no weight")
         with np.errstate(all="ignore"):
-            both = tuple(array.astype(self.dtype) for array in (1 - weight, weight))
+            both = tuple(array.astype(self.dtype) for array in weights)
         each = tuple(np.broadcast_to(array, shape) for array in both)
         return self._replace(measure=self.measure.skewed, weights=each)
 
@@ -248,16 +252,16 @@ def evaluate(
     base: float | None,
     out: FloatArray | None,
     workers: int | None,
-    weight: FloatArray | None = None,
+    weights: _blocks.Weights | None = None,
 ) -> Any:
     """Return a measure's divergences along `axis`, or its terms."""
-    if out is None and weight is None and _arrays.are_plain(arrays, axis):
+    if out is None and weights is None and _arrays.are_plain(arrays, axis):
         if workers is not None:
             check_workers(workers)
         return _evaluate_plain(measure, arrays, keepdims, reduce, _arrays.log_base(base))
     task = prepare(measure, arrays, axis, base, workers)
     result_shape = task.result_shape(keepdims, reduce)
-    task = task.weighted(weight, result_shape)
+    task = task.weighted(weights, result_shape)
     result = target = _arrays.result_array(out, result_shape, task.dtype)
     if out is not None and any(np.may_share_memory(out, array) for array in task.arrays):
         target = np.empty(result_shape, task.dtype)

@@ -86,6 +86,11 @@ class Stack(NamedTuple):
         return first, second
 
     @property
+    def weights_of_pair(self) -> _blocks.Weights:
+        """The weights of the two."""
+        return self.weights[:1].reshape(()), self.weights[1:].reshape(())
+
+    @property
     def measure_of_pair(self) -> Measure:
         """The divergence of two arrays, whose errors name the place in the one that holds both."""
 
@@ -158,7 +163,7 @@ def evaluate_many(
             stack.axes,
             keepdims,
             reduce,
-            weight=stack.weights[1:].reshape(()),
+            weights=stack.weights_of_pair,
             **options,
         )
     task = stack.task(base, workers)
@@ -232,7 +237,7 @@ def evaluate_many_with_gradient(
             base=base,
             cotangent=cotangent,
             workers=workers,
-            weight=stack.weights[1:].reshape(()),
+            weights=stack.weights_of_pair,
         )
         np.stack(both, axis=stack.over, out=whole)
         return outs.filled(np.asarray(value), whole)

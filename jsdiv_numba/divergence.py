@@ -121,10 +121,10 @@ def js_divergence(
     >>> js_divergence(P[1], Q[1], weight=0.1).round(6)
     array([0.070914])
     """
-    skew = None if weight is EQUAL else _arrays.as_weight(weight)
+    weights = None if weight is EQUAL else _arrays.as_weights(weight)
     settings = axis, keepdims, reduce
     return evaluate(
-        PROBABILITIES, (P, Q), *settings, base=base, out=out, workers=workers, weight=skew
+        PROBABILITIES, (P, Q), *settings, base=base, out=out, workers=workers, weights=weights
     )
 
 

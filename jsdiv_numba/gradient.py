@@ -140,10 +140,10 @@ def js_divergence_grad(
     >>> grad_Q.round(6)
     array([0.202733, 0.066766,     -inf])
     """
-    skew = None if weight is EQUAL else _arrays.as_weight(weight)
+    weights = None if weight is EQUAL else _arrays.as_weights(weight)
     options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out, "workers": workers}
     return evaluate_with_gradient(
-        PROBABILITIES, (P, Q), axis, keepdims, reduce, weight=skew, **options
+        PROBABILITIES, (P, Q), axis, keepdims, reduce, weights=weights, **options
     )
 
 

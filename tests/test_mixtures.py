@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mpmath import log, mpf
+from mpmath import log, mp, mpf
 
 from jsdiv_numba import (
     Loss,
@@ -74,6 +74,39 @@ def check_slopes(column, shares, computed, bound):
             unavoidable = float(np.finfo(computed.dtype).smallest_subnormal)
             error = abs(mpf(float(one)) - share * exact) - unavoidable
             assert error < bound * share * largest, (column, shares)
+
+
+SMALL_WEIGHTS = {np.float64: [1e-200, 1e-100, 1e-20, 1e-10, 1e-3], np.float32: [1e-20, 1e-7, 1e-3]}
+
+
+@PRECISIONS
+@pytest.mark.parametrize("third", [False, True])
+@pytest.mark.parametrize("kind", ["ordinary", "near_equal", "disjoint"])
+def test_one_small_weight_in_either_place(kind, third, dtype):
+    """No weight is one less the other: beside a small one, that leaves none of its digits."""
+    rng = np.random.default_rng(3)
+    for small in SMALL_WEIGHTS[dtype]:
+        for _ in range(5):
+            rows = np.stack(cases.ROWS[kind](rng, dtype))
+            more = rng.dirichlet(np.ones(rows.shape[1]), int(third)).astype(dtype)
+            for weights in ([small, 1], [1, small]):
+                given = [*weights, 0] if third else weights
+                with mp.workdps(500):
+                    check_stack(np.concatenate([rows, more]), given, ERROR[dtype])
+
+
+def check_stack(rows, weights, bound):
+    """Hold the divergence, its terms and their derivatives to mpmath."""
+    shares = oracle.shares(weights)
+    terms = [oracle.term_of_many(column, shares) for column in rows.T]
+    value, slopes = js_divergence_many_grad(rows, weights=weights, keepdims=False)
+    assert oracle.relative_error(value, sum(terms, mpf(0))) < bound, (rows, weights)
+    assert js_divergence_many(rows, weights=weights, keepdims=False) == value
+    each = js_divergence_many(rows, weights=weights, reduce=False)
+    for one, term in zip(each, terms, strict=True):
+        assert oracle.relative_error(one, term) < bound, (rows, weights)
+    for column, own in zip(rows.T, slopes.T, strict=True):
+        check_slopes(column, shares, own, bound)
 
 
 @PRECISIONS
