@@ -2,6 +2,11 @@
 
 LLVM keeps them in vector registers. The loop over groups of as many elements, the last one
 filled up with 0, has no remainder, and its constants are loaded once.
+
+Sums that should be accurate have several sets of lanes, which take turns. Equal terms are rounded
+the same way each time they are added to one, and the more of them are, the larger what is
+rounded: 8 are off by 2.5 units of rounding at most, 64 by 16.5. Of a set in memory each group
+loads and stores its lanes, which other operations hide.
 """
 
 from functools import cache
@@ -20,6 +25,10 @@ ALIGNMENT = 64
 """Of the widest vectors, in bytes."""
 
 
+ONE_SET = 8
+"""Groups of which one set of lanes may add up all."""
+
+
 def number_of_lanes(precision: Precision) -> int:
     """Return two vectors' lanes on most processors: operations of both keep it busy.
 
@@ -29,10 +38,15 @@ def number_of_lanes(precision: Precision) -> int:
     return 32 if precision is FLOAT32 and registers().floats == 16 else 16
 
 
+def number_of_sums(precision: Precision) -> int:
+    """Return the number of lanes in all sets: float64 has room for more units of rounding."""
+    return 128 if precision is FLOAT32 else number_of_lanes(precision)
+
+
 @cache
 def lane_kernels(precision: Precision) -> SimpleNamespace:
     """Compile what loops over groups of one precision need."""
-    Int, number = precision.Int, number_of_lanes(precision)
+    Int, number, sums = precision.Int, number_of_lanes(precision), number_of_sums(precision)
 
     @formula
     def sum_of(lanes):
@@ -43,6 +57,24 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
                 lanes[i] += lanes[i + half]
             half //= 2
         return lanes[0]
+
+    @formula
+    def turns(groups):
+        """Return what `group * number` is masked with to find the set that a group is added to.
+
+        Few groups take one set.
+        """
+        return sums - 1 if groups > ONE_SET else number - 1
+
+    @formula
+    def sum_of_sets(lanes, groups):
+        if groups > ONE_SET:
+            half = sums // 2
+            while half >= number:
+                for i in range(half):
+                    lanes[i] += lanes[i + half]
+                half //= 2
+        return sum_of(lanes)
 
     @formula
     def bits_of_all(lanes):
@@ -64,6 +96,9 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
         last_group=_last_group(number),
         group_at=_group_at(precision, number),
         sum_of=sum_of,
+        sets=_zeros(sums),
+        turns=turns,
+        sum_of_sets=sum_of_sets,
         bits_of_all=bits_of_all,
     )
 

@@ -265,7 +265,8 @@ def _pair_sum(precision, weighted_term, weights_of):
     lowest, highest = Float(2.0**-precision.weighed), Float(2.0**precision.weighed)
     near = NEAR_BYTES // Float(0).itemsize
     lanes = lane_kernels(precision)
-    number, zeros, sum_of = lanes.number, lanes.zeros, lanes.sum_of
+    number, sets = lanes.number, lanes.sets
+    turns, sum_of_sets = lanes.turns, lanes.sum_of_sets
     groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
 
     @formula
@@ -274,24 +275,28 @@ def _pair_sum(precision, weighted_term, weights_of):
 
     @formula
     def block_sum(p, q, start, size, p_weight, q_weight, ahead):
-        totals = zeros(zero)
+        groups = groups_in(size)
+        mask, totals = turns(groups), sets(zero)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
-        for group in range(groups_in(size)):
+        for group in range(groups):
             xs = group_at(p, p_last, start, size, group, ahead)
             ys = group_at(q, q_last, start, size, group, ahead)
+            at = (group * number) & mask
             for i in range(number):
-                totals[i] += weighted_term(xs[i], ys[i], p_weight, q_weight)[0]
-        return sum_of(totals)
+                totals[at + i] += weighted_term(xs[i], ys[i], p_weight, q_weight)[0]
+        return sum_of_sets(totals, groups)
 
     @borrowing
     def extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum):
         apart()
         p_weight, q_weight, divisor = weights_of(one, one, p_sum, q_sum)
-        total = 0.0
+        total, rest = 0.0, 0.0
         for i in range(p.size):
             x, y = abs(p[i]) * p_scale, abs(q[i]) * q_scale
-            total += weighted_term(x, y, p_weight, q_weight)[0]
-        return total / divisor
+            term, _ = weighted_term(x, y, p_weight, q_weight)
+            total, error = exact_sum(total, np.float64(term))
+            rest += error
+        return (total + rest) / divisor
 
     @formula
     def pair_sum(p, q, p_known, q_known):
@@ -301,11 +306,13 @@ def _pair_sum(precision, weighted_term, weights_of):
         if is_ordinary(p_scale) and is_ordinary(q_scale):
             p_weight, q_weight, divisor = weights_of(p_scale, q_scale, p_sum, q_sum)
             ahead = p.size if p.size < near else 0
-            total = 0.0
+            total, rest = 0.0, 0.0
             for start in range(0, p.size, BLOCK):
                 size = minimum(BLOCK, p.size - start)
-                total += block_sum(p, q, start, size, p_weight, q_weight, ahead)
-            total /= divisor
+                part = block_sum(p, q, start, size, p_weight, q_weight, ahead)
+                total, error = exact_sum(total, np.float64(part))
+                rest += error
+            total = (total + rest) / divisor
         else:
             total = extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum)
         # No divergence of distributions is above ln 2, though rounding may be.

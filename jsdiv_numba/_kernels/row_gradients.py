@@ -41,9 +41,9 @@ def _block_sum(precision):
 
         The slopes and the term have all but their last steps in common.
         """
-        total, bits, plain = zero, none, none
+        total, bits, plain = 0.0, none, none
         for first in range(start, start + size, chunk):
-            stop = minimum(first + chunk, start + size)
+            stop, part = minimum(first + chunk, start + size), zero
             for i in range(first, stop, line):
                 prefetch(p, i + ahead)
                 prefetch(q, i + ahead)
@@ -51,9 +51,11 @@ def _block_sum(precision):
                 x, y = item_apart(p, i), item_apart(q, i)
                 bits = Int(bits | Int(bits_of(x) | bits_of(y)))
                 x, y = abs(x), abs(y)
-                total += term(x, y)
+                part += term(x, y)
                 of_x, of_y, plain = plain_slopes(x, y, plain)
                 set_items_apart(in_p, in_q, i, of_x * cotangent, of_y * cotangent)
+            # Equal terms would round the same way chunk after chunk.
+            total += np.float64(part)
         return total, bits, plain
 
     return block_sum
@@ -94,7 +96,7 @@ def sum_with_gradient(precision: Precision) -> Any:
             part, part_bits, plain = block_sum(p, q, cotangent, in_p, in_q, start, size)
             if plain < none or cotangent == zero:
                 block_gradient(p, q, cotangent, in_p, in_q, start, size)
-            total, error = exact_sum(total, np.float64(part))
+            total, error = exact_sum(total, part)
             rest += error
             bits |= part_bits
         total += rest

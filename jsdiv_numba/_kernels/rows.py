@@ -72,6 +72,7 @@ def _block_sum(precision, summand):
     ahead = AHEAD_LINES * LINE_BYTES // Float(0).itemsize
     lanes = lane_kernels(precision)
     number, zeros, sum_of, bits_of_all = lanes.number, lanes.zeros, lanes.sum_of, lanes.bits_of_all
+    sets, turns, sum_of_sets = lanes.sets, lanes.turns, lanes.sum_of_sets
     groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
 
     @formula
@@ -81,20 +82,24 @@ def _block_sum(precision, summand):
         And, where they are needed, Σ (p - q) and Σ |p - q|. A difference that is
         rounded is so by little more than its term.
         """
-        totals, bits = zeros(zero), zeros(none)
-        gaps, spreads = zeros(zero), zeros(zero)
+        groups = groups_in(size)
+        mask = turns(groups)
+        totals, bits = sets(zero), zeros(none)
+        gaps, spreads = sets(zero), zeros(zero)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
-        for group in range(groups_in(size)):
+        for group in range(groups):
             xs = group_at(p, p_last, start, size, group, ahead)
             ys = group_at(q, q_last, start, size, group, ahead)
+            at = (group * number) & mask
             for i in range(number):
                 x, y = xs[i], ys[i]
-                totals[i] += term(x, y, *beside)
+                totals[at + i] += term(x, y, *beside)
                 bits[i] = Int(bits[i] | bits_in(x, y, *beside))
                 if with_gap:
-                    gaps[i] += x - y
+                    gaps[at + i] += x - y
                     spreads[i] += abs(x - y)
-        return sum_of(totals), bits_of_all(bits), sum_of(gaps), sum_of(spreads)
+        gap, spread = (sum_of_sets(gaps, groups), sum_of(spreads)) if with_gap else (zero, zero)
+        return sum_of_sets(totals, groups), bits_of_all(bits), gap, spread
 
     return block_sum
 
