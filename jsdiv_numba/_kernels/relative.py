@@ -118,10 +118,15 @@ def _excess_from(precision):
     ln2, zero, tail = Float(np.log(2)), Float(0), _tail(precision)
 
     @formula
-    def excess_from(k, v, p, d):
-        """Return p·log(p/q) - d, where d is p - q."""
+    def excess_from(k, v, p, d, difference):
+        """Return p·log(p/q) - p + q, given p - q as it is and as it is of the rounded numbers.
+
+        Where k = 0, the first serves. Elsewhere the second, which errs as q does in the logarithm.
+        """
         vv = v * v
-        leading = where(k == zero, d * v, fma(p, fma(k, ln2, v + v), -d))
+        # The logarithm would be rounded before most of it cancels.
+        far = fma(p, v + v, fma(p * k, ln2, -difference))
+        leading = where(k == zero, d * v, far)
         return fma((p + p) * (v * vv), tail(vv), leading)
 
     return excess_from
@@ -134,7 +139,7 @@ def _excess_of(precision, ratio_parts, excess_from):
     def excess_of(p, q, d):
         """Return the excess of p, q >= 0 that need no lifting, both possibly 0, given p - q."""
         k, difference, total = ratio_parts(p, q)
-        return excess_from(k, where(k == zero, d, difference) / total, p, d)
+        return excess_from(k, where(k == zero, d, difference) / total, p, d, p - q)
 
     return excess_of
 
@@ -150,7 +155,7 @@ def _lifted_excess(precision, full_ratio_parts, excess_from):
         scale = lift_of(maximum(p, q))
         k, difference, total = full_ratio_parts(p, q)
         d = p * scale - q * scale
-        excess = excess_from(k, difference / total, p * scale, d)
+        excess = excess_from(k, difference / total, p * scale, d, d)
         excess = where(q > zero, excess, where(p > zero, infinity, zero))
         return scale, where(maximum(p, q) < infinity, excess, nan), d
 
