@@ -94,10 +94,12 @@ EXPONENTIAL_INTERVAL = (-log(2) / 2, log(2) / 2)
 RATIO_INTERVAL = lesser_interval(1)
 
 POLYNOMIALS = {
-    ("FLOAT32", "lesser"): (atanh_tail, lesser_interval(0.75), 3),
+    # Between 1/2 and 1 the bits tell exactly which ratio it is, and 1/9 is ((1/2 - 1)/(1/2 + 1))².
+    ("FLOAT32", "lesser"): (atanh_tail, GREATER_INTERVAL, 4),
     ("FLOAT32", "greater"): (atanh_tail, GREATER_INTERVAL, 4),
     ("FLOAT32", "ratio"): (atanh_tail, RATIO_INTERVAL, 4),
     ("FLOAT32", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.0, 1.0)), 6),
+    ("FLOAT32", "finer_log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.0, 1.0)), 8),
     ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 4),
     ("FLOAT32", "near_term"): (near_term, (mpf(0), mpf(1) / 2), 7),
     ("FLOAT32", "far_term"): (far_term, (mpf(0), (1 - sqrt(mpf(1) / 2)) / 2), 5),

@@ -34,7 +34,6 @@ from .compile import (
 )
 from .normalised import normalised_kernels
 from .precision import Precision
-from .rows import BLOCK
 from .scalar import exact_sum, scalar_formulas
 
 TOGETHER = 4
@@ -68,9 +67,10 @@ def pair_kernels(precision: Precision) -> SimpleNamespace:
 def _prepare(precision):
     Float = precision.Float
     row_scale = normalised_kernels(precision).row_scale
-    log2_in_ulps, zero = scalar_formulas(precision).log2_in_ulps, Float(0)
+    log2_in_ulps, zero = scalar_formulas(precision).finer_log2_in_ulps, Float(0)
     unit = Float(2.0**precision.mantissa)
     near, near_of_largest = precision.pair_near
+    block = precision.pair_block
 
     @kernel
     def normalise(row, normalised, factor):
@@ -90,8 +90,8 @@ def _prepare(precision):
     def half_entropy(normalised):
         """Return ½ Σ (p log2 p + p)·2^mantissa, and the largest p."""
         entropy, rest, largest = 0.0, 0.0, 0.0
-        for start in range(0, normalised.size, BLOCK):
-            size = minimum(BLOCK, normalised.size - start)
+        for start in range(0, normalised.size, block):
+            size = minimum(block, normalised.size - start)
             part, top = entropy_block(normalised, start, size)
             entropy, error = exact_sum(entropy, part)
             rest += error
@@ -120,7 +120,7 @@ def _prepare(precision):
 
 def _entropy_sums(precision):
     Float = precision.Float
-    log2_in_ulps = scalar_formulas(precision).log2_in_ulps
+    log2_in_ulps, block = scalar_formulas(precision).log2_in_ulps, precision.pair_block
     zero = Float(0)
 
     @inlined_summing
@@ -143,8 +143,8 @@ def _entropy_sums(precision):
         s0 = s1 = s2 = s3 = 0.0
         r0 = r1 = r2 = r3 = 0.0
         length = p.shape[1]
-        for start in range(0, length, BLOCK):
-            size = minimum(BLOCK, length - start)
+        for start in range(0, length, block):
+            size = minimum(block, length - start)
             t0, t1, t2, t3 = block_sums(p, i, q, rows, start, size)
             s0, e0 = exact_sum(s0, np.float64(t0))
             s1, e1 = exact_sum(s1, np.float64(t1))

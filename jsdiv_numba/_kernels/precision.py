@@ -23,7 +23,8 @@ class Precision:
     """Number of mantissa bits."""
 
     split: float
-    """A ratio r is reduced to r·2^-k with k = floor(log2(r) + split), roughly."""
+    """A ratio r is reduced to r·2^-k with k = floor(log2(r) + split), roughly. It is below 1, so
+    that k = 0 for r = 1, and for what rounding makes of it."""
 
     lesser: tuple[float, ...]
     """(atanh(u) - u)/u³ in powers of u², for the smaller side's logarithm."""
@@ -36,6 +37,10 @@ class Precision:
 
     log2: tuple[float, ...]
     """log2(1 + f)/f in powers of f, where x·2^-k = (1 + f)/centre."""
+
+    finer_log2: tuple[float, ...]
+    """The same with a smaller error, for the entropy of a single row: where few entries differ, it
+    does not average out. Empty where the first has none that counts."""
 
     log2_split: float
     """Between 2/3 and 4/3: below it the first centre serves, from it on the second."""
@@ -76,8 +81,11 @@ class Precision:
     the larger row's largest entry, is computed again term by term: what is added to a lane after
     a large entry is rounded as that is."""
 
+    pair_block: int
+    """Elements of a pair that are added up in lanes before float64 takes over."""
+
     logit_cancelled: float
-    """The same for a divergence of logits from entropies."""
+    """A divergence of logits from entropies that is below this, in nats, is computed again."""
 
     logit_near: float
     """And below this, from their differences."""
@@ -100,11 +108,12 @@ FLOAT32 = Precision(
     Float=np.float32,
     Int=np.int32,
     mantissa=23,
-    split=0.75,
+    split=1 - 2.0**-10,
     lesser=(
-        0.333335258,
-        0.199565209,
-        0.15714356,
+        0.333333202,
+        0.200037788,
+        0.141183221,
+        0.134257619,
     ),
     greater=(
         0.333333202,
@@ -125,6 +134,16 @@ FLOAT32 = Precision(
         -0.358407149,
         0.333442517,
         -0.279868659,
+    ),
+    finer_log2=(
+        1.44269398,
+        -0.721346559,
+        0.481025171,
+        -0.360788338,
+        0.284507621,
+        -0.23680827,
+        0.252390373,
+        -0.222111681,
     ),
     log2_split=0.9428090415820634,
     log2_centres=(1.0, 1.0),
@@ -156,7 +175,8 @@ FLOAT32 = Precision(
     trusted=-76,
     unit=30,
     weighed=60,
-    pair_near=(0.03, 0.13),
+    pair_near=(0.04, 0.13),
+    pair_block=512,
     logit_cancelled=0.05,
     logit_near=1e-3,
     gradient_cancelled=4e-3,
@@ -216,6 +236,7 @@ FLOAT64 = Precision(
         0.14238258804169646,
         -0.13065629885260945,
     ),
+    finer_log2=(),
     log2_split=0.9428090415820634,
     log2_centres=(1.24267578125, 0.87890625),
     near_term=(),
@@ -240,6 +261,7 @@ FLOAT64 = Precision(
     unit=200,
     weighed=500,
     pair_near=(1.5e-3, 8e-3),
+    pair_block=1024,
     logit_cancelled=4e-3,
     logit_near=1e-7,
     gradient_cancelled=1e-3,

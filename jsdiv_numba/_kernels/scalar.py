@@ -55,7 +55,7 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     device_term = term_over(at_least_normal, device_term_of) if precision is FLOAT32 else term
     lift_of = _lift_of(precision)
     exp_parts = _exp_parts(precision)
-    log2_in_ulps = _log2(precision)
+    log2_in_ulps = _log2(precision, precision.log2)
     return SimpleNamespace(
         at_least_normal=at_least_normal,
         term_of=term_of,
@@ -72,6 +72,7 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
         half_logs_by_log2=_half_log_by_log2(precision) if precision is FLOAT32 else None,
         exp_and_rest=_exp_and_rest(precision, exp_parts),
         log2_in_ulps=log2_in_ulps,
+        finer_log2_in_ulps=_log2(precision, precision.finer_log2 or precision.log2),
         device_log2=_log2_by_instruction(precision) if precision is FLOAT32 else log2_in_ulps,
     )
 
@@ -89,36 +90,38 @@ def _polynomial(precision, coefficients):
 
 
 def _log_ratio_parts(precision):
-    Float, Int = precision.Float, precision.Int
-    mantissa = Int(precision.mantissa)
+    Int = precision.Int
     split = Int(int(precision.split * 2**precision.mantissa))
+    exponent_bits = Int(-(1 << precision.mantissa))
 
     @formula
     def log_ratio_parts(x, s):
-        """Return k as an integer and as a float, and x·2^-k near s, for s > 0.
+        """Return k·2^mantissa and x·2^-k near s, for s > 0.
 
         Where x is 0 or subnormal the latter is finite nonsense: such an x counts
         only where s is tiny too, and there the caller lifts both.
         """
         bits = bits_of(x)
         # Int() at every step: Numba would widen int32 to int64, at half the speed.
-        k = Int(Int(Int(bits - bits_of(s)) + split) >> mantissa)
-        reduced = float_of(Int(bits - Int(k << mantissa)))
-        return k, Float(k), reduced
+        k = Int(Int(Int(bits - bits_of(s)) + split) & exponent_bits)
+        return k, float_of(Int(bits - k))
 
     return log_ratio_parts
 
 
 def _lesser_ratio(precision, log_ratio_parts):
-    zero = precision.Int(0)
+    Float, zero = precision.Float, precision.Int(0)
 
     @formula
     def lesser_ratio(s, difference, x):
-        """Return whether k = 0, k and v, given s, x = 2m and what s - x is without rounding."""
-        k, exponent, reduced = log_ratio_parts(x, s)
+        """Return whether k = 0, k·2^mantissa and v, given s, x = 2m and what s - x is exactly.
+
+        Such a k need not be shifted out of the exponent's place.
+        """
+        k, reduced = log_ratio_parts(x, s)
         near = k == zero
         v = quotient(where(near, difference, s - reduced), s + reduced)
-        return near, exponent, v
+        return near, Float(k), v
 
     return lesser_ratio
 
@@ -135,17 +138,17 @@ def _greater_ratio(precision):
 
 
 def _term_of(precision, lesser_ratio, greater_ratio):
-    half_ln2 = precision.Float(np.log(2) / 2)
+    half_ln2_per_ulp = precision.Float(np.log(2) / 2 / 2.0**precision.mantissa)
     lesser_tail = _polynomial(precision, precision.lesser)
     greater_tail = _polynomial(precision, precision.greater)
 
     @formula
     def term_of(s, d, m, M):
         """Return the term, given s = p + q > 0, |p - q|, min(p, q) and max(p, q)."""
-        near, exponent, v = lesser_ratio(s, d, m + m)
+        near, k, v = lesser_ratio(s, d, m + m)
         u = greater_ratio(s, d)
         mv, Mu, vv, uu = m * v, M * u, v * v, u * u
-        leading = where(near, s * u * v, fma(m, fma(exponent, half_ln2, -v), Mu))
+        leading = where(near, s * u * v, fma(m, fma(k, half_ln2_per_ulp, -v), Mu))
         tails = fma(Mu * uu, greater_tail(uu), leading)
         return fma(-(mv * vv), lesser_tail(vv), tails)
 
@@ -237,8 +240,8 @@ def _half_log_greater(precision, greater_ratio):
 
 
 def _half_log_lesser(precision, lesser_ratio):
-    Float = precision.Float
-    half_ln2, none = Float(np.log(2) / 2), Float(0)
+    Float, unit = precision.Float, 2.0**precision.mantissa
+    half_ln2_per_ulp, none, ulps = Float(np.log(2) / 2 / unit), Float(0), Float(unit)
     lesser_tail = _polynomial(precision, precision.lesser)
 
     @formula
@@ -247,9 +250,9 @@ def _half_log_lesser(precision, lesser_ratio):
 
         x is 2m·2^lifted.
         """
-        _, exponent, v = lesser_ratio(s, where(lifted == none, d, s - x), x)
+        _, k, v = lesser_ratio(s, where(lifted == none, d, s - x), x)
         vv = v * v
-        return fma(exponent - lifted, half_ln2, -fma(v * vv, lesser_tail(vv), v))
+        return fma(k - lifted * ulps, half_ln2_per_ulp, -fma(v * vv, lesser_tail(vv), v))
 
     return half_log_lesser
 
@@ -349,7 +352,7 @@ def _log2_by_instruction(precision):
     return log2_by_instruction
 
 
-def _log2(precision):
+def _log2(precision, coefficients):
     Float, Int = precision.Float, precision.Int
     unit, exponent_bits = 2.0**precision.mantissa, Int(-(1 << precision.mantissa))
     # Less the bits of 2/3, the exponent bits are those of the reduced number in 2/3 .. 4/3.
@@ -359,7 +362,7 @@ def _log2(precision):
     low_offset, high_offset = (
         Float(-unit * np.log2(np.longdouble(c))) for c in precision.log2_centres
     )
-    tail = _polynomial(precision, [unit * c for c in precision.log2])
+    tail = _polynomial(precision, [unit * c for c in coefficients])
 
     @formula
     def log2_in_ulps(x):
