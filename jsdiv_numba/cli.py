@@ -20,10 +20,11 @@ _INSTALL = 'the command needs more packages: pip install "jsdiv_numba[cli]"'
 
 try:
     import click
+
+    from jsdiv_numba.cli_cache import cache, notice_of_compiling
 except ModuleNotFoundError:
     sys.stderr.write(f"jsdiv: {_INSTALL}\n")
     raise SystemExit(2) from None
-
 
 _Command = Callable[..., Any]
 _Decorator = Callable[[_Command], _Command]
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        jsdiv.main(args=arguments, prog_name="jsdiv", standalone_mode=False)
+        with notice_of_compiling(sys.stderr):
+            jsdiv.main(args=arguments, prog_name="jsdiv", standalone_mode=False)
     except click.Abort:
         return 130
     except click.UsageError as error:
@@ -542,3 +544,6 @@ def neighbors(
         speech=jobs.Speech(quiet, log_json),
         table=table,
     )
+
+
+jsdiv.add_command(cache)

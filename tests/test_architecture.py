@@ -21,8 +21,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What compiles.
     "_kernels": set(),
     "_kernels.compile": set(),
-    "_kernels.blocking": {"_kernels.target"},
-    "_kernels.cache": {"_kernels.machine", "_kernels.target"},
+    "_kernels.blocking": {"_kernels", "_kernels.bundle", "_kernels.target"},
+    "_kernels.build": {
+        *("_kernels", "_kernels.bundle", "_kernels.cache", "_kernels.catalog", "_kernels.load"),
+    },
+    "_kernels.bundle": {
+        *("_kernels.file", "_kernels.identity", "_kernels.machine", "_kernels.target"),
+    },
+    "_kernels.cache": {
+        *("_kernels.file", "_kernels.identity", "_kernels.machine", "_kernels.target"),
+    },
+    "_kernels.file": {"_kernels.machine"},
+    "_kernels.identity": set(),
     "_kernels.catalog": set(),
     "_kernels.compilation": {
         "_kernels.catalog",
@@ -33,6 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.ufuncs",
     },
     "_kernels.load": {
+        "_kernels",
+        "_kernels.bundle",
         "_kernels.cache",
         "_kernels.catalog",
         "_kernels.compilation",
@@ -433,13 +445,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.tiles",
         "batch.writers",
     },
+    "cache": {
+        *("_kernels", "_kernels.build", "_kernels.bundle", "_kernels.cache", "_kernels.catalog"),
+        *("_kernels.identity", "_kernels.target", "_threads"),
+    },
+    "cli_cache": {"__init__", "cache"},
     "cli": {
-        "__init__",
-        "_threads",
-        "batch.errors",
-        "batch.jobs",
-        "batch.options",
-        "batch.quantity",
+        *("__init__", "_threads", "batch.errors", "batch.jobs", "batch.options"),
+        *("batch.quantity", "cli_cache"),
     },
     "__main__": {"cli"},
 }
@@ -464,13 +477,14 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "batch.picture": {"matplotlib"},
     "batch.report": {"rich"},
     "cli": {"click"},
+    "cli_cache": {"click"},
     "jax": {"jax"},
     "torch": {"torch"},
 }
 """Packages heavier than NumPy that a module loads as soon as it is imported."""
 
 HEAVY_WHEN_USED: dict[str, set[str]] = {
-    "_kernels.cache": {"llvmlite"},
+    "_kernels.identity": {"llvmlite"},
     "_kernels.machine": {"llvmlite"},
     "_kernels.target": {"llvmlite"},
     "batch.arrays": {"pyarrow"},

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .target import registers
+from . import bundle
+from .target import registers, target
 
 VECTORS = 3
 """Registers side by side in a row of the block."""
@@ -32,8 +33,9 @@ class Sizes(NamedTuple):
 
 @cache
 def sizes() -> Sizes:
-    """Return the sizes for the processor that kernels are compiled for."""
-    lanes, number = registers()
+    """Return the sizes for the processor that the kernels which are loaded are compiled for."""
+    here = target()
+    lanes, number = registers(bundle.target(here.triple) or here)
     width = VECTORS * lanes
     return Sizes(lanes, 8 if number == 32 else 4, width, 10 * (48 // width) * width)
 

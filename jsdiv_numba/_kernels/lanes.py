@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 
 from .compile import LINE_BYTES, ask_for_wide_vectors, formula, prefetch
 from .precision import FLOAT32, Precision
-from .target import registers
+from .target import registers, target
 
 ALIGNMENT = 64
 """Of the widest vectors, in bytes."""
@@ -35,7 +35,7 @@ def number_of_lanes(precision: Precision) -> int:
     More vectors and their constants would not fit into the registers. The loop over fewer lanes
     LLVM unrolls, and does not vectorise then.
     """
-    return 32 if precision is FLOAT32 and registers().floats == 16 else 16
+    return 32 if precision is FLOAT32 and registers(target()).floats == 16 else 16
 
 
 def number_of_sums(precision: Precision) -> int:

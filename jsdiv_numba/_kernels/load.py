@@ -1,6 +1,6 @@
-"""Kernels, each compiled or loaded when it is first asked for.
+"""Kernels, each found or compiled when it is first asked for.
 
-Threads that ask at once wait for one of them. Nothing here imports Numba but to compile.
+Threads that ask at once wait for one of them. Numba is imported to compile, and for nothing else.
 """
 
 import threading
@@ -9,10 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from . import cache as cache_on_disk
-from . import machine
 from .catalog import ROUTINES, UFUNCS
-from .machine import Object
+from .machine import Object, make_routine, make_ufunc
 
 # Numba's compiler is not reentrant in all that it does.
 _lock = threading.RLock()
@@ -31,8 +29,7 @@ def built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
 
 @cache
 def _built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
-    loops = {dtype: _address(name, dtype) for dtype in dtypes}
-    return machine.make_ufunc(name, UFUNCS[name], loops)
+    return make_ufunc(name, UFUNCS[name], {dtype: _address(name, dtype) for dtype in dtypes})
 
 
 @cache
@@ -44,23 +41,31 @@ def routine(name: str, dtype: str) -> Callable[..., bool]:
 
 @cache
 def _routine(name: str, dtype: str) -> Callable[..., bool]:
-    return machine.make_routine(name, ROUTINES[name].of(dtype), _address(name, dtype))
+    return make_routine(name, ROUTINES[name].of(dtype), _address(name, dtype))
 
 
 @cache
 def _address(name: str, dtype: str) -> int:
-    return object_of(name, dtype).load()
+    from . import bundle
+    from . import cache as on_disk
+
+    found = bundle.read(name, dtype) or on_disk.read(name, dtype)
+    if found is None:
+        found = compiled(name, dtype)
+        on_disk.write(name, dtype, found)
+    return found.load()
 
 
-def object_of(name: str, dtype: str) -> Object:
-    """Return a kernel's object code: from the cache, or compiled and put there."""
-    found = cache_on_disk.read(name, dtype)
-    if found is not None:
-        return found
+def compiled(name: str, dtype: str) -> Object:
+    """Compile a kernel; the log of the package says so before and after."""
+    import logging
+
+    log = logging.getLogger("jsdiv_numba")
+    log.info("compiling %s for %s", name, dtype)
     # What the caller has NumPy raise is not for the compiler: constants may underflow.
     with np.errstate(all="ignore"):
         from .compilation import compiled
 
         made = compiled(name, dtype)
-    cache_on_disk.write(name, dtype, made)
+    log.info("compiled %s for %s", name, dtype)
     return made

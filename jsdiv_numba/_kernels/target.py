@@ -4,6 +4,13 @@ import os
 from functools import cache
 from typing import NamedTuple
 
+LEVELS = {
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    "x86-64-v3": {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"},
+}
+"""The levels of the x86-64 ABI that kernels are built for ahead of time, the best first, and what
+LLVM calls the features that each has more than the next."""
+
 _PROBE = """
 define <16 x float> @probe(<16 x float> %x) "prefer-vector-width"="512" {
   %y = fadd <16 x float> %x, %x
@@ -62,27 +69,36 @@ def _host_features() -> str:
         return ""  # LLVM does not know this processor
 
 
-@cache
-def registers() -> Registers:
-    """Return what vector registers the processor has, of those that kernels are written for."""
-    if "+avx512f" in _features():
+def host_level() -> str | None:
+    """Return the best level of the x86-64 ABI that this machine has, if any."""
+    has = {name[1:] for name in _host_features().split(",") if name.startswith("+")}
+    levels = list(LEVELS)
+    for i, level in enumerate(levels):
+        if has.issuperset(set().union(*(LEVELS[each] for each in levels[i:]))):
+            return level
+    return None
+
+
+def registers(of: Target) -> Registers:
+    """Return what vector registers a processor has, of those that kernels are written for."""
+    if "+avx512f" in _features(of):
         return Registers(16, 32)
-    if "+avx" in _features():
+    if "+avx" in _features(of):
         return Registers(8, 16)
-    return Registers(4, 16 if target().triple.startswith("x86") else 32)
+    return Registers(4, 16 if of.triple.startswith("x86") else 32)
 
 
 def has_multiply_add() -> bool:
     """Return whether the processor has an instruction for it; the C library has a function."""
-    return "+fma" in _features() or not target().triple.startswith("x86")
+    here = target()
+    return "+fma" in _features(here) or not here.triple.startswith("x86")
 
 
 @cache
-def _features() -> set[str]:
-    features = target().features
-    if features and features == _host_features():
-        return set(features.split(","))
-    return _probed(*target())
+def _features(of: Target) -> set[str]:
+    if of.features and of.features == _host_features():
+        return set(of.features.split(","))
+    return _probed(*of)
 
 
 def _probed(triple: str, cpu: str, features: str) -> set[str]:
