@@ -4,6 +4,8 @@ A wheel may have them. In a checkout whose sources were changed they are not fou
 digest of the sources is in their folder's name.
 """
 
+import platform
+import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -21,10 +23,13 @@ WHOLE = "whole"
 HEAD = object.__basicsize__
 """Bytes at the start of any Python object, after which kernels find what NumPy put there."""
 
+SYSTEM = f"{sys.platform}-{platform.machine()}"
+"""Says how functions are called and what object files look like."""
+
 
 def folder_in(top: Path, level: str) -> Path:
     """Return where the kernels of a level are."""
-    return top / digest([FORMAT, sources(), HEAD]) / level
+    return top / digest([FORMAT, sources(), HEAD, SYSTEM]) / level
 
 
 @cache
@@ -66,4 +71,4 @@ def write(top: Path, of_level: str, name: str, dtype: str, made: Object) -> None
 
 def key(of_level: str, name: str, dtype: str) -> str:
     """Return the digest of what such a kernel's code depends on."""
-    return digest([FORMAT, sources(), HEAD, of_level, name, dtype], length=64)
+    return digest([FORMAT, sources(), HEAD, SYSTEM, of_level, name, dtype], length=64)
