@@ -1,9 +1,9 @@
 """Whole processes, to their first result: ``python -m benchmarks.startup``.
 
 Each program runs in turn with SciPy's first result, in processes of their own, and the median of
-the ratios of a turn's two CPU times is printed: from the interpreter's start, as the system accounts
-for it. Warm, the kernels are on disk. Cold, the cache is off; the kernels of another revision of
-this repository, in a folder that ``--before`` names, are compiled beside them.
+the ratios of a turn's two CPU times is printed: from the interpreter's start, as the system counts.
+Warm, the kernels are on disk. Cold, the cache is off; the kernels of another revision of this
+repository, in a folder that ``--before`` names, are compiled beside them.
 """
 
 import argparse
