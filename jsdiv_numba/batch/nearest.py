@@ -65,9 +65,9 @@ def neighbors(
         its own neighbour.
     out : str or path
         A ``.parquet``, ``.csv`` or ``.tsv`` file (both also ``.gz``): a line for each row
-        and neighbour, with their labels and the distance. Or, not with `max_distance`, a ``.npy`` file
-        of records of shape (n, n_neighbors), their fields ``neighbor``, an index, and the
-        metric's name, or a Zarr group of two such arrays.
+        and neighbour, with their labels and the distance. Or, not with `max_distance`, a
+        ``.npy`` file of records of shape (n, n_neighbors), their fields ``neighbor``, an
+        index, and the metric's name, or a Zarr group of two such arrays.
     n_neighbors : int, optional
         How many; 5 if `max_distance` is not given either.
     max_distance : float, optional
