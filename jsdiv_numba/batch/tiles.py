@@ -83,7 +83,7 @@ class Grid(NamedTuple):
 
 
 def share(memory: int, workers: int, others: int = 2) -> float:
-    """Return the bytes that one tile may take: `workers` are computed, one waits, one is written.
+    """Return the bytes that one tile may take.
 
     Parameters
     ----------
@@ -92,13 +92,19 @@ def share(memory: int, workers: int, others: int = 2) -> float:
     workers : int
         Threads, each with a tile of its own.
     others : int
-        How many more have to be held, if values take what matters.
+        How many tiles are held besides: one that waits and one that is written, unless
+        what is kept of a tile is small beside what it takes to compute it.
 
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> share(100_000_000, workers=3), share(100_000_000, workers=3, others=0)
+    (15000000.0, 25000000.0)
     """
-    return _SHARE * memory / (workers + 2)
+    return _SHARE * memory / (workers + others)
 
 
 def square_side(length: int, itemsize: int, budget: float) -> int:
