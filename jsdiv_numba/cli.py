@@ -1,8 +1,11 @@
 """The command ``jsdiv``: its arguments, its examples, and its exit codes."""
 
+import contextlib
+import errno
 import functools
 import io
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -12,8 +15,10 @@ from typing import Any
 from jsdiv_numba import __version__
 from jsdiv_numba._threads import get_workers
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.labels import printable
 from jsdiv_numba.batch.options import TABLE_ARGUMENTS, TableOptions
 from jsdiv_numba.batch.quantity import METRICS, Quantity
+from jsdiv_numba.batch.tiles import MOST_MEMORY
 
 _EXTRA = {"click", "matplotlib", "pyarrow", "rich", "zarr"}
 _INSTALL = 'the command needs more packages: pip install "jsdiv_numba[cli]"'
@@ -41,31 +46,82 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 2 after an error, which one line on stderr tells, or 130 after Ctrl-C.
+        0, or 2 after an error, which one line on stderr tells, or 130 after Ctrl-C, or 141
+        if nobody reads what is printed any more.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
         with notice_of_compiling(sys.stderr):
             jsdiv.main(args=arguments, prog_name="jsdiv", standalone_mode=False)
+        sys.stdout.flush()
     except click.Abort:
         return 130
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "jsdiv"
-        return _fail(f"{error.format_message()} See '{command} --help'.")
-    except (FileError, MemoryError, OSError) as error:
-        return _fail(str(error))
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+    # What click and rich raise in place of it ends a process without a word.
+    except (BrokenPipeError, SystemExit):
+        _leave_stdout()
+        return _NOBODY_READS
+    except (click.UsageError, ImportError, MemoryError, OSError, RuntimeError, FileError) as error:
+        line = _line(error)
+        if line is None:
             raise
-        return _fail(_INSTALL)
+        with contextlib.suppress(OSError):
+            click.echo(f"jsdiv: {printable(' '.join(line.splitlines()))}", err=True)
+        return 2
     return 0
 
 
-def _fail(message: str) -> int:
-    click.echo(f"jsdiv: {' '.join(message.splitlines())}", err=True)
-    return 2
+_NOBODY_READS = 141
+"""What a shell says of a process that SIGPIPE has ended."""
+
+_NO_THREADS = "the system starts no more threads; give fewer --workers, or raise its limit"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # A process that is started without one.
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, nowhere)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave_stdout() -> None:
+    """Have nothing more written to stdout, not what waits for the end of the process either."""
+    with contextlib.suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.__stdout__.fileno() if sys.__stdout__ else nothing)
+        os.close(nothing)
+
+
+def _line(error: Exception) -> str | None:
+    """Return what is said of an error, or None if it is a mistake of ours."""
+    line: str | None = str(error)
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "jsdiv"
+        line = f"{error.format_message()} See '{command} --help'."
+    elif isinstance(error, MemoryError):
+        line = line or "there is not enough memory; compare in tiles, with --memory"
+    elif isinstance(error, ImportError):
+        line = _INSTALL if (error.name or "").partition(".")[0] in _EXTRA else None
+    elif isinstance(error, OSError):
+        line = _of_the_system(error)
+    elif isinstance(error, RuntimeError):
+        line = _NO_THREADS if "can't start new thread" in str(error) else None
+    return line
+
+
+def _of_the_system(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {reason}"
+    if error.errno in _FULL:
+        # Whatever else is written is a file that has a name.
+        _leave_stdout()
+        return f"standard output: cannot be written: {reason}"
+    return reason
 
 
 def _finite(
@@ -85,12 +141,14 @@ def _bytes(_context: click.Context, _parameter: click.Parameter, value: str | No
     if value is None:
         return None
     size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?B)?", value.strip().upper())
-    count = int(float(size[1]) * _UNITS.get(size[2] or "", 0)) if size else 0
+    count = float(size[1]) * _UNITS.get(size[2] or "", 0) if size else 0.0
     if not count:
         raise click.BadParameter(f"{value!r} is no size such as 500MB or 2GiB.")
+    if count > MOST_MEMORY:
+        raise click.BadParameter(f"{value!r} is more than any machine has.")
     if count < _LEAST_MEMORY:
         raise click.BadParameter(f"{value!r} is less than 1MB, in which no tiles fit.")
-    return count
+    return int(count)
 
 
 _output = click.option(

@@ -17,7 +17,9 @@ from jsdiv_numba.batch.sources import ArrayInMemory
 T = TypeVar("T")
 R = TypeVar("R")
 
-_LOCAL = re.compile(r"local:([1-9]\d*)")
+_LOCAL = re.compile(r"local:([1-9]\d{0,3})")
+# Looked at before Dask does, whose client hangs for a minute where it cannot read an address.
+_ADDRESS = re.compile(r"(tcp|tls|wss?|ucx)://([^\s:/]+|\[[^\s/]+\]):\d{1,5}/?")
 
 
 @contextlib.contextmanager
@@ -41,7 +43,7 @@ def connected(scheduler: str) -> Iterator["Cluster"]:
         If Dask is not installed, no scheduler answers, or a worker has other versions.
     """
     local = _LOCAL.fullmatch(scheduler)
-    if not local and "://" not in scheduler:
+    if not local and not _ADDRESS.fullmatch(scheduler):
         raise FileError(
             f"--scheduler {scheduler}: neither an address, such as tcp://10.0.0.1:8786, nor "
             "local:N for N processes"
@@ -66,12 +68,27 @@ def connected(scheduler: str) -> Iterator["Cluster"]:
                 )
             address = open_until_done.enter_context(cluster)
         try:
-            client = distributed.Client(address, set_as_default=False)
+            client = _client(address)
         except OSError as error:
             raise FileError(f"--scheduler {scheduler}: no scheduler answers there") from error
+        # What Dask says of an address depends on what it has for its scheme.
+        except (ValueError, TypeError, RuntimeError, ImportError, OverflowError) as error:
+            raise FileError(f"--scheduler {scheduler}: cannot be connected to: {error}") from error
         open_until_done.enter_context(client)
         _require_same_versions(client, scheduler)
         yield Cluster(client, scheduler, sharing=int(local[1]) if local else None)
+
+
+def _client(address: Any) -> Any:
+    import distributed
+
+    class Client(distributed.Client):  # type: ignore[misc]
+        """A client that a ``with`` block closes; one that failed would try to for a minute."""
+
+        def __del__(self) -> None:
+            """Leave what never was connected."""
+
+    return Client(address, set_as_default=False)
 
 
 @contextlib.contextmanager

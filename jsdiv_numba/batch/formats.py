@@ -18,6 +18,7 @@ from jsdiv_numba.batch.long import LongTable, long_table, options_of_lines
 from jsdiv_numba.batch.options import TableOptions
 from jsdiv_numba.batch.parquet import dense_bytes as parquet_bytes
 from jsdiv_numba.batch.parquet import feather_bytes, files_of, stream_feather, stream_parquet
+from jsdiv_numba.batch.reading import require_file
 from jsdiv_numba.batch.sources import Source, open_npy, open_zarr
 from jsdiv_numba.batch.sparse import dense_bytes as sparse_bytes
 from jsdiv_numba.batch.sparse import is_sparse, stream_sparse
@@ -100,6 +101,7 @@ def place_of(source: str, options: TableOptions) -> Place:
     kind = kind_of(path.name, source) if options.format is None else _format(options.format, source)
     if not path.exists():
         raise FileError(f"{source}: No such file or directory")
+    require_file(path, source)
     return Place(source, path, kind, member)
 
 

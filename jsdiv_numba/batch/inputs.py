@@ -33,6 +33,7 @@ from jsdiv_numba.batch.labelled import ROW, Reading, Stream
 from jsdiv_numba.batch.long import LongTable
 from jsdiv_numba.batch.options import DEFAULT, TableOptions
 from jsdiv_numba.batch.partial import sync_folder
+from jsdiv_numba.batch.reading import reading
 from jsdiv_numba.batch.roles import require_categories
 from jsdiv_numba.batch.sources import (
     ArrayFile,
@@ -82,7 +83,8 @@ class Input:
         if self.kind == "array":
             return open_array(self.values, self.source).fingerprint()
         if self.path.is_dir():
-            return folder_fingerprint(self.path)
+            with reading(self.source):
+                return folder_fingerprint(self.path)
         found = file_fingerprint(self.path, self.source)
         # What was read from a pipe lies in a file of this moment.
         return found if self.source != STDIN else {**found, "modified": 0}
@@ -109,6 +111,10 @@ class Input:
         """
         if self.kind == "array":
             return open_array(self.values, self.source)
+        with reading(self.source):
+            return self._opened(folder, role, lenient)
+
+    def _opened(self, folder: Path, role: str, lenient: bool) -> Source:
         place = Place(self.source, self.path, self.kind, self.member)
         copy = _Copy(folder / f"{role}.npy", self.source)
         if self.options.long is not None:
@@ -198,7 +204,8 @@ def as_input(
     """
     if not isinstance(given, str | os.PathLike):
         return Input(name, Path(), "array", values=np.asanyarray(given))
-    source, path, kind, member = place_of(os.fspath(given), options)
+    with reading(os.fspath(given)):
+        source, path, kind, member = place_of(os.fspath(given), options)
     # Tiles may be computed by another process, in another folder.
     return Input(source, path.absolute(), kind, member, options=options, tell=tell)
 

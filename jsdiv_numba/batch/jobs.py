@@ -5,7 +5,7 @@ import functools
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from jsdiv_numba.batch.comparison import compare_pairs, compare_rows
 from jsdiv_numba.batch.engine import Summary
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.explanation import explain as explain_rows
-from jsdiv_numba.batch.formats import STDIN, dense_bytes, place_of, stdin_as_file
+from jsdiv_numba.batch.formats import STDIN, Place, dense_bytes, place_of, stdin_as_file
 from jsdiv_numba.batch.labelled import LabelledRows
 from jsdiv_numba.batch.matching import matched_rows
 from jsdiv_numba.batch.options import DEFAULT, TableOptions
 from jsdiv_numba.batch.progress import chosen
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.readers import read_rows
+from jsdiv_numba.batch.reading import reading
 from jsdiv_numba.batch.runner import Executor
 from jsdiv_numba.batch.tiles import MEMORY
 from jsdiv_numba.batch.writers import (
@@ -303,17 +304,27 @@ def _require_whole(plot: Path, *files: LabelledRows) -> None:
         )
 
 
+def _places(sources: Sequence[str], table: TableOptions) -> Iterator[Place]:
+    for source in sources:
+        with reading(source):
+            place = place_of(source, table)
+        yield place
+
+
 def _needs_tiles(
     sources: Sequence[str], output: Path | None, tiles: TileOptions, table: TableOptions
 ) -> str | None:
     """Return what asks for work in tiles: an option, the kind of output, or sheer size."""
-    places = [place_of(source, table) for source in sources]
+    places = list(_places(sources, table))
     if output is None:
         for reason in tiles.given:
             raise FileError(f"{reason}: needs a file for the values; name one with -o")
         return None
     zarr = [str(output)] if output.suffix.lower() == ".zarr" else []
-    size = sum(map(dense_bytes, places))
+    size = 0
+    for place in places:
+        with reading(place.source):
+            size += dense_bytes(place)
     large = [f"{size:,} bytes of input"] if size > MEMORY // 2 else []
     return next(iter([*tiles.given, *zarr, *large]), None)
 

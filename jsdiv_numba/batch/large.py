@@ -27,6 +27,7 @@ from jsdiv_numba.batch.tasks import REDUCTIONS, BandTask, MatrixTask, Result, Ro
 from jsdiv_numba.batch.tiles import (
     LEAST_BAND,
     MEMORY,
+    MOST_MEMORY,
     PAIR_WORK,
     Grid,
     Tile,
@@ -285,6 +286,10 @@ class Frame:
         for name, number in (("tile", tile), ("memory", memory)):
             if number is not None and number < 1:
                 raise ValueError(f"{name} is {number!r}; it must be positive")
+        if memory > MOST_MEMORY:
+            raise ValueError(
+                f"memory is {memory!r}; no machine has more than {MOST_MEMORY:,} bytes"
+            )
         self.output, self.quantity, self.tile = Path(out), Quantity(metric, base), tile
         self.on_bad, self.lenient, self.table = on_bad, on_bad == "nan", table
         self.bad_is_nan = self.lenient or table.missing == "nan"

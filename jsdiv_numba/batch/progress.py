@@ -1,5 +1,6 @@
 """How far a run is: a bar on a terminal, now and then a line elsewhere, or JSON for machines."""
 
+import contextlib
 import json
 import sys
 import threading
@@ -124,8 +125,10 @@ class Lines(Silent):
         self.say("stop", done=self.done, total=self.total, rate=round(self.rate))
 
     def _write(self, line: str) -> None:
-        self.stream.write(f"{line}\n")
-        self.stream.flush()
+        # A terminal that is gone, or a pipe that nobody reads, is no reason to stop the work.
+        with contextlib.suppress(OSError):
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
 
 
 class Bar(Silent):

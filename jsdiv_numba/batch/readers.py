@@ -1,9 +1,9 @@
 """A file, whatever its format, as labelled rows in memory."""
 
-from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.formats import place_of, stream_rows
 from jsdiv_numba.batch.labelled import LabelledRows, collected, require_distributions
 from jsdiv_numba.batch.options import DEFAULT, TableOptions
+from jsdiv_numba.batch.reading import reading
 from jsdiv_numba.batch.roles import require_categories
 
 
@@ -30,11 +30,9 @@ def read_rows(source: str, options: TableOptions = DEFAULT) -> LabelledRows:
         If the file cannot be read, or a row of it is no distribution. The message
         names the file, the place in it, and what stands there.
     """
-    try:
+    with reading(source):
         place = place_of(source, options)
         rows = collected(stream_rows(place, options), source)
-    except OSError as error:
-        raise FileError(f"{source}: {error.strerror or error}") from error
     require_categories(source, rows.width, "")
     require_distributions(rows, nan=options.missing == "nan")
     return rows

@@ -16,7 +16,7 @@ from jsdiv_numba.batch.engine import Summary
 from jsdiv_numba.batch.explanation import Explanation
 from jsdiv_numba.batch.extremes import Pair, closest, farthest
 from jsdiv_numba.batch.labelled import LabelledRows
-from jsdiv_numba.batch.labels import counted, shown
+from jsdiv_numba.batch.labels import counted, printable, shown
 from jsdiv_numba.batch.quantity import Quantity
 
 _LABEL_LIMIT = 48
@@ -116,7 +116,7 @@ def _percentage(proportion: float) -> str:
 
 def _size(rows: LabelledRows) -> str:
     n, m = rows.values.shape
-    return f"{rows.source}: {counted(n, 'row')} × {counted(m, 'column')}"
+    return f"{printable(rows.source)}: {counted(n, 'row')} × {counted(m, 'column')}"
 
 
 def _print_summary(console: Console, sizes: str, quantity: Quantity) -> None:
@@ -169,7 +169,7 @@ def print_written(console: Console, paths: Iterable[Path | None]) -> None:
     if written:
         console.print()
     for path in written:
-        console.print(Text(f"Wrote {path}"))
+        console.print(Text(f"Wrote {printable(str(path))}"))
 
 
 def print_summary(console: Console, summary: Summary) -> None:
@@ -198,7 +198,7 @@ def print_stopped(output: Path) -> None:
     output : Path
         What it was writing.
     """
-    line = f"jsdiv: {output}: stopped; the same command with --resume goes on"
+    line = f"jsdiv: {printable(str(output))}: stopped; the same command with --resume goes on"
     Console(stderr=True, soft_wrap=True).print(Text(line))
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from jsdiv_numba.batch.arrays import DAMAGE, UNREADABLE, float_type, require_rows
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.leases import end_lease, nobody_waits, take_lease
+from jsdiv_numba.batch.reading import reading
 
 Floats = NDArray[np.floating[Any]]
 Fingerprint = dict[str, Any]
@@ -284,11 +285,8 @@ class ZarrArray(_Described):
         """Return rows start .. stop; every chunk that they touch is read whole."""
         import zarr
 
-        try:
+        with reading(f"{self.source}, rows {start} to {stop - 1}"):
             values = zarr.open_array(self.path, mode="r")[start:stop]
-        # A damaged chunk is whatever its codec says of it.
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise FileError(f"{self.source}, rows {start} to {stop - 1}: {error}") from error
         return np.ascontiguousarray(values, self.dtype)
 
     def fingerprint(self) -> Fingerprint:

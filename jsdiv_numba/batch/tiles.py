@@ -7,6 +7,9 @@ from typing import NamedTuple
 MEMORY = 500_000_000
 """The budget in bytes where none is given."""
 
+MOST_MEMORY = 10**18
+"""More than any machine has, and less than what cannot be reckoned with."""
+
 _SHARE = 0.75
 _LARGEST_SIDE = 4096
 _LARGEST_WORK = 1 << 33
