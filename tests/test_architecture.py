@@ -319,7 +319,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("batch.formats", "batch.labelled", "batch.options", "batch.reading", "batch.roles"),
     },
     "batch.matching": {*FILE_TYPES, "batch.labels", "batch.sources"},
-    "batch.announcements": {*FILE_TYPES, "batch.progress"},
+    "batch.announcements": {*FILE_TYPES, "batch.labels", "batch.progress"},
     "batch.writers": {"batch.errors"},
     "batch.explanation": {
         *FILE_TYPES,

@@ -5,6 +5,7 @@ from typing import Any
 
 from jsdiv_numba.batch.errors import FileWarning
 from jsdiv_numba.batch.labelled import Reading
+from jsdiv_numba.batch.labels import printable
 from jsdiv_numba.batch.progress import Progress
 
 
@@ -44,7 +45,7 @@ class Announcements:
     def read(self, reading: Reading | None) -> None:
         """Say what a file was taken for."""
         if reading is not None:
-            self.say(event="read", file=reading.source, line=str(reading))
+            self.say(event="read", file=reading.source, line=printable(str(reading)))
 
     def say(self, **facts: str) -> None:
         """Say something, now or when the work begins."""

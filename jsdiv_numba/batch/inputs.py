@@ -42,6 +42,7 @@ from jsdiv_numba.batch.sources import (
     called,
     file_fingerprint,
     folder_fingerprint,
+    names_in,
     open_array,
     open_npy,
 )
@@ -255,10 +256,8 @@ def _labelled(copy: _Copy, stream: Stream, source: str) -> ArrayFile:
         return called(rows, source, stream.columns, stream.label_name, labels)
     columns = None
     if stream.labelled:
-        import pyarrow as pa
-
-        with pa.memory_map(str(copy.columns)) as file:
-            columns = tuple(pa.ipc.open_file(file).read_all().column(0).to_pylist())
+        with names_in(copy.columns) as names:
+            columns = tuple(names.to_pylist())
     return called(rows, source, columns, ROW, labels)
 
 

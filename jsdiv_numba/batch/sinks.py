@@ -337,9 +337,13 @@ def _join_parquet(paths: list[Path], file: BinaryIO) -> None:
     from pyarrow import parquet
 
     waiting: list[Any] = []
-    with parquet.ParquetWriter(file, parquet.read_schema(paths[0])) as writer:
+    # Files, not their names: which have to be UTF-8 for Arrow.
+    with paths[0].open("rb") as first:
+        schema = parquet.read_schema(first)
+    with parquet.ParquetWriter(file, schema) as writer:
         for k, path in enumerate(paths):
-            waiting.append(parquet.read_table(path))
+            with path.open("rb") as part:
+                waiting.append(parquet.read_table(part))
             if k + 1 == len(paths) or sum(t.nbytes for t in waiting) >= _ROW_GROUP_BYTES:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting = []

@@ -7,6 +7,7 @@ another process, and every read sees whether the file is still the one that was 
 import hashlib
 import mmap
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,6 +90,26 @@ class _Described(ABC):
         from pyarrow import compute
 
         return compute.binary_join_element_wise("row", pa.array(rows).cast(pa.string()), " ")
+
+
+@contextmanager
+def names_in(path: Path) -> Iterator[Any]:
+    """Open an Arrow file of names, a column that is not read but mapped.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Yields
+    ------
+    pyarrow.ChunkedArray
+    """
+    import pyarrow as pa
+
+    # As bytes: a path of text has to be UTF-8 for Arrow.
+    with pa.memory_map(str(path) if sys.platform == "win32" else os.fsencode(path)) as file:
+        yield pa.ipc.open_file(file).read_all().column(0)
 
 
 @dataclass(frozen=True)
@@ -210,23 +231,15 @@ class ArrayFile(_Described):
         """Return the names of rows start .. stop."""
         if self.label_file is None:
             return super().labels(start, stop)
-        with self._names() as column:
+        with names_in(self.label_file) as column:
             return column.slice(start, stop - start).combine_chunks()
 
     def labels_of(self, rows: NDArray[np.int64]) -> Any:
         """Return the names of some rows, in their order."""
         if self.label_file is None:
             return super().labels_of(rows)
-        with self._names() as column:
+        with names_in(self.label_file) as column:
             return column.take(rows).combine_chunks()
-
-    @contextmanager
-    def _names(self) -> Iterator[Any]:
-        """Open the names of all rows, a column that is not read but mapped."""
-        import pyarrow as pa
-
-        with pa.memory_map(str(self.label_file)) as file:
-            yield pa.ipc.open_file(file).read_all().column(0)
 
     def fingerprint(self) -> Fingerprint:
         """Return the file's size, its time of modification, and a digest of its bytes."""
