@@ -301,7 +301,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.labels",
         "batch.numerals",
     },
-    "batch.sparse": {*FILE_TYPES, "batch.arrays", "batch.dialect", "batch.options"},
+    "batch.matrix_market": set(),
+    "batch.sparse": {
+        "batch.matrix_market",
+        *FILE_TYPES,
+        "batch.arrays",
+        "batch.dialect",
+        "batch.options",
+    },
     "batch.long": TABLES,
     "batch.formats": {
         *FILE_TYPES,
@@ -513,6 +520,7 @@ HEAVY_WHEN_USED: dict[str, set[str]] = {
     "batch.progress": {"rich"},
     "batch.sinks": {"pyarrow", "zarr"},
     "batch.sources": {"pyarrow", "zarr"},
+    "batch.matrix_market": {"scipy"},
     "batch.sparse": {"scipy"},
     "batch.table": {"pyarrow"},
     "batch.text": {"pyarrow"},

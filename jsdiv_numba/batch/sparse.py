@@ -10,6 +10,7 @@ from jsdiv_numba.batch.arrays import DAMAGE, require_rows, stream_array
 from jsdiv_numba.batch.dialect import open_bytes, readable
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.labelled import Stream
+from jsdiv_numba.batch.matrix_market import read_matrix_market
 from jsdiv_numba.batch.options import TableOptions
 
 _MEMBERS = {"format", "shape", "data"}
@@ -42,14 +43,17 @@ def read_sparse(path: Path, source: str) -> Any:
     ------
     FileError
     """
-    from scipy import io, sparse
+    from scipy import sparse
 
     try:
         if path.suffix.lower() == ".npz":
             matrix = sparse.load_npz(path)
+            # What lies outside of a matrix is written to all the same, unless it is looked at.
+            if hasattr(matrix, "check_format"):
+                matrix.check_format(full_check=True)
         else:
             with readable(source), open_bytes(path) as file:
-                matrix = io.mmread(file, spmatrix=False)
+                matrix = read_matrix_market(file)
     except FileError:
         raise
     except DAMAGE as error:

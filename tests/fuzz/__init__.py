@@ -1,0 +1,1 @@
+"""Damaged files of every format, of which nothing may come but errors of the package's own."""
