@@ -44,6 +44,22 @@ def test_the_only_array_needs_no_name(tmp_path):
     assert read_npz(tmp_path / "f.npz", "f.npz").tolist() == MATRIX.tolist()
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("harm", ["the sum", "the size"])
+def test_damage_that_leaves_the_values_shows_too(tmp_path, save, harm):
+    save(tmp_path / "f.npz", x=MATRIX)
+    damaged = bytearray((tmp_path / "f.npz").read_bytes())
+    directory = damaged.rindex(b"PK\x01\x02")
+    if harm == "the sum":
+        damaged[directory + 16] ^= 1
+    else:
+        # Of the member as it is kept, and as it is: more than there is in the file.
+        damaged[directory + 22] = damaged[directory + 26] = 1
+    (tmp_path / "f.npz").write_bytes(damaged)
+    with pytest.raises(FileError, match=r"^f\.npz: damaged, cut short, not a NumPy file"):
+        read_npz(tmp_path / "f.npz", "f.npz")
+
+
 def test_an_array_is_chosen_by_name(tmp_path):
     np.savez_compressed(tmp_path / "f.npz", x=MATRIX, y=MATRIX + 1)
     rows = read_npz(tmp_path / "f.npz", "f.npz:y", "y")

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from jsdiv_numba import __version__
+from jsdiv_numba import __version__, batch
 from jsdiv_numba.batch import jobs
 from jsdiv_numba.cli import main
 from jsdiv_numba.distance import cdist, jensenshannon
+from tests import batch_files
 
 ROOT = Path(__file__).parents[1]
 COUNTS = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [0.0, 0.0, 5.0]])
@@ -348,6 +349,138 @@ def test_from_a_file_to_a_picture_as_a_process():
     assert lines[4].startswith("Norwegian Bokmål   Norwegian Nynorsk   0.0")
     assert lines[-1] == "Wrote letters.png"
     assert Path("letters.png").read_bytes().startswith(b"\x89PNG")
+
+
+ODD = os.fsdecode(b"\xff")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such a file has no name")
+@pytest.mark.parametrize("more", [[], ["--tile", "2"]])
+@pytest.mark.parametrize("suffix", ["npy", "csv", "parquet", "zarr"])
+def test_names_need_not_be_utf_8(suffix, more, capsys):
+    for source in batch_files.write_every_format(Path(), COUNTS):
+        name, _, member = source.partition(":")
+        Path(name).rename(ODD + name)
+        named = f"{ODD}{source}"
+        out = Path(f"{ODD}d-{name}.{suffix}")
+        assert main(["pairwise", named, "-o", str(out), "-q", *more]) == 0
+        captured = capsys.readouterr()
+        assert captured.err == ""
+        assert captured.out.endswith(f"Wrote \\udcffd-{name}.{suffix}\n")
+        assert out.exists()
+        assert member in {"", "a"}
+
+
+def test_what_a_terminal_would_act_upon_in_a_name_is_escaped(capsys):
+    name = "a\x1b[31m\x07\nb"
+    Path("f.csv").rename(f"{name}.csv")
+    assert main(["pairwise", f"{name}.csv", "-o", f"{name}.npy", "--tile", "2"]) == 0
+    assert main(["pairwise", f"{name}.csv"]) == 0
+    out, err = capsys.readouterr()
+    assert (out + err).replace("\n", "").isprintable()
+    assert r"Wrote a\x1b[31m\x07\nb.npy" in out
+    assert r"a\x1b[31m\x07\nb.csv: 3 rows" in out
+    assert r"a\x1b[31m\x07\nb.csv: a header" in err
+    for arguments in (["pairwise", f"{name}.npz"], [name], ["pairwise", "f.npy", "--base", name]):
+        assert main(arguments) == 2
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1
+        assert err.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize("name", ["f.csv", "f.npy", "f.parquet", "f.npz", "f.mtx"])
+def test_a_pipe_is_refused_and_not_waited_for(name, capsys):
+    Path(name).unlink(missing_ok=True)
+    os.mkfifo(name)
+    np.save("x.npy", COUNTS)
+    for arguments in (
+        ["pairwise", name],
+        ["rows", "x.npy", name],
+        ["explain", name, "0", "1"],
+        ["neighbors", name, "-o", "d.npy"],
+        ["pairwise", name, "-o", "d.npy", "--tile", "2"],
+    ):
+        assert main(arguments) == 2
+        assert capsys.readouterr().err.startswith(
+            f"jsdiv: {name}: a pipe, which cannot be read mor"
+        )
+    if Path(name).suffix in {".csv", ".npy", ".parquet"}:
+        assert main(["pairwise", "x.npy", "-o", name]) == 2
+        assert capsys.readouterr().err == f"jsdiv: {name}: a device or a pipe, not a file\n"
+    assert Path(name).is_fifo()
+
+
+@pytest.mark.parametrize("size", ["9" * 400, "99999999999TB", "1e99", "-1", "0", "nan", "∞", ""])
+def test_an_absurd_memory_is_an_error_of_one_line(size, capsys):
+    assert main(["pairwise", "f.csv", "-o", "d.npy", "--memory", size]) == 2
+    assert capsys.readouterr().err.startswith("jsdiv: Invalid value for '--memory': ")
+
+
+def test_an_absurd_memory_is_an_error_in_python_too():
+    for memory in (10**18 + 1, 10**400):
+        with pytest.raises(ValueError, match=r"^memory is 10+1?; no machine has more than 1,"):
+            batch.pairwise(COUNTS, out="d.npy", memory=memory)
+    assert batch.pairwise(COUNTS, out="d.npy", memory=10**18).tiles == 1
+
+
+def shell(command):
+    """Run a line of a shell, in which JSDIV is the command; return its code and stderr."""
+    completed = subprocess.run(
+        [
+            "bash",
+            "-o",
+            "pipefail",
+            "-c",
+            command.replace("JSDIV", f"{sys.executable} -m jsdiv_numba"),
+        ],
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+    return completed.returncode, completed.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of other systems' shells nothing is known")
+@pytest.mark.parametrize(
+    ("command", "code", "stderr"),
+    [
+        ("JSDIV pairwise f.npy -q | true", 141, ""),
+        ("JSDIV pairwise large.npy -q --top 99999 | head -n 1", 141, ""),
+        ("JSDIV --help | true", 141, ""),
+        ("JSDIV pairwise f.npy -q >&-", 0, ""),
+        ("JSDIV pairwise f.npy 2>&-", 0, ""),
+        ("JSDIV pairwise no.npy 2>&-", 2, ""),
+        (
+            "JSDIV pairwise f.npy -q > /dev/full",
+            2,
+            "jsdiv: standard output: cannot be written: No space left on device\n",
+        ),
+        ("JSDIV pairwise f.npy -q -o d.npy 2> /dev/full", 0, ""),
+    ],
+)
+def test_streams_that_nobody_reads(command, code, stderr):
+    np.save("large.npy", batch_files.rows(300))
+    found, said = shell(command)
+    # A pipe takes what is little before it is seen that nobody reads it.
+    assert found in {0, 141} if code == 141 and "large" not in command else found == code
+    assert said == stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what threads take is not counted")
+@pytest.mark.parametrize("output", ["d.npy", "d.csv"])
+def test_threads_that_cannot_be_started_are_an_error_of_one_line(output):
+    # Each thread's stack is more than the process may have.
+    limits = "ulimit -Ss 67108864 && ulimit -v 33554432 && OPENBLAS_NUM_THREADS=1"
+    code, stderr = shell(f"{limits} JSDIV pairwise f.npy -q --tile 2 -o {output}")
+    # Of its own threads Arrow's memory says a line too.
+    said = [line for line in stderr.splitlines() if not line.startswith("<jemalloc>")]
+    assert said == [
+        "jsdiv: the system starts no more threads; give fewer --workers, or raise its limit"
+    ]
+    assert code == 2
+    assert {path.name for path in Path().iterdir()} == {"f.csv", "f.npy", "g.csv"}
 
 
 @pytest.mark.parametrize("package", ["click", "rich", "pyarrow", "matplotlib"])

@@ -45,10 +45,11 @@ class Announcements:
     def read(self, reading: Reading | None) -> None:
         """Say what a file was taken for."""
         if reading is not None:
-            self.say(event="read", file=reading.source, line=printable(str(reading)))
+            self.say(event="read", file=reading.source, line=str(reading))
 
     def say(self, **facts: str) -> None:
-        """Say something, now or when the work begins."""
+        """Say something, now or when the work begins; what a terminal acts upon is escaped."""
+        facts["line"] = printable(facts["line"])
         if self.held is None:
             self._tell(facts)
         else:

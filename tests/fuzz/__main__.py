@@ -6,6 +6,8 @@ hangs in one or crashes leaves it in the folder, and says which number it was.
 
 import argparse
 import faulthandler
+import json
+import math
 import random
 import resource
 import shutil
@@ -29,7 +31,7 @@ from tests.fuzz.targets import (
 _SECONDS = 60
 """What is a hang."""
 
-_MOST_BYTES = 6 << 30
+_MOST_BYTES, _MOST_CHUNKS = 6 << 30, 1000
 
 
 class Fuzzer:
@@ -69,6 +71,8 @@ class Fuzzer:
             path.write_bytes(mutated(self.journal, mutations, self.journal))
             return "journal", journal(path, work / "out")
         path, name = self._damaged(chance, mutations, work)
+        if _takes_long(path):
+            return "array.zarr, of too many chunks to be read", False
         target: Target = command if kind < 0.08 else in_memory_and_in_tiles
         return name, target(path, work / "out")
 
@@ -83,6 +87,20 @@ class Fuzzer:
         damaged = path / file.relative_to(top) if top.is_dir() else path
         damaged.write_bytes(mutated(self.contents[index], mutations, chance.choice(self.contents)))
         return path, top.name
+
+
+def _takes_long(path: Path) -> bool:
+    """Return whether a Zarr array says that it has so many chunks that to read them takes long.
+
+    That they are not there is no fault: it is how Zarr keeps zeros.
+    """
+    try:
+        metadata = json.loads((path / "zarr.json").read_bytes())
+        shape = metadata["shape"]
+        chunk = metadata["chunk_grid"]["configuration"]["chunk_shape"]
+        return math.prod(n / c for n, c in zip(shape, chunk, strict=True)) > _MOST_CHUNKS
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError):
+        return False
 
 
 def main() -> int:

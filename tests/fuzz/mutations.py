@@ -62,7 +62,7 @@ def _one(data: bytes, mutation: Mutation, other: bytes) -> bytes:
         # A number of text in a place where one stands.
         digits = [i for i, byte in enumerate(data) if 48 <= byte < 58]
         if digits:
-            at = digits[int(place * len(digits))]
+            at = digits[int(place * (len(digits) - 1))]
             return data[:at] + str(argument).encode() + data[at + 1 :]
     changed = {
         "set": data[:at] + bytes([argument % 256]) + data[at + 1 :],
