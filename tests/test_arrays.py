@@ -44,8 +44,10 @@ def test_the_only_array_needs_no_name(tmp_path):
     assert read_npz(tmp_path / "f.npz", "f.npz").tolist() == MATRIX.tolist()
 
 
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-@pytest.mark.parametrize("harm", ["the sum", "the size"])
+@pytest.mark.parametrize(
+    ("save", "harm"),
+    [(np.savez, "the sum"), (np.savez_compressed, "the sum"), (np.savez, "the size")],
+)
 def test_damage_that_leaves_the_values_shows_too(tmp_path, save, harm):
     save(tmp_path / "f.npz", x=MATRIX)
     damaged = bytearray((tmp_path / "f.npz").read_bytes())

@@ -12,7 +12,7 @@ import numpy as np
 
 import jsdiv_numba
 from jsdiv_numba import batch
-from jsdiv_numba.batch.errors import FileError, TableWarning
+from jsdiv_numba.batch.errors import FileError, FileWarning
 from jsdiv_numba.batch.inputs import as_input
 from jsdiv_numba.batch.readers import read_rows
 from jsdiv_numba.cli import main
@@ -35,7 +35,7 @@ def _read(rows: Callable[[], np.ndarray], path: Path) -> np.ndarray | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            warnings.simplefilter("ignore", TableWarning)
+            warnings.simplefilter("ignore", FileWarning)
             return rows()
     except FileError as error:
         message = str(error)
