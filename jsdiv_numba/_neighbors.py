@@ -311,16 +311,19 @@ class Search:
         """Return the values of some queries and all rows."""
         name, all_rows, some = self.population.name, self.population.matrix, self.matrix[block]
         values, double = np.empty((len(some), len(all_rows))), np.dtype(np.float64)
-        root, base = self.unit.root, self.unit.log_base
-        whole = len(some) == len(self.matrix)
-        sets = (self.name, self.matrix if whole else some), (name, all_rows)
-        comparison = _pairs.Comparison(*sets, double, root=root, log_base=base, workers=1)
-        # What is wrong with an entry is said of the whole matrix, and of the population first.
-        comparison.inputs = {name: all_rows, self.name: self.matrix}
-        if whole and self.among_itself and values.size <= FEW_PAIRS:
-            comparison.run_mirrored(values)
-        else:
-            comparison.run(values)
+        unit = self.unit
+        try:
+            if self.among_itself and len(some) == len(all_rows) and values.size <= FEW_PAIRS:
+                rows, above = _pairs.suited(name, all_rows, double), np.zeros(values.shape)
+                if _pairs.write_few(rows, rows, above, unit.root, unit.factor, above=True):
+                    _arrays.check_probabilities(**{name: all_rows})
+                return np.add(above, above.T, out=values)
+            sets, root, base = ((self.name, some), (name, all_rows)), unit.root, unit.log_base
+            _pairs.write_pairs(*sets, values, double, root=root, log_base=base, workers=1)
+        except ValueError:
+            # What is wrong with an entry is said of the whole matrix, and of the population first.
+            _arrays.check_probabilities(**{name: all_rows, self.name: self.matrix})
+            raise
         return values
 
     def within(self, radius: float) -> Neighbors:

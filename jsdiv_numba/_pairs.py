@@ -1,5 +1,6 @@
 """All pairs of rows: what is known of each row, and the blocks of pairs that threads share."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ from ._threads import check_workers, run_blocks
 
 BLOCK_ELEMENTS = 1 << 24
 """Pairs times columns of one block: a few milliseconds."""
+
+FEW_ELEMENTS = 1 << 18
+"""Pairs times columns that are computed at once."""
 
 BLOCK_PAIRS = 1 << 18
 """Pairs of one block: at most 2 MB of results."""
@@ -57,6 +61,22 @@ def as_rows(name: str, values: Any) -> FloatArray:
     return matrix
 
 
+def are_plain(a: object, b: object) -> bool:
+    """Whether the kernel for few pairs can read two inputs as they are."""
+    if type(a) is not np.ndarray or type(b) is not np.ndarray:
+        return False
+    shape, other, dtype = a.shape, b.shape, a.dtype
+    return (
+        dtype is b.dtype
+        and dtype in _arrays.FLOATS
+        and len(shape) == len(other) == 2
+        and shape[1] == other[1]
+        and are_few(shape, other)
+        and a.flags.aligned
+        and b.flags.aligned
+    )
+
+
 def check_matrix(name: str, shape: tuple[int, ...]) -> None:
     """Raise if an input of this shape has no rows."""
     if len(shape) != 2:
@@ -74,13 +94,31 @@ def check_columns(
         )
 
 
-class Comparison:
-    """The divergences of all pairs of rows of two matrices, or of one with itself.
+Input = tuple[str, FloatArray]
+"""A matrix, and the name of the argument that it came from."""
+
+
+def write_pairs(
+    a: Input,
+    b: Input,
+    result: FloatArray,
+    dtype: np.dtype[Any],
+    *,
+    root: bool,
+    log_base: float,
+    workers: int | None,
+    condensed: bool = False,
+) -> None:
+    """Write the divergences of all pairs, or of those with i < j of a matrix with itself.
+
+    Those are written to a vector, as SciPy orders them.
 
     Parameters
     ----------
     a, b : tuple of str and 2-d array
         The matrices, with the names of the arguments that they came from.
+    result : ndarray
+        What to write to.
     dtype : dtype
         float32 or float64.
     root : bool
@@ -89,12 +127,63 @@ class Comparison:
         What divides a divergence in nats.
     workers : int or None
         Number of threads.
+    condensed : bool
+        Whether the result is such a vector.
+    """
+    if workers is not None:
+        workers = check_workers(workers)
+    matrix, other = a[1], b[1]
+    fits = result.dtype is dtype and result.flags.aligned
+    if not fits or not are_few(matrix.shape, other.shape):
+        comparison = Comparison(a, b, dtype, root=root, log_base=log_base, workers=workers)
+        comparison.run(result, condensed=condensed)
+        return
+    given = suited(*a, dtype)
+    beside = given if other is matrix else suited(*b, dtype)
+    target = result[None] if condensed else result
+    if write_few(given, beside, target, root, 1.0 / log_base, condensed, condensed):
+        _arrays.check_probabilities(**{a[0]: matrix, b[0]: other})
+
+
+def are_few(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether pairs of rows of such matrices are so few that one call of a kernel does all."""
+    return a[0] * b[0] * max(a[1], LANES) <= FEW_ELEMENTS
+
+
+def write_few(
+    a: FloatArray,
+    b: FloatArray,
+    result: FloatArray,
+    root: bool,
+    factor: float,
+    above: bool = False,
+    condensed: bool = False,
+) -> bool:
+    """Write all pairs by a kernel that makes room for what it needs; return whether any is NaN.
+
+    With `above`, only those with i < j are written.
+    """
+    settings = few_settings(factor, above, condensed, root, b is not a)
+    with_nan: bool = routine("few_pairs", NAMES[a.dtype.char])(a, b, settings, result)
+    return with_nan
+
+
+@lru_cache(64)
+def few_settings(factor: float, *flags: bool) -> FloatArray:
+    """Return what the kernel for few pairs takes."""
+    return np.array([factor, *flags])
+
+
+class Comparison:
+    """The divergences of all pairs of rows of two matrices, or of one with itself.
+
+    Of so many that threads share them, in blocks; the parameters are those of `write_pairs`.
     """
 
     def __init__(
         self,
-        a: tuple[str, FloatArray],
-        b: tuple[str, FloatArray],
+        a: Input,
+        b: Input,
         dtype: np.dtype[Any],
         *,
         root: bool,
@@ -102,8 +191,7 @@ class Comparison:
         workers: int | None,
     ) -> None:
         self.inputs = {a[0]: a[1], b[0]: b[1]}
-        self.dtype = dtype
-        self.workers = workers if workers is None else check_workers(workers)
+        self.dtype, self.workers = dtype, workers
         self.root, self.factor = root, 1.0 / log_base
         self.a = unprepared(*a, dtype)
         self.b = self.a if b[1] is a[1] else unprepared(*b, dtype)
@@ -112,33 +200,21 @@ class Comparison:
         """The power of two that brings the entries of a normalised row near 1."""
 
     def run(self, result: FloatArray, *, condensed: bool = False) -> None:
-        """Write all pairs to a matrix, or those with i < j to a vector, as SciPy orders them."""
-        height, width = len(self.a.given), len(self.b.given)
-        fits = result.dtype is self.dtype and result.flags.aligned
-        if fits and height * width * self.a.padded.shape[1] <= BLOCK_ELEMENTS // 64:
-            target = result[None] if condensed else result
-            self._compute(Block(0, height, 0, width), target, True, condensed, condensed)
-            return
+        """Write all pairs to a matrix, or those with i < j to a vector."""
         self._prepare()
+        fits = result.dtype is self.dtype and result.flags.aligned
         write = self._write if fits else self._write_converted
         blocks = self._blocks(condensed)
         run_blocks(lambda block: write(block, result, condensed), blocks, self.workers)
 
-    def run_mirrored(self, result: FloatArray) -> None:
-        """Write few pairs of a matrix with itself, each computed once; of a row with itself, 0."""
-        number = len(self.a.given)
-        above = np.zeros(result.shape, self.dtype)
-        self._compute(Block(0, number, 0, number), above, True, True, False)
-        np.add(above, above.T, out=result)
-
     def _write(self, block: Block, result: FloatArray, condensed: bool) -> None:
         target = result[None] if condensed else result[block.place]
-        self._compute(block, target, False, condensed, condensed)
+        self._compute(block, target, condensed, condensed)
 
     def _write_converted(self, block: Block, result: FloatArray, condensed: bool) -> None:
         """Write a block of pairs to an array that the kernel cannot write to."""
         values = np.empty(block.shape, self.dtype)
-        self._compute(block, values, False, condensed, False)
+        self._compute(block, values, condensed, False)
         if not condensed:
             result[block.place] = values
             return
@@ -150,13 +226,9 @@ class Comparison:
                 segment = values[i - block.i_start, first - block.j_start :]
                 result[start : start + len(segment)] = segment
 
-    def _compute(
-        self, block: Block, values: FloatArray, prepare: bool, above: bool, condensed: bool
-    ) -> None:
-        a, b = self.a, self.b
-        flags = prepare, prepare and b is not a, above, condensed, self.root
-        if self.kernel(*a, *b, *block, self.spread, *flags, self.factor, values):
-            _arrays.check_probabilities(**self.inputs)
+    def _compute(self, block: Block, values: FloatArray, above: bool, condensed: bool) -> None:
+        flags = False, False, above, condensed, self.root
+        self.kernel(*self.a, *self.b, *block, self.spread, *flags, self.factor, values)
 
     def _prepare(self) -> None:
         step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
@@ -190,16 +262,16 @@ class Comparison:
 
 def unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
     """Return a matrix with room for what a kernel will know of its rows."""
-    given = matrix
-    if matrix.dtype is not dtype or not matrix.flags.aligned:
-        given = _suited(name, matrix, dtype)
+    given = suited(name, matrix, dtype)
     number, length = given.shape
     shape = -(-number // TOGETHER) * TOGETHER, -(-length // LANES) * LANES or LANES
     return Rows(given, np.zeros(shape, dtype), np.empty((number, KNOWN)))
 
 
-def _suited(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+def suited(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
     """Return the rows aligned and native: where a pair is close, the kernel reads them again."""
+    if matrix.dtype is dtype and matrix.flags.aligned:
+        return matrix
     if matrix.dtype.kind == "f" and matrix.dtype.itemsize > dtype.itemsize:
         _arrays.check_probabilities(**{name: matrix})
         return _narrowed(matrix, dtype)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from . import _alignment, _arrays, _pairs
 from ._arrays import Axis, FloatArray
 from ._measures import DISTANCE, evaluate
+from ._threads import check_workers
 
 __all__ = ["cdist", "jensenshannon", "pdist"]
 
@@ -159,17 +160,25 @@ def cdist(
     array([[0.      , 1.      , 0.557923],
            [0.557923, 0.557923, 0.      ]])
     """
+    if out is None and dtype is None and _pairs.are_plain(XA, XB):
+        root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
+        if workers is not None:
+            check_workers(workers)
+        result = np.empty((len(XA), len(XB)), XA.dtype)
+        if _pairs.write_few(XA, XB, result, root, 1.0 / log_base):
+            _arrays.check_probabilities(XA=XA, XB=XB)
+        return result
     given, (XA, XB) = (XA, XB), (_pairs.as_rows("XA", XA), _pairs.as_rows("XB", XB))
     _pairs.check_columns(XA.shape, XB.shape)
     _alignment.check_labels(("XA", "XB"), given)
     root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
     kind = precision(dtype, XA, XB)
     result = _arrays.result_array(out, (len(XA), len(XB)), kind)
-    XA, XB = _apart(XA, out), _apart(XB, out)
-    comparison = _pairs.Comparison(
-        ("XA", XA), ("XB", XB), kind, root=root, log_base=log_base, workers=workers
+    if out is not None:
+        XA, XB = _apart(XA, out), _apart(XB, out)
+    _pairs.write_pairs(
+        ("XA", XA), ("XB", XB), result, kind, root=root, log_base=log_base, workers=workers
     )
-    comparison.run(result)
     return result
 
 
@@ -242,11 +251,10 @@ def pdist(
     kind = precision(dtype, X)
     number = len(X)
     result = _arrays.result_array(out, (number * (number - 1) // 2,), kind)
-    X = _apart(X, out)
-    comparison = _pairs.Comparison(
-        ("X", X), ("X", X), kind, root=root, log_base=log_base, workers=workers
+    one = "X", X if out is None else _apart(X, out)
+    _pairs.write_pairs(
+        one, one, result, kind, root=root, log_base=log_base, workers=workers, condensed=True
     )
-    comparison.run(result, condensed=True)
     return result
 
 
@@ -255,6 +263,8 @@ def takes_root(metric: str) -> bool:
 
     SciPy's other name of the distance will do, and any case.
     """
+    if metric == METRICS[0]:
+        return True
     name = metric.lower() if isinstance(metric, str) else metric
     if name not in (*METRICS, "js"):
         raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(map(repr, METRICS))}")
@@ -271,6 +281,6 @@ def precision(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any]
     raise ValueError(f"dtype is {np.dtype(dtype)}; it must be float32 or float64")
 
 
-def _apart(matrix: FloatArray, out: FloatArray | None) -> FloatArray:
+def _apart(matrix: FloatArray, out: FloatArray) -> FloatArray:
     """Return a matrix that stays as it is while `out` is written."""
-    return matrix.copy() if out is not None and np.may_share_memory(matrix, out) else matrix
+    return matrix.copy() if np.may_share_memory(matrix, out) else matrix

@@ -175,7 +175,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "divergence": {"_arrays", "_measures", "_mixtures"},
     "entropies": {"_arrays", "_measures"},
     "gradient": {"_arrays", "_gradients", "_measures", "_mixtures", "entropies"},
-    "distance": {"_alignment", "_arrays", "_measures", "_pairs"},
+    "distance": {"_alignment", "_arrays", "_measures", "_pairs", "_threads"},
     "contribution": {"_alignment", "_arrays", "_measures"},
     "_queries": {"_arrays", "_neighbors", "distance"},
     "estimator": {"_arrays", "_neighbors", "_pairs", "_queries"},
@@ -282,7 +282,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.numerals",
         "batch.options",
     },
-    "batch.roles": {"batch.errors", "batch.headings", "batch.labels", "batch.options"},
+    "batch.roles": {"batch.errors", "batch.labels", "batch.options"},
     "batch.totals": {"batch.errors", "batch.labels"},
     "batch.table": {
         *FILE_TYPES,

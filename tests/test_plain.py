@@ -9,6 +9,8 @@ import pytest
 
 from jsdiv_numba import (
     _arrays,
+    _pairs,
+    cdist,
     entropy,
     entropy_logit,
     jensenshannon,
@@ -16,6 +18,7 @@ from jsdiv_numba import (
     js_divergence_logit,
     kl_divergence,
     kl_divergence_logit,
+    pdist,
 )
 from tests.strategies import LAYOUTS
 
@@ -124,6 +127,18 @@ def general(monkeypatch):
     return call
 
 
+@pytest.fixture
+def in_blocks(monkeypatch):
+    """Return what calls `cdist` or `pdist` as if there were many pairs."""
+
+    def call(function, *arrays, **options):
+        with monkeypatch.context() as patch:
+            patch.setattr(_pairs, "FEW_ELEMENTS", -1)
+            return outcome(function, *arrays, **options)
+
+    return call
+
+
 def outcome(function, *arrays, **options):
     """Return all that can be seen of a call: its result or error, and what it warned of."""
     with warnings.catch_warnings(record=True) as warned:
@@ -208,3 +223,39 @@ def test_the_short_path_is_taken(monkeypatch):
             if name in ("probabilities", "zeros", "equal rows"):
                 arrays = arrays_for(function, given)
                 assert np.isfinite(function(*arrays, axis=-1)).all() or "kl" in function.__name__
+
+
+@DTYPES
+@pytest.mark.parametrize("inputs", [numbers, shapes, kinds])
+@pytest.mark.filterwarnings("ignore:.*matrix subclass:PendingDeprecationWarning")
+def test_few_pairs_are_as_those_of_blocks(inputs, dtype, in_blocks):
+    for name, (a, b) in inputs(dtype):
+        for options in ({}, {"metric": "js_divergence", "base": 2}, {"dtype": np.float32}):
+            for function, arrays in (cdist, (a, b)), (cdist, (a, a)), (pdist, (a,)):
+                found = outcome(function, *arrays, **options)
+                assert found == in_blocks(function, *arrays, **options), (name, options)
+
+
+@DTYPES
+@pytest.mark.parametrize("function", [cdist, pdist], ids=lambda f: f.__name__)
+def test_options_of_few_pairs(function, dtype, in_blocks):
+    given = rows(5, 7).astype(dtype), rows(6, 7).astype(dtype)
+    wrong = given[0], -given[1]
+    options = {
+        **{name: OPTIONS[name] for name in ("base", "workers")},
+        "metric": ["js", "JensenShannon", "js_divergence", "cosine", None, ["js"]],
+        "dtype": [None, np.float32, "float64", np.float16, int],
+        "out": [np.empty((5, 6), dtype), np.empty((5, 6), np.float16), np.empty((2, 2)), [[0.0]]],
+    }
+    number = 1 if function is pdist else 2
+    for option, values in options.items():
+        for value, arrays in product(values, (given, wrong)):
+            found = outcome(function, *arrays[:number], **{option: value})
+            assert found == in_blocks(function, *arrays[:number], **{option: value}), option
+
+
+def test_the_kernel_of_few_pairs_is_called(monkeypatch):
+    monkeypatch.setattr(_pairs, "Comparison", None)
+    assert cdist(rows(5, 7), rows(6, 7)).shape == (5, 6)
+    monkeypatch.setattr(_pairs, "as_rows", None)
+    assert cdist(rows(5, 7), rows(6, 7), base=10, workers=2).shape == (5, 6)

@@ -125,6 +125,7 @@ _DESCRIBE = "d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d ?"
 
 ROUTINES = {
     "pairs": Routine(f"{_ROWS} {_ROWS} p p p p p ? ? ? ? ? d T[:,:]", "?"),
+    "few_pairs": Routine("T[:,:] T[:,:] d[::1] T[:,:]", "?"),
     "prepare_neighbors": Routine("d[:,:] d[:,::1] d[:,::1] p p p", "?", ("float64",)),
     "describe_roots": Routine(_DESCRIBE, "", ("float64",)),
     "describe_harmonics": Routine(_DESCRIBE, "", ("float64",)),

@@ -38,8 +38,14 @@ from .scalar import exact_sum, scalar_formulas
 
 TOGETHER = 4
 """Rows of the second set that one row of the first meets at a time: `Rows.padded` has a
-multiple of them. Its columns are padded with zeros to a multiple of 16, which leaves the
-loops over them no remainder."""
+multiple of them."""
+
+LANES = 16
+"""Its columns are padded with zeros to a multiple of so many, which leaves the loops over them no
+remainder."""
+
+KNOWN = 5
+"""Columns of `Rows.known`."""
 
 TILE_BYTES = 1 << 18
 """Rows of the second set that stay in the cache while those of the first pass."""
@@ -180,25 +186,17 @@ def _divergence(precision):
     return divergence
 
 
-def pair_block(precision: Precision) -> Any:
-    """Return the routine `pairs`."""
+def _pair_block(precision):
     ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
     kernels = pair_kernels(precision)
     prepare, entropy_sums = kernels.prepare, kernels.entropy_sums
     divergence = kernels.divergence
 
-    def pairs(
-        a_given, a_padded, a_known, b_given, b_padded, b_known,
-        i_start, i_stop, j_start, j_stop, spread,
-        prepare_a, prepare_b, above, condensed, root, factor, result,
-    ):  # fmt: skip
-        """Write divergences times a factor, or their roots, of rows i_start .. and j_start ..
-
-        With `above`, only those of pairs i < j. A `condensed` result has one row,
-        of all such pairs; another has those of the ranges. The rows of the ranges
-        are prepared first if asked for; return whether any of those has a sum of NaN.
-        """
-        a, b = Rows(a_given, a_padded, a_known), Rows(b_given, b_padded, b_known)
+    @formula
+    def pair_block(a, b, ranges, spread, flags, factor, result):
+        """Do what the routine `pairs` does."""
+        i_start, i_stop, j_start, j_stop = ranges
+        prepare_a, prepare_b, above, condensed, root = flags
         with_nan = False
         if prepare_a:
             with_nan |= prepare(a, i_start, i_stop, spread)
@@ -220,4 +218,63 @@ def pair_block(precision: Precision) -> Any:
                         result[row, column + k] = np.sqrt(value) if root else value
         return with_nan
 
+    return pair_block
+
+
+def pairs(precision: Precision) -> Any:
+    """Return the routine `pairs`."""
+    pair_block = _pair_block(precision)
+
+    def pairs(
+        a_given, a_padded, a_known, b_given, b_padded, b_known,
+        i_start, i_stop, j_start, j_stop, spread,
+        prepare_a, prepare_b, above, condensed, root, factor, result,
+    ):  # fmt: skip
+        """Write divergences times a factor, or their roots, of rows i_start .. and j_start ..
+
+        With `above`, only those of pairs i < j. A `condensed` result has one row,
+        of all such pairs; another has those of the ranges. The rows of the ranges
+        are prepared first if asked for; return whether any of those has a sum of NaN.
+        """
+        a, b = Rows(a_given, a_padded, a_known), Rows(b_given, b_padded, b_known)
+        ranges, flags = (
+            (i_start, i_stop, j_start, j_stop),
+            (prepare_a, prepare_b, above, condensed, root),
+        )
+        return pair_block(a, b, ranges, spread, flags, factor, result)
+
     return pairs
+
+
+def few_pairs(precision: Precision) -> Any:
+    """Return the routine `few_pairs`."""
+    Float, pair_block = precision.Float, _pair_block(precision)
+
+    @borrowing
+    def of_few(a, b, settings, result):
+        none, spread, length = np.intp(0), np.intp(0), a.given.shape[1]
+        while length > 1:
+            spread, length = spread + 1, length // 2
+        ranges = none, a.given.shape[0], none, b.given.shape[0]
+        above, condensed, root = settings[1] != 0.0, settings[2] != 0.0, settings[3] != 0.0
+        flags = True, settings[4] != 0.0, above, condensed, root
+        return pair_block(a, b, ranges, spread, flags, settings[0], result)
+
+    @kernel
+    def with_room(given):
+        number, length = given.shape
+        height = (number + TOGETHER - 1) // TOGETHER * TOGETHER
+        width = maximum((length + LANES - 1) // LANES, 1) * LANES
+        return Rows(given, np.zeros((height, width), Float), np.empty((number, KNOWN)))
+
+    def few_pairs(a_given, b_given, settings, result):
+        """Do so for all rows, with room made for what is known of them.
+
+        The settings are the factor and flags: above, condensed, root, and whether b is another
+        matrix than a, for else it is not prepared.
+        """
+        a = with_room(a_given)
+        b = with_room(b_given) if settings[4] != 0.0 else a
+        return of_few(a, b, settings, result)
+
+    return few_pairs

@@ -15,7 +15,8 @@ class Source(NamedTuple):
 
 
 _SOURCES = {
-    "pairs": Source(pairs.pair_block, makes_arrays=False),
+    "pairs": Source(pairs.pairs, makes_arrays=False),
+    "few_pairs": Source(pairs.few_pairs, makes_arrays=True),
     "prepare_neighbors": Source(lambda precision: bounds.preparation(), makes_arrays=True),
     "describe_roots": Source(lambda precision: bounds.roots_kernel(), makes_arrays=True),
     "describe_harmonics": Source(lambda precision: bounds.harmonics_kernel(), makes_arrays=True),
