@@ -155,7 +155,8 @@ _output = click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Write the values to a .npy, .zarr, .csv, .tsv or .parquet file; tables with labels.",
+    help="Write the values to a .npy, .zarr, .csv, .tsv (both also .gz) or .parquet file, or as "
+    "CSV to stdout (-); tables with labels.",
 )
 _base = click.option(
     "--base",

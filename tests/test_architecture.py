@@ -282,7 +282,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batch.numerals",
         "batch.options",
     },
-    "batch.roles": {"batch.errors", "batch.labels", "batch.options"},
+    "batch.roles": {"batch.errors", "batch.headings", "batch.labels", "batch.options"},
     "batch.totals": {"batch.errors", "batch.labels"},
     "batch.table": {
         *FILE_TYPES,

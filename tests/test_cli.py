@@ -173,7 +173,7 @@ FAULTS = {
     ),
     "unknown extension of the output": (
         ["rows", "f.csv", "f.csv", "-o", "d.xls"],
-        "d.xls: unknown extension '.xls'; use .npy, .csv, .tsv, .parquet, .zarr",
+        "d.xls: unknown extension '.xls'; use .npy, .parquet, .csv, .tsv, .csv.gz, .tsv.gz, .zarr",
     ),
     "unknown extension of the picture": (
         ["pairwise", "f.csv", "--plot", "d.gif"],

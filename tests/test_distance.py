@@ -330,7 +330,7 @@ class TestErrors:
             "p of shape (2, 3) and q of shape (4,) do not broadcast"
         )
 
-    @pytest.mark.parametrize("metric", ["euclidean", "", "JensenShannon", None, jensenshannon])
+    @pytest.mark.parametrize("metric", ["euclidean", "", "jensen-shannon", None, jensenshannon])
     def test_of_metric(self, metric):
         rule = f"metric is {metric!r}; it must be one of 'jensenshannon', 'js_divergence'"
         assert message_of(ValueError, cdist, [[1]], [[1]], metric) == rule

@@ -158,7 +158,10 @@ def test_labels_may_be_called_like_the_other_columns():
         ({"Y": Y, "n_neighbors": 10}, "Y: 10 neighbours of a row are wanted of 9"),
         ({"Y": X[:, :3]}, "Y: number of numeric columns is 3, but X has 7"),
         ({"metric": "cosine"}, "metric is 'cosine'; it must be one of 'jensenshannon', "),
-        ({"max_distance": 1}, "found.npy: unknown extension '.npy'; use .parquet, .csv, .tsv"),
+        (
+            {"max_distance": 1},
+            "found.npy: unknown extension '.npy'; use .parquet, .csv, .tsv, .csv.gz, .tsv.gz",
+        ),
     ],
 )
 def test_wrong_arguments(tmp_path, arguments, message):

@@ -1,5 +1,6 @@
 """Tables as people have them, from the command line: what is taken for what, in and out."""
 
+import gzip
 import io
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pyarrow import parquet
 
 from jsdiv_numba import batch
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.options import TableOptions
+from jsdiv_numba.batch.readers import read_rows
 from jsdiv_numba.cli import main
 from jsdiv_numba.distance import cdist, jensenshannon
 
@@ -225,3 +228,18 @@ def test_an_unfinished_run_of_another_reading_is_not_gone_on_with(monkeypatch):
         batch.pairwise("f.csv", out="d.npy", tile=1, executor=Stopped())
     with pytest.raises(FileError, match="table"):
         batch.pairwise("f.csv", out="d.npy", tile=1, resume=True, exclude="a")
+
+
+@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
+@pytest.mark.parametrize("name", ["d.csv.gz", "D.TSV.GZ"])
+def test_compressed_text_is_written(tiles, name):
+    plain = name.lower().removesuffix(".gz")
+    for output in (name, plain, name):
+        assert main(["pairwise", "f.csv", "-q", "-o", output, *tiles]) == 0
+    assert gzip.decompress(Path(name).read_bytes()) == Path(plain).read_bytes()
+    once = Path(name).read_bytes()
+    assert main(["pairwise", "f.csv", "-q", "-o", name, *tiles]) == 0
+    assert Path(name).read_bytes() == once
+    np.testing.assert_array_equal(
+        read_rows(name, TableOptions(header=True)).labels, ["x", "y", "z"]
+    )

@@ -79,6 +79,18 @@ LAYOUTS = {
         "year,a,b\n1999,5,3\n2003,1,2\n",
         ([[5, 3], [1, 2]], ("1999", "2003"), "year", AB),
     ),
+    "codes with zeros in front": (
+        "k,a,b\n001,1,2\n002,3,4\n",
+        ([[1, 2], [3, 4]], ("001", "002"), "k", AB),
+    ),
+    "keys written as decimals": (
+        "id,a,b\n7.0,1,2\n9.0,3,4\n",
+        ([[1, 2], [3, 4]], ("7.0", "9.0"), "id", AB),
+    ),
+    "wells as headings": (
+        "well,1E2,1E3\nx,1,2\ny,4,5\n",
+        ([[1, 2], [4, 5]], ("x", "y"), "well", ("1E2", "1E3")),
+    ),
     "years as headings": (
         "State,2000,2001,2002\nOhio,5,3,2\nIowa,1,2,2\n",
         ([[5, 3, 2], [1, 2, 2]], ("Ohio", "Iowa"), "State", ("2000", "2001", "2002")),
@@ -372,6 +384,20 @@ def test_what_is_below_no_name_is_named_however_far_below(tmp_path):
 
 OR_A_ROW = "say --header yes if the line names the columns, --header no if it is a row"
 AMBIGUOUS = {
+    "a title": (
+        "Trees of us\n\nk,a,b\nx,1,2\ny,3,4\n",
+        (
+            "f.csv, line 1: number of values is 1, but the lines below have 3; if it is no part of "
+            "the table, say --comment 'Trees'"
+        ),
+    ),
+    "whole numbers below a heading": (
+        "gene,s1,s2\n4,5,3\n2,1,1\n",
+        (
+            "f.csv: column 'gene', of whole numbers that are all different, may label the rows or "
+            "be a category; say --label-column 'gene' or --label-column none"
+        ),
+    ),
     "years below a word": (
         "Staat,2000,2001,2002\nOhio,5,3,2\nIowa,1,2,2\n",
         f"f.csv, line 1: 'Staat, 2000, 2001, 2002' may be a header or a row; {OR_A_ROW}",
@@ -479,6 +505,13 @@ WARNED = {
         (
             "column 'ap' is taken for a category; its whole numbers are all different; "
             "--label-column 'ap' takes it for the rows' labels, --exclude 'ap' leaves it out"
+        ),
+    ),
+    "a place": (
+        "a,lat,c\n1.5,2.5,3\n2.5,1,1\n",
+        (
+            "column 'lat' is taken for a category by what it holds, not for a place; "
+            "--label-column 'lat' takes it for the rows' labels, --exclude 'lat' leaves it out"
         ),
     ),
     "a year on the right": (

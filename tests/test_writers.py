@@ -126,8 +126,8 @@ def test_a_link_is_followed(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("f.xls", "unknown extension '.xls'; use .npy, .csv, .tsv, .parquet"),
-        ("f", "unknown extension ''; use .npy, .csv, .tsv, .parquet"),
+        ("f.xls", "unknown extension '.xls'; use .npy, .parquet, .csv, .tsv, .csv.gz, .tsv.gz"),
+        ("f", "unknown extension ''; use .npy, .parquet, .csv, .tsv, .csv.gz, .tsv.gz"),
         ("missing/f.csv", "cannot be written: No such file or directory"),
         ("file/f.csv", "cannot be written: Not a directory"),
         ("folder.csv", "a folder, not a file"),

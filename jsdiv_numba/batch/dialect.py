@@ -359,6 +359,12 @@ class _Sniffer:
             return None, list(records)
         if not below:
             raise FileError(f"{self.source}: the header has no rows below it")
+        if len(cells) < width - 1:
+            begin = cells[0].split()[0] if cells[0].split() else cells[0]
+            raise FileError(
+                f"{place}: number of values is {len(cells)}, but the lines below have {width}; if "
+                f"it is no part of the table, say --comment {begin!r}"
+            )
         self.skip = first.end
         return ["", *cells] if is_short else list(cells), below
 

@@ -58,7 +58,7 @@ def is_text(cells: Sequence[str], *, half: bool = True) -> bool:
     words = sum(not is_number(cell) for cell in there)
     if words:
         # Among words, 1E2 is one as well: the name of a well.
-        words += sum(_CODE.fullmatch(cell.strip()) is not None for cell in there)
+        words += sum(map(_is_code, there))
     return bool(there) and 2 * words >= len(there) + (not half)
 
 
@@ -104,7 +104,8 @@ def is_header(first: Record, below: Sequence[Record], *, place: str) -> bool:
         return bool(below)
     if not numbers:
         return bool(words)
-    names = _look_like_names(numbers, [_value_cells(record, below)[1] for record in below])
+    rows = [_value_cells(record, below)[1] for record in below]
+    names = _look_like_names(numbers, rows) or _are_codes(numbers, rows)
     heading = text and is_heading_word(first[0])
     if words:
         if 2 * len(words) >= len(cells) or names:
@@ -134,6 +135,16 @@ def _value_cells(first: Record, below: Sequence[Record]) -> tuple[bool, list[str
     # One word before numbers is a label, or stands above labels, whatever is below it.
     text[0] |= not is_number(first[0]) and all(map(is_number, first[1:]))
     return text[0], [cell for cell, label in zip(first, text, strict=True) if not label]
+
+
+def _are_codes(numbers: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Return whether numbers are the names of wells, as 1E2, which those of the rows are not."""
+    others = (cell for record in below for cell in record)
+    return bool(below) and all(map(_is_code, numbers)) and not any(map(_is_code, others))
+
+
+def _is_code(cell: str) -> bool:
+    return _CODE.fullmatch(cell.strip()) is not None
 
 
 def _whole(cells: Sequence[str]) -> bool:

@@ -90,8 +90,8 @@ def pairwise(
     Y : str, path or array_like, shape (m, d), optional
         The same; None compares the rows of `X` with each other.
     out : str or path
-        A ``.npy``, ``.zarr``, ``.parquet``, ``.csv`` or ``.tsv`` file for the matrix,
-        of shape (n, m).
+        A ``.npy``, ``.zarr``, ``.parquet``, ``.csv`` or ``.tsv`` file (both also
+        ``.gz``) for the matrix, of shape (n, m).
     metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
         The distance, or the divergence: its square.
     base : float, optional

@@ -23,12 +23,10 @@ from jsdiv_numba.batch.sinks import Sink, TableSink
 from jsdiv_numba.batch.sources import Source
 from jsdiv_numba.batch.tasks import Result
 from jsdiv_numba.batch.tiles import MEMORY, Grid, Tile, search_height, search_step, share
-from jsdiv_numba.batch.writers import OUTPUT_SUFFIXES, check_headings
+from jsdiv_numba.batch.writers import OUTPUT_SUFFIXES, TABLE_SUFFIXES, check_headings
 
 NUMBER = 5
 """How many neighbours are looked for where nothing is said."""
-
-TABLES = (".parquet", ".csv", ".tsv")
 
 
 def neighbors(
@@ -66,10 +64,10 @@ def neighbors(
         The rows among which to look. None is `X` itself, of which no row then is
         its own neighbour.
     out : str or path
-        A ``.parquet``, ``.csv`` or ``.tsv`` file: a line for each row and neighbour,
-        with their labels and the distance. Or, not with `max_distance`, a ``.npy`` file
-        of records of shape (n, n_neighbors), their fields ``neighbor``, an index, and the
-        metric's name, or a Zarr group of two such arrays.
+        A ``.parquet``, ``.csv`` or ``.tsv`` file (both also ``.gz``): a line for each row
+        and neighbour, with their labels and the distance. Or, not with `max_distance`, a
+        ``.npy`` file of records of shape (n, n_neighbors), their fields ``neighbor``, an
+        index, and the metric's name, or a Zarr group of two such arrays.
     n_neighbors : int, optional
         How many; 5 if `max_distance` is not given either.
     max_distance : float, optional
@@ -138,7 +136,7 @@ def neighbors(
     options = TableOptions(**table)
     frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor, options)
     files = frame.inputs(progress, X=X, Y=Y)
-    frame.check(files, TABLES if number is None else OUTPUT_SUFFIXES)
+    frame.check(files, TABLE_SUFFIXES if number is None else OUTPUT_SUFFIXES)
     return frame.carry_out(NeighborJob(files, frame, number, max_distance), resume, progress)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.writers import writing
+from jsdiv_numba.batch.writers import suffix_of, writing
 
 JOURNAL, NEW_JOURNAL, REPORT = "journal.jsonl", "journal.tmp", "bad.csv"
 _LOCK = "jsdiv.lock"
@@ -42,7 +42,7 @@ class PartialFolder:
     @property
     def part(self) -> Path:
         """Where the output is until it is whole."""
-        return self.path / f"output{self.output.suffix}"
+        return self.path / f"output{suffix_of(self.output)}"
 
     @property
     def copies(self) -> list[Path]:

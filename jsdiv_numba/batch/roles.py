@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.headings import is_heading_word
 from jsdiv_numba.batch.labels import counted, shown
 from jsdiv_numba.batch.options import NO_LABELS, TableOptions, UnknownColumnError, chosen
 
@@ -25,6 +26,7 @@ _KEY = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _ALWAYS_KEY = re.compile(r"#?(?:id|year|zip|zip\s?code|fips|isbn|date|.*[\s_]id)", re.IGNORECASE)
+_COORDINATE = re.compile(r"lat|lon|lng|latitude|longitude", re.IGNORECASE)
 _CATEGORY_HEADING = re.compile(
     r"#?\s*(?:otu|asv|zotu|taxon|taxonomy|feature)"
     r"(?:[\s_]?(?:id|name|ids|names))?s?\s*",
@@ -202,8 +204,12 @@ class _Assignment:
             self._look_at_first(values)
         for j in values[1:] if labels or len(values) > 1 else ():
             field = fields[j]
-            if self.named and field.whole is not None and _ALWAYS_KEY.fullmatch(field.name):
+            key = field.whole is not None and _ALWAYS_KEY.fullmatch(field.name)
+            if self.named and key:
                 self._warn(j, "is taken for a category by what it holds, not for a label")
+        for j in values:
+            if self.named and _COORDINATE.fullmatch(self.fields[j].name):
+                self._warn(j, "is taken for a category by what it holds, not for a place")
 
     def _look_at_first(self, values: Sequence[int]) -> None:
         j, *others = values
@@ -217,9 +223,10 @@ class _Assignment:
         most = max((max(other.whole or (0,)) for other in rest), default=0)
         large = all(other.whole is not None for other in rest) and min(whole) > most
         apart = any(other.fractions for other in rest) and max(whole) > 1
-        if sibling and not (counting or apart):
+        if sibling and not apart:
             return
-        if counting or large or apart:
+        heading = self.named and is_heading_word(self.fields[j].name)
+        if counting or large or apart or heading:
             self._refuse(j)
         alike = sum(
             other.whole is not None and len(set(other.whole)) == len(other.whole) for other in rest

@@ -14,7 +14,7 @@ from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.partial import BANDS, sync_folder
 from jsdiv_numba.batch.tasks import Result
 from jsdiv_numba.batch.tiles import Grid
-from jsdiv_numba.batch.writers import write_arrow
+from jsdiv_numba.batch.writers import suffix_of, write_arrow
 
 _ROW_GROUP_BYTES = 1 << 26
 
@@ -289,7 +289,7 @@ class TableSink:
     def __init__(self, part: Path, grid: Grid, table: Callable[[Result], Any]) -> None:
         self.part, self.grid, self.table = part, grid, table
         self.folder = part.with_name(BANDS)
-        self.suffix = part.suffix.lower()
+        self.suffix = suffix_of(part)
         self.folder.mkdir(exist_ok=True)
         self.written: list[Path] = []
 

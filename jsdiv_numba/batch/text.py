@@ -1,6 +1,7 @@
 """Delimited text as rows, with every error at its line."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 _BLOCK = 1 << 24
 _CELLS = 1 << 18
 _SHOWN = 40
+_PADDED = re.compile(r"0\d+", re.ASCII)
 
 
 def stream_text(
@@ -101,18 +103,25 @@ def _fields(dialect: Dialect) -> list[Field]:
         marked = marked and not name.strip() and not empty
         if (j > last or not name.strip()) and empty:
             found.append(Field(name, "empty"))
-        elif is_text(cells, half=not j):
+        elif is_text(cells, half=not j) or (not j and _are_codes(cells)):
             found.append(Field(name, "text", marked))
         else:
             found.append(_number_field(name, cells, marked, dialect))
     return found
 
 
+def _are_codes(cells: Sequence[str]) -> bool:
+    """Return whether whole numbers are written as no count is: with a zero in front."""
+    return any(_PADDED.fullmatch(cell) for cell in cells) and all(
+        cell.strip().isdigit() for cell in cells if not is_missing(cell)
+    )
+
+
 def _number_field(name: str, cells: Sequence[str], marked: bool, dialect: Dialect) -> Field:
     values = [dialect.numerals.number(cell) for cell in cells]
     numbers = [value for value in values if value is not None and np.isfinite(value)]
     whole = len(numbers) == len(cells) and all(v.is_integer() for v in numbers)
-    whole = whole and all("." not in cell and "e" not in cell.lower() for cell in cells)
+    whole = whole and not any("e" in cell.lower() for cell in cells)
     fractions = any(not value.is_integer() for value in numbers)
     return Field(name, "number", marked, tuple(map(int, numbers)) if whole else None, fractions)
 

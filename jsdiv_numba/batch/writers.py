@@ -1,6 +1,7 @@
 """A matrix or a picture into a file: whole, or not at all."""
 
 import contextlib
+import gzip
 import os
 import secrets
 import stat
@@ -15,10 +16,24 @@ from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError, OutputError
 
-MATRIX_SUFFIXES = (".npy", ".csv", ".tsv", ".parquet")
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_COMPRESSED = ".gz"
+TABLE_SUFFIXES = (".parquet", *_DELIMITERS, *(suffix + _COMPRESSED for suffix in _DELIMITERS))
+MATRIX_SUFFIXES = (".npy", *TABLE_SUFFIXES)
 OUTPUT_SUFFIXES = (*MATRIX_SUFFIXES, ".zarr")
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+def suffix_of(path: Path) -> str:
+    """Return the extension of an output: of compressed text, both.
+
+    Examples
+    --------
+    >>> suffix_of(Path("a.b.CSV.gz")), suffix_of(Path("a.b.npy"))
+    ('.csv.gz', '.npy')
+    """
+    both = "".join(path.suffixes[-2:]).lower()
+    return both if both in TABLE_SUFFIXES else path.suffix.lower()
 
 
 def check_destination(
@@ -41,7 +56,7 @@ def check_destination(
     ------
     FileError
     """
-    if path.suffix.lower() not in suffixes:
+    if suffix_of(path) not in suffixes:
         raise FileError(f"{path}: unknown extension {path.suffix!r}; use {', '.join(suffixes)}")
     if path.suffix.lower() != ".zarr":
         _require_file(path)
@@ -99,7 +114,8 @@ def write_table(
     Parameters
     ----------
     path : Path
-        ``.csv``, ``.tsv``, ``.parquet``, or ``.npy``, which holds the values only.
+        ``.csv``, ``.tsv``, both also ``.gz``, ``.parquet``, or ``.npy``, which holds the
+        values only.
     values : ndarray, shape (n,) or (n, m)
         What is written.
     labels : mapping of str to sequence of str, length n
@@ -112,7 +128,7 @@ def write_table(
     FileError
         If the file cannot be written.
     """
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     with replacing(path) as file:
         if suffix == ".npy":
             np.save(file, values)
@@ -141,7 +157,7 @@ def write_arrow(file: BinaryIO, suffix: str, table: Any, *, header: bool = True)
     file : BinaryIO
         Where to.
     suffix : str
-        ``.csv``, ``.tsv`` or ``.parquet``.
+        ``.csv``, ``.tsv``, both also ``.gz``, or ``.parquet``.
     table : pyarrow.Table
         What is written.
     header : bool
@@ -151,6 +167,10 @@ def write_arrow(file: BinaryIO, suffix: str, table: Any, *, header: bool = True)
 
     if suffix == ".parquet":
         parquet.write_table(table, file)
+    elif suffix.endswith(_COMPRESSED):
+        # Without name and time, what is written depends on nothing but the table.
+        with gzip.GzipFile("", "wb", 6, file, mtime=0) as compressed:
+            write_arrow(compressed, suffix.removesuffix(_COMPRESSED), table, header=header)  # type: ignore[arg-type]
     else:
         options = csv.WriteOptions(include_header=header, delimiter=_DELIMITERS[suffix])
         csv.write_csv(table, file, options)
