@@ -142,7 +142,7 @@ def result_dtype(*arrays: FloatArray) -> np.dtype[Any]:
     return _FLOAT32 if common.kind == "f" and common.itemsize <= 4 else _FLOAT64
 
 
-FLOATS = _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+FLOATS = _FLOAT64, _FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
 """What is computed in."""
 
 SMALL = 1 << 12

@@ -173,7 +173,7 @@ def has_nan(values: Any) -> bool:
         return math.isnan(values.item())
     if values.size <= SMALL:
         # A sum of squares is NaN for no other reason, and at hand at once.
-        flat = values.ravel()
+        flat = values if values.ndim == 1 else values.ravel()
         return math.isnan(flat.dot(flat))
     return bool(np.isnan(values).any())
 

@@ -143,8 +143,8 @@ def finisher(divisor: float | None, root: bool) -> _blocks.Finish | None:
     return lambda values: finished(values, divisor, root, values)
 
 
-DTYPES = {"f": ("float32",), "d": ("float64",)}
-"""By the character: `dtype.name` takes as long as the rest of a small call."""
+DTYPES = {dtype: (dtype.name,) for dtype in _arrays.FLOATS}
+"""The names that a ufunc is built for: `dtype.name` takes as long as the rest of a small call."""
 
 
 class Task(NamedTuple):
@@ -191,7 +191,7 @@ class Task(NamedTuple):
         """Return one of the measure's ufuncs, for the result's dtype."""
         if name is None:
             raise NotImplementedError("this measure has no such ufunc")
-        return built(name, DTYPES[self.dtype.char])
+        return built(name, DTYPES[self.dtype])
 
     def rows(self) -> tuple[FloatArray, ...]:
         """Return the arrays, broadcast, with the reduced axes as one last axis."""
@@ -258,7 +258,13 @@ def evaluate(
     if out is None and weights is None and _arrays.are_plain(arrays, axis):
         if workers is not None:
             check_workers(workers)
-        return _evaluate_plain(measure, arrays, keepdims, reduce, _arrays.log_base(base))
+        divisor, name = _arrays.log_base(base), measure.total if reduce else measure.terms
+        ufunc = built(name, DTYPES[arrays[0].dtype])
+        keeps = reduce and keepdims
+        result, with_nan = unwarned(_at_once, ufunc, arrays, keeps, divisor, measure.root)
+        if with_nan:
+            measure.check(**dict(zip(measure.names, arrays, strict=True)))
+        return result
     task = prepare(measure, arrays, axis, base, workers)
     result_shape = task.result_shape(keepdims, reduce)
     task = task.weighted(weights, result_shape)
@@ -273,22 +279,6 @@ def evaluate(
     return result if out is not None or result.ndim else result[()]
 
 
-def _evaluate_plain(
-    measure: Measure,
-    arrays: tuple[FloatArray, ...],
-    keepdims: bool,
-    reduce: bool,
-    divisor: float | None,
-) -> Any:
-    """Do the same for what `_arrays.are_plain`: NumPy makes the result, in its shape, at once."""
-    ufunc = built(measure.total if reduce else measure.terms, DTYPES[arrays[0].dtype.char])
-    keeps = reduce and keepdims
-    result, with_nan = unwarned(_at_once, ufunc, arrays, keeps, divisor, measure.root)
-    if with_nan:
-        measure.check(**dict(zip(measure.names, arrays, strict=True)))
-    return result
-
-
 def _at_once(
     ufunc: np.ufunc,
     arrays: tuple[FloatArray, ...],
@@ -296,6 +286,7 @@ def _at_once(
     divisor: float | None,
     root: bool,
 ) -> tuple[Any, bool]:
+    """Have NumPy make the result of what `_arrays.are_plain`; return whether there is any NaN."""
     values = ufunc(*arrays, keepdims=True) if keepdims else ufunc(*arrays)
     if root or divisor is not None:
         values = finished(values, divisor, root)

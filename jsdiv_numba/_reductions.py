@@ -23,6 +23,8 @@ GradPath: TypeAlias = Literal["weight", "input"] | None
 
 def total(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
     """Sum, in float64."""
+    if axis is None and not keepdims:
+        return _sum(scores, None, np.float64)
     axes = normalise_axes(axis, scores.ndim)
     return _sum(scores, axis=axes, keepdims=keepdims, dtype=np.float64)
 
@@ -61,7 +63,7 @@ def mean_square_grad(
 
 def maximum(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
     """Maximum."""
-    axes = normalise_axes(axis, scores.ndim)
+    axes = None if axis is None else normalise_axes(axis, scores.ndim)
     try:
         return _largest(scores, axis=axes, keepdims=keepdims)
     except ValueError:

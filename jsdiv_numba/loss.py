@@ -183,7 +183,7 @@ class Loss:
         """
         scores = self.score(*args, **self._settings(key, params))
         reduce = as_scalarisation(self.scalarisation, "scalarisation")
-        return self.nu * reduce(scores, scalarisation_weight=scalarisation_weight)
+        return self._nu * reduce(scores, scalarisation_weight=scalarisation_weight)
 
     def value_and_grad(
         self,

@@ -169,6 +169,8 @@ class Scalarisation:
             If the scores are not real numbers, if a weight is given and no map takes one,
             or if a weighted mean has none.
         """
+        if type(scores) is np.ndarray:
+            return self._reduced(scores, scalarisation_weight)
         given = _identity if scores is None else scores
         if callable(given):
             return self._after(given, scalarisation_weight)
@@ -235,7 +237,8 @@ class Scalarisation:
                     "it one, Scalarisation(reduce, grad=f), where f(scores, cotangent) returns "
                     "the cotangent times the derivative, in the shape of the scores"
                 )
-        self._check_weight(scalarisation_weight)
+        if scalarisation_weight is not None:
+            self._check_weight(scalarisation_weight)
         before = []
         value: Any = scores
         for step in steps:
@@ -269,15 +272,20 @@ class Scalarisation:
         return reduced
 
     def _reduced(self, scores: Any, weight: npt.ArrayLike | None) -> Any:
-        self._check_weight(weight)
-        for step in self._steps() if self.inner is not None else (self,):
+        if weight is not None:
+            self._check_weight(weight)
+        if self.inner is None:
+            return self._of(_real(scores, "scores"), weight)
+        for step in self._steps():
             scores = step._of(_real(scores, "scores"), weight)
         return scores
 
     def _of(self, scores: FloatArray, weight: npt.ArrayLike | None) -> Any:
-        result = self.reduce(scores, **self._settings(weight))
-        if type(result) is scores.dtype.type:
-            return result
+        settings = self._settings(weight) if "weight" in self.params else self.params
+        result = self.reduce(scores, **settings)
+        kind = scores.dtype.type
+        if type(result) is kind or type(result) is np.float64:
+            return kind(result)
         if callable(result):
             raise TypeError(
                 f"{self!r} returned a function; a scalarisation is given the array of scores "
@@ -301,8 +309,8 @@ class Scalarisation:
         """Return the maps of the composition in the order in which they are applied."""
         return [*(self.inner._steps() if self.inner is not None else ()), self]
 
-    def _check_weight(self, weight: npt.ArrayLike | None) -> None:
-        if weight is not None and not self.takes_weight:
+    def _check_weight(self, weight: npt.ArrayLike) -> None:
+        if not self.takes_weight:
             raise TypeError(
                 f"scalarisation_weight was given, but {self!r} takes no weight; "
                 "use wmean_scalarise, alone or as inner="
@@ -963,9 +971,9 @@ def _checked_gradpath(gradpath: GradPath) -> GradPath:
 
 
 def _real(values: Any, name: str) -> FloatArray:
+    if type(values) is np.ndarray and values.dtype in FLOATS:
+        return values
     array = as_real(name, values)
-    if array.dtype in FLOATS:
-        return array
     return array.astype(result_dtype(array), copy=False)
 
 
