@@ -1,5 +1,6 @@
 """Files as sources for tiles: the same rows, labels and columns as in memory, whatever is said."""
 
+import contextlib
 import gzip
 import warnings
 from pathlib import Path
@@ -165,3 +166,5 @@ def test_content_that_is_none_is_an_error_that_names_the_file(kind, content):
     for action in (in_memory, out_of_core):
         with pytest.raises(FileError, match=rf"^f\{kind}\b"):
             action(name, TableOptions())
+    with contextlib.suppress(FileError):
+        assert dense_bytes(place_of(name, TableOptions())) < 10**4

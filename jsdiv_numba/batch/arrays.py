@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.labelled import Block, Stream
 from jsdiv_numba.batch.options import TableOptions
-from jsdiv_numba.batch.roles import Field, roles
+from jsdiv_numba.batch.roles import Field, Roles, roles
 from jsdiv_numba.batch.table import RowFilter, joined, stream_of
 
 # Of what stands in a header, NumPy raises whatever Python has for such an expression.
 DAMAGE = (
     *(ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError, RecursionError),
-    *(SyntaxError, tokenize.TokenError, BadZipFile, NotImplementedError, zlib.error),
+    *(SyntaxError, tokenize.TokenError, BadZipFile, RuntimeError, zlib.error),
 )
 _BLOCK_BYTES = 1 << 25
 UNREADABLE = "damaged, cut short, not a NumPy file, or it holds Python objects instead of numbers"
@@ -128,9 +128,13 @@ def stream_array(
     FileError
     """
     number, width = require_rows(shape, dtype, source)
-    found = roles([Field("", "number")] * width, options, source, named=False)
     kind = float_type(dtype)
-    chosen = None if found.values == tuple(range(width)) else list(found.values)
+    if options.label_column or options.columns or options.exclude:
+        found = roles([Field("", "number")] * width, options, source, named=False)
+        chosen = list(found.values)
+    else:
+        # Of millions of columns, no list.
+        found, chosen = Roles((), range(width), ()), None
 
     def blocks(rows: RowFilter) -> Iterator[Block]:
         step = max(1, _BLOCK_BYTES // (8 * width))

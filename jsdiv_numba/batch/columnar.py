@@ -125,7 +125,7 @@ class Columns:
         rows: RowFilter,
         start: int,
     ) -> Block:
-        labels = joined([texts(batch.column(j)) for j in found.labels], options)
+        labels = joined([texts(batch.column(j), self.source) for j in found.labels], options)
         kept = rows.kept(start, len(values), labels)
         if kept is not None:
             import pyarrow as pa
@@ -272,11 +272,15 @@ def _float_type(kinds: Iterable[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32 if single else np.float64)
 
 
-def texts(column: Any) -> Any:
+def texts(column: Any, source: str) -> Any:
     """Return a column's values as an Arrow array of strings, without missing ones."""
     import pyarrow as pa
 
-    return pa.array(["" if v is None else str(v) for v in column.to_pylist()], pa.string())
+    try:
+        values = column.to_pylist()
+    except UnicodeDecodeError as error:
+        raise FileError(f"{source}: damaged: text that is not UTF-8") from error
+    return pa.array(["" if v is None else str(v) for v in values], pa.string())
 
 
 def _matrix(table: Any, columns: Sequence[int], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:

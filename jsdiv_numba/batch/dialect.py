@@ -402,7 +402,8 @@ class _Sniffer:
         if all(not cell.strip() for cell in header[width:]) and len(header) > width:
             del header[width:]
             return width
-        if all(not "".join(record.cells[len(header) :]).strip() for record in below):
+        behind = (record.cells[len(header) :] for record in below)
+        if len(header) < width and not any("".join(cells).strip() for cells in behind):
             return width
         return len(header)
 

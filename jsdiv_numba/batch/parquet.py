@@ -57,7 +57,8 @@ def stream_parquet(path: Path, source: str, options: TableOptions) -> Stream:
             yield from _batches(file, name, parts, len(schema))
 
     notes = [f"{len(paths):,} files"] if path.is_dir() else []
-    return columns.stream(batches, options, notes)
+    with _readable(source):
+        return columns.stream(batches, options, notes)
 
 
 def stream_feather(path: Path, source: str, options: TableOptions) -> Stream:
@@ -82,7 +83,8 @@ def stream_feather(path: Path, source: str, options: TableOptions) -> Stream:
             for k in range(reader.num_record_batches):
                 yield reader.get_batch(k)
 
-    return Columns(source, schema, sample).stream(batches, options)
+    with _readable(source, "Feather"):
+        return Columns(source, schema, sample).stream(batches, options)
 
 
 def _schema(path: Path, source: str, parts: dict[str, str]) -> Any:
@@ -180,7 +182,7 @@ def _readable(source: str, what: str = "Parquet") -> Iterator[None]:
     try:
         yield
     # Of a damaged file, Arrow raises what Python has for a file that is not there.
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
         first_line = str(error).partition("\n")[0]

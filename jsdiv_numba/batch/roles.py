@@ -66,7 +66,7 @@ class Roles:
 
     Parameters
     ----------
-    labels, values, ignored : tuple of int
+    labels, values, ignored : sequence of int
         The columns that label the rows, that are categories, and that are left out.
     warnings : tuple of str
         Where another reading is plausible.
@@ -74,9 +74,9 @@ class Roles:
         Whether the user has named the categories one by one.
     """
 
-    labels: tuple[int, ...]
-    values: tuple[int, ...]
-    ignored: tuple[int, ...]
+    labels: Sequence[int]
+    values: Sequence[int]
+    ignored: Sequence[int]
     warnings: tuple[str, ...] = ()
     chosen: bool = False
 

@@ -77,13 +77,15 @@ def stream_sparse(path: Path, source: str, options: TableOptions) -> Stream:
 
 def dense_bytes(path: Path, source: str) -> int:
     """Return how much memory a sparse matrix takes once it is dense; only its shape is read."""
-    if path.suffix.lower() == ".npz":
-        with np.load(path) as members:
-            shape = members["shape"].tolist()
-        return 8 * int(np.prod(shape, dtype=object))
-    with readable(source), open_bytes(path) as file:
-        for line in file:
-            if not line.startswith(b"%") and line.strip():
-                cells = line.split()[:2]
-                return 8 * int(cells[0]) * int(cells[1])
-    return 0
+    try:
+        if path.suffix.lower() == ".npz":
+            with np.load(path) as members:
+                shape = members["shape"].tolist()
+            return 8 * int(np.prod(shape, dtype=object))
+        with readable(source), open_bytes(path) as file:
+            sizes = next(line for line in file if line.strip() and not line.startswith(b"%"))
+        rows, columns, *_ = map(int, sizes.split())
+        return 8 * rows * columns
+    except (*DAMAGE, StopIteration):
+        # What is damaged has no size; its reader says more of it.
+        return 0

@@ -142,7 +142,8 @@ def stream_of(
         If there is only one category.
     """
     values = None if names is None else tuple(names[j] for j in found.values)
-    called = [_called(j, names) for j in found.values]
+    count = len(found.values)
+    first, last = (_called(found.values[k], names) if count else "" for k in (0, -1))
     if label_names is None:
         label_names = [names[j] if names is not None else "label" for j in found.labels]
     left_out = [_called(j, names) for j in found.ignored]
@@ -153,36 +154,35 @@ def stream_of(
             f"column {shown(name, _SHOWN)!r}" if names is not None and name else f"column {j + 1}"
             for j, name in zip(found.labels, label_names, strict=True)
         ),
-        columns=(len(called), called[0], called[-1]),
+        columns=(count, first, last),
         notes=(*notes, *([f"left out: {_listed(left_out)}"] if left_out else [])),
         transposed=options.transpose,
     )
     if options.rows_are_distributions:
-        require_categories(source, len(called), called[0], f" ({_clauses(reading)})")
+        require_categories(source, count, first, f" ({_clauses(reading)})")
     rows = RowFilter(options.exclude_rows, source, labelled=bool(found.labels))
     for message in found.warnings:
         warnings.warn(message, TableWarning, stacklevel=2)
 
     def watched() -> Iterator[Block]:
         watch = Totals(source, values, transposed=options.transpose)
-        count, first = 0, ""
+        seen, first_row = 0, ""
         for block, labels in blocks(rows):
             if totals:
                 watch.see(block, labels)
-            if not count and len(block):
-                first = f"row {0 if labels is None else labels[0].as_py()!r}"
-            count += len(block)
+            if not seen and len(block):
+                first_row = f"row {0 if labels is None else labels[0].as_py()!r}"
+            seen += len(block)
             yield block, labels
         rows.require_seen()
-        if count and options.transpose:
-            require_categories(source, count, first, "", transposed=True)
+        if seen and options.transpose:
+            require_categories(source, seen, first_row, "", transposed=True)
         if totals and not options.long:
             watch.judge(columns=not found.chosen, rows=options.exclude_rows is None)
 
     label_name = BETWEEN_LABELS.join(label_names) if found.labels else ROW
     labelled, blocks_of = bool(found.labels), watched()
-    width = len(called)
-    return Stream(width, dtype, values, label_name, labelled, blocks_of, reading, options.transpose)
+    return Stream(count, dtype, values, label_name, labelled, blocks_of, reading, options.transpose)
 
 
 def _clauses(reading: Reading) -> str:
