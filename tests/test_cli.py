@@ -15,6 +15,7 @@ from jsdiv_numba.batch import jobs
 from jsdiv_numba.cli import main
 from jsdiv_numba.distance import cdist, jensenshannon
 from tests import batch_files
+from tests.limits import HANGING
 
 ROOT = Path(__file__).parents[1]
 COUNTS = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [0.0, 0.0, 5.0]])
@@ -437,7 +438,7 @@ def shell(command):
         check=False,
         encoding="utf-8",
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=120,
+        timeout=HANGING,
     )
     return completed.returncode, completed.stderr
 
