@@ -47,3 +47,21 @@ def few_rows(source, out, **more):
 def few_neighbors(source, out, **more):
     """Find the nearest of a few rows, or go on with it."""
     return neighbors(source, out=out, n_neighbors=2, **_FEW, **more)
+
+
+_KILLED = {"workers": 1, "resume": True, "on_bad": "nan"}
+
+
+def kill_pairs(source, out):
+    """Compare all pairs, or go on with it."""
+    return pairwise(source, out=out, tile=70, **_KILLED)
+
+
+def kill_rows(source, out):
+    """Compare rows with others, or go on with it."""
+    return rows(source, np.load(source)[::-1], out=out, tile=5, **_KILLED)
+
+
+def kill_neighbors(source, out):
+    """Find the nearest rows, or go on with it."""
+    return neighbors(source, out=out, n_neighbors=5, tile=20, **_KILLED)

@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 
+from jsdiv_numba import batch
 from jsdiv_numba.batch.errors import FileError
 from tests import batch_files
 from tests.batch_files import contents
@@ -28,6 +29,10 @@ def processes():
 
 def report(out):
     return out.with_name(f"{out.name}.bad.csv")
+
+
+def read_if_there(path):
+    return path.read_bytes() if path.exists() else b""
 
 
 def journal_of(out):
@@ -70,7 +75,7 @@ def test_killed_before_any_operation(processes, tmp_path, run, suffix):
             shutil.copytree(folder, copy)
             if out.exists() and suffix == "zarr":
                 shutil.rmtree(copy / out.name)
-            if journal_of(out).exists():
+            if b'{"tile"' in read_if_there(journal_of(out)):
                 with pytest.raises(FileError, match="cannot resume: base was absent and is 2"):
                     run(source, copy / out.name, base=2)
             else:
@@ -96,3 +101,29 @@ def test_killed_before_any_operation(processes, tmp_path, run, suffix):
         shutil.rmtree(copy)
     assert killed > 20
     assert last_steps > 2
+
+
+def test_other_arguments_begin_anew_where_no_tile_is_finished(tmp_path):
+    np.savez(tmp_path / "x.npz", X[4:])
+    out, expected = tmp_path / "d.npy", tmp_path / "expected.npy"
+
+    class NoTiles:
+        workers = 1
+
+        def results(self, function, tasks):
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        batch.pairwise(tmp_path / "x.npz", out=out, executor=NoTiles())
+    assert (tmp_path / "d.npy.partial" / "first.npy").exists()
+    np.savez(tmp_path / "x.npz", X[:3])
+    assert batch.pairwise(tmp_path / "x.npz", out=out, base=2, resume=True).resumed == 0
+    batch.pairwise(X[:3], out=expected, base=2)
+    assert out.read_bytes() == expected.read_bytes()
+
+
+def test_nothing_is_left_of_a_run_that_a_row_stops_before_a_tile_is_finished(tmp_path):
+    np.savez(tmp_path / "x.npz", X)
+    with pytest.raises(FileError, match=r"x\.npz, row 3: every value is 0"):
+        batch.pairwise(tmp_path / "x.npz", out=tmp_path / "d.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]

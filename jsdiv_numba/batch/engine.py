@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from jsdiv_numba.batch.bad_rows import check_report, write_report
-from jsdiv_numba.batch.errors import FileError, OutputError
+from jsdiv_numba.batch.errors import FileError, OutputError, RowError
 from jsdiv_numba.batch.journal import Conditions, Journal, versions
 from jsdiv_numba.batch.labelled import Fault
 from jsdiv_numba.batch.partial import REPORT
@@ -140,7 +140,7 @@ def carry_out(job: Job, *, resume: bool, executor: Executor, progress: Progress)
                 journal.folder.require_held()
             kept = False
             with contextlib.suppress(FileError):
-                kept = journal.abandon()
+                kept = journal.abandon(for_good=isinstance(error, RowError))
             if kept and isinstance(error, OutputError):
                 raise OutputError(f"{error}; --resume goes on with what could be kept") from error
             raise
@@ -157,10 +157,7 @@ def _checked(journal: Journal, job: Job, resume: bool) -> Conditions | None:
     if journal.whole is None:
         _require_no_folder(job)
     conditions = Conditions(job.inputs(), job.arguments(), versions())
-    if not resume or journal.conditions is None:
-        return conditions
-    journal.require_same(conditions)
-    return None
+    return None if resume and journal.goes_on_under(conditions) else conditions
 
 
 def _require_no_folder(job: Job) -> None:

@@ -24,6 +24,10 @@ class OutputError(FileError):
     """A file that the system does not let us write, for want of room or of permission."""
 
 
+class RowError(FileError):
+    """A row that is no distribution."""
+
+
 class FileWarning(UserWarning):
     """Something about a file that its user should know; the command tells it in a line."""
 

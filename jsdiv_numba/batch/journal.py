@@ -132,18 +132,25 @@ class Journal:
     def _cure(self) -> str:
         return f"delete {self.folder.path} to begin anew"
 
-    def require_same(self, conditions: Conditions) -> None:
-        """Raise `FileError` if the earlier run was made under other conditions, saying which.
+    def goes_on_under(self, conditions: Conditions) -> bool:
+        """Return whether there is something to go on with, that was made under these conditions.
 
         Parameters
         ----------
         conditions : Conditions
             Those of now.
 
+        Returns
+        -------
+        bool
+
         Raises
         ------
         FileError
+            If tiles are finished, but under other conditions; it says which.
         """
+        if self.conditions is None:
+            return False
         changes = [
             f"{name} was {_shown(before.get(key))} and is {_shown(after.get(key))}"
             for before, after, prefix in self._compared(conditions)
@@ -151,8 +158,9 @@ class Journal:
             if before.get(key) != after.get(key)
             for name in [f"{prefix}{key}"]
         ]
-        if changes:
+        if changes and self.done:
             raise FileError(f"{self.output}: cannot resume: {'; '.join(changes)}; {self._cure}")
+        return not changes
 
     def _compared(
         self, now: Conditions
@@ -262,10 +270,15 @@ class Journal:
                 raise
         self._size += len(lines)
 
-    def abandon(self) -> bool:
-        """Remove the folder if there is nothing in it to go on from; return whether there is."""
-        # What stopped the run before the work was cut would stop it again.
-        kept = bool(self.done or (self.folder.copies and self.plan))
+    def abandon(self, *, for_good: bool) -> bool:
+        """Remove the folder if there is nothing in it to go on from; return whether there is.
+
+        Parameters
+        ----------
+        for_good : bool
+            Whether what stopped the run would stop it again, so that copies are of no use.
+        """
+        kept = bool(self.done or (self.folder.copies and self.plan and not for_good))
         if not kept:
             self._close()
             self.folder.remove()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.errors import FileError, RowError
 from jsdiv_numba.batch.labelled import Fault, faults
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.runner import stop_here_if_asked
@@ -116,7 +116,7 @@ class ReadTask:
         if not found:
             return values, found
         if not self.bad_is_nan:
-            raise FileError(str(found[0]))
+            raise RowError(str(found[0]))
         values = values.copy()
         values[[fault.row - start for fault in found]] = np.nan
         return values, found
