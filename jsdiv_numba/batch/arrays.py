@@ -2,10 +2,10 @@
 
 import tokenize
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,38 +27,40 @@ UNREADABLE = "damaged, cut short, not a NumPy file, or it holds Python objects i
 
 def read_npz(path: Path, source: str, member: str | None = None) -> NDArray[Any]:
     """Return the only array of an ``.npz`` file, or the one called `member`."""
-    with path.open("rb") as file:
-        loaded = _load(file, source)
-        if isinstance(loaded, np.ndarray):
-            raise FileError(f"{source}: an .npy file under another name; call it .npy")
-        names = ", ".join(loaded) or "none"
-        if member is None and len(loaded) != 1:
-            raise FileError(f"{source}: say which of its arrays ({names}), as {path}:NAME")
-        if member is not None and member not in loaded:
-            raise FileError(f"{source}: no array {member!r} in {path}; its arrays: {names}")
-        try:
-            return _member(loaded, next(iter(loaded)) if member is None else member)
-        except DAMAGE as error:
-            raise FileError(f"{source}: {UNREADABLE}") from error
+    try:
+        with path.open("rb") as file, _archive(file, source) as archive:
+            return _member(archive, _chosen(archive, path, source, member))
+    except FileError:
+        raise
+    except DAMAGE as error:
+        raise FileError(f"{source}: {UNREADABLE}") from error
 
 
-def _member(archive: Any, name: str) -> NDArray[Any]:
+def _archive(file: BinaryIO, source: str) -> ZipFile:
+    if file.read(6) == b"\x93NUMPY":
+        raise FileError(f"{source}: an .npy file under another name; call it .npy")
+    return ZipFile(file)
+
+
+def _chosen(archive: ZipFile, path: Path, source: str, member: str | None) -> str:
+    """Return the name of a member: that of the only one, or of what is called `member`."""
+    names = {name.removesuffix(".npy"): name for name in archive.namelist()}
+    listed = ", ".join(names) or "none"
+    if member is None and len(names) != 1:
+        raise FileError(f"{source}: say which of its arrays ({listed}), as {path}:NAME")
+    if member is not None and member not in names:
+        raise FileError(f"{source}: no array {member!r} in {path}; its arrays: {listed}")
+    return names[member] if member is not None else next(iter(names.values()))
+
+
+def _member(archive: ZipFile, name: str) -> NDArray[Any]:
     """Return an array of an archive, which NumPy reads no further than the array's last value."""
-    names = archive.zip.namelist()
-    with archive.zip.open(name if name in names else f"{name}.npy") as file:
+    with archive.open(name) as file:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
         # The sum that tells of damage is looked at where the member ends.
         while file.read(1 << 20):
             pass
     return array
-
-
-def _load(file: BinaryIO, source: str) -> NDArray[Any] | Mapping[str, NDArray[Any]]:
-    try:
-        loaded: NDArray[Any] | Mapping[str, NDArray[Any]] = np.load(file, allow_pickle=False)
-    except DAMAGE as error:
-        raise FileError(f"{source}: {UNREADABLE}") from error
-    return loaded
 
 
 def require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], source: str) -> tuple[int, int]:
