@@ -1,6 +1,7 @@
 """The page of errors: what each of its rows calls wrong has to raise what it says."""
 
 import ast
+import subprocess
 from pathlib import Path
 
 import dask.array as da
@@ -10,7 +11,7 @@ import pytest
 import xarray
 
 import jsdiv_numba.dask
-from jsdiv_numba import cli
+from jsdiv_numba import batch, cli
 from tests.errors_page import SECTIONS, matches, rows
 
 
@@ -23,6 +24,7 @@ def test_every_section_has_a_table():
         "Schemes",
         "The command's files",
         "The command's arguments",
+        "The command's unfinished runs",
     ]
     assert all(rows(section) for section in SECTIONS)
 
@@ -77,6 +79,30 @@ def test_a_wrong_argument_is_described_as_the_page_says(
     assert program == "jsdiv"
     assert matches(_command_error(arguments, capsys), error)
     assert [path.name for path in tmp_path.iterdir()] == ["counts.csv"]
+
+
+class TwoTiles:
+    """Threads that compute two tiles and no more."""
+
+    workers = 1
+
+    def results(self, function, tasks):
+        yield function(next(tasks))
+        yield function(next(tasks))
+        raise InterruptedError
+
+
+@pytest.mark.parametrize(("wrong", "error"), rows("The command's unfinished runs"))
+def test_an_unfinished_run_is_described_as_the_page_says(
+    tmp_path, monkeypatch, capsys, wrong, error
+):
+    monkeypatch.chdir(tmp_path)
+    Path("counts.csv").write_text("label,x,y\na,1,2\nb,3,4\n", encoding="utf-8")
+    with pytest.raises(InterruptedError):
+        batch.pairwise("counts.csv", out="half.npy", tile=1, executor=TwoTiles())
+    before, _, command = wrong.rpartition("jsdiv ")
+    subprocess.run(before, shell=True, check=True)
+    assert matches(_command_error(command.split(), capsys), error)
 
 
 def test_an_ellipsis_matches_anything_and_nothing_else_does():
