@@ -284,26 +284,45 @@ class _Reader:
                 )
 
     def _values(self, record: Record) -> list[float]:
-        numerals, missing = self.dialect.numerals, self.options.missing
-        place = f"{self.dialect.source}, line {record.line}"
-        values = []
-        for j in self.roles.values:
-            cell = record.cells[j]
-            value = numerals.number(cell)
-            if value is None or math.isnan(value):
-                if missing != "error" and is_missing(cell):
-                    value = 0.0 if missing == "zero" else np.nan
-                elif value is None and self.lenient and is_missing(cell):
-                    value = np.nan
-            wrong = self._cell_fault(value, cell, j)
-            if wrong:
-                raise FileError(f"{place}, {self.dialect.column(j)}: {wrong}")
-            values.append(np.nan if value is None else value)
-        if numerals.percent:
+        values = self._plain_values(record)
+        if values is None:
+            values = [self._value(record, j) for j in self.roles.values]
+        if self.dialect.numerals.percent:
             self._require_percentages(record, values)
         if self.options.rows_are_distributions and not (self.lenient or any(values)):
-            raise FileError(f"{place}: {ZERO_ROW}")
+            raise FileError(f"{self.dialect.source}, line {record.line}: {ZERO_ROW}")
         return values
+
+    def _plain_values(self, record: Record) -> list[float] | None:
+        """Return numbers that are written as Python has them, and right; None of others."""
+        cells = [record.cells[j] for j in self.roles.values]
+        if self.dialect.numerals.decimal == ",":
+            if any("." in cell for cell in cells):
+                return None
+            cells = [cell.replace(",", ".") for cell in cells]
+        text = "".join(cells)
+        if not (text.isascii() and text.isprintable()) or "_" in text:
+            return None
+        try:
+            values = list(map(float, cells))
+        except ValueError:
+            return None
+        return values if all(0 <= value < math.inf for value in values) else None
+
+    def _value(self, record: Record, j: int) -> float:
+        cell, missing = record.cells[j], self.options.missing
+        value = self.dialect.numerals.number(cell)
+        if value is None or math.isnan(value):
+            if missing != "error" and is_missing(cell):
+                value = 0.0 if missing == "zero" else math.nan
+            elif value is None and self.lenient and is_missing(cell):
+                value = math.nan
+        right = value is not None and 0 <= value < math.inf
+        wrong = None if right else self._cell_fault(value, cell, j)
+        if wrong:
+            place = f"{self.dialect.source}, line {record.line}, {self.dialect.column(j)}"
+            raise FileError(f"{place}: {wrong}")
+        return math.nan if value is None else value
 
     def _require_percentages(self, record: Record, values: Sequence[float]) -> None:
         """Raise if some of the numbers of a row are percentages, and others are not."""

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from jsdiv_numba.batch.errors import FileError, TableWarning
 from jsdiv_numba.batch.labels import shown
 
-_NAME = re.compile(
+_PATTERN = (
     r"\s*(?:(?:row|column|grand|sub|over)[\s_-]?)?"
     r"(?:totals?|sums?|all|summe|gesamt|insgesamt|totaal|totale?s?|somme|suma|итого|всего|合计|总计|総計|合計)"
-    r"(?:[\s_-](?:counts?|reads|n|sum|population|number))?\s*",
-    re.IGNORECASE,
+    r"(?:[\s_-](?:counts?|reads|n|sum|population|number))?\s*"
 )
+_NAME = re.compile(_PATTERN, re.IGNORECASE)
 _SHOWN = 40
 _TOLERANCE = 1e-9
 _FEWEST = 3
@@ -82,9 +82,9 @@ class Totals:
         self.ends = [self.ends[0] if self.ends else labels[0].as_py(), labels[-1].as_py()]
         from pyarrow import compute
 
-        # What is so long is no such name.
-        short = labels.filter(compute.less_equal(compute.utf8_length(labels), 24))
-        self.labels += [label for label in compute.unique(short).to_pylist() if is_total(label)]
+        totals = compute.match_substring_regex(labels, f"^(?:{_PATTERN})$", ignore_case=True)
+        found = compute.unique(labels.filter(totals)).to_pylist()
+        self.labels = list(dict.fromkeys([*self.labels, *found]))
 
     def judge(self, *, columns: bool, rows: bool) -> None:
         """Raise or warn of a total; the arguments say which of them may be left out."""
