@@ -1,12 +1,16 @@
 """The command `jsdiv`: mostly in this process, and a few times as one of its own."""
 
+import gzip
+import io
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import click
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -422,6 +426,93 @@ def test_an_absurd_memory_is_an_error_in_python_too():
         with pytest.raises(ValueError, match=r"^memory is 10+1?; no machine has more than 1,"):
             batch.pairwise(COUNTS, out="d.npy", memory=memory)
     assert batch.pairwise(COUNTS, out="d.npy", memory=10**18).tiles == 1
+
+
+def zipped(name, content):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
+def flipped(content, places):
+    damaged = bytearray(content)
+    for place in places:
+        damaged[place] ^= 0xFF
+    return bytes(damaged)
+
+
+def saved(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def with_metadata(metadata):
+    file = io.BytesIO()
+    table = pa.table({"a": [1.0, 2.0], "b": [2.0, 1.0]})
+    parquet.write_table(table.replace_schema_metadata(metadata), file)
+    return file.getvalue()
+
+
+GZ = gzip.compress(Path(ROOT / "docs/examples/letters.csv").read_bytes(), mtime=0)
+NPY = saved(COUNTS)
+NPZ = zipped("x.npy", saved(np.random.default_rng(0).random((99, 9))))
+PARQUET = with_metadata({})
+DAMAGE = {
+    "gz cut short": ("x.csv.gz", GZ[:-20]),
+    "gz cut shorter": ("x.csv.gz", GZ[:40]),
+    "gz of nothing": ("x.csv.gz", GZ[:9]),
+    "gz changed": ("x.csv.gz", flipped(GZ, range(60, 90))),
+    "gz of another sum": ("x.csv.gz", flipped(GZ, [len(GZ) - 6])),
+    "a header that is no Python": ("x.npy", NPY.replace(b"{'descr", b"{{'desc")),
+    "a header of too large a number": (
+        "x.npy",
+        NPY.replace(b"(3, 3)", b"(3, 9" + b"9" * 30 + b")"),
+    ),
+    "a header of a negative number": ("x.npy", NPY.replace(b"(3, 3)", b"(-3,3)")),
+    "a header that is nested": ("x.npy", NPY.replace(b"(3, 3)", b"(" * 60)),
+    "an array cut short": ("x.npy", NPY[:-1]),
+    "half a header": ("x.npy", NPY[:30]),
+    "an archive changed": ("x.npz", flipped(NPZ, range(200, 260))),
+    "an archive cut short": ("x.npz", NPZ[:-40]),
+    "a member that is no array": ("x.npz", zipped("x.txt", b"nothing")),
+    "a member that is half an array": ("x.npz", zipped("x.npy", NPY[:-8])),
+    "metadata that are no JSON": ("x.parquet", with_metadata({"pandas": "{"})),
+    "a footer changed": (
+        "x.parquet",
+        flipped(PARQUET, range(-60, -20)),
+    ),
+    "a table cut short": ("x.parquet", PARQUET[:-9]),
+    "no table": ("x.parquet", b"PAR1" * 3),
+    "an array of a list": ("x.zarr/zarr.json", b"[]"),
+    "an array of a number": ("x.zarr/zarr.json", b"7"),
+    "an array of nothing": ("x.zarr/zarr.json", b""),
+    "an array of no JSON": ("x.zarr/.zarray", b"{"),
+    "no matrix": ("x.mtx", b"%%MatrixMarket matrix coordinate real general\n3 3 9\n1 1 x\n"),
+    "no Feather": ("x.feather", b"ARROW1\0\0" + b"\xff" * 40 + b"ARROW1"),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_file_is_an_error_of_one_line(name, content, capsys):
+    path = Path(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    source, before = name.partition("/")[0], set(Path().iterdir())
+    for arguments in (
+        ["pairwise", source],
+        ["explain", source, "0", "1"],
+        ["rows", "f.npy", source, "-o", "d.csv"],
+        ["pairwise", source, "-o", "d.npy", "--tile", "2"],
+        ["neighbors", source, "-k", "1", "-o", "d.parquet"],
+    ):
+        assert main([*arguments]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(f"jsdiv: {source}")
+        assert err.count("\n") == 1
+        assert set(Path().iterdir()) == before
 
 
 def shell(command):

@@ -279,12 +279,27 @@ def test_a_cluster_searches_neighbours_in_tiles(client, tmp_path):
     assert contents(out) == contents(whole)
 
 
+NO_ADDRESSES = (
+    *("http://127.0.0.1:8787", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:port", "://", ""),
+    *(
+        "inproc://127.0.0.1/1/1",
+        "local:100000",
+        "local:-1",
+        "local:two",
+        "tcp://a b:1",
+        "file:///x",
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("scheduler", "message"),
     [
         ("local:0", "neither an address, such as tcp://10.0.0.1:8786, nor local:N for N processes"),
         ("10.0.0.1", "neither an address, such as tcp://10.0.0.1:8786, nor local:N for N proc"),
         ("tcp://127.0.0.1:9", "no scheduler answers there"),
+        *((f"{wrong}", "neither an address, such as tcp") for wrong in NO_ADDRESSES),
+        ("tls://127.0.0.1:9", "cannot be connected to: TLS expects a `ssl_context`"),
     ],
 )
 def test_a_wrong_scheduler(scheduler, message):

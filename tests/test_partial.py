@@ -1,8 +1,10 @@
 """The folder of an unfinished run: nothing in it, or in its place, is lost that is not ours."""
 
+import errno
 import multiprocessing
 import os
 import stat
+import sys
 
 import numpy as np
 import pytest
@@ -201,3 +203,15 @@ def test_another_process_is_kept_out_until_the_folder_is_let_go(out):
             f"{out}: another run is writing it; wait for it, or write to another file"
         )
     assert another() == "held"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are other ones there")
+def test_a_disk_that_has_no_locks_is_an_error_that_says_so(out, monkeypatch):
+    import fcntl
+
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(FileError, match=r"d\.npy: cannot be written: No locks available$"):
+        batch.pairwise(X, out=out)

@@ -169,3 +169,63 @@ def test_twin_columns_only_trouble_parquet(tmp_path):
         f"{tmp_path}/f.parquet: 2 columns would be called 'x', which Parquet's readers refuse; "
         "give the rows labels of their own or write .csv"
     )
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444])
+def test_what_is_replaced_leaves_its_mode(tmp_path, mode):
+    path = tmp_path / "f.csv"
+    path.touch()
+    path.chmod(mode)
+    write(path)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert path.stat().st_size
+
+
+def test_what_is_written_is_private_until_it_has_the_mode_of_what_it_replaces(tmp_path):
+    path = tmp_path / "f.npy"
+    path.touch(0o600)
+    with replacing(path):
+        (temporary,) = tmp_path.glob(".f.npy.*.tmp")
+        assert stat.S_IMODE(temporary.stat().st_mode) & 0o077 == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid(), reason="only root gives files away")
+def test_what_is_replaced_leaves_its_owner(tmp_path):
+    path = tmp_path / "f.csv"
+    path.touch(0o640)
+    os.chown(path, 12345, 54321)
+    write(path)
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 54321, 0o640)
+
+
+@pytest.mark.skipif(not hasattr(os, "chown"), reason="files have no owners")
+def test_an_owner_that_cannot_be_given_is_done_without(tmp_path, monkeypatch):
+    path, given = tmp_path / "f.csv", []
+    path.touch()
+    path.chmod(0o640)
+
+    def refused(_, owner, group):
+        given.append((owner, group))
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chown", refused)
+    write(path)
+    status = path.stat()
+    assert given == [(status.st_uid, status.st_gid), (-1, status.st_gid)]
+    assert stat.S_IMODE(status.st_mode) == 0o640
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "f.csv")
+    with pytest.raises(FileError, match=r"f\.csv: a device or a pipe, not a file$"):
+        check_destination(tmp_path / "f.csv", MATRIX_SUFFIXES)
+    (tmp_path / "null.csv").symlink_to(os.devnull)
+    with pytest.raises(FileError, match=r"null\.csv: a device or a pipe, not a file$"):
+        check_destination(tmp_path / "null.csv", MATRIX_SUFFIXES)
+
+
+def test_who_needs_no_probe_leaves_no_trace_of_one(tmp_path):
+    with pytest.raises(FileError, match="cannot be written: No such file or directory"):
+        check_destination(tmp_path / "no" / "f.csv", MATRIX_SUFFIXES)
+    check_destination(tmp_path / "no" / "f.csv", MATRIX_SUFFIXES, probe=False)

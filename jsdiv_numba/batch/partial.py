@@ -95,7 +95,9 @@ class PartialFolder:
             with contextlib.suppress(FileNotFoundError):
                 # Who may not read the output that is replaced may not read the new one either.
                 readers = stat.S_IMODE(self.output.stat().st_mode) & 0o077
-                self.path.chmod(0o700 | readers | (readers & 0o044) >> 2)
+                # Some file systems have no modes.
+                with contextlib.suppress(PermissionError):
+                    self.path.chmod(0o700 | readers | (readers & 0o044) >> 2)
 
     def _require_ours(self) -> None:
         cure = "move it, or write to another file"
@@ -187,6 +189,6 @@ def _try_lock(file: BinaryIO) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         return False
     return True

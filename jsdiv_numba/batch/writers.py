@@ -234,10 +234,12 @@ def keep_access(path: Path, target: Path) -> None:
         if hasattr(os, "chown"):
             # To give a file away takes privileges; to another group of ours, none.
             for owner in (status.st_uid, -1):
-                with contextlib.suppress(PermissionError):
+                with contextlib.suppress(OSError):
                     os.chown(path, owner, status.st_gid)
                     break
-        path.chmod(stat.S_IMODE(status.st_mode) & 0o777)
+        # Some file systems have neither owners nor modes.
+        with contextlib.suppress(OSError):
+            path.chmod(stat.S_IMODE(status.st_mode) & 0o777)
 
 
 @contextmanager
