@@ -304,38 +304,27 @@ class _Sniffer:
         first = _FIRST.get(self.kind, "\t")
         candidates = [first, *(separator for separator in SEPARATORS if separator != first)]
         scores = {separator: self._score(separator) for separator in candidates}
-        best = max(scores.values())
-        equal = [separator for separator in candidates if scores[separator] == best]
-        # Tabs, and commas with a blank behind, would do for blanks as well.
-        equal = [separator for separator in equal if separator != " "] or equal
-        if best > 0 and len(equal) > 1 and self._are_wide(equal):
-            named = " or by ".join(SEPARATORS[separator] for separator in equal)
-            raise FileError(
-                f"{self.source}: its values may be separated by {named}; say which with --sep"
-            )
-        return equal[0]
+        # Tabs, and commas with a blank behind, would do for blanks as well: they come last.
+        return max(candidates, key=lambda separator: scores[separator])
 
-    def _are_wide(self, separators: Sequence[str]) -> bool:
-        return all(usual_width(_cells(self._records(sep))) > 2 for sep in separators)
-
-    def _score(self, separator: str) -> float:
-        """Return how much of the sample is a table of numbers, if values are separated so."""
+    def _score(self, separator: str) -> tuple[float, bool]:
+        """Return how much of the sample is a table of numbers, and whether it has two columns."""
         try:
             records = [record.cells for record in self._records(separator)]
         except FileError:
-            return 0.0
+            return 0.0, False
         if not records:
-            return 0.0
+            return 0.0, False
         width = usual_width(records[1:] or records)
         if width < 2:
-            return 0.0
+            return 0.0, False
         regular = [cells for cells in records if len(cells) == width]
         below = regular[1:] if len(regular) > 1 else regular
         cells = [cell for cells in below[:100] for cell in cells]
         numbers = sum(is_number(cell) or is_missing(cell) for cell in cells)
         # The labels, one in each row, may be anything.
         share = min(1.0, numbers / (len(cells) - len(below[:100])))
-        return share * len(regular) / len(records)
+        return share * len(regular) / len(records), width > 2
 
     def _header(
         self, records: Sequence[Record], separator: str
@@ -421,10 +410,6 @@ class _Sniffer:
                 f"{self.source}: {written!r} may be {point} or {plain}; say --decimal , or "
                 "--decimal ."
             ) from error
-
-
-def _cells(records: Sequence[Record]) -> list[list[str]]:
-    return [record.cells for record in records]
 
 
 class _Sample:
