@@ -300,7 +300,8 @@ def js_divergence_logit(
     A row with a NaN, or whose logits are all -inf, gives NaN. Near-equal rows
     are computed from the differences of their logits, so that the relative
     error stays below 1e-10 in float64 and 1e-4 in float32 where probabilities
-    would long be equal.
+    would long be equal. A logit more than 707 (in float32 87) below its row's
+    largest counts as -inf, which costs at most 1e-307 (2e-38).
 
     Examples
     --------
@@ -491,7 +492,9 @@ def kl_divergence_logit(
     logit of Q alone is -inf, and finite however small a probability is else.
     The relative error stays below 1e-10 in float64 and 1e-4 in float32, for
     near-equal rows too, which are computed from the differences of their
-    logits.
+    logits. A logit of P more than 707 (in float32 87) below its row's largest
+    counts as -inf, which costs at most 1e-307 (2e-38) times the difference of
+    two logits.
 
     Examples
     --------

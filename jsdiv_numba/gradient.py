@@ -330,7 +330,8 @@ def js_divergence_logit_grad(
     All derivatives are finite; that of a logit -inf is 0. A row with a NaN, or
     whose logits are all -inf, gives NaN. An error is at most 1e-12 (in float32
     1e-4) of the row's largest derivative, of near-equal rows and of rows with
-    one probability near 1 too.
+    one probability near 1 too, and 4e-305 (8e-37), since a logit more than 707
+    (87) below its row's largest counts as -inf, times `cotangent`.
 
     Examples
     --------
@@ -524,7 +525,9 @@ def kl_divergence_logit_grad(
     derivatives in `P`, and NaN is returned. Those in `Q` are q - p there too. Rows
     and terms with a cotangent of 0 count for nothing, infinite ones too. A row with
     a NaN, or whose logits are all -inf, gives NaN. An error is at most 1e-12 (in
-    float32 1e-5) of the row's largest derivative, of near-equal rows too.
+    float32 1e-5) of the row's largest derivative, of near-equal rows too, and
+    1e-307 (2e-38) times the difference of two logits and `cotangent`, since a
+    logit more than 707 (87) below its row's largest counts as -inf.
 
     Examples
     --------
@@ -704,7 +707,8 @@ def entropy_logit_grad(
     -----
     That of a logit -inf is 0. A row with a NaN, or whose logits are all -inf,
     gives NaN. An error is at most 1e-12 (in float32 1e-5) of the row's largest
-    derivative.
+    derivative, and 1e-304 (2e-36), since a logit more than 707 (87) below its
+    row's largest counts as -inf, times `cotangent`.
 
     Examples
     --------

@@ -9,10 +9,12 @@ from mpmath import isinf, mp, mpf
 from jsdiv_numba import (
     entropy,
     entropy_logit,
+    entropy_logit_grad,
     js_divergence,
     js_divergence_logit,
     kl_divergence,
     kl_divergence_logit,
+    kl_divergence_logit_grad,
 )
 from tests import cases, oracle
 
@@ -312,6 +314,57 @@ def test_extreme_logits(A, B):
     computed = js_divergence_logit(A, B, keepdims=False)
     assert oracle.relative_error(computed, exact) < LOGIT_ERROR[np.float64]
     assert worst_error(js_divergence_logit, (A, B), oracle.js_terms_logit(A, B)) < 1e-10
+
+
+EXTREME_PAIRS = {
+    **EXTREME_LOGITS,
+    "a category that is not there": ([-1.7e308, -np.inf], [1.7e308, 3]),
+    "a part of the largest float": ([0, 0, 0, 0], [1e308, 1e308, 1e308, -1e308]),
+    "no less than a float apart": ([2, -np.inf, 1, -1], [0, -1, 1.7976931348623157e308, 0]),
+}
+
+
+def extreme(logits, dtype):
+    """Return the same logits at the ends of a precision's range."""
+    if dtype is np.float64:
+        return np.array(logits)
+    limits = np.finfo(dtype)
+    scaled = [
+        x / 1.7976931348623157e308 * float(limits.max) if abs(x) > 1e38 else x for x in logits
+    ]
+    return np.array([x if np.isfinite(x) else -np.inf for x in scaled], dtype)
+
+
+@PRECISIONS
+@pytest.mark.parametrize(("A", "B"), EXTREME_PAIRS.values(), ids=EXTREME_PAIRS)
+def test_extreme_logits_of_kl_and_entropy(A, B, dtype):
+    A, B = extreme(A, dtype), extreme(B, dtype)
+    with mp.workdps(700):
+        for a, b in ((A, B), (B, A)):
+            check_extreme_kl(a, b, dtype)
+            exact = sum(oracle.entropy_terms_logit(a), mpf(0))
+            computed, slopes = entropy_logit_grad(a, keepdims=False)
+            assert entropy_logit(a, keepdims=False) == computed
+            assert oracle.relative_error(computed, exact) < LOGIT_ERROR[dtype]
+            error = oracle.error_of_largest(slopes, oracle.entropy_gradient_logit(a))
+            assert error < LOGIT_ERROR[dtype]
+
+
+def check_extreme_kl(a, b, dtype):
+    """Hold a divergence, its terms and derivatives to mpmath, where they are floats at all."""
+    terms, largest = oracle.kl_terms_logit(a, b), float(np.finfo(dtype).max)
+    exact = sum(terms, mpf(0))
+    computed, in_a, in_b = kl_divergence_logit_grad(a, b, keepdims=False)
+    assert kl_divergence_logit(a, b, keepdims=False) == computed
+    of_a, of_b = oracle.kl_gradient_logit(a, b)
+    assert oracle.error_of_largest(in_b, of_b) < LOGIT_ERROR[dtype]
+    if exact > largest:
+        assert computed == np.inf
+        return
+    assert oracle.relative_error(computed, exact) < LOGIT_ERROR[dtype]
+    assert oracle.error_of_largest(in_a, of_a) < LOGIT_ERROR[dtype]
+    for one, term in zip(kl_divergence_logit(a, b, reduce=False), terms, strict=True):
+        assert scaled_error(one, term, max(map(abs, terms)) or 1) < LOGIT_ERROR[dtype]
 
 
 def test_the_smallest_logit_difference_is_seen():

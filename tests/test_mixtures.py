@@ -110,6 +110,18 @@ def check_stack(rows, weights, bound):
 
 
 @PRECISIONS
+def test_differences_that_are_subnormal(dtype):
+    """Of three distributions each of which has normal numbers alone."""
+    rng = np.random.default_rng(4)
+    for factor in 10.0 ** np.arange(1, 11):
+        scale = factor * float(np.finfo(dtype).tiny)
+        for separation in (cases.EPSILON[dtype], 1e-3):
+            row = scale * (1 + rng.random(7))
+            rows = row * (1 + separation * rng.standard_normal((3, 7)))
+            check_stack(rows.astype(dtype), rng.random(3), ERROR[dtype])
+
+
+@PRECISIONS
 def test_a_thousand_distributions_nearly_equal(dtype):
     rng = np.random.default_rng(2)
     row = rng.dirichlet(np.ones(7))

@@ -77,6 +77,18 @@ def test_derivatives(kind, dtype):
 
 
 @PRECISIONS
+@pytest.mark.parametrize("weight", [0, 1])
+def test_without_one_of_both_all_is_0(weight, dtype):
+    """However small a part of one the other is, whose logarithm would be of nothing."""
+    limits = np.finfo(dtype)
+    small, large = limits.smallest_subnormal, limits.max
+    for p, q in product([0, small, limits.tiny / 8, limits.tiny, 1, large], repeat=2):
+        pair = np.array([p], dtype), np.array([q], dtype)
+        assert not any(result.any() for result in js_divergence_grad(*pair, weight=weight))
+        assert not js_divergence(*pair, weight=weight, reduce=False).any()
+
+
+@PRECISIONS
 @pytest.mark.parametrize("weight", [0.2, 1e-15])
 def test_at_the_ends_of_the_range(weight, dtype):
     limits = np.finfo(dtype)

@@ -181,9 +181,9 @@ def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
 
     @kernel
     def relative_difference(a, b, i, pivot_difference, pivot_error):
-        """Return δ at category i less δ at the pivot."""
-        difference, error = exact_sum(a[i], -b[i])
-        return (difference - pivot_difference) + (error - pivot_error)
+        """Return δ at category i less the pivot, of which half is given: δ may overflow."""
+        difference, error = exact_sum(0.5 * a[i], -0.5 * b[i])
+        return 2.0 * ((difference - pivot_difference) + (error - pivot_error))
 
     @kernel
     def near_terms(a, b, terms):
@@ -198,7 +198,7 @@ def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
         pivot = _pivot(p, q)
         if pivot < 0:
             return
-        pivot_difference, pivot_error = exact_sum(a[pivot], -b[pivot])
+        pivot_difference, pivot_error = exact_sum(0.5 * a[pivot], -0.5 * b[pivot])
         q_pivot = q[pivot]
         excess = 0.0
         for i in range(p.size):

@@ -306,6 +306,8 @@ def _gradient(precision, mix, careful_slopes):
     Float, Int = precision.Float, precision.Int
     zero, infinity, tiny = Float(0), Float(np.inf), np.finfo(Float).tiny
     none, sign = Int(0), np.iinfo(Int).min
+    # One unit in the last place of such a mean, all that numbers may differ by, has all its digits.
+    lowest = Float(tiny * 2.0 ** (precision.mantissa + 3))
     careless = _careless(precision)
     formulas = relative_formulas(precision)
     ratio_parts, log_of = formulas.ratio_parts, formulas.log_of
@@ -325,7 +327,7 @@ def _gradient(precision, mix, careful_slopes):
         for j in range(size):
             x, mean = row_item(rows, i, start + j), item(means, j)
             subnormal = where(x < tiny, where(x > zero, Int(sign), none), none)
-            bits = Int(bits | Int(subnormal | careless(x, mean, tiny)))
+            bits = Int(bits | Int(subnormal | careless(x, mean, lowest)))
             cotangent = item(cotangents, start + j)
             set_item(slopes, j, slope(x, mean, item(gaps, j), weight, cotangent))
         return bits

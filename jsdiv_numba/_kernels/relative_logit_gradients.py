@@ -34,6 +34,9 @@ from .rows import BLOCK
 from .scalar import scalar_formulas
 from .softmax import softmax_kernels
 
+SMALL = 2.0**-6
+"""By which logits are multiplied that differ by more than a float, and what follows divided."""
+
 
 @cache
 def relative_logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
@@ -77,16 +80,17 @@ def _write_first(precision):
     Float, zero = precision.Float, precision.Float(0)
 
     @kernel
-    def write_first(p, slopes, weights, reference, sums, constant, gradient):
-        """Write p·[c·(t + constant) - Σ c·p·(t + constant)]."""
+    def write_first(p, slopes, weights, reference, sums, constant, times, gradient):
+        """Write p·[c·(t + constant) - Σ c·p·(t + constant)]·times."""
         slope, difference = sums
         weight = np.float64(weights[reference])
         for i in range(p.size):
             # In float64, since weights of both signs may cancel here.
-            more = constant * ((np.float64(weights[i]) - weight) - difference)
+            factor = (np.float64(weights[i]) - weight) - difference
+            more = where(factor == 0.0, 0.0, constant * factor)
             own = np.float64(weights[i]) * np.float64(slopes[i])
             change = (where(weights[i] == zero, 0.0, own) - slope) + more
-            gradient[i] = where(p[i] == zero, zero, Float(np.float64(p[i]) * change))
+            gradient[i] = where(p[i] == zero, zero, Float(np.float64(p[i]) * change * times))
 
     return write_first
 
@@ -172,7 +176,26 @@ def _write_second(precision):
     return write_second
 
 
+def _small_ratios(precision):
+    zero, small = precision.Float(0), precision.Float(SMALL)
+
+    @kernel
+    def small_ratios(p, q, a, b, reference, ratios):
+        """Write t times a small number, for those that overflow; return that of `log_total`."""
+        a_reference, b_reference = small * a[reference], small * b[reference]
+        for i in range(ratios.size):
+            ratio = (small * a[i] - a_reference) - (small * b[i] - b_reference)
+            ratios[i] = where(np.isnan(ratio), zero, ratio)
+        top = np.argmax(q)
+        ratio_of_tops = np.float64(q[top]) / np.float64(p[reference])
+        difference = np.float64(b_reference) - np.float64(small * b[top])
+        return difference + SMALL * math.log(ratio_of_tops)
+
+    return small_ratios
+
+
 def _kl_gradient(precision, weighted_sums, write_first):
+    small_ratios = _small_ratios(precision)
     softmax = softmax_kernels(precision).softmax
     log_ratios = logit_gradient_kernels(precision).log_ratios
     log_total_of, write_second = _log_total(precision), _write_second(precision)
@@ -194,10 +217,15 @@ def _kl_gradient(precision, weighted_sums, write_first):
         in_a[:] = 0
         if p[reference] > 0:
             log_total = log_total_of(p, q, y, ratios, reference)
-            write_first(p, ratios, c, reference, sums, 1.0 - log_total, in_a)
+        write_second(p, q, ratios, c, reference, sums[1], log_total, in_b)
         if rules_out(x, y, c):
             in_a[:] = np.nan
-        write_second(p, q, ratios, c, reference, sums[1], log_total, in_b)
+        elif p[reference] > 0 and abs(sums[0]) < np.inf and abs(log_total) < np.inf:
+            write_first(p, ratios, c, reference, sums, 1.0 - log_total, 1.0, in_a)
+        elif p[reference] > 0:
+            constant = SMALL - small_ratios(p, q, x, y, reference, ratios)
+            sums = weighted_sums(p, ratios, c, reference)
+            write_first(p, ratios, c, reference, sums, constant, 1.0 / SMALL, in_a)
         clear_exceptions()
 
     return kl_gradient
@@ -224,7 +252,7 @@ def _entropy_gradient(precision, weighted_sums, write_first):
         write_shifted(row, top, slopes)
         reference = np.argmax(p)
         sums = weighted_sums(p, slopes, c, reference)
-        write_first(p, slopes, c, reference, sums, math.log(total) - 1.0, gradient)
+        write_first(p, slopes, c, reference, sums, math.log(total) - 1.0, 1.0, gradient)
         clear_exceptions()
 
     return entropy_gradient

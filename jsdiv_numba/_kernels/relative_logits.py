@@ -88,7 +88,37 @@ def _log_ratios(precision, kernels):
         total = total / x_total + math.log(y_total / x_total)
         return (a_top, x_total), (b_top, y_total), total, lone
 
-    return SimpleNamespace(log_ratios=log_ratios, weighted=weighted)
+    return SimpleNamespace(
+        log_ratios=log_ratios, weighted=weighted, half_term=_half_term(), extreme=_extreme()
+    )
+
+
+def _half_term():
+    @formula
+    def half_term(p, a, b, tops, log_of_totals):
+        """Return half of a term of probability p, whose logits may differ by more than a float."""
+        a, b, (a_top, b_top) = 0.5 * np.float64(a), 0.5 * np.float64(b), tops
+        ratio = ((a - 0.5 * a_top) - (b - 0.5 * b_top)) + 0.5 * log_of_totals
+        lone = where(b == -np.inf, where(a > -np.inf, np.inf, 0.0), 0.0)
+        return where(p == 0.0, lone, p * ratio)
+
+    return half_term
+
+
+def _extreme():
+    half_term = _half_term()
+
+    @kernel
+    def extreme(a, b, x, of_a, of_b):
+        """Return the divergence where its parts have overflown, which is not always infinite."""
+        (a_top, x_total), (b_top, y_total) = of_a, of_b
+        tops, log_of_totals = (np.float64(a_top), np.float64(b_top)), math.log(y_total / x_total)
+        half = 0.0
+        for i in range(a.size):
+            half += half_term(np.float64(x[i]) / x_total, a[i], b[i], tops, log_of_totals)
+        return 2.0 * half
+
+    return extreme
 
 
 def _near_kl_terms(softmax, whole):
@@ -113,6 +143,7 @@ def _kl_sum(precision, kernels, log_ratio_kernels):
     Float = precision.Float
     cancelled, near = precision.logit_cancelled, precision.logit_near
     log_ratios, scale = log_ratio_kernels.log_ratios, kernels.scale
+    extreme = log_ratio_kernels.extreme
     excess_sum = row_kernels(precision).excess_sum
     near_sum = _near_sum(kernels.softmax) if precision is FLOAT64 else _sum_in_float64()
 
@@ -125,7 +156,9 @@ def _kl_sum(precision, kernels, log_ratio_kernels):
         workspace = np.empty((2, a.size), a.dtype)
         x, y = workspace[0], workspace[1]
         of_a, of_b, total, lone = log_ratios(a, b, x, y)
-        if total < cancelled:
+        if total == np.inf:
+            total = extreme(a, b, x, of_a, of_b)
+        elif total < cancelled:
             if lone == 0.0:
                 scale(x, of_a[1])
                 scale(y, of_b[1])
@@ -163,6 +196,7 @@ def _sum_in_float64():
 def _kl_terms(precision, kernels, log_ratio_kernels):
     Float, cancelled = precision.Float, precision.logit_cancelled
     log_ratios, weighted = log_ratio_kernels.log_ratios, log_ratio_kernels.weighted
+    half_term = log_ratio_kernels.half_term
     if precision is FLOAT64:
         near_kl_terms = _near_kl_terms(kernels.softmax, whole=True)
     else:
@@ -184,9 +218,19 @@ def _kl_terms(precision, kernels, log_ratio_kernels):
         if np.isnan(total):
             terms[:] = np.nan
             return
-        factor, log_of_totals = Float(1.0 / x_total), Float(math.log(y_total / x_total))
+        if total == np.inf:
+            tops, log_of_totals = (
+                (np.float64(a_top), np.float64(b_top)),
+                math.log(y_total / x_total),
+            )
+            for i in range(a.size):
+                p = np.float64(x[i]) / x_total
+                terms[i] = Float(2.0 * half_term(p, a[i], b[i], tops, log_of_totals))
+            clear_exceptions()
+            return
+        factor, log_ratio = Float(1.0 / x_total), Float(math.log(y_total / x_total))
         for i in range(a.size):
-            terms[i] = weighted(x[i] * factor, a[i], b[i], a_top, b_top, log_of_totals)
+            terms[i] = weighted(x[i] * factor, a[i], b[i], a_top, b_top, log_ratio)
         clear_exceptions()
 
     return kl_terms

@@ -133,10 +133,14 @@ def _skewed_gradient(precision, scales_of, log_ratio):
 
     @formula
     def slope(p, q, logarithm, p_weight, q_weight):
-        """Return the derivative in p: -inf at p = 0 < q, and 0 at p = q = 0."""
+        """Return the derivative in p: -inf at p = 0 < q, and 0 at p = q = 0.
+
+        Beside a weight of 0, m is what has the other, which may have no logarithm as it is scaled.
+        """
         steep = minimum(q, minimum(p_weight, q_weight)) > zero
         at_0 = where(steep, -infinity, zero)
-        return where(p == zero, at_0, p_weight * logarithm)
+        flat = minimum(p_weight, q_weight) == zero
+        return where(flat, zero, where(p == zero, at_0, p_weight * logarithm))
 
     @formula
     def skewed_gradient(p, q, cotangent, p_weight, q_weight):
