@@ -168,3 +168,26 @@ def test_content_that_is_none_is_an_error_that_names_the_file(kind, content):
             action(name, TableOptions())
     with contextlib.suppress(FileError):
         assert dense_bytes(place_of(name, TableOptions())) < 10**4
+
+
+@pytest.mark.parametrize("kind", [".parquet", ".npy", ".csv"])
+def test_what_is_wrong_besides_missing_values_is_an_error_all_the_same(kind):
+    def write(matrix):
+        if kind == ".npy":
+            np.save("f.npy", matrix)
+        elif kind == ".csv":
+            Path("f.csv").write_bytes(batch_files.text(matrix))
+        else:
+            parquet.write_table(batch_files.table(matrix), "f.parquet")
+
+    options = TableOptions(missing="nan")
+    matrix = X.copy()
+    matrix[2, 1] = np.nan
+    write(matrix)
+    assert_same(f"f{kind}", options)
+    for wrong in (-1.0, np.inf):
+        matrix[4, 0] = wrong
+        write(matrix)
+        for action in (in_memory, out_of_core):
+            with pytest.raises(FileError, match=r"(row 4|line 6), column .*: (negative|infinite)"):
+                action(f"f{kind}", options)

@@ -6,6 +6,7 @@ tiles need each row many times: such a file is read once, block by block, into a
 """
 
 import errno
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +30,7 @@ from jsdiv_numba.batch.formats import (
     stream_rows,
     stream_source,
 )
-from jsdiv_numba.batch.labelled import ROW, Reading, Stream
+from jsdiv_numba.batch.labelled import ROW, Block, Reading, Stream, faults
 from jsdiv_numba.batch.long import LongTable
 from jsdiv_numba.batch.options import DEFAULT, TableOptions
 from jsdiv_numba.batch.partial import sync_folder
@@ -128,6 +129,9 @@ class Input:
             return rows
         stream = stream_rows(place, self.options, lenient=lenient)
         self.tell(stream.reading)
+        if self.options.missing == "nan" and not lenient:
+            # Of rows that are no distributions, only those with missing values give NaN.
+            stream = stream._replace(blocks=_only_missing(stream, self.source))
         copy.make(lambda file: _write(file, stream, copy, self.source))
         return _labelled(copy, stream, self.source)
 
@@ -245,6 +249,19 @@ class _Copy:
             where = f"{self.path}: cannot be written" if full else self.source
             kind = OutputError if full else FileError
             raise kind(f"{where}: {error.strerror or error}") from error
+
+
+def _only_missing(stream: Stream, source: str) -> Iterator[Block]:
+    """Yield a stream's blocks, and raise for a fault that is no missing value."""
+    start = 0
+    for values, labels in stream.blocks:
+        for found in faults(values, source, start, stream.columns):
+            missing = found.value is not None and math.isnan(found.value)
+            zeros = found.value is None and stream.transposed
+            if not (missing or zeros):
+                raise FileError(str(found))
+        start += len(values)
+        yield values, labels
 
 
 def _labelled(copy: _Copy, stream: Stream, source: str) -> ArrayFile:
