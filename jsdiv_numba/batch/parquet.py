@@ -72,7 +72,7 @@ def stream_feather(path: Path, source: str, options: TableOptions) -> Stream:
         reader = opened(file)
         schema = reader.schema
         sample = (
-            reader.get_batch(0).slice(0, SAMPLE)
+            _checked(reader, 0).slice(0, SAMPLE)
             if reader.num_record_batches
             else schema.empty_table()
         )
@@ -81,10 +81,17 @@ def stream_feather(path: Path, source: str, options: TableOptions) -> Stream:
         with _readable(source, "Feather"), path.open("rb") as file:
             reader = opened(file)
             for k in range(reader.num_record_batches):
-                yield reader.get_batch(k)
+                yield _checked(reader, k)
 
     with _readable(source, "Feather"):
         return Columns(source, schema, sample).stream(batches, options)
+
+
+def _checked(reader: Any, number: int) -> Any:
+    """Return a batch of a Feather file, of which Arrow believes every offset if it is not asked."""
+    batch = reader.get_batch(number)
+    batch.validate(full=True)
+    return batch
 
 
 def _schema(path: Path, source: str, parts: dict[str, str]) -> Any:
@@ -213,4 +220,4 @@ def feather_bytes(path: Path) -> int:
 
     with _readable(str(path), "Feather"), path.open("rb") as file:
         reader = pa.ipc.open_file(file)
-        return int(sum(reader.get_batch(k).nbytes for k in range(reader.num_record_batches)))
+        return int(sum(_checked(reader, k).nbytes for k in range(reader.num_record_batches)))

@@ -79,15 +79,16 @@ class PartialFolder:
             except FileNotFoundError:
                 # The run that held it before has finished, and removed the folder.
                 continue
-            if not _try_lock(lock):
-                lock.close()
-                raise FileError(
-                    f"{self.output}: another run is writing it; "
-                    f"wait for it, or write to another file"
-                )
-            if _is_at(lock, path):
-                return lock
-            lock.close()
+            with contextlib.ExitStack() as unless_held:
+                unless_held.enter_context(lock)
+                if not _try_lock(lock):
+                    raise FileError(
+                        f"{self.output}: another run is writing it; "
+                        f"wait for it, or write to another file"
+                    )
+                if _is_at(lock, path):
+                    unless_held.pop_all()
+                    return lock
 
     def _make(self) -> None:
         with contextlib.suppress(FileExistsError):

@@ -43,11 +43,13 @@ class Fuzzer:
         Where to.
     seed : int
         Of all that is drawn.
+    name : str
+        What the names of the files that are damaged have in them.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, name: str = "") -> None:
         self.folder, self.seed = folder, seed
-        self.files = seed_files()
+        self.files = [(file, top) for file, top in seed_files() if name in top.name]
         self.contents = [file.read_bytes() for file, _ in self.files]
         made = folder / "made"
         made.mkdir()
@@ -108,11 +110,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("--count", type=int, default=10_000, help="how many inputs")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--name", default="", help="only files with this in their names")
     parser.add_argument("--only", type=int, help="the number of one input")
     parser.add_argument("--folder", help="where to write; best in memory, as /dev/shm")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="jsdiv-fuzz-", dir=arguments.folder))
-    fuzzer = Fuzzer(folder, arguments.seed)
+    fuzzer = Fuzzer(folder, arguments.seed, arguments.name)
     numbers = range(arguments.count) if arguments.only is None else [arguments.only]
     tried, read, faults = Counter(), Counter(), Counter()
     begun = time.monotonic()
@@ -129,7 +132,8 @@ def main() -> int:
             place = traceback.extract_tb(error.__traceback__)[-1]
             faults[f"{type(error).__name__}, {place.filename}:{place.lineno}"] += 1
             if sum(faults.values()) <= 20:
-                print(f"--only {number} --seed {arguments.seed}: {traceback.format_exc()}")
+                options = f"--seed {arguments.seed} --name '{arguments.name}'"
+                print(f"--only {number} {options}: {traceback.format_exc()}")
         faulthandler.cancel_dump_traceback_later()
         if (number + 1) % 5000 == 0:
             seconds = time.monotonic() - begun
