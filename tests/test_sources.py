@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -72,3 +73,13 @@ def test_a_file_that_another_opens_to_write_is_read_on(tmp_path):
             time.sleep(0.001)
         assert other.stdout.read() == "open\n"
     np.testing.assert_array_equal(np.concatenate(seen).ravel(), np.arange(1000.0))
+
+
+def test_values_that_look_like_the_end_of_an_archive_are_values(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((3, 4)))
+    content = bytearray((tmp_path / "x.npy").read_bytes())
+    content[-24:] = b"PK\x05\x06" + bytes(18) + b"\0\0"
+    (tmp_path / "x.npy").write_bytes(content)
+    assert zipfile.is_zipfile(tmp_path / "x.npy")
+    rows = open_npy(tmp_path / "x.npy", "x.npy").rows(0, 3)
+    np.testing.assert_array_equal(rows, np.load(tmp_path / "x.npy"))

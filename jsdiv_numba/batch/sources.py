@@ -424,10 +424,12 @@ def open_npy(path: Path, source: str) -> ArrayFile:
     """
     try:
         status = path.stat()
-        # NumPy opens an archive, and leaves it open where it is damaged.
-        if is_zipfile(path):
+        begin = _begin(path)
+        # NumPy opens an archive, and leaves it open where it is damaged. Values may look like
+        # the end of one.
+        if begin != np.lib.format.MAGIC_PREFIX and is_zipfile(path):
             raise FileError(f"{source}: an .npz file under another name; call it .npz")
-        if _begin(path) == b"PK":
+        if begin.startswith(b"PK"):
             raise FileError(f"{source}: {UNREADABLE}")
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
@@ -452,7 +454,7 @@ def open_npy(path: Path, source: str) -> ArrayFile:
 
 def _begin(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(2)
+        return file.read(len(np.lib.format.MAGIC_PREFIX))
 
 
 def called(
