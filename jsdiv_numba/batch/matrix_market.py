@@ -1,9 +1,10 @@
 """Matrix Market files, read without SciPy's reader, which ends the process at damaged ones.
 
-It throws where nothing catches, or writes where it may not, as of SciPy 1.17
-(https://github.com/scipy/scipy/issues: `scipy.io.mmread`).
+As of SciPy 1.17, `scipy.io.mmread` of a text that is cut short in a line of values is a
+segmentation fault, or an exception that nothing can catch.
 """
 
+import itertools
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -76,13 +77,13 @@ def _size_line(file: BinaryIO) -> bytes:
 
 def _values(file: BinaryIO, count: int, width: int) -> NDArray[np.float64]:
     """Return what follows: so many lines of so many numbers."""
-    if not count:
-        rest = [line for line in file if line.strip() and not line.startswith(b"%")]
-        if rest:
-            raise ValueError(f"there are more than {count} lines of values")
-        return np.empty((0, width))
     lines = (line for line in file if line.strip() and not line.startswith(b"%"))
-    found = np.loadtxt(lines, ndmin=2, comments=None, encoding="latin-1")
+    first = next(lines, None)
+    if first is None:
+        found = np.empty((0, width))
+    else:
+        every = itertools.chain([first], lines)
+        found = np.loadtxt(every, ndmin=2, comments=None, encoding="latin-1")
     if found.shape != (count, width):
         raise ValueError(
             f"there are {found.shape[0]} lines of {found.shape[1]} numbers, not {count} of {width}"
