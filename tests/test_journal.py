@@ -1,5 +1,6 @@
 """Journals that are damaged, or speak of what is gone: a refusal that says how to begin anew."""
 
+import errno
 import json
 import re
 import shutil
@@ -9,7 +10,7 @@ import pytest
 import zarr
 
 from jsdiv_numba import batch
-from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.errors import FileError, OutputError
 from jsdiv_numba.batch.journal import Conditions, Journal
 from jsdiv_numba.distance import cdist
 from tests import batch_files
@@ -270,3 +271,35 @@ def test_names_that_are_not_utf_8_are_kept(tmp_path):
     with Journal(tmp_path / "d.npy").held() as journal:
         journal.read()
         assert (journal.conditions, journal.done) == (conditions, {0: []})
+
+
+def test_half_a_line_on_a_full_disk_is_taken_back(tmp_path):
+    conditions = Conditions({}, {"base": None}, {})
+    with Journal(tmp_path / "d.npy").held() as journal:
+        journal.begin(conditions)
+        journal.write([{"tile": 0, "faults": []}])
+        file = journal._file
+
+        class Full:
+            truncate, fileno, close = file.truncate, file.fileno, file.close
+
+            def write(self, data):
+                file.write(data[: len(data) // 2])
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        journal._file = Full()
+        with pytest.raises(
+            OutputError, match=r"d\.npy: cannot be written: No space left on device"
+        ):
+            journal.write([{"tile": 1, "faults": []}])
+        # What comes after would not fit to what is before.
+        journal.write([{"tile": 2, "faults": []}])
+    assert journal_of(tmp_path / "d.npy").read_bytes().endswith(b"}\n")
+    with Journal(tmp_path / "d.npy").held() as journal:
+        journal.read()
+        assert (journal.conditions, list(journal.done)) == (conditions, [0])
+        journal.go_on()
+        journal.write([{"tile": 3, "faults": []}])
+    with Journal(tmp_path / "d.npy").held() as journal:
+        journal.read()
+        assert list(journal.done) == [0, 3]

@@ -49,3 +49,16 @@ def test_the_clock_stops_with_a_run_that_fails():
     with pytest.raises(ZeroDivisionError), under_way(lines, 1, 0, "pairs"):
         raise ZeroDivisionError
     assert not lines.clock.is_alive()
+
+
+def test_a_stream_that_is_gone_does_not_stop_the_work():
+    class Gone(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    lines = Lines(Gone(), as_json=True, seconds=0.01)
+    lines.start(10, 0, "pairs")
+    lines.advance(10)
+    lines.tell()
+    lines.stop()
+    assert lines.done == 10
