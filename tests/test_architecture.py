@@ -123,7 +123,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_kernels.softmax",
     },
     "_kernels.normalised": {*KERNEL_TOOLS, "_kernels.lanes", "_kernels.rows", "_kernels.scalar"},
-    "_kernels.pairs": {*KERNEL_TOOLS, "_kernels.normalised", "_kernels.rows", "_kernels.scalar"},
+    "_kernels.pairs": {
+        *KERNEL_TOOLS,
+        "_kernels.normalised",
+        "_kernels.rows",
+        "_kernels.scalar",
+        "_kernels.target",
+    },
     "_kernels.products": {"_kernels.blocking", "_kernels.compile"},
     "_kernels.bounds": {
         *KERNEL_TOOLS,

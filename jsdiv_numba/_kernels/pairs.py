@@ -35,6 +35,7 @@ from .compile import (
 from .normalised import normalised_kernels
 from .precision import Precision
 from .scalar import exact_sum, scalar_formulas
+from .target import has_multiply_add
 
 TOGETHER = 4
 """Rows of the second set that one row of the first meets at a time: `Rows.padded` has a
@@ -70,13 +71,19 @@ def pair_kernels(precision: Precision) -> SimpleNamespace:
     )
 
 
+def _block(precision: Precision) -> int:
+    """Return how many elements are added up before float64, or its exact sum, takes over."""
+    # Where a multiply-add is a call of the C library, LLVM adds up one after another, not in lanes.
+    return precision.pair_block if has_multiply_add() else precision.pair_block // 16
+
+
 def _prepare(precision):
     Float = precision.Float
     row_scale = normalised_kernels(precision).row_scale
     log2_in_ulps, zero = scalar_formulas(precision).finer_log2_in_ulps, Float(0)
     unit = Float(2.0**precision.mantissa)
     near, near_of_largest = precision.pair_near
-    block = precision.pair_block
+    block = _block(precision)
 
     @kernel
     def normalise(row, normalised, factor):
@@ -126,7 +133,7 @@ def _prepare(precision):
 
 def _entropy_sums(precision):
     Float = precision.Float
-    log2_in_ulps, block = scalar_formulas(precision).log2_in_ulps, precision.pair_block
+    log2_in_ulps, block = scalar_formulas(precision).log2_in_ulps, _block(precision)
     zero = Float(0)
 
     @inlined_summing
