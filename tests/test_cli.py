@@ -421,6 +421,18 @@ def test_an_absurd_memory_is_an_error_of_one_line(size, capsys):
     assert capsys.readouterr().err.startswith("jsdiv: Invalid value for '--memory': ")
 
 
+def test_absurd_numbers_are_as_many_as_there_are(capsys):
+    huge = str(10**30)
+    assert main(["pairwise", "f.npy", "-o", "expected.npy", "-q"]) == 0
+    for option in ("--tile", "--workers"):
+        assert main(["pairwise", "f.npy", "-o", "d.npy", "-q", option, huge]) == 0
+        assert Path("d.npy").read_bytes() == Path("expected.npy").read_bytes()
+        assert main(["neighbors", "f.npy", "-k", "1", "-o", "n.npy", "-q", option, huge]) == 0
+    assert main(["pairwise", "f.npy", "-q", "--top", huge]) == 0
+    assert main(["neighbors", "f.npy", "-k", huge, "-o", "n.npy", "-q"]) == 2
+    assert f"f.npy: {huge} neighbours of a row are wanted of 2" in capsys.readouterr().err
+
+
 def test_an_absurd_memory_is_an_error_in_python_too():
     for memory in (10**18 + 1, 10**400):
         with pytest.raises(ValueError, match=r"^memory is 10+1?; no machine has more than 1,"):

@@ -11,6 +11,9 @@ R = TypeVar("R")
 
 _at_work = threading.local()
 
+_MOST_WORKERS = 1 << 20
+"""More threads than any system starts."""
+
 
 class StoppedError(Exception):
     """What ends a task that is no longer wanted."""
@@ -69,7 +72,7 @@ class Threads:
             pending.extend(pool.submit(work, task) for task in islice(remaining, count))
 
         try:
-            submit(self.workers + 1)
+            submit(min(self.workers, _MOST_WORKERS) + 1)
             while pending:
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 future = next(future for future in pending if future in done)
