@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jsdiv_numba import js_divergence, scalarise
@@ -14,8 +14,9 @@ from tests.differences import central
 
 RNG = np.random.default_rng(8)
 SHAPE = (3, 4, 2)
-# Scores apart from each other and from 0, so that no small step changes which is the largest.
-SCORES = RNG.permutation(np.linspace(0.05, 0.9, 24)).reshape(SHAPE)
+# Scores apart from each other and from 0, and unevenly, so that their sums are apart, too: no small
+# step changes which is the largest.
+SCORES = RNG.permutation(np.linspace(0.05, 0.9, 24) + RNG.uniform(0, 0.03, 24)).reshape(SHAPE)
 SIGNED = SCORES * RNG.choice([-1, 1], SHAPE)
 
 SMOOTH = [
@@ -122,6 +123,11 @@ MAPS = st.sampled_from([case for case in SMOOTH if case[0] != "selfwmean_scalari
 
 
 @settings(deadline=None, max_examples=60)
+@example(
+    maps=(("max_scalarise", {}), ("sum_scalarise", {}), ("max_scalarise", {})),
+    axes=(-1, -1),
+    keepdims=False,
+)
 @given(
     maps=st.tuples(MAPS, MAPS, MAPS),
     axes=st.tuples(st.sampled_from([-1, 0, (0, 1), None]), st.sampled_from([-1, 0, None])),
