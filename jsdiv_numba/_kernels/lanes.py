@@ -96,8 +96,8 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
         last_group=_last_group(number),
         group_at=_group_at(precision, number),
         sum_of=sum_of,
-        sets=_zeros(sums),
         turns=turns,
+        sets=_zero_sets(number, sums),
         sum_of_sets=sum_of_sets,
         bits_of_all=bits_of_all,
     )
@@ -120,6 +120,31 @@ def _zeros(number: int) -> Any:
         return types.CPointer(like)(like), codegen
 
     return zeros
+
+
+def _zero_sets(number: int, sums: int) -> Any:
+    @intrinsic
+    def sets(typingctx, like, all_of_them):
+        """Sets of lanes of the type of the first argument: the first, or all of them, at 0.
+
+        They are on the stack of the function that calls this, which no other may do for it.
+        """
+
+        def codegen(context, builder, signature, args):
+            ask_for_wide_vectors(builder.function)
+            kind = context.get_value_type(signature.args[0])
+            lanes, first = ir.ArrayType(kind, sums), ir.ArrayType(kind, number)
+            place = cgutils.alloca_once(builder, lanes)
+            place.align = ALIGNMENT
+            builder.store(ir.Constant(first, None), builder.bitcast(place, first.as_pointer()))
+            if sums > number:
+                with builder.if_then(args[1], likely=False):
+                    builder.store(ir.Constant(lanes, None), place)
+            return builder.bitcast(place, kind.as_pointer())
+
+        return types.CPointer(like)(like, types.boolean), codegen
+
+    return sets
 
 
 def _masked_load(builder: Any, place: Any, count: Any) -> Any:

@@ -30,7 +30,7 @@ from .compile import (
     where,
 )
 from .compile import product as rounded_product
-from .lanes import lane_kernels
+from .lanes import ONE_SET, lane_kernels
 from .precision import FLOAT32, Precision
 from .rows import BLOCK
 from .scalar import exact_sum, scalar_formulas
@@ -276,7 +276,7 @@ def _pair_sum(precision, weighted_term, weights_of):
     @formula
     def block_sum(p, q, start, size, p_weight, q_weight, ahead):
         groups = groups_in(size)
-        mask, totals = turns(groups), sets(zero)
+        mask, totals = turns(groups), sets(zero, groups > ONE_SET)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
         for group in range(groups):
             xs = group_at(p, p_last, start, size, group, ahead)

@@ -20,7 +20,7 @@ from .compile import (
     minimum,
     summing,
 )
-from .lanes import lane_kernels
+from .lanes import ONE_SET, lane_kernels
 from .precision import FLOAT64, Precision
 from .scalar import exact_sum
 from .summands import entropy_summand, excess_summand, js_summand, kl_summand, skewed_summand
@@ -84,8 +84,8 @@ def _block_sum(precision, summand):
         """
         groups = groups_in(size)
         mask = turns(groups)
-        totals, bits = sets(zero), zeros(none)
-        gaps, spreads = sets(zero), zeros(zero)
+        totals, bits = sets(zero, groups > ONE_SET), zeros(none)
+        gaps, spreads = sets(zero, groups > ONE_SET), zeros(zero)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
         for group in range(groups):
             xs = group_at(p, p_last, start, size, group, ahead)
