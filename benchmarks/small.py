@@ -63,8 +63,13 @@ class Comparison:
         """Time all in turn."""
         progress(self.what)
         everything = {self.other: self.reference, **self.calls}
+        # What interrupts one estimate makes it too low.
+        number = {
+            name: max(calls_for(call, sizes.seconds) for _ in range(5))
+            for name, call in everything.items()
+        }
         contenders = [
-            Contender(name, call, calls=calls_for(call, sizes.seconds), repeats=sizes.repeats)
+            Contender(name, call, calls=number[name], repeats=sizes.repeats)
             for name, call in everything.items()
         ]
         seconds = median_seconds(contenders)
