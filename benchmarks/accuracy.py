@@ -60,6 +60,18 @@ def row_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     return [oracle.relative_error(computed, oracle.js_divergence(p, q))]
 
 
+def beside_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    computed, _, _ = jsdiv_numba.js_divergence_grad(p, q, keepdims=False)
+    return [oracle.relative_error(computed, oracle.js_divergence(p, q))]
+
+
+def column_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
+    """Return the error of columns that lie side by side."""
+    P, Q = (np.stack([row, row], axis=1) for row in (p, q))
+    computed = jsdiv_numba.js_divergence(P, Q, axis=0)[0, 0]
+    return [oracle.relative_error(computed, oracle.js_divergence(p, q))]
+
+
 def term_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     computed = jsdiv_numba.js_divergence(p, q, reduce=False)
     return list(map(oracle.relative_error, computed, oracle.js_terms(p, q)))
@@ -73,7 +85,7 @@ def skewed_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     errors = []
     for weight in WEIGHTS:
         computed = jsdiv_numba.js_divergence(p, q, weight=weight, keepdims=False)
-        exact = sum(oracle.skewed_terms(p, q, weight), mpf(0))
+        exact = oracle.total(oracle.skewed_terms, p, q, weight=weight)
         errors.append(oracle.relative_error(computed, exact))
     return errors
 
@@ -197,7 +209,7 @@ def error_of(computed: Any, exact: Any, scale: Any) -> list[float]:
 
 def kl_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     """Return the error as part of KL + 2·|Σp - Σq|."""
-    exact = sum(oracle.kl_terms(p, q), mpf(0))
+    exact = oracle.total(oracle.kl_terms, p, q)
     computed = jsdiv_numba.kl_divergence(p, q, keepdims=False)
     return error_of(computed, exact, abs(exact) + 2 * oracle.gap(p, q))
 
@@ -209,9 +221,9 @@ def kl_logit_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
 
 def entropy_errors(p: np.ndarray, _: np.ndarray) -> list[float]:
     """Return the error as part of the terms' magnitudes."""
-    terms = oracle.entropy_terms(p)
-    computed = jsdiv_numba.entropy(p, keepdims=False)
-    return error_of(computed, sum(terms, mpf(0)), sum(map(abs, terms)))
+    exact = oracle.total(oracle.entropy_terms, p)
+    scale = oracle.total(lambda row: list(map(abs, oracle.entropy_terms(row))), p)
+    return error_of(jsdiv_numba.entropy(p, keepdims=False), exact, scale)
 
 
 def entropy_logit_errors(a: np.ndarray, _: np.ndarray) -> list[float]:
@@ -221,20 +233,24 @@ def entropy_logit_errors(a: np.ndarray, _: np.ndarray) -> list[float]:
 
 FULL = {np.float64: 1e-14, np.float32: 1e-6}
 FROM_LOGITS = {np.float64: 1e-10, np.float32: 1e-4}
+PROBABILITIES = {**cases.ROWS, **cases.STRUCTURED}
 # Where every element has a scale of its own, no number of digits is enough for the sums.
 NORMALISED = {
-    kind: cases.ROWS[kind] for kind in ("ordinary", "sparse", "near_equal", "disjoint", "scaled")
+    kind: PROBABILITIES[kind]
+    for kind in ("ordinary", "sparse", "near_equal", "disjoint", "scaled", *cases.STRUCTURED)
 }
 PATHS = (
-    Path("divergence", cases.ROWS, row_errors, FULL),
+    Path("divergence", PROBABILITIES, row_errors, FULL),
+    Path("divergence beside its derivatives", cases.STRUCTURED, beside_errors, FULL),
+    Path("divergence of columns", cases.STRUCTURED, column_errors, FULL),
     Path("each term", cases.ROWS, term_errors, FULL),
-    Path("skewed divergence", cases.ROWS, skewed_errors, FULL),
+    Path("skewed divergence", PROBABILITIES, skewed_errors, FULL),
     Path("skewed, each term", cases.ROWS, skewed_term_errors, FULL),
     Path("`js_divergence_many`, three", cases.ROWS, many_errors, FULL),
     Path("from logits", cases.LOGITS, logit_errors, FROM_LOGITS),
-    Path("`kl_divergence`", cases.ROWS, kl_errors, FULL),
+    Path("`kl_divergence`", PROBABILITIES, kl_errors, FULL),
     Path("`kl_divergence_logit`", cases.LOGITS, kl_logit_errors, FROM_LOGITS),
-    Path("`entropy`", cases.ROWS, entropy_errors, FULL),
+    Path("`entropy`", PROBABILITIES, entropy_errors, FULL),
     Path("`entropy_logit`", cases.LOGITS, entropy_logit_errors, FROM_LOGITS),
     Path("derivative", cases.ROWS, slope_errors, FULL),
     Path("skewed, derivative", cases.ROWS, skewed_slope_errors, FULL),

@@ -139,3 +139,105 @@ LOGITS: dict[str, Callable[[Generator, type], Pair]] = {
     function.__name__: function
     for function in (ordinary_logits, logits_with_zeros, near_equal_logits, shifted_logits)
 }
+
+STRUCTURED_LENGTHS = (
+    *(n + i for n in (16, 32, 64, 128, 256, 512, 1024, 2048) for i in (-1, 0, 1)),
+    *(1, 7, 97, 1_000, 1_017, 4_096, 5_000, 10_000),
+)
+"""Around every number of lanes, of sums and of a block's elements, and others."""
+
+
+def _structured_length(rng: Generator) -> int:
+    return int(rng.choice(STRUCTURED_LENGTHS))
+
+
+def _few(rng: Generator, dtype: type, number: int) -> Pair:
+    """Few positive numbers and others, of any ratio or nearly the same."""
+    p = rng.random(number) + 1e-3
+    if rng.random() < 0.5:
+        separation = 10.0 ** rng.uniform(np.log10(1e3 * EPSILON[dtype]), 0)
+        q = np.abs(p * (1 + separation * rng.standard_normal(number)))
+    else:
+        q = p * 10.0 ** rng.uniform(-3, 3, number)
+    return p, q
+
+
+def _arranged(rng: Generator, dtype: type, number: int, index: np.ndarray) -> Pair:
+    """Return rows of these few numbers, which stand where the indices say."""
+    p, q = (row[index] for row in _few(rng, dtype, number))
+    return tuple((row / row.sum()).astype(dtype) for row in (p, q))
+
+
+def constant(rng: Generator, dtype: type) -> Pair:
+    """Rows of one number each, which need not be the same."""
+    n = _structured_length(rng)
+    return tuple(np.full(n, x[0] / n, dtype) for x in _few(rng, dtype, 1))
+
+
+def two_valued(rng: Generator, dtype: type) -> Pair:
+    return _arranged(rng, dtype, 2, rng.integers(0, 2, _structured_length(rng)))
+
+
+def periodic(rng: Generator, dtype: type) -> Pair:
+    """A few numbers in turn, so that each of a vector's lanes may have one alone."""
+    number = int(rng.choice([2, 3, 4, 8, 16]))
+    return _arranged(rng, dtype, number, np.arange(_structured_length(rng)) % number)
+
+
+def blocks(rng: Generator, dtype: type) -> Pair:
+    """Runs of equal numbers: all of a block's may be."""
+    number = int(rng.integers(2, 6))
+    n = _structured_length(rng)
+    return _arranged(rng, dtype, number, np.sort(rng.integers(0, number, n)))
+
+
+def ascending(rng: Generator, dtype: type) -> Pair:
+    """Both sorted, the other one in either direction."""
+    p, q = (np.sort(row) for row in blocks(rng, dtype))
+    return p, q[::-1].copy() if rng.random() < 0.5 else q
+
+
+def ramps(rng: Generator, dtype: type) -> Pair:
+    n = int(rng.choice([n for n in STRUCTURED_LENGTHS if n <= 129]))
+    p, q = (np.arange(1, n + 1) + rng.random() for _ in range(2))
+    return (p / p.sum()).astype(dtype), (q / q.sum())[:: rng.choice([-1, 1])].astype(dtype)
+
+
+def one_outlier(rng: Generator, dtype: type) -> Pair:
+    """All but one equal, and that one many times as large."""
+    index = np.zeros(_structured_length(rng), int)
+    index[rng.integers(index.size)] = 1
+    p, q = _few(rng, dtype, 2)
+    p[1] *= 10.0 ** rng.uniform(0, 6)
+    return tuple((row[index] / row[index].sum()).astype(dtype) for row in (p, q))
+
+
+def counts(rng: Generator, dtype: type) -> Pair:
+    """Small whole numbers, most of them 0 or 1, as they were counted."""
+    n = _structured_length(rng)
+    p, q = (rng.poisson(rng.choice([0.3, 2]), n).astype(dtype) for _ in range(2))
+    p[0] = q[-1] = 1
+    return p, q
+
+
+def binary_fractions(rng: Generator, dtype: type) -> Pair:
+    """Powers of two, whose sums are exact."""
+    n = _structured_length(rng)
+    return tuple((2.0 ** -rng.integers(0, 5, n)).astype(dtype) for _ in range(2))
+
+
+STRUCTURED: dict[str, Callable[[Generator, type], Pair]] = {
+    function.__name__: function
+    for function in (
+        constant,
+        two_valued,
+        periodic,
+        blocks,
+        ascending,
+        ramps,
+        one_outlier,
+        counts,
+        binary_fractions,
+    )
+}
+"""Rows whose errors do not average out, most of few distinct pairs."""

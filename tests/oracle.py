@@ -13,6 +13,10 @@ def _exact(values: Iterable[float]) -> list[mpf]:
     return [mpf(float(v)) for v in values]
 
 
+def _exact_pairs(p, q) -> Iterable[tuple[mpf, mpf]]:
+    return zip(_exact(p), _exact(q), strict=True)
+
+
 def _term(p: mpf, q: mpf) -> mpf:
     s = p + q
     half = mpf(1) / 2
@@ -24,9 +28,15 @@ def js_terms(p, q) -> list[mpf]:
     return [_term(x, y) for x, y in zip(_exact(p), _exact(q), strict=True)]
 
 
+def total(terms, *rows, **options) -> mpf:
+    """Sum of what a function gives for rows, each distinct column computed once."""
+    columns, number = np.unique(np.stack(rows), axis=1, return_counts=True)
+    return repeated(terms(*columns, **options), map(int, number))
+
+
 def js_divergence(p, q) -> mpf:
     """Divergence of two rows of probabilities, in nats, not normalised."""
-    return sum(js_terms(p, q), mpf(0))
+    return total(js_terms, p, q)
 
 
 def _log_ratio_term(p: mpf, q: mpf) -> mpf:
@@ -121,7 +131,8 @@ def js_terms_normalised(p, q) -> list[mpf]:
 
 def js_divergence_normalised(p, q) -> mpf:
     """Divergence of two rows that are first normalised, without rounding between."""
-    return sum(js_terms_normalised(p, q), mpf(0))
+    of_p, of_q = (sum(_exact(row), mpf(0)) for row in (p, q))
+    return total(lambda x, y: [_term(a / of_p, b / of_q) for a, b in _exact_pairs(x, y)], p, q)
 
 
 def softmax(row, counts: Iterable[int] = repeat(1)) -> list[mpf]:
