@@ -8,6 +8,7 @@ repository, in a folder that ``--before`` names, are compiled beside them.
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -62,7 +63,7 @@ PROGRAMS = {
     "js_divergence_logit": Program("j.js_divergence_logit({rows})", SIMPLE),
     "kneighbors": Program("j.kneighbors(np.eye(200, 7) + 0.1)", LARGE, ("float64",)),
     "js_divergence_grad": Program("j.js_divergence_grad({rows})", LARGE),
-    "js_divergence_many": Program("j.js_divergence_many({rows}[0])", LARGE),
+    "js_divergence_many": Program("j.js_divergence_many(np.full((3, 3), 0.5, {dtype!r}))", LARGE),
     "JSDivergenceLogitLoss.value_and_grad": Program(
         "j.JSDivergenceLogitLoss().value_and_grad({rows})", LARGE
     ),
@@ -72,7 +73,10 @@ PROGRAMS = {
 def programs() -> dict[str, tuple[str, Goal]]:
     """Return the programs by what the tables call them."""
     return {
-        f"{name}, {dtype}": (OURS + each.source.format(rows=ROWS.format(dtype)), each.goal)
+        f"{name}, {dtype}": (
+            OURS + each.source.format(rows=ROWS.format(dtype), dtype=dtype),
+            each.goal,
+        )
         for name, each in PROGRAMS.items()
         for dtype in each.dtypes
     }
@@ -80,14 +84,12 @@ def programs() -> dict[str, tuple[str, Goal]]:
 
 def seconds(command: Sequence[str], environment: Mapping[str, str]) -> float:
     """Run a process to its end and return the CPU time that it took, its children's included."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL, timeout=600
     )
-    after = os.times()
-    return (after.children_user - before.children_user) + (
-        after.children_system - before.children_system
-    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
 
 
 def paired(
@@ -160,6 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "PYTHONPATH": str(ROOT),
         }
         environment.pop("JSDIV_NUMBA_CACHE", None)
+        # What is installed is there as bytecode.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         warm = warm_lines(environment)
         cold = cold_table(environment, before)
     from jsdiv_numba.cache import info

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from typing import Any
@@ -82,8 +83,10 @@ def _as_array(name: str, values: object) -> FloatArray:
         )
     if hasattr(values, "requires_grad"):
         return _of_tensor(name, values)
-    if isinstance(values, np.ma.MaskedArray):
-        if np.ma.is_masked(values):
+    # NumPy imports this when it is asked for, which takes as long as to load a kernel.
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(values, masked.MaskedArray):
+        if masked.is_masked(values):
             raise TypeError(
                 f"{name} is a masked array with masked entries, which have no divergence; "
                 "pass `.filled(0)`, or only the unmasked rows"

@@ -10,11 +10,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from itertools import islice
 from operator import index
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 ENVIRONMENT_VARIABLE = "JSDIV_NUMBA_WORKERS"
 
@@ -177,6 +179,8 @@ class _SharedPool:
     def submit(self, size: int, work: Callable[[], None]) -> None:
         with self._lock:
             if self._executor is None or self._size < size:
+                from concurrent.futures import ThreadPoolExecutor
+
                 self._size = size
                 self._executor = ThreadPoolExecutor(size, thread_name_prefix="jsdiv_numba")
             self._executor.submit(work)

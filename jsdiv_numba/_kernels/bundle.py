@@ -4,8 +4,7 @@ A wheel may have them. In a checkout whose sources were changed they are not fou
 digest of the sources is in their folder's name.
 """
 
-import platform
-import sys
+import sysconfig
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -23,7 +22,7 @@ WHOLE = "whole"
 HEAD = object.__basicsize__
 """Bytes at the start of any Python object, after which kernels find what NumPy put there."""
 
-SYSTEM = f"{sys.platform}-{platform.machine()}"
+SYSTEM = sysconfig.get_platform()
 """Says how functions are called and what object files look like."""
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -43,6 +42,8 @@ def _digest(content: bytes) -> bytes:
 
 def replace(path: Path, content: bytes, mode: int) -> None:
     """Write a file such that others find the whole of it or nothing."""
+    import tempfile
+
     descriptor, unfinished = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
