@@ -55,6 +55,9 @@ class Program:
     goal: Goal
     dtypes: tuple[str, ...] = ("float64", "float32")
 
+    def of(self, dtype: str) -> str:
+        return self.source.format(rows=ROWS.format(dtype), dtype=dtype)
+
 
 PROGRAMS = {
     "js_divergence": Program("j.js_divergence({rows})", SIMPLE),
