@@ -20,7 +20,7 @@ TABLES = {*FILE_TYPES, "batch.options", "batch.roles", "batch.table"}
 MAY_IMPORT: dict[str, set[str]] = {
     # What compiles.
     "_kernels": set(),
-    "_kernels.compile": set(),
+    "_kernels.compile": {"_kernels.pipeline"},
     "_kernels.blocking": {"_kernels", "_kernels.bundle", "_kernels.target"},
     "_kernels.build": {
         *("_kernels", "_kernels.bundle", "_kernels.cache", "_kernels.catalog", "_kernels.load"),

@@ -22,6 +22,7 @@ import numpy as np
 
 from .compile import (
     borrowing,
+    empty,
     formula,
     item,
     maximum,
@@ -147,7 +148,7 @@ def _describe(values_of):
         Where there are no panels for them, add their mean to the centre instead.
         """
         scale, height, length = 2.0**-spread, panels.shape[2], centre.size
-        values = np.empty(length)
+        values = empty(length, np.float64)
         if not panels.size:
             number = 0
             for i in range(start, stop):
@@ -157,7 +158,7 @@ def _describe(values_of):
                     number += 1
             add(centre, centre, 0.5 / maximum(number, 1))
             return
-        vectors = np.empty((height, length + LINE), np.float32)
+        vectors = empty((height, length + LINE), np.float32)
         while start < stop:
             panel, first = start // height, start % height
             number = minimum(height - first, stop - start)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import item, items, kernel, minimum, set_item, where
+from .compile import empty, item, items, kernel, minimum, set_item, where, zeroed
 from .precision import Precision
 from .rows import row_kernels
 from .scalar import exact_sum
@@ -77,10 +77,14 @@ def _added_up(precision, summand):
         one for each column.
         """
         length, number = p.shape
-        totals, rests, masses = np.zeros(number), np.zeros(number), np.zeros(number)
-        gaps, gap_rests = np.zeros((2, number if with_gap else 0), Float)
+        totals, rests, masses = (
+            zeroed(number, np.float64),
+            zeroed(number, np.float64),
+            zeroed(number, np.float64),
+        )
+        gaps, gap_rests = zeroed((2, number if with_gap else 0), Float)
         if p.strides[1] == itemsize and q.strides[1] == itemsize:
-            sums, block_masses = np.empty(number, Float), np.empty(number, Float)
+            sums, block_masses = empty(number, Float), empty(number, Float)
             for start in range(0, length, BLOCK):
                 stop = minimum(start + BLOCK, length)
                 add_block(p, q, start, stop, sums, block_masses, *weights)

@@ -4,14 +4,21 @@ import hashlib
 import platform
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import njit
 from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
+from numba.np.arrayobj import _empty_nd_impl
 
-_INTERNAL = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+from .pipeline import KernelCompiler
+
+_INTERNAL = {
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": KernelCompiler,
+}
 
 # Spelled out, because a helper without a `fastmath` of its own inherits its caller's,
 # and a formula whose operations are reassociated loses its accuracy.
@@ -529,12 +536,40 @@ def set_four(typingctx, array, index, values):
     return types.none(array, types.int64, values), codegen
 
 
+def _new_array(fill: Any) -> Any:
+    """Return an intrinsic's typing: an array of a size or a shape, and of a dtype."""
+
+    def make(typingctx, shape, dtype):
+        is_tuple = isinstance(shape, types.BaseTuple)
+        lengths = list(shape) if is_tuple else [shape]
+        if not all(isinstance(length, types.Integer) for length in lengths):
+            return None
+        kind = types.Array(dtype.dtype, len(lengths), "C")
+
+        def codegen(context, builder, signature, args):
+            sizes = cgutils.unpack_tuple(builder, args[0]) if is_tuple else [args[0]]
+            array = _empty_nd_impl(context, builder, kind, sizes)
+            if fill:
+                size = builder.mul(array.nitems, array.itemsize)
+                cgutils.memset(builder, array.data, size, 0)
+            return array._getvalue()
+
+        return kind(shape, dtype), codegen
+
+    return make
+
+
+# NumPy's functions of these names are, in Numba, six functions of their own to compile.
+empty = intrinsic(_new_array(fill=False))
+zeroed = intrinsic(_new_array(fill=True))
+
+
 @kernel
 def contiguous(row):
     """Return a row itself if its elements are adjacent, else a copy."""
     if row.strides[0] == row.itemsize:
         return any_layout(row)
-    copy = np.empty(row.size, row.dtype)
+    copy = empty(row.size, row.dtype)
     for i in range(row.size):
         copy[i] = row[i]
     return any_layout(copy)
@@ -545,7 +580,7 @@ def contiguous_rows(matrix):
     """Return a matrix itself if the elements of its rows are adjacent, else a copy."""
     if matrix.strides[1] == matrix.itemsize:
         return any_layout(matrix)
-    copy = np.empty(matrix.shape, matrix.dtype)
+    copy = empty(matrix.shape, matrix.dtype)
     for i in range(matrix.shape[0]):
         for j in range(matrix.shape[1]):
             copy[i, j] = matrix[i, j]

@@ -25,6 +25,7 @@ from .compile import (
     LINE_BYTES,
     clear_exceptions,
     contiguous,
+    empty,
     fma,
     item,
     item_apart,
@@ -213,7 +214,7 @@ def _sum_with_gradient(precision, plain, near):
             for i in range(0, a.size, line):
                 prefetch(in_a, i)
                 prefetch(in_b, i)
-        workspace = np.empty((4, a.size), a.dtype)
+        workspace = empty((4, a.size), a.dtype)
         p, q, of_p, of_q = workspace[0], workspace[1], workspace[2], workspace[3]
         p_sums, q_sums = exponentials(a, p), exponentials(b, q)
         total, scaled = sum_of_exponentials(a, b, p, q, p_sums, q_sums)
@@ -279,7 +280,7 @@ def _of_terms(precision, differences):
         """Write the derivatives of the sum of two rows' terms times weights, of any strides."""
         if a.size == 0:
             return
-        workspace = np.empty((2, a.size), a.dtype)
+        workspace = empty((2, a.size), a.dtype)
         x, y, w = contiguous(a), contiguous(b), contiguous(weights)
         p, q = softmax(x), softmax(y)
         side(x, y, p, q, w, workspace, in_a)

@@ -13,7 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from .compile import clear_exceptions, fma, formula, item, kernel, maximum, minimum, summing, where
+from .compile import (
+    clear_exceptions,
+    empty,
+    fma,
+    formula,
+    item,
+    kernel,
+    maximum,
+    minimum,
+    summing,
+    where,
+)
 from .precision import FLOAT64, Precision
 from .rows import BLOCK, row_kernels
 from .scalar import exact_sum, scalar_formulas
@@ -93,7 +104,7 @@ def _sum_of_exponentials(precision, kernels, near_terms):
         scale(y, y_total)
         total = np.float64(row_sum(x, y))
         if total < near:
-            terms = np.empty(a.size, np.float64)
+            terms = empty(a.size, np.float64)
             near_terms(a, b, terms)
             total = 0.0
             for i in range(terms.size):
@@ -112,7 +123,7 @@ def _logit_sum(precision, exponentials, sum_of_exponentials):
         """Return the divergence of two rows of logits of any stride."""
         if a.size == 0:
             return zero
-        workspace = np.empty((2, a.size), a.dtype)
+        workspace = empty((2, a.size), a.dtype)
         x, y = workspace[0], workspace[1]
         total, _ = sum_of_exponentials(a, b, x, y, exponentials(a, x), exponentials(b, y))
         return total
@@ -145,7 +156,7 @@ def terms_in_float64(logit_terms: Any) -> Any:
     @kernel
     def terms_in_float64(a, b, terms):
         """Compute the terms of float32 logits in float64."""
-        wide = np.empty(a.size, np.float64)
+        wide = empty(a.size, np.float64)
         logit_terms(a.astype(np.float64), b.astype(np.float64), wide)
         for i in range(a.size):
             terms[i] = wide[i]

@@ -26,6 +26,7 @@ from .compile import (
     clear_exceptions,
     contiguous,
     contiguous_rows,
+    empty,
     formula,
     item,
     kernel,
@@ -34,6 +35,7 @@ from .compile import (
     set_item,
     summing,
     where,
+    zeroed,
 )
 from .precision import FLOAT64, Precision
 from .relative import relative_formulas
@@ -225,7 +227,7 @@ def _total(precision, block_terms, careful_term):
 
     @kernel
     def careful_total(rows, weights):
-        totals, rests = np.zeros(3), np.zeros(3)
+        totals, rests = zeroed(3, np.float64), zeroed(3, np.float64)
         for j in range(rows.shape[1]):
             scale, value = careful_term(rows, weights, j)
             add_scaled(totals, rests, scale, value)
@@ -237,8 +239,8 @@ def _total(precision, block_terms, careful_term):
         """Return the divergence of a matrix's rows with weights that add up to 1."""
         rows, weights = contiguous_rows(rows), contiguous(weights)
         length = rows.shape[1]
-        means, gaps = np.empty((2, minimum(length, BLOCK)), Float)
-        terms = np.empty(means.size)
+        means, gaps = empty((2, minimum(length, BLOCK)), Float)
+        terms = empty(means.size, np.float64)
         total, rest, bits = 0.0, 0.0, none
         for start in range(0, length, BLOCK):
             size = minimum(BLOCK, length - start)
@@ -264,8 +266,8 @@ def _terms(precision, block_terms, careful_term):
         """Write each category's term of the divergence of a matrix's rows."""
         rows, weights = contiguous_rows(rows), contiguous(weights)
         length = rows.shape[1]
-        means, gaps = np.empty((2, minimum(length, BLOCK)), Float)
-        terms = np.empty(means.size)
+        means, gaps = empty((2, minimum(length, BLOCK)), Float)
+        terms = empty(means.size, np.float64)
         for start in range(0, length, BLOCK):
             size = minimum(BLOCK, length - start)
             bits = block_terms(rows, weights, means, gaps, terms, start, size, lowest)
@@ -337,8 +339,8 @@ def _gradient(precision, mix, careful_slopes):
         """Write the derivatives of the terms, times a number for each category."""
         rows, weights = contiguous_rows(rows), contiguous(weights)
         cotangents, length = contiguous(cotangents), rows.shape[1]
-        means, gaps, slopes = np.empty((3, minimum(length, BLOCK)), Float)
-        sums = np.empty(means.size)
+        means, gaps, slopes = empty((3, minimum(length, BLOCK)), Float)
+        sums = empty(means.size, np.float64)
         for start in range(0, length, BLOCK):
             size = minimum(BLOCK, length - start)
             mix(rows, weights, means, gaps, sums, start, size)

@@ -19,6 +19,7 @@ import numpy as np
 from .compile import (
     borrowing,
     contiguous,
+    empty,
     entry,
     fma,
     formula,
@@ -31,6 +32,7 @@ from .compile import (
     set_item,
     summing,
     where,
+    zeroed,
 )
 from .normalised import normalised_kernels
 from .precision import Precision
@@ -272,7 +274,7 @@ def few_pairs(precision: Precision) -> Any:
         number, length = given.shape
         height = (number + TOGETHER - 1) // TOGETHER * TOGETHER
         width = maximum((length + LANES - 1) // LANES, 1) * LANES
-        return Rows(given, np.zeros((height, width), Float), np.empty((number, KNOWN)))
+        return Rows(given, zeroed((height, width), Float), empty((number, KNOWN), np.float64))
 
     def few_pairs(a_given, b_given, settings, result):
         """Do so for all rows, with room made for what is known of them.

@@ -20,6 +20,7 @@ import numpy as np
 from .compile import (
     clear_exceptions,
     contiguous,
+    empty,
     item,
     kernel,
     maximum,
@@ -210,7 +211,7 @@ def _kl_gradient(precision, weighted_sums, write_first):
         if a.size == 0:
             return
         x, y, c = contiguous(a), contiguous(b), contiguous(weights)
-        p, q, ratios = softmax(x), softmax(y), np.empty(a.size, a.dtype)
+        p, q, ratios = softmax(x), softmax(y), empty(a.size, a.dtype)
         reference = reference_of(p, y)
         log_ratios(x, y, reference, ratios)
         sums, log_total = weighted_sums(p, ratios, c, reference), np.inf
@@ -246,7 +247,7 @@ def _entropy_gradient(precision, weighted_sums, write_first):
         if logits.size == 0:
             return
         row, c = contiguous(logits), contiguous(weights)
-        p, slopes = np.empty(row.size, row.dtype), np.empty(row.size, row.dtype)
+        p, slopes = empty(row.size, row.dtype), empty(row.size, row.dtype)
         top, total, _ = exponentials(row, p)
         scale(p, total)
         write_shifted(row, top, slopes)

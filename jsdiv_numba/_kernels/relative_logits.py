@@ -12,7 +12,17 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .compile import clear_exceptions, contiguous, formula, item, kernel, minimum, summing, where
+from .compile import (
+    clear_exceptions,
+    contiguous,
+    empty,
+    formula,
+    item,
+    kernel,
+    minimum,
+    summing,
+    where,
+)
 from .logits import near_terms, terms_in_float64
 from .precision import FLOAT64, Precision
 from .relative import relative_formulas
@@ -153,7 +163,7 @@ def _kl_sum(precision, kernels, log_ratio_kernels):
         if a.size == 0:
             return Float(0)
         a, b = contiguous(a), contiguous(b)
-        workspace = np.empty((2, a.size), a.dtype)
+        workspace = empty((2, a.size), a.dtype)
         x, y = workspace[0], workspace[1]
         of_a, of_b, total, lone = log_ratios(a, b, x, y)
         if total == np.inf:
@@ -176,9 +186,12 @@ def _near_sum(softmax):
 
     @kernel
     def near_sum(a, b):
-        terms = np.empty(a.size, np.float64)
+        terms = empty(a.size, np.float64)
         near_excesses(a, b, terms)
-        return terms.sum()
+        total = 0.0
+        for i in range(terms.size):
+            total += terms[i]
+        return total
 
     return near_sum
 
@@ -208,7 +221,7 @@ def _kl_terms(precision, kernels, log_ratio_kernels):
         if a.size == 0:
             return
         a, b = contiguous(a), contiguous(b)
-        workspace = np.empty((2, a.size), a.dtype)
+        workspace = empty((2, a.size), a.dtype)
         x, y = workspace[0], workspace[1]
         (a_top, x_total), (b_top, y_total), total, _ = log_ratios(a, b, x, y)
         if total < cancelled:
@@ -288,7 +301,7 @@ def _entropy_sum(precision, kernels, log_total):
         if logits.size == 0:
             return Float(0)
         row = contiguous(logits)
-        values = np.empty(row.size, row.dtype)
+        values = empty(row.size, row.dtype)
         top, total, moment = exponentials(row, values)
         log_of_total, moment = log_total(row, top, values, total, moment)
         # No entropy is above that of equal probabilities, though rounding may be.
@@ -309,7 +322,7 @@ def _entropy_terms(precision, kernels, log_total):
         if logits.size == 0:
             return
         row = contiguous(logits)
-        values = np.empty(row.size, row.dtype)
+        values = empty(row.size, row.dtype)
         top, total, moment = exponentials(row, values)
         log_of_total, _ = log_total(row, top, values, total, moment)
         for i in range(row.size):

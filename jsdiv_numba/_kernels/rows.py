@@ -19,6 +19,7 @@ from .compile import (
     maximum,
     minimum,
     summing,
+    zeroed,
 )
 from .lanes import ONE_SET, lane_kernels
 from .precision import FLOAT64, Precision
@@ -228,7 +229,7 @@ def _full_range_sum(summand):
         Return the sum and what its rounding left.
         """
         apart()
-        totals, rests, infinite = np.zeros(3), np.zeros(3), False
+        totals, rests, infinite = zeroed(3, np.float64), zeroed(3, np.float64), False
         for i in range(p.size):
             x, y = np.float64(p[i]), np.float64(q[i])
             if x < 0.0 or y < 0.0:
@@ -240,7 +241,7 @@ def _full_range_sum(summand):
             add_scaled(totals, rests, scale, value)
             add_scaled(totals, rests, scale, beside)
         if infinite:
-            return totals.sum() + np.inf, 0.0
+            return totals[0] + totals[1] + totals[2] + np.inf, 0.0
         return total_of_scaled(totals, rests)
 
     return full_range_sum

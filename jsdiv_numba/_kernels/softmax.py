@@ -9,6 +9,7 @@ from .compile import (
     LINE_BYTES,
     clear_exceptions,
     contiguous,
+    empty,
     item,
     kernel,
     larger,
@@ -105,7 +106,7 @@ def _softmax(exponentials, scale):
     @kernel
     def softmax(logits):
         """Return the probabilities of a row of any stride."""
-        values = np.empty(logits.size, logits.dtype)
+        values = empty(logits.size, logits.dtype)
         _, total, _ = exponentials(logits, values)
         scale(values, total)
         return values

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
-from .compile import any_layout, contiguous, kernel
+from .compile import any_layout, contiguous, empty, kernel
 
 
 @kernel
@@ -12,7 +10,7 @@ def _place_for(row):
     """Return a row itself if its elements are adjacent, else as long a new one."""
     if row.strides[0] == row.itemsize:
         return any_layout(row)
-    return any_layout(np.empty(row.size, row.dtype))
+    return any_layout(empty(row.size, row.dtype))
 
 
 @kernel
