@@ -254,6 +254,7 @@ AS_NOBODY = """
 import os, sys, numba, numpy as np, llvmlite.binding
 import jsdiv_numba.ufuncs
 from jsdiv_numba._kernels import bundle, cache, machine
+cache.folders()
 os.setuid(65534)
 """
 

@@ -4,6 +4,7 @@ A ufunc's entry point is the inner loop that NumPy calls; a routine's takes arra
 floats as `machine.Entry` hands them over. The code needs nothing of Numba where it runs.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -36,7 +37,8 @@ TYPES = {"f": types.float32, "d": types.float64, "p": types.intp, "?": types.boo
 # Of NumPy's structs, whose layout its C interface promises: PyArrayObject_fields, PyArray_Descr.
 HEAD = object.__basicsize__
 DATA, NDIM, SHAPE, STRIDES, DESCR, FLAGS = (HEAD + offset for offset in (0, 8, 16, 24, 40, 48))
-TYPE_NUM = HEAD + 12
+BYTE_ORDER, TYPE_NUM = HEAD + 10, HEAD + 12
+SWAPPED = ord(">" if sys.byteorder == "little" else "<")
 C_CONTIGUOUS, ALIGNED = 0x0001, 0x0100
 
 
@@ -332,10 +334,14 @@ def _routine_value(
         place = builder.gep(of, [SIZE(offset)])
         return builder.load(builder.bitcast(place, kind.as_pointer()))
 
+    descr = field(DESCR, POINTER)
+    order = builder.zext(field(BYTE_ORDER, ir.IntType(8), descr), INT)
+    is_swapped = builder.zext(builder.icmp_signed("==", order, INT(SWAPPED)), INT)
     flags = ALIGNED | (C_CONTIGUOUS if argument.is_contiguous else 0)
     expected = [
         (field(NDIM, INT), argument.ndim),
-        (field(TYPE_NUM, INT, field(DESCR, POINTER)), np.dtype(argument.code).num),
+        (field(TYPE_NUM, INT, descr), np.dtype(argument.code).num),
+        (is_swapped, 0),
         (builder.and_(field(FLAGS, INT), INT(flags)), flags),
     ]
     for found, wanted in expected:

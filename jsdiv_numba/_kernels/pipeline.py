@@ -54,8 +54,8 @@ class _LowerToIntermediateCode(NativeLowering):
     def run_pass(self, state: Any) -> bool:
         flags = state.flags
         library = KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        # A loop that adds up in lanes is vectorised here, so that it is alike in all kernels.
-        library.optimised = bool(flags.fastmath.flags) and not flags.forceinline
+        # What may be reassociated is optimised here, so that it is alike in all kernels.
+        library.optimised = bool(flags.fastmath.flags)
         state.library, flags.no_compile = library, True
         super().run_pass(state)
         described = state["cr"].fndesc
