@@ -53,11 +53,20 @@ def write_every_format(folder, matrix):
     return [str(folder / name) for name in (*names, "x.parquet", "parts", "x.zarr")]
 
 
-def start(*arguments, **options):
-    """Start the command in a process of its own."""
+# A shell has the programs that it runs in the background ignore Ctrl-C.
+HEAR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+
+COMMAND = "import runpy; runpy.run_module('jsdiv_numba', run_name='__main__', alter_sys=True)"
+
+
+def start(*arguments, first="", **options):
+    """Start the command in a process of its own, which runs a program first.
+
+    Not by `preexec_fn`, for which this process would be forked with all its threads.
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     return subprocess.Popen(
-        [sys.executable, "-m", "jsdiv_numba", *map(str, arguments)],
+        [sys.executable, "-c", f"{first}\n{COMMAND}", *map(str, arguments)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

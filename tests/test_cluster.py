@@ -23,7 +23,7 @@ from jsdiv_numba import batch
 from jsdiv_numba.batch.cluster import Cluster, connected
 from jsdiv_numba.batch.errors import FileError
 from tests import batch_files
-from tests.batch_files import contents, run, start
+from tests.batch_files import HEAR_CTRL_C, contents, run, start
 from tests.limits import HANGING
 
 
@@ -144,11 +144,6 @@ def test_tiles_of_a_killed_worker_are_computed_again(client, large, whole, tmp_p
     assert contents(out) == whole
 
 
-def _hear_ctrl_c():
-    # A shell has the programs that it runs in the background ignore it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def _wait_for_tiles(process, out):
     journal = out.with_name(f"{out.name}.partial") / "journal.jsonl"
     while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
@@ -176,7 +171,7 @@ def test_a_killed_command_goes_on_from_its_last_tile(client, large, whole, tmp_p
 def test_ctrl_c_stops_all_processes_of_a_local_cluster(large, whole, tmp_path):
     out = tmp_path / "d.npy"
     arguments = ["pairwise", large, "--tile", 250, "-q", "-o", out]
-    options = {"start_new_session": True, "preexec_fn": _hear_ctrl_c}
+    options = {"start_new_session": True, "first": HEAR_CTRL_C}
     process = start(*arguments, "--scheduler", "local:2", **options)
     _wait_for_tiles(process, out)
     workers = psutil.Process(process.pid).children(recursive=True)

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -25,7 +24,7 @@ from jsdiv_numba.batch.journal import Journal
 from jsdiv_numba.batch.sinks import NpySink
 from jsdiv_numba.distance import cdist
 from tests import batch_files
-from tests.batch_files import contents, run, start
+from tests.batch_files import HEAR_CTRL_C, contents, run, start
 from tests.batch_worker import compare, find
 from tests.limits import HANGING
 
@@ -308,15 +307,10 @@ def test_a_lock_ends_with_its_process(tmp_path):
     assert batch.pairwise(X, out=out, tile=8, resume=True).resumed == 2
 
 
-def _hear_ctrl_c():
-    # A shell has the programs that it runs in the background ignore it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def test_ctrl_c_is_a_clean_stop(large, tmp_path):
     out = tmp_path / "d.npy"
     arguments = ["pairwise", large, "--tile", 200, "-o", out]
-    process = start(*arguments, preexec_fn=_hear_ctrl_c)
+    process = start(*arguments, first=HEAR_CTRL_C)
     part = tmp_path / "d.npy.partial" / "output.npy"
     while not part.exists():
         assert process.poll() is None
@@ -341,7 +335,7 @@ def test_ctrl_c_stops_a_search_within_its_tile(tmp_path):
     np.save(source, batch_files.rows(60_000, 64))
     # One tile of two threads is half of all, and takes many seconds.
     arguments = ["neighbors", source, "--tile", 30_000, "--memory", "60MB", "-o", out]
-    process = start(*arguments, preexec_fn=_hear_ctrl_c)
+    process = start(*arguments, first=HEAR_CTRL_C)
     while not (tmp_path / "n.npy.partial" / "output.npy").exists():
         assert process.poll() is None
         time.sleep(0.01)
@@ -388,15 +382,17 @@ def test_a_journal_that_was_being_written_is_read_up_to_there(tmp_path):
         batch.pairwise(X, out=out, tile=8, resume=True)
 
 
-def _limit_file_size():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+LIMIT_FILE_SIZE = """
+import resource, signal
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+"""
 
 
 @pytest.mark.parametrize("suffix", ["npy", "parquet"])
 def test_a_file_that_may_not_grow(large, tmp_path, suffix):
     out = tmp_path / f"d.{suffix}"
-    code, stderr = run("pairwise", large, "-o", out, "-q", preexec_fn=_limit_file_size)
+    code, stderr = run("pairwise", large, "-o", out, "-q", first=LIMIT_FILE_SIZE)
     assert code == 2
     assert stderr == f"jsdiv: {out}: cannot be written: File too large\n"
     assert not out.exists()
