@@ -1,7 +1,7 @@
 """From a function that Numba compiles to object code with one C entry point.
 
 A ufunc's entry point is the inner loop that NumPy calls; a routine's takes arrays, integers and
-floats as `machine.Entry` hands them over. The code needs nothing of Numba where it runs.
+floats as `machine.make_routine` hands them over. The code needs nothing of Numba where it runs.
 """
 
 import sys
