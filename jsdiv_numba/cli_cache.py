@@ -83,7 +83,8 @@ def described(found: CacheInfo) -> str:
         "of other versions and processors": str(found.others),
         "processor": found.processor,
         "built in": found.built_in or "-",
-        **{name: text[:16] for name, text in found.versions.items() if name != "format"},
+        **{name: text for name, text in found.versions.items() if name != "format"},
+        "sources": found.versions["sources"][:16],
     }
     width = max(map(len, lines)) + 2
     return "\n".join(f"{name + ':':<{width}}{text}" for name, text in lines.items())
