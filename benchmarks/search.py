@@ -17,7 +17,7 @@ from benchmarks.cluster import CORES, EXAMPLE_ROWS, line
 from benchmarks.memory import CLEAR, RESET_PEAK, status
 from benchmarks.timing import Contender, median_seconds, progress
 from jsdiv_numba import batch, kneighbors
-from jsdiv_numba._threads import available_cpus
+from jsdiv_numba._core.threads import available_cpus
 
 CONCENTRATION, NUMBER, REPEATS = 0.1, 10, 3
 

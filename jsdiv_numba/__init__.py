@@ -10,7 +10,7 @@ from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._threads import set_workers
+    from ._core.threads import set_workers
     from .contribution import Contribution, Contributions, contributions
     from .distance import cdist, jensenshannon, pdist
     from .divergence import (
@@ -189,7 +189,7 @@ _MODULES = {
     "pdist": "distance",
     "radius_neighbors": "neighbors",
     "radius_neighbors_graph": "neighbors",
-    "set_workers": "_threads",
+    "set_workers": "_core.threads",
 }
 """Where each name lives; all others live in `scalarise`."""
 

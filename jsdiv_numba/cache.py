@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ._threads import get_workers
+from ._core.threads import get_workers
 
 __all__ = ["CacheInfo", "build", "build_for", "clear", "info"]
 
@@ -71,10 +71,10 @@ def info() -> CacheInfo:
     >>> found.kernels <= found.all_kernels
     True
     """
-    from ._kernels import bundle
-    from ._kernels import cache as on_disk
+    from ._kernels.cache import bundle
+    from ._kernels.cache import folder as on_disk
+    from ._kernels.cache.identity import versions
     from ._kernels.catalog import KERNELS
-    from ._kernels.identity import versions
     from ._kernels.target import target
 
     places = on_disk.folders()
@@ -99,7 +99,7 @@ def info() -> CacheInfo:
 
 
 def _unused_because(places: tuple[Path, Path, Path] | None) -> str:
-    from ._kernels import cache as on_disk
+    from ._kernels.cache import folder as on_disk
 
     if not on_disk.is_on():
         return "JSDIV_NUMBA_CACHE switches it off"
@@ -214,7 +214,7 @@ def clear() -> int:
     >>> cache.clear()  # doctest: +SKIP
     74
     """
-    from ._kernels import cache as on_disk
+    from ._kernels.cache import folder as on_disk
 
     top = on_disk.root()
     return sum(map(on_disk.remove, on_disk.versions_in(top))) if top is not None else 0

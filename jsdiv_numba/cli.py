@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from jsdiv_numba import __version__
-from jsdiv_numba._threads import get_workers
+from jsdiv_numba._core.threads import get_workers
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.labels import printable
-from jsdiv_numba.batch.options import TABLE_ARGUMENTS, TableOptions
+from jsdiv_numba.batch.format import printable
+from jsdiv_numba.batch.io.options import TABLE_ARGUMENTS, TableOptions
 from jsdiv_numba.batch.quantity import METRICS, Quantity
-from jsdiv_numba.batch.tiles import MOST_MEMORY
+from jsdiv_numba.batch.run.tiling import MOST_MEMORY
 
 _EXTRA = {"click", "matplotlib", "pyarrow", "rich", "zarr"}
 _INSTALL = 'the command needs more packages: pip install "jsdiv_numba[cli]"'
@@ -398,9 +398,9 @@ def pairwise(
     What does not fit in memory is compared in tiles and written to OUTPUT. A run that
     was stopped goes on with --resume.
     """
-    from jsdiv_numba.batch import jobs
+    from jsdiv_numba.batch import commands
 
-    jobs.pairwise(
+    commands.pairwise(
         file,
         file2,
         Quantity(metric, base),
@@ -409,8 +409,8 @@ def pairwise(
         plot_size=plot_size,
         workers=workers,
         top=top,
-        tiles=jobs.TileOptions(**tiles),
-        speech=jobs.Speech(quiet, log_json),
+        tiles=commands.TileOptions(**tiles),
+        speech=commands.Speech(quiet, log_json),
         table=table,
     )
 
@@ -457,17 +457,17 @@ def rows(
     Prints the closest and the farthest rows. Rows are divided by their sums, for the
     distance and for the divergence alike.
     """
-    from jsdiv_numba.batch import jobs
+    from jsdiv_numba.batch import commands
 
-    jobs.rows(
+    commands.rows(
         p,
         q,
         Quantity(metric, base),
         output=output,
         workers=workers,
         top=top,
-        tiles=jobs.TileOptions(**tiles),
-        speech=jobs.Speech(quiet, log_json),
+        tiles=commands.TileOptions(**tiles),
+        speech=commands.Speech(quiet, log_json),
         table=table,
         match=match,
     )
@@ -518,16 +518,16 @@ def explain(
     add most to the divergence, what each row has of them, and which of the two has more;
     what the columns add sums up to the divergence. Rows are divided by their sums.
     """
-    from jsdiv_numba.batch import jobs
+    from jsdiv_numba.batch import commands
 
-    jobs.explain(
+    commands.explain(
         file,
         row_a,
         row_b,
         Quantity("js_divergence", base),
         plot=plot,
         top=top,
-        speech=jobs.Speech(quiet),
+        speech=commands.Speech(quiet),
         table=table,
     )
 
@@ -590,17 +590,17 @@ def neighbors(
 
     The files need not fit in memory. A run that was stopped goes on with --resume.
     """
-    from jsdiv_numba.batch import jobs
+    from jsdiv_numba.batch import commands
 
-    jobs.neighbors(
+    commands.neighbors(
         file,
         file2,
         Quantity(metric, base),
         number=number,
         output=output,
         workers=workers,
-        tiles=jobs.TileOptions(**tiles),
-        speech=jobs.Speech(quiet, log_json),
+        tiles=commands.TileOptions(**tiles),
+        speech=commands.Speech(quiet, log_json),
         table=table,
     )
 

@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _alignment, _arrays
-from ._arrays import FloatArray
-from ._measures import NORMALISED, PROBABILITIES, evaluate
+from ._core import alignment, validation
+from ._core.evaluate import NORMALISED, PROBABILITIES, evaluate
+from ._core.validation import FloatArray
 
 __all__ = ["Contribution", "Contributions", "contributions"]
 
@@ -240,11 +240,11 @@ def contributions(
     """
     own = None
     if labels is None:
-        P, Q, own = _alignment.joined(("P", "Q"), (P, Q))
+        P, Q, own = alignment.joined(("P", "Q"), (P, Q))
     elif isinstance(P, Mapping) or isinstance(Q, Mapping):
         raise ValueError("labels is given, but mappings bring theirs: their keys")
     given, (P, Q) = (P, Q), (_one_distribution("P", P), _one_distribution("Q", Q))
-    _alignment.check_labels(("P", "Q"), given)
+    alignment.check_labels(("P", "Q"), given)
     if P.size != Q.size:
         raise ValueError(
             f"P of shape {P.shape} and Q of shape {Q.shape} have different numbers of categories"
@@ -276,7 +276,7 @@ def contributions(
 
 
 def _one_distribution(name: str, values: Any) -> FloatArray:
-    array = _arrays.as_real(name, values)
+    array = validation.as_real(name, values)
     if array.ndim != 1:
         raise ValueError(
             f"{name} has shape {array.shape}; "

@@ -23,8 +23,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from . import _arrays
-from ._arrays import Axis
+from ._core import validation
+from ._core.validation import Axis
 
 __all__ = [
     "cdist",
@@ -134,15 +134,15 @@ def js_divergence(
     >>> js_divergence(P, Q, base=2, keepdims=False).copy_to_host().round(6)  # doctest: +SKIP
     array([1.      , 0.011278])
     """
-    from ._cuda import launch
+    from ._cuda import evaluate
 
-    call = launch.prepare(("P", "Q"), P, Q, axis, base, 0.0 if check else None)
+    call = evaluate.prepare(("P", "Q"), P, Q, axis, base, 0.0 if check else None)
     if not reduce:
-        return launch.result_of(
-            call, out, call.shape, lambda result: launch.write_terms(call, result)
+        return evaluate.result_of(
+            call, out, call.shape, lambda result: evaluate.write_terms(call, result)
         )
-    shape = _arrays.reduced_shape(call.shape, call.axes, keepdims)
-    return launch.result_of(call, out, shape, lambda result: launch.write_totals(call, result))
+    shape = validation.reduced_shape(call.shape, call.axes, keepdims)
+    return evaluate.result_of(call, out, shape, lambda result: evaluate.write_totals(call, result))
 
 
 @_on_device
@@ -212,22 +212,24 @@ def js_divergence_logit(
     >>> js_divergence_logit(A, B).copy_to_host().round(6)  # doctest: +SKIP
     array([0.331347])
     """
-    from ._cuda import launch
+    from ._cuda import evaluate
 
     lowest = -math.inf if check else None
     logits_axis = -1 if axis is None else axis
-    call = launch.prepare(("P", "Q"), P, Q, logits_axis, base, lowest)
+    call = evaluate.prepare(("P", "Q"), P, Q, logits_axis, base, lowest)
     if not reduce:
-        return launch.result_of(
-            call, out, call.shape, lambda result: launch.write_logit_terms(call, result)
+        return evaluate.result_of(
+            call, out, call.shape, lambda result: evaluate.write_logit_terms(call, result)
         )
     if axis is not None:
-        shape = _arrays.reduced_shape(call.shape, call.axes, keepdims)
-        return launch.result_of(
-            call, out, shape, lambda result: launch.write_logit_totals(call, result)
+        shape = validation.reduced_shape(call.shape, call.axes, keepdims)
+        return evaluate.result_of(
+            call, out, shape, lambda result: evaluate.write_logit_totals(call, result)
         )
     shape = (1,) * len(call.shape) if keepdims else ()
-    return launch.result_of(call, out, shape, lambda result: launch.write_logit_sum(call, result))
+    return evaluate.result_of(
+        call, out, shape, lambda result: evaluate.write_logit_sum(call, result)
+    )
 
 
 @_on_device
@@ -263,10 +265,12 @@ def js_term(p: Any, q: Any, *, out: Any = None) -> Any:
     >>> js_term([0.5, 0.5], [0.0, 0.25]).copy_to_host().round(6)  # doctest: +SKIP
     array([0.173287, 0.021237])
     """
-    from ._cuda import launch
+    from ._cuda import evaluate
 
-    call = launch.prepare(("p", "q"), p, q, None, None, None)
-    return launch.result_of(call, out, call.shape, lambda result: launch.write_terms(call, result))
+    call = evaluate.prepare(("p", "q"), p, q, None, None, None)
+    return evaluate.result_of(
+        call, out, call.shape, lambda result: evaluate.write_terms(call, result)
+    )
 
 
 @_on_device
@@ -324,12 +328,12 @@ def jensenshannon(
     >>> jensenshannon(p, q, axis=1).copy_to_host().round(6)  # doctest: +SKIP
     array([0.481871, 0.      ])
     """
-    from ._cuda import launch
+    from ._cuda import evaluate
 
-    call = launch.prepare(("p", "q"), p, q, axis, base, 0.0 if check else None)
-    shape = _arrays.reduced_shape(call.shape, call.axes, keepdims)
-    return launch.result_of(
-        call, None, shape, lambda result: launch.write_distances(call, result), math.nan
+    call = evaluate.prepare(("p", "q"), p, q, axis, base, 0.0 if check else None)
+    shape = validation.reduced_shape(call.shape, call.axes, keepdims)
+    return evaluate.result_of(
+        call, None, shape, lambda result: evaluate.write_distances(call, result), math.nan
     )
 
 
@@ -401,9 +405,9 @@ def js_divergence_grad(
     >>> in_P.copy_to_host().round(6)  # doctest: +SKIP
     array([-0.346574, -0.077075,  0.346574])
     """
-    from ._cuda import gradients, launch
+    from ._cuda import evaluate, gradients
 
-    call = launch.prepare(("P", "Q"), P, Q, axis, base, 0.0 if check else None)
+    call = evaluate.prepare(("P", "Q"), P, Q, axis, base, 0.0 if check else None)
     return gradients.of_probabilities(call, cotangent, keepdims, reduce)
 
 
@@ -477,11 +481,11 @@ def js_divergence_logit_grad(
     >>> in_B.copy_to_host().round(6)  # doctest: +SKIP
     array([-0.064751, -0.082138,  0.146889])
     """
-    from ._cuda import gradients, launch
+    from ._cuda import evaluate, gradients
 
     lowest = -math.inf if check else None
     logits_axis = -1 if axis is None else axis
-    call = launch.prepare(("P", "Q"), P, Q, logits_axis, base, lowest)
+    call = evaluate.prepare(("P", "Q"), P, Q, logits_axis, base, lowest)
     if axis is None and reduce:
         return gradients.of_all_logits(call, cotangent, keepdims)
     return gradients.of_logits(call, cotangent, keepdims, reduce)
@@ -548,10 +552,10 @@ def cdist(
     array([[0.      , 1.      , 0.557923],
            [0.557923, 0.557923, 0.      ]])
     """
-    from ._cuda import comparison
+    from ._cuda import pairwise
 
     root = _takes_root(metric)
-    return comparison.of_two(XA, XB, root, out, base, dtype, check)
+    return pairwise.of_two(XA, XB, root, out, base, dtype, check)
 
 
 @_on_device
@@ -608,9 +612,9 @@ def pdist(
     >>> pdist(X, base=2).copy_to_host().round(6)  # doctest: +SKIP
     array([1.      , 0.557923, 0.557923])
     """
-    from ._cuda import comparison
+    from ._cuda import pairwise
 
-    return comparison.within_one(X, _takes_root(metric), out, base, dtype, check)
+    return pairwise.within_one(X, _takes_root(metric), out, base, dtype, check)
 
 
 def _takes_root(metric: str) -> bool:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from . import distance, divergence
-from ._arrays import Axis
-from ._dask import chunks, neighbors, pairs
+from ._core.validation import Axis
+from ._dask import chunks, neighbors, pairwise
 from ._dask.rows import Call, sum_of_all
-from ._parts import NEIGHBOR
+from ._neighbors.merge import NEIGHBOR
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -321,8 +321,8 @@ def cdist(
     """
     XA, XB = chunks.as_rows("XA", XA), chunks.as_rows("XB", XB)
     chunks.check_columns(XA, XB)
-    options = pairs.Pairs.check(metric, base, dtype, workers, XA, XB)
-    return pairs.cdist(XA, XB, options)
+    options = pairwise.Pairs.check(metric, base, dtype, workers, XA, XB)
+    return pairwise.cdist(XA, XB, options)
 
 
 def pdist(
@@ -391,7 +391,7 @@ def pdist(
     """
     X = chunks.as_rows("X", X)
     chunks.check_known("X", X, 0)
-    return pairs.pdist(X, pairs.Pairs.check(metric, base, dtype, workers, X))
+    return pairwise.pdist(X, pairwise.Pairs.check(metric, base, dtype, workers, X))
 
 
 def kneighbors(

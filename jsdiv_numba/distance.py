@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _alignment, _arrays, _pairs
-from ._arrays import Axis, FloatArray
-from ._measures import DISTANCE, evaluate
-from ._threads import check_workers
+from ._core import alignment, pairwise, validation
+from ._core.evaluate import DISTANCE, evaluate
+from ._core.threads import check_workers
+from ._core.validation import Axis, FloatArray
 
 __all__ = ["cdist", "jensenshannon", "pdist"]
 
@@ -160,23 +160,23 @@ def cdist(
     array([[0.      , 1.      , 0.557923],
            [0.557923, 0.557923, 0.      ]])
     """
-    if out is None and dtype is None and _pairs.are_plain(XA, XB):
-        root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
+    if out is None and dtype is None and pairwise.are_plain(XA, XB):
+        root, log_base = takes_root(metric), validation.log_base(base) or 1.0
         if workers is not None:
             check_workers(workers)
         result = np.empty((len(XA), len(XB)), XA.dtype)
-        if _pairs.write_few(XA, XB, result, root, 1.0 / log_base):
-            _arrays.check_probabilities(XA=XA, XB=XB)
+        if pairwise.write_few(XA, XB, result, root, 1.0 / log_base):
+            validation.check_probabilities(XA=XA, XB=XB)
         return result
-    given, (XA, XB) = (XA, XB), (_pairs.as_rows("XA", XA), _pairs.as_rows("XB", XB))
-    _pairs.check_columns(XA.shape, XB.shape)
-    _alignment.check_labels(("XA", "XB"), given)
-    root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
+    given, (XA, XB) = (XA, XB), (pairwise.as_rows("XA", XA), pairwise.as_rows("XB", XB))
+    pairwise.check_columns(XA.shape, XB.shape)
+    alignment.check_labels(("XA", "XB"), given)
+    root, log_base = takes_root(metric), validation.log_base(base) or 1.0
     kind = precision(dtype, XA, XB)
-    result = _arrays.result_array(out, (len(XA), len(XB)), kind)
+    result = validation.result_array(out, (len(XA), len(XB)), kind)
     if out is not None:
         XA, XB = _apart(XA, out), _apart(XB, out)
-    _pairs.write_pairs(
+    pairwise.write_pairs(
         ("XA", XA), ("XB", XB), result, kind, root=root, log_base=log_base, workers=workers
     )
     return result
@@ -246,13 +246,13 @@ def pdist(
     >>> pdist([[1, 0], [0, 2], [3, 3]], base=2).round(6)
     array([1.      , 0.557923, 0.557923])
     """
-    X = _pairs.as_rows("X", X)
-    root, log_base = takes_root(metric), _arrays.log_base(base) or 1.0
+    X = pairwise.as_rows("X", X)
+    root, log_base = takes_root(metric), validation.log_base(base) or 1.0
     kind = precision(dtype, X)
     number = len(X)
-    result = _arrays.result_array(out, (number * (number - 1) // 2,), kind)
+    result = validation.result_array(out, (number * (number - 1) // 2,), kind)
     one = "X", X if out is None else _apart(X, out)
-    _pairs.write_pairs(
+    pairwise.write_pairs(
         one, one, result, kind, root=root, log_base=log_base, workers=workers, condensed=True
     )
     return result
@@ -274,7 +274,7 @@ def takes_root(metric: str) -> bool:
 def precision(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any]:
     """Return the dtype to compute in: `dtype`, or the one that the arrays ask for."""
     if dtype is None:
-        return _arrays.result_dtype(*arrays)
+        return validation.result_dtype(*arrays)
     for kind in (np.dtype(np.float32), np.dtype(np.float64)):
         if np.dtype(dtype) == kind:
             return kind

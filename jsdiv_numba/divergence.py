@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from . import _arrays
-from ._arrays import EQUAL, Axis, FloatArray
-from ._measures import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES, evaluate, normalised
-from ._mixtures import evaluate_many, normalised_many
+from ._core import validation
+from ._core.evaluate import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES, evaluate, normalised
+from ._core.many import evaluate_many, normalised_many
+from ._core.validation import EQUAL, Axis, FloatArray
 
 __all__ = [
     "js_divergence",
@@ -121,7 +121,7 @@ def js_divergence(
     >>> js_divergence(P[1], Q[1], weight=0.1).round(6)
     array([0.070914])
     """
-    weights = None if weight is EQUAL else _arrays.as_weights(weight)
+    weights = None if weight is EQUAL else validation.as_weights(weight)
     settings = axis, keepdims, reduce
     return evaluate(
         PROBABILITIES, (P, Q), *settings, base=base, out=out, workers=workers, weights=weights
@@ -324,7 +324,7 @@ def js_divergence_logit(
         evaluate(LOGITS, (P, Q), -1, True, True, base=base, out=None, workers=workers)
     )
     shape = (1,) * rows.ndim if keepdims else ()
-    result = _arrays.result_array(out, shape, rows.dtype)
+    result = validation.result_array(out, shape, rows.dtype)
     result[...] = rows.sum()
     return result if out is not None or result.ndim else result[()]
 

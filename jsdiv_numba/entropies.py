@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _arrays
-from ._arrays import Axis, FloatArray
-from ._measures import ENTROPY_LOGITS, ENTROPY_PROBABILITIES, evaluate, normalised
+from ._core import validation
+from ._core.evaluate import ENTROPY_LOGITS, ENTROPY_PROBABILITIES, evaluate, normalised
+from ._core.validation import Axis, FloatArray
 
 __all__ = ["entropy", "entropy_logit"]
 
@@ -197,18 +197,18 @@ def cooled(X: Any, axis: Axis, temperature: float) -> Any:
     The largest logit is subtracted first. Whatever constant was added to them all
     would else leave a rounding error of its size.
     """
-    number = _arrays.real_number(temperature)
+    number = validation.real_number(temperature)
     if number is None or not 0 < number < math.inf:
         raise ValueError(f"temperature is {temperature!r}; it must be positive and finite")
     if number == 1.0:
         return X
-    X = _arrays.as_real("X", X)
-    axes = _arrays.normalise_axes(axis, X.ndim)
-    _arrays.check_logits(X=X)
-    logits: FloatArray = X.astype(_arrays.result_dtype(X), copy=False)
+    X = validation.as_real("X", X)
+    axes = validation.normalise_axes(axis, X.ndim)
+    validation.check_logits(X=X)
+    logits: FloatArray = X.astype(validation.result_dtype(X), copy=False)
     if logits.size == 0:
         return logits
     with np.errstate(all="ignore"):
         logits = logits - logits.max(axis=axes, keepdims=True)
-        logits /= _arrays.nearest_float(number, logits.dtype)
+        logits /= validation.nearest_float(number, logits.dtype)
     return logits

@@ -4,10 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _arrays
-from ._arrays import EQUAL, Axis
-from ._gradients import Out, Result, evaluate_with_gradient, total_with_gradient
-from ._measures import (
+from ._core import validation
+from ._core.evaluate import (
     ENTROPY_LOGITS,
     ENTROPY_PROBABILITIES,
     KL_LOGITS,
@@ -15,7 +13,9 @@ from ._measures import (
     LOGITS,
     PROBABILITIES,
 )
-from ._mixtures import evaluate_many_with_gradient
+from ._core.gradients import Out, Result, evaluate_with_gradient, total_with_gradient
+from ._core.many import evaluate_many_with_gradient
+from ._core.validation import EQUAL, Axis
 from .entropies import cooled
 
 __all__ = [
@@ -140,7 +140,7 @@ def js_divergence_grad(
     >>> grad_Q.round(6)
     array([0.202733, 0.066766,     -inf])
     """
-    weights = None if weight is EQUAL else _arrays.as_weights(weight)
+    weights = None if weight is EQUAL else validation.as_weights(weight)
     options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out, "workers": workers}
     return evaluate_with_gradient(
         PROBABILITIES, (P, Q), axis, keepdims, reduce, weights=weights, **options
@@ -731,5 +731,5 @@ def entropy_logit_grad(
     )
     if temperature != 1.0:
         with np.errstate(all="ignore"):
-            gradient = gradient / _arrays.nearest_float(temperature, gradient.dtype)
+            gradient = gradient / validation.nearest_float(temperature, gradient.dtype)
     return value, gradient

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._arrays import Axis, broadcast_shape, normalise_axes, reduced_shape
+from ._core.validation import Axis, broadcast_shape, normalise_axes, reduced_shape
 from .divergence import js_divergence as _js_divergence
 from .divergence import js_divergence_logit as _js_divergence_logit
 from .divergence import kl_divergence as _kl_divergence

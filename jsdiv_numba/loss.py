@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import EQUAL, Axis, as_weight, scores_shape
-from ._mixtures import shape_of_many
+from ._core.many import shape_of_many
+from ._core.validation import EQUAL, Axis, as_weight, scores_shape
 from .divergence import (
     js_divergence,
     js_divergence_logit,

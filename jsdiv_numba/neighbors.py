@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import _alignment, _neighbors, _pairs
-from ._arrays import FloatArray
-from ._neighbors import Progress
-from ._queries import (
+from ._core import alignment, pairwise
+from ._core.validation import FloatArray
+from ._neighbors import search as searching
+from ._neighbors.search import Progress
+from ._neighbors.validation import (
     as_graph,
     flat,
     in_rows,
@@ -17,7 +18,7 @@ from ._queries import (
 )
 
 if TYPE_CHECKING:
-    from .estimator import JensenShannonNeighbors
+    from ._neighbors.estimator import JensenShannonNeighbors
 
 __all__ = [
     "JensenShannonNeighbors",
@@ -32,7 +33,7 @@ def __getattr__(name: str) -> Any:
     # Its base class is scikit-learn's, which takes a while to load.
     if name != "JensenShannonNeighbors":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import estimator
+    from ._neighbors import estimator
 
     value = globals()[name] = estimator.JensenShannonNeighbors
     return value
@@ -319,23 +320,23 @@ def radius_neighbors_graph(
     return as_graph(search.within(wanted_radius(radius)), len(population.matrix), mode)
 
 
-def _sets(X: Any, Y: Any) -> tuple[_neighbors.Population, tuple[str, FloatArray] | None]:
-    given, X = (X, Y), _pairs.as_rows("X", X)
+def _sets(X: Any, Y: Any) -> tuple[searching.Population, tuple[str, FloatArray] | None]:
+    given, X = (X, Y), pairwise.as_rows("X", X)
     if Y is None:
         return population_of("X", X), None
-    Y = _pairs.as_rows("Y", Y)
-    _pairs.check_columns(X.shape, Y.shape, ("X", "Y"))
-    _alignment.check_labels(("X", "Y"), given)
+    Y = pairwise.as_rows("Y", Y)
+    pairwise.check_columns(X.shape, Y.shape, ("X", "Y"))
+    alignment.check_labels(("X", "Y"), given)
     return population_of("Y", Y), ("X", X)
 
 
 def _search(
-    population: _neighbors.Population,
+    population: searching.Population,
     queries: tuple[str, FloatArray] | None,
     metric: str,
     base: float | None,
     workers: int | None,
     progress: Progress | None,
-) -> _neighbors.Search:
+) -> searching.Search:
     unit = unit_of(metric, base)
-    return _neighbors.Search(population, queries, unit, workers=workers, progress=progress)
+    return searching.Search(population, queries, unit, workers=workers, progress=progress)

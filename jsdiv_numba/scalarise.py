@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import FLOATS, Axis, FloatArray, as_real, normalise_axes, result_dtype
-from ._reductions import (
+from ._core.validation import FLOATS, Axis, FloatArray, as_real, normalise_axes, result_dtype
+from ._losses.reductions import (
     GradPath,
     fitted,
     maximum,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from ._arguments import (
+from ._losses.pytree import (
     LossArgument,
     Path,
     Tree,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._arrays import Axis, FloatArray
+from ._core.validation import Axis, FloatArray
 from .divergence import js_divergence as _js_divergence
 from .divergence import js_divergence_logit as _js_divergence_logit
 from .divergence import kl_divergence as _kl_divergence

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow.parquet
 import zarr
 
-from jsdiv_numba.batch.large import pairwise, rows
-from jsdiv_numba.batch.nearest import neighbors
+from jsdiv_numba.batch.jobs.neighbors import neighbors
+from jsdiv_numba.batch.jobs.pairs import pairwise, rows
 from jsdiv_numba.distance import cdist, jensenshannon, pdist
 from jsdiv_numba.neighbors import kneighbors
 

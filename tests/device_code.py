@@ -17,8 +17,8 @@ from cuda.bindings import nvjitlink
 from numba import types
 from numba.cuda.cudadrv import nvrtc, nvvm
 
-from jsdiv_numba._cuda import derivatives, elements, logit_gradients, logits, pairs, rows
-from jsdiv_numba._kernels.precision import FLOAT32, FLOAT64
+from jsdiv_numba._cuda.kernels import elements, logit_gradients, logits, pairs, row_gradients, rows
+from jsdiv_numba._kernels.codegen.precision import FLOAT32, FLOAT64
 
 PRECISIONS = {"float32": (FLOAT32, types.float32), "float64": (FLOAT64, types.float64)}
 CAPABILITIES = ((7, 5), (8, 0), (9, 0), (10, 0))
@@ -50,7 +50,7 @@ def kernels(precision, Float):
     pieces, known = (*shares, SIZE), (two, three)
     together = three, SIZE, Float, two, one
     of_rows, of_pairs = rows.row_kernels(precision), pairs.pair_kernels(precision)
-    slopes = derivatives.derivative_kernels(precision)
+    slopes = row_gradients.derivative_kernels(precision)
     of_logits = logits.logit_kernels(precision)
     of_gradients = logit_gradients.logit_gradient_kernels(precision)
     matrix = types.Array(Float, 2, "A")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jsdiv_numba.batch import engine
+from jsdiv_numba.batch.run import engine
 from tests import batch_files
 from tests.batch_files import contents
 from tests.batch_worker import kill_neighbors, kill_pairs, kill_rows

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 import jsdiv_numba
 from jsdiv_numba import cache
 from jsdiv_numba._kernels import build as builder
-from jsdiv_numba._kernels import cache as on_disk
-from jsdiv_numba._kernels import catalog, file, identity, load, machine, target
-from jsdiv_numba._kernels.machine import Object
+from jsdiv_numba._kernels import catalog, linking, load, target
+from jsdiv_numba._kernels.cache import file, identity
+from jsdiv_numba._kernels.cache import folder as on_disk
+from jsdiv_numba._kernels.linking import Object
 
 ROOT = Path(__file__).parents[1]
 MADE = Object("entry", ("log1p",), b"object code")
@@ -72,7 +73,7 @@ def test_a_kernel_of_changed_sources_is_compiled(folder, tmp_path):
     shutil.copytree(ROOT / "jsdiv_numba", tmp_path / "jsdiv_numba")
     assert compiles(root=tmp_path)
     assert not compiles(root=tmp_path)
-    source = tmp_path / "jsdiv_numba" / "_kernels" / "relative.py"
+    source = tmp_path / "jsdiv_numba" / "_kernels" / "formulas" / "kl.py"
     source.write_text(source.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     assert compiles(root=tmp_path)
     assert not compiles(root=tmp_path)
@@ -253,8 +254,9 @@ def test_without_a_place_kernels_are_compiled(environment, folder):
 AS_NOBODY = """
 import os, sys, numba, numpy as np, llvmlite.binding
 import jsdiv_numba.ufuncs
-from jsdiv_numba._kernels import bundle, cache, machine
-cache.folders()
+from jsdiv_numba._kernels import linking
+from jsdiv_numba._kernels.cache import bundle, folder
+folder.folders()
 os.setuid(65534)
 """
 
@@ -269,7 +271,7 @@ def test_a_folder_of_the_system_is_read_by_others_and_not_written(monkeypatch):
         # What is imported later may be in a folder that nobody else may enter.
         assert not compiles(AS_NOBODY + ENTROPY.replace("import sys", "del sys.modules['numba']"))
         before = kept(folder)
-        run(AS_NOBODY + "cache.write('js_sum', 'float64', machine.Object('entry', (), b''))")
+        run(AS_NOBODY + "folder.write('js_sum', 'float64', linking.Object('entry', (), b''))")
         assert kept(folder) == before
 
 
@@ -285,7 +287,7 @@ def test_a_full_disk_is_no_error(folder, monkeypatch):
 
 KILLED = """
 import os, signal
-from jsdiv_numba._kernels import file
+from jsdiv_numba._kernels.cache import file
 from jsdiv_numba.ufuncs import built
 chmod = file.Path.chmod
 file.Path.chmod = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -458,7 +460,7 @@ def test_kernels_that_come_with_the_package_need_nothing_compiled(folder, tmp_pa
     assert not compiles(root=tmp_path, JSDIV_NUMBA_CACHE="0")
     assert not folder.exists()
     assert compiles(root=tmp_path, JSDIV_NUMBA_CACHE="0", NUMBA_OPT="2")
-    source = tmp_path / "jsdiv_numba" / "_kernels" / "relative.py"
+    source = tmp_path / "jsdiv_numba" / "_kernels" / "formulas" / "kl.py"
     source.write_text(source.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     assert compiles(root=tmp_path, JSDIV_NUMBA_CACHE="0")
 
@@ -577,20 +579,20 @@ def test_kernels_from_disk_have_the_bits_of_those_just_compiled():
 
 def test_a_ufunc_made_by_numba_is_the_same(monkeypatch):
     loops = {dtype: load._address("js_sum", dtype) for dtype in catalog.DTYPES}
-    ours = machine.make_ufunc("js_sum", catalog.UFUNCS["js_sum"], loops)
-    monkeypatch.setattr(machine, "_has_known_interface", lambda: False)
-    made = machine.make_ufunc("js_sum", catalog.UFUNCS["js_sum"], loops)
+    ours = linking.make_ufunc("js_sum", catalog.UFUNCS["js_sum"], loops)
+    monkeypatch.setattr(linking, "_has_known_interface", lambda: False)
+    made = linking.make_ufunc("js_sum", catalog.UFUNCS["js_sum"], loops)
     assert (made.types, made.signature, made.nin) == (ours.types, ours.signature, ours.nin)
     P, Q = np.random.default_rng(0).random((2, 5, 9))
     assert np.array_equal(made(P, Q), ours(P, Q))
 
 
 def test_another_interface_of_numpys_is_not_relied_on(monkeypatch):
-    known = machine._has_known_interface.__wrapped__
+    known = linking._has_known_interface.__wrapped__
     assert known()
-    monkeypatch.setattr(machine, "ABI_VERSION", 0x3000000)
+    monkeypatch.setattr(linking, "ABI_VERSION", 0x3000000)
     assert not known()
-    monkeypatch.setattr(machine, "_capsule", lambda name: np.no_such_table)
+    monkeypatch.setattr(linking, "_capsule", lambda name: np.no_such_table)
     assert not known()
 
 

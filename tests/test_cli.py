@@ -15,7 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from jsdiv_numba import __version__, batch
-from jsdiv_numba.batch import jobs
+from jsdiv_numba.batch import commands
 from jsdiv_numba.cli import main
 from jsdiv_numba.distance import cdist, jensenshannon
 from tests import batch_files
@@ -249,7 +249,7 @@ def test_a_fault_is_one_line_and_exit_code_2(arguments, message, capsys):
 
 @pytest.mark.parametrize("option", [["-o", "d.xls"], ["-o", "no/d.npy"], ["--plot", "d.gif"]])
 def test_destinations_are_checked_before_anything_is_read(option, monkeypatch):
-    monkeypatch.setattr(jobs, "read_rows", lambda *_: pytest.fail("read too early"))
+    monkeypatch.setattr(commands, "read_rows", lambda *_: pytest.fail("read too early"))
     assert main(["pairwise", "f.csv", *option]) == 2
 
 
@@ -271,7 +271,7 @@ def test_what_happens_on_the_way(error, code, message, monkeypatch, capsys):
     def fail(*_arguments, **_keywords):
         raise error
 
-    monkeypatch.setattr(jobs, "compare_pairs", fail)
+    monkeypatch.setattr(commands, "compare_pairs", fail)
     assert main(["pairwise", "f.csv", "-o", "d.csv"]) == code
     assert capsys.readouterr() == ("", message)
     assert not Path("d.csv").exists()
@@ -290,7 +290,7 @@ def test_a_mistake_of_ours_is_not_hidden(error, monkeypatch):
     def fail(*_arguments, **_keywords):
         raise error
 
-    monkeypatch.setattr(jobs, "compare_pairs", fail)
+    monkeypatch.setattr(commands, "compare_pairs", fail)
     with pytest.raises(type(error)):
         main(["pairwise", "f.csv"])
 

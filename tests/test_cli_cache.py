@@ -8,9 +8,9 @@ import pytest
 
 from jsdiv_numba import cache, cli, cli_cache
 from jsdiv_numba._kernels import build as builder
-from jsdiv_numba._kernels import cache as on_disk
 from jsdiv_numba._kernels import catalog
-from jsdiv_numba._kernels.machine import Object
+from jsdiv_numba._kernels.cache import folder as on_disk
+from jsdiv_numba._kernels.linking import Object
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jsdiv_numba as js
-from jsdiv_numba import _threads
+from jsdiv_numba._core import threads
 from tests.limits import HANGING
 
 ROOT = Path(__file__).parents[1]
@@ -104,10 +104,10 @@ class TestHowMany:
             for block in blocks:
                 function(block)
 
-        monkeypatch.delenv(_threads.ENVIRONMENT_VARIABLE, raising=False)
-        monkeypatch.setattr("jsdiv_numba._blocks.BLOCK_ELEMENTS", 1 << 14)
-        monkeypatch.setattr(_threads, "_run_in_pool", run_in_pool)
-        monkeypatch.setattr(_threads, "available_cpus", lambda: 5)
+        monkeypatch.delenv(threads.ENVIRONMENT_VARIABLE, raising=False)
+        monkeypatch.setattr("jsdiv_numba._core.blocks.BLOCK_ELEMENTS", 1 << 14)
+        monkeypatch.setattr(threads, "_run_in_pool", run_in_pool)
+        monkeypatch.setattr(threads, "available_cpus", lambda: 5)
         return numbers
 
     @pytest.mark.parametrize("setting", [2, 3, -1])
@@ -120,7 +120,7 @@ class TestHowMany:
             with js.set_workers(setting):
                 every_function(P, Q)
         else:
-            monkeypatch.setenv(_threads.ENVIRONMENT_VARIABLE, str(setting))
+            monkeypatch.setenv(threads.ENVIRONMENT_VARIABLE, str(setting))
             every_function(P, Q)
         assert len(asked_for) >= 11
         # A sum of columns may have fewer blocks than there are workers.

@@ -9,11 +9,11 @@ import pytest
 
 import jsdiv_numba
 from jsdiv_numba import cuda as device_functions
-from jsdiv_numba._kernels.precision import FLOAT32
+from jsdiv_numba._kernels.codegen.precision import FLOAT32
 from tests import cases, oracle
 
 pytest.importorskip("numba.cuda")
-from jsdiv_numba._cuda import arrays, comparison, launch, target
+from jsdiv_numba._cuda import arrays, evaluate, pairwise, target
 
 pytestmark = [
     pytest.mark.skipif(
@@ -101,7 +101,7 @@ def test_pairs_within_one_matrix_stream_to_the_host(monkeypatch, tmp_path):
     X = RNG.dirichlet(np.full(4, 0.1), 17)
     expected = jsdiv_numba.pdist(X, base=2)
     np.testing.assert_allclose(on_host(device_functions.pdist(X, base=2)), expected, rtol=1e-11)
-    monkeypatch.setattr(comparison, "TILE_BYTES", 1)
+    monkeypatch.setattr(pairwise, "TILE_BYTES", 1)
     written = np.memmap(tmp_path / "pairs", np.float64, "w+", shape=expected.shape)
     assert device_functions.pdist(X, base=2, out=written) is written
     np.testing.assert_allclose(written, expected, rtol=1e-11)
@@ -109,14 +109,14 @@ def test_pairs_within_one_matrix_stream_to_the_host(monkeypatch, tmp_path):
     device_functions.cdist(X[:3], X, out=square)
     np.testing.assert_allclose(square, jsdiv_numba.cdist(X[:3], X), rtol=1e-6)
     tall, wide = (device_array_of(n) for n in ((40, 4), (70, 4)))
-    given = comparison.Comparison(tall, wide, False, False, 1.0, np.dtype(np.float64), 0)
+    given = pairwise.Comparison(tall, wide, False, False, 1.0, np.dtype(np.float64), 0)
     tiles = list(given.tiles())
-    assert len(tiles) == -(-40 // comparison.SQUARE) * -(-70 // comparison.SQUARE)
+    assert len(tiles) == -(-40 // pairwise.SQUARE) * -(-70 // pairwise.SQUARE)
     assert sum(map(given.size, tiles)) == 40 * 70
 
 
 def device_array_of(shape):
-    return comparison.Matrix(target.cuda.device_array(shape), None, None)
+    return pairwise.Matrix(target.cuda.device_array(shape), None, None)
 
 
 P, Q = RNG.dirichlet(np.ones(12), (2, 4, 3))
@@ -315,7 +315,7 @@ WAYS = {
 def way(request, monkeypatch):
     """One of the ways in which rows are shared out to threads."""
     for name, value in WAYS[request.param].items():
-        monkeypatch.setattr(launch, name, value)
+        monkeypatch.setattr(evaluate, name, value)
     return request.param
 
 
@@ -431,7 +431,7 @@ def test_long_rows_are_cut_into_pieces(axis):
     P, Q = (p, q) if axis == 1 else (np.ascontiguousarray(p.T), np.ascontiguousarray(q.T))
     view = [np.moveaxis(P, axis, 1)[None, None]] * 2
     strides = [target.strided(target.cuda.to_device(P), one.shape, one.strides) for one in view]
-    assert launch.shares_of(strides).pieces > 1
+    assert evaluate.shares_of(strides).pieces > 1
     computed = on_host(device_functions.js_divergence(P, Q, axis=axis, keepdims=False))
     for i, value in enumerate(computed):
         assert oracle.relative_error(value, oracle.js_divergence(p[i], q[i])) < 1e-6
@@ -442,43 +442,43 @@ def test_long_rows_are_cut_into_pieces(axis):
 def test_rows_are_shared_by_more_threads_the_longer_they_are():
     def lanes(number, length):
         shape = (1, 1, number, length)
-        return launch.lanes_of([np.broadcast_to(np.zeros(length), shape)])
+        return evaluate.lanes_of([np.broadcast_to(np.zeros(length), shape)])
 
     assert lanes(10**6, 4) == 1
     assert lanes(10**6, 1000) == target.WARP
     assert lanes(10, 10**6) == lanes(10**6, 10**5) == target.THREADS
     columns = np.zeros((1, 1, 1000, 50)).transpose(0, 1, 3, 2)
-    assert launch.lanes_of([columns] * 2) == 1
+    assert evaluate.lanes_of([columns] * 2) == 1
     one_row = np.broadcast_to(np.zeros((1, 1, 1, 1000)), columns.shape)
-    assert launch.lanes_of([columns, one_row]) == 1
-    assert launch.lanes_of([one_row, one_row]) > 1
+    assert evaluate.lanes_of([columns, one_row]) == 1
+    assert evaluate.lanes_of([one_row, one_row]) > 1
     one_column = np.broadcast_to(np.zeros((1, 1, 1, 1)), columns.shape)
-    assert launch.lanes_of([columns, one_column]) == 1
-    assert launch.pieces_of(10**6, 1000, 32) == 1
-    assert launch.pieces_of(1, 10**8, 256) == (1 << 18) // 256
+    assert evaluate.lanes_of([columns, one_column]) == 1
+    assert evaluate.pieces_of(10**6, 1000, 32) == 1
+    assert evaluate.pieces_of(1, 10**8, 256) == (1 << 18) // 256
 
 
 def test_rows_are_kept_in_shared_memory_as_long_as_they_fit():
     shift = target.WARP.bit_length() - 1
-    shares = launch.Shares(shift, 1, 1, 1000, aligned=True)
-    of_warp = target.WARP * launch.BYTES_OF_A_LANE // 8
-    by_warp = launch.staged(shares, 8, of_warp, 4)
+    shares = evaluate.Shares(shift, 1, 1, 1000, aligned=True)
+    of_warp = target.WARP * evaluate.BYTES_OF_A_LANE // 8
+    by_warp = evaluate.staged(shares, 8, of_warp, 4)
     assert by_warp.shares.shift == shift
-    assert by_warp.bytes == 8 * of_warp * (by_warp.threads // target.WARP) <= launch.SHARED_BYTES
-    by_more = launch.staged(shares, 8, of_warp + 1, 4)
+    assert by_warp.bytes == 8 * of_warp * (by_warp.threads // target.WARP) <= evaluate.SHARED_BYTES
+    by_more = evaluate.staged(shares, 8, of_warp + 1, 4)
     assert 1 << by_more.shares.shift == by_more.threads == 2 * target.WARP
     assert by_more.shares.blocks == 8
-    longest = launch.staged(shares, 8, launch.SHARED_BYTES // 8, 4)
-    assert (longest.threads, longest.bytes) == (target.THREADS, launch.SHARED_BYTES)
-    assert launch.staged(shares, 8, launch.SHARED_BYTES // 8 + 1, 4).bytes == 0
+    longest = evaluate.staged(shares, 8, evaluate.SHARED_BYTES // 8, 4)
+    assert (longest.threads, longest.bytes) == (target.THREADS, evaluate.SHARED_BYTES)
+    assert evaluate.staged(shares, 8, evaluate.SHARED_BYTES // 8 + 1, 4).bytes == 0
 
 
 def test_memory_that_is_not_aligned_is_read_element_by_element():
     x = target.cuda.to_device(np.zeros((3, 8)))
-    assert launch.is_aligned(x)
-    assert launch.is_aligned(x[:, :7])
-    assert not launch.is_aligned(x[:, 1:])
-    assert not launch.is_aligned(target.cuda.to_device(np.zeros((3, 7))))
+    assert evaluate.is_aligned(x)
+    assert evaluate.is_aligned(x[:, :7])
+    assert not evaluate.is_aligned(x[:, 1:])
+    assert not evaluate.is_aligned(target.cuda.to_device(np.zeros((3, 7))))
     p, q = RNG.dirichlet(np.ones(9), (2, 3))
     whole = on_host(device_functions.js_divergence(p[:, :8].copy(), q[:, :8].copy()))
     shifted = [target.cuda.to_device(np.roll(one, 1, axis=1))[:, 1:] for one in (p, q)]
@@ -603,13 +603,13 @@ def test_an_array_of_another_package_that_is_not_what_it_should_be_is_refused():
 @pytest.mark.parametrize("axes", [(0,), (0, 1), (2,), (0, 2)])
 @pytest.mark.parametrize("number", [1, 3])
 def test_sums(axes, number, monkeypatch):
-    monkeypatch.setattr(launch, "pieces_of", lambda *_: number)
+    monkeypatch.setattr(evaluate, "pieces_of", lambda *_: number)
     result = target.cuda.device_array(tuple(n for i, n in enumerate(P.shape) if i not in axes))
-    call = launch.prepare(("P", "Q"), P, P, axes, None, None)
-    launch.sum_over(call, call.inputs[0], axes, result)
+    call = evaluate.prepare(("P", "Q"), P, P, axes, None, None)
+    evaluate.sum_over(call, call.inputs[0], axes, result)
     np.testing.assert_allclose(on_host(result), P.sum(axis=axes), rtol=1e-15)
     infinite = target.cuda.to_device(np.full((1, 40), np.inf))
-    launch.sum_over(call, infinite, (1,), total := target.cuda.device_array(1))
+    evaluate.sum_over(call, infinite, (1,), total := target.cuda.device_array(1))
     assert on_host(total)[0] == np.inf
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import jsdiv_numba
 import jsdiv_numba.dask as lazy
-from jsdiv_numba import _arrays, _blocks
+from jsdiv_numba._core import blocks, validation
 
 DOCS = Path(__file__).parents[1] / "docs"
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -105,9 +105,9 @@ def test_long_sums_are_added_up_from_the_same_pieces(call):
     arrays, as_dask, axis, keepdims = call
     options = {"axis": axis, "keepdims": keepdims, "base": 2}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_blocks, "ROW_PIECE", 3)
-        patch.setattr(_blocks, "COLUMN_PIECE", 2)
-        patch.setattr(_arrays, "are_plain", lambda *_: False)  # which are short
+        patch.setattr(blocks, "ROW_PIECE", 3)
+        patch.setattr(blocks, "COLUMN_PIECE", 2)
+        patch.setattr(validation, "are_plain", lambda *_: False)  # which are short
         same_bits(
             lazy.js_divergence(*as_dask, **options), jsdiv_numba.js_divergence(*arrays, **options)
         )
@@ -372,9 +372,9 @@ def _message(result):
 def test_an_invalid_entry_is_named_by_its_place_in_the_whole_array(
     axis, chunks, piece, monkeypatch
 ):
-    monkeypatch.setattr(_blocks, "ROW_PIECE", piece)
-    monkeypatch.setattr(_blocks, "COLUMN_PIECE", piece)
-    monkeypatch.setattr(_arrays, "are_plain", lambda *_: False)
+    monkeypatch.setattr(blocks, "ROW_PIECE", piece)
+    monkeypatch.setattr(blocks, "COLUMN_PIECE", piece)
+    monkeypatch.setattr(validation, "are_plain", lambda *_: False)
     options = {"reduce": False} if axis == "terms" else {"axis": axis}
     X = rows(SHAPE, np.float64)
     X[4, 3, 5] = -1

@@ -9,8 +9,9 @@ from mpmath import mpf, workdps
 from scipy.spatial import distance
 from scipy.spatial.distance import squareform
 
-from jsdiv_numba import _pairs, cdist, jensenshannon, pdist
-from jsdiv_numba._kernels.precision import FLOAT32, FLOAT64
+from jsdiv_numba import cdist, jensenshannon, pdist
+from jsdiv_numba._core import pairwise
+from jsdiv_numba._kernels.codegen.precision import FLOAT32, FLOAT64
 from tests import cases, oracle
 from tests.strategies import LAYOUTS
 
@@ -211,8 +212,8 @@ class TestSameBits:
     def test_in_blocks_of_any_size(self, elements, prepared, workers, monkeypatch):
         X = rows_of(45, 20)
         square = {number: cdist(X[:number], X) for number in range(46)}
-        monkeypatch.setattr(_pairs, "BLOCK_ELEMENTS", elements)
-        monkeypatch.setattr(_pairs, "PREPARED_ELEMENTS", prepared)
+        monkeypatch.setattr(pairwise, "BLOCK_ELEMENTS", elements)
+        monkeypatch.setattr(pairwise, "PREPARED_ELEMENTS", prepared)
         for number, expected in square.items():
             A = X[:number].copy()  # as a matrix of its own
             assert cdist(A, X, workers=workers).tobytes() == expected.tobytes()
@@ -255,7 +256,7 @@ class TestNaN:
     def test_is_the_answer_for_zero_rows_and_nan_rows_alone(
         self, fault, copies, dtype, monkeypatch
     ):
-        monkeypatch.setattr(_pairs, "BLOCK_ELEMENTS", 1 << 13)
+        monkeypatch.setattr(pairwise, "BLOCK_ELEMENTS", 1 << 13)
         X = np.tile(rows_of(6, 9, dtype), (copies, 1))
         bad = X.copy()
         if fault == 0:
@@ -290,7 +291,7 @@ class TestErrors:
     @pytest.mark.parametrize("value", [-0.5, -5e-324, np.inf, -np.inf])
     @pytest.mark.parametrize("elements", [1, 1 << 24])
     def test_name_array_index_and_value(self, value, elements, monkeypatch):
-        monkeypatch.setattr(_pairs, "BLOCK_ELEMENTS", elements)
+        monkeypatch.setattr(pairwise, "BLOCK_ELEMENTS", elements)
         good, bad = np.ones((9, 4)), np.ones((8, 4))
         bad[5:, 2] = value
         found = f"[5, 2] is {value}; {RULE}"
@@ -395,7 +396,7 @@ def outs(shape, directory):
 class TestOut:
     @pytest.mark.parametrize("elements", [1, 1 << 24])
     def test_is_written_and_returned(self, elements, tmp_path, monkeypatch):
-        monkeypatch.setattr(_pairs, "BLOCK_ELEMENTS", elements)
+        monkeypatch.setattr(pairwise, "BLOCK_ELEMENTS", elements)
         A, B = rows_of(21, 33), rows_of(26, 33)
         for out in outs((21, 26), tmp_path):
             assert cdist(A, B, out=out) is out

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.image import imread
 
 from jsdiv_numba import cli
-from jsdiv_numba.batch.readers import read_rows
+from jsdiv_numba.batch.io.read import read_rows
 from jsdiv_numba.distance import jensenshannon
 
 ROOT = Path(__file__).parents[1]

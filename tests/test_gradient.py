@@ -238,9 +238,9 @@ def test_layout_changes_nothing(gradient, divergence, layout, axis):
 @pytest.mark.parametrize("reduce", [True, False])
 def test_blocks_and_threads_make_no_difference(gradient, divergence, axis, reduce, monkeypatch):
     expected = gradient(P, Q, axis=axis, reduce=reduce)
-    monkeypatch.setattr("jsdiv_numba._blocks.BLOCK_WITH_COMPANION", 16)
-    monkeypatch.setattr("jsdiv_numba._blocks.ROW_PIECE", 4)
-    monkeypatch.setattr("jsdiv_numba._blocks.COLUMN_PIECE", 2)
+    monkeypatch.setattr("jsdiv_numba._core.blocks.BLOCK_WITH_COMPANION", 16)
+    monkeypatch.setattr("jsdiv_numba._core.blocks.ROW_PIECE", 4)
+    monkeypatch.setattr("jsdiv_numba._core.blocks.COLUMN_PIECE", 2)
     for workers in (1, 3):
         computed = gradient(P, Q, axis=axis, reduce=reduce, workers=workers)
         for one, other in zip(computed, expected, strict=True):
@@ -268,7 +268,7 @@ def test_blocks_of_what_is_shared(gradient, divergence, axis, reduce, shapes, mo
     options = {"axis": axis, "reduce": reduce, "keepdims": False}
     options["cotangent"] = rng.standard_normal(np.shape(value))
     expected = gradient(p, q, **options)
-    monkeypatch.setattr("jsdiv_numba._gradients.SHARED_BLOCK", 12)
+    monkeypatch.setattr("jsdiv_numba._core.gradients.SHARED_BLOCK", 12)
     for workers in (1, 3):
         computed = gradient(p, q, workers=workers, **options)
         assert_same_value(computed[0], value)
@@ -278,7 +278,7 @@ def test_blocks_of_what_is_shared(gradient, divergence, axis, reduce, shapes, mo
 
 @BOTH
 def test_an_error_in_a_block_names_the_place_in_the_whole(gradient, divergence, monkeypatch):
-    monkeypatch.setattr("jsdiv_numba._gradients.SHARED_BLOCK", 12)
+    monkeypatch.setattr("jsdiv_numba._core.gradients.SHARED_BLOCK", 12)
     p = P.copy()
     p[3, 1, 2] = np.inf
     with pytest.raises(ValueError, match=r"^P\[3, 1, 2\] is inf"):

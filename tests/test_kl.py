@@ -140,8 +140,8 @@ def test_workers_change_no_bit_of_one_long_row(axis):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    monkeypatch.setattr("jsdiv_numba._blocks.ROW_PIECE", 64)
-    monkeypatch.setattr("jsdiv_numba._blocks.COLUMN_PIECE", 32)
+    monkeypatch.setattr("jsdiv_numba._core.blocks.ROW_PIECE", 64)
+    monkeypatch.setattr("jsdiv_numba._core.blocks.COLUMN_PIECE", 32)
 
 
 def in_rows_and_columns(p, q, workers=None):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jsdiv_numba.batch.readers import read_rows
+from jsdiv_numba.batch.io.read import read_rows
 from jsdiv_numba.distance import cdist
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"

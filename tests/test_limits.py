@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-FILES = sorted(Path(__file__).parent.glob("*.py"))
+FILES = sorted(Path(__file__).parent.rglob("*.py"))
 WAITING = {"communicate", "get", "join", "result", "wait"}
 A_MOMENT = 1
 """Seconds for which something is seen not to happen."""

@@ -11,7 +11,6 @@ import pytest
 from numpy.random import Generator
 
 from jsdiv_numba import (
-    _neighbors,
     cdist,
     kneighbors,
     kneighbors_graph,
@@ -20,10 +19,11 @@ from jsdiv_numba import (
     radius_neighbors_graph,
     set_workers,
 )
-from jsdiv_numba._kernels import blocking, bounds, products
+from jsdiv_numba._kernels.codegen.precision import FLOAT64
 from jsdiv_numba._kernels.compilation import compiled
-from jsdiv_numba._kernels.pairs import pair_kernels
-from jsdiv_numba._kernels.precision import FLOAT64
+from jsdiv_numba._kernels.pairwise import blocking, bounds, matmul
+from jsdiv_numba._kernels.pairwise.pairs import pair_kernels
+from jsdiv_numba._neighbors import search as searching
 
 SHAPES = [(40, 1), (90, 3), (700, 16), (1100, 64), (300, 250)]
 
@@ -149,13 +149,13 @@ def test_neighbours_are_those_of_brute_force(kind, shape):
     _check(others[:9], rows, len(rows) // 2, metric="js_divergence", base=2)
 
 
-SEARCHED_OR_NOT = pytest.mark.parametrize("few", [0, _neighbors.FEW_PAIRS], ids=["search", "all"])
+SEARCHED_OR_NOT = pytest.mark.parametrize("few", [0, searching.FEW_PAIRS], ids=["search", "all"])
 
 
 @SEARCHED_OR_NOT
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_few_rows_all_pairs_are_computed(kind, few, monkeypatch):
-    monkeypatch.setattr(_neighbors, "FEW_PAIRS", few)
+    monkeypatch.setattr(searching, "FEW_PAIRS", few)
     rows = kind(np.random.default_rng(KINDS.index(kind)), 64, 6)
     _check(rows, None, 5)
     _check(rows[:7], rows, 20, metric="js_divergence", base=2)
@@ -166,7 +166,7 @@ def test_of_few_rows_all_pairs_are_computed(kind, few, monkeypatch):
 
 @SEARCHED_OR_NOT
 def test_of_two_wrong_matrices_the_second_is_named(few, monkeypatch):
-    monkeypatch.setattr(_neighbors, "FEW_PAIRS", few)
+    monkeypatch.setattr(searching, "FEW_PAIRS", few)
     rows, called = np.ones((5, 3)), []
     rows[3, 1] = -1
     with pytest.raises(ValueError, match=r"Y\[3, 1\] is -1.0"):
@@ -181,7 +181,7 @@ def test_of_two_wrong_matrices_the_second_is_named(few, monkeypatch):
 
 @SEARCHED_OR_NOT
 def test_ties_at_the_last_place_go_to_the_first_rows(few, monkeypatch):
-    monkeypatch.setattr(_neighbors, "FEW_PAIRS", few)
+    monkeypatch.setattr(searching, "FEW_PAIRS", few)
     rows = np.array([[3, 1, 0], [1, 3, 0], [2, 2, 0], [3, 1, 0], [0, 0, 1], [3, 1, 0]])
     _, indices = kneighbors([[1, 1, 0]], rows, 3)
     assert indices.tolist() == [[2, 0, 1]]
@@ -190,8 +190,8 @@ def test_ties_at_the_last_place_go_to_the_first_rows(few, monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_neighbours_in_narrow_tiles_are_the_same(kind, monkeypatch):
-    monkeypatch.setattr(_neighbors, "TILE_WIDTH", 1)
-    monkeypatch.setattr(_neighbors, "QUERIES", 64)
+    monkeypatch.setattr(searching, "TILE_WIDTH", 1)
+    monkeypatch.setattr(searching, "QUERIES", 64)
     rows = kind(np.random.default_rng(KINDS.index(kind)), 1000, 6)
     _check(rows, None, 4)
 
@@ -219,7 +219,7 @@ def test_the_second_bound_leaves_little_more(separation):
 
 def _product_and_limit(rows, value, refined):
     """Return products of all pairs, and what they have to reach for these values."""
-    population = _neighbors.Population("rows", rows)
+    population = searching.Population("rows", rows)
     (among,) = population.chunks(1)
     queries = population.described("rows", rows, 0, len(rows))
     product = _unpacked(queries.roots)[:60] @ _unpacked(among.roots)[:60].T
@@ -228,7 +228,7 @@ def _product_and_limit(rows, value, refined):
         product += _unpacked(harmonics[0])[:60] @ _unpacked(harmonics[1])[:60].T
     length, half = rows.shape[1], queries.halves.sum(axis=0)[:, None]
     margins = blocking.margin(length), blocking.resolution(length)
-    nats = _neighbors.Unit(1.0, root=False)
+    nats = searching.Unit(1.0, root=False)
     limit = bounds.limit_of.py_func(value, nats, bounds.WEIGHTS[refined], half, *margins)
     return product, limit
 
@@ -243,7 +243,7 @@ def test_vectors_are_as_exact_as_is_claimed_before_they_are_centred(length):
     rng = np.random.default_rng(length)
     first = _concentrated(rng, 1, length)
     rows = first * (1 + 1e-12 * rng.standard_normal((20, length)))
-    population = _neighbors.Population("first", first)
+    population = searching.Population("first", first)
     queries = population.described("rows", rows, 0, len(rows))
     scale = math.sqrt(bounds.SECOND / bounds.FIRST)
     for panels, vector in (
@@ -301,12 +301,12 @@ def test_the_second_bound_holds_everywhere():
 @pytest.mark.parametrize("depth", [1, 7, 64, 191, 192, 193, 500])
 def test_a_product_in_tiles_is_within_the_error_that_is_claimed(depth):
     rng = np.random.default_rng(depth)
-    number, width = 3 * products.PANEL, 2 * products.WIDTH
+    number, width = 3 * matmul.PANEL, 2 * matmul.WIDTH
     a, b = (np.sqrt(_ordinary(rng, n, depth)).astype(np.float32) for n in (number, width))
     tile = np.full((number, 2 * width), np.nan, np.float32)
     multiply = _callable_multiply()
     for add in (False, True):
-        panels = _panels(a, products.PANEL), _panels(b, products.WIDTH)
+        panels = _panels(a, matmul.PANEL), _panels(b, matmul.WIDTH)
         multiply(*panels, 0, 2, tile, width, add)
     exact = 2 * (a.astype(np.float64) @ b.astype(np.float64).T)
     assert np.isnan(tile[:, :width]).all()
@@ -324,7 +324,7 @@ def _callable_multiply():
 
     @njit
     def multiply(a, b, first, panels, tile, column, add):
-        products.multiply_panels(a, b, first, panels, tile, column, add)
+        matmul.multiply_panels(a, b, first, panels, tile, column, add)
 
     return multiply
 
@@ -340,7 +340,7 @@ def test_distances_have_the_bits_of_cdist_because_both_link_one_compiled_sum():
 
 @SEARCHED_OR_NOT
 def test_rows_that_cannot_be_normalised_come_last(few, monkeypatch):
-    monkeypatch.setattr(_neighbors, "FEW_PAIRS", few)
+    monkeypatch.setattr(searching, "FEW_PAIRS", few)
     rng = np.random.default_rng(3)
     rows = _ordinary(rng, 30, 5)
     rows[[2, 11]] = 0
@@ -358,7 +358,7 @@ def test_rows_that_cannot_be_normalised_come_last(few, monkeypatch):
 
 @pytest.mark.parametrize("kind", [_ordinary, _duplicates, _at_the_bound])
 def test_so_many_neighbours_that_all_pairs_are_computed(kind, monkeypatch):
-    monkeypatch.setattr(_neighbors, "BLOCK_PAIRS", 3000)
+    monkeypatch.setattr(searching, "BLOCK_PAIRS", 3000)
     rows = kind(np.random.default_rng(13), 200, 5).astype(np.float64)
     rows[[3, 150]] = 0
     rows[70, 2] = np.nan
@@ -372,8 +372,8 @@ def test_so_many_neighbours_that_all_pairs_are_computed(kind, monkeypatch):
 
 @pytest.mark.parametrize("own", [False, True])
 def test_rows_in_chunks_have_the_same_neighbours(own, monkeypatch):
-    monkeypatch.setattr(_neighbors, "CHUNK_BYTES", 1)
-    monkeypatch.setattr(_neighbors, "PREPARED_ELEMENTS", 1000)
+    monkeypatch.setattr(searching, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(searching, "PREPARED_ELEMENTS", 1000)
     rng = np.random.default_rng(4)
     rows = _duplicates(rng, 1300, 12)
     rows[1200] = 0
@@ -381,7 +381,7 @@ def test_rows_in_chunks_have_the_same_neighbours(own, monkeypatch):
 
 
 def test_more_pairs_than_there_is_room_for_at_a_time(monkeypatch):
-    monkeypatch.setattr(_neighbors, "QUERIES", 16)
+    monkeypatch.setattr(searching, "QUERIES", 16)
     rows = _ordinary(np.random.default_rng(6), 1500, 4)
     within = radius_neighbors(rows[:40], rows, radius=np.inf)
     distances, indices = _sorted(cdist(rows[:40], rows))

@@ -256,8 +256,8 @@ def test_blocks_and_workers_make_no_difference(axis, reduce, monkeypatch):
     options = {"axis": axis, "reduce": reduce, "weight": weight}
     expected = js_divergence_grad(P, Q, **options)
     for name, size in (("BLOCK_ELEMENTS", 16), ("BLOCK_WITH_COMPANION", 16), ("ROW_PIECE", 4)):
-        monkeypatch.setattr(f"jsdiv_numba._blocks.{name}", size)
-    monkeypatch.setattr("jsdiv_numba._blocks.COLUMN_PIECE", 2)
+        monkeypatch.setattr(f"jsdiv_numba._core.blocks.{name}", size)
+    monkeypatch.setattr("jsdiv_numba._core.blocks.COLUMN_PIECE", 2)
     for workers in (1, 3):
         computed = js_divergence_grad(P, Q, workers=workers, **options)
         for one, other in zip(computed, expected, strict=True):

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _arrays
+from .._core import validation
 from . import dlpack, target
-from .elements import convert, fill
+from .kernels.elements import convert, fill
 
 GRID = 1 << 16
 """Blocks of a kernel of which each thread takes one element after another."""
@@ -174,9 +174,9 @@ SMALL = 1 << 16
 
 def _moved(name: str, values: Any, stream: Any, beside: Sequence[Any] = ()) -> Any:
     """Return an array of the host on the device, such that the caller may write to his own."""
-    if beside and _arrays.is_number(values):
-        values = _arrays.number_beside(name, values, beside)
-    host = _arrays.as_real(name, values)
+    if beside and validation.is_number(values):
+        values = validation.number_beside(name, values, beside)
+    host = validation.as_real(name, values)
     native = np.array(host, host.dtype.newbyteorder("="), order="C", copy=_if_needed(host))
     moved = empty(native.shape, native.dtype, stream, name)
     moved.copy_to_device(native, stream=stream)
@@ -260,7 +260,7 @@ def written(
     """Have a result written on the device; return it, or `out` with a copy of it."""
     stream = gathered.stream
     if isinstance(out, np.ndarray):
-        _arrays.result_array(out, shape, dtype)
+        validation.result_array(out, shape, dtype)
         result = gathered.empty(shape, dtype, "the result")
         write(result)
         values = result.copy_to_host(stream=stream)

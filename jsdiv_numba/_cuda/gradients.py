@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import _arrays
-from . import arrays, launch, target
-from .derivatives import derivative_kernels
-from .launch import Call, flat, shares_of, sum_over
-from .logit_gradients import logit_gradient_kernels
-from .logits import logit_kernels
-from .rows import row_kernels
+from .._core import validation
+from . import arrays, evaluate, target
+from .evaluate import Call, flat, shares_of, sum_over
+from .kernels.logit_gradients import logit_gradient_kernels
+from .kernels.logits import logit_kernels
+from .kernels.row_gradients import derivative_kernels
+from .kernels.rows import row_kernels
 from .target import THREADS
 
 Write = Callable[[Call, Any, Any], None]
@@ -23,16 +23,16 @@ derivatives, and the value, of which there may be a view too."""
 def of_probabilities(call: Call, cotangent: Any, keepdims: bool, reduce: bool) -> tuple[Any, ...]:
     """Return the value and the derivatives in both inputs, in their shapes."""
     if reduce:
-        shape = _arrays.reduced_shape(call.shape, call.axes, keepdims)
+        shape = validation.reduced_shape(call.shape, call.axes, keepdims)
         return _evaluate(call, cotangent, shape, _write_rows)
-    elementwise = call._replace(axes=launch.last(call.shape))
+    elementwise = call._replace(axes=evaluate.last(call.shape))
     return _evaluate(elementwise, cotangent, call.shape, _write_terms, by_element=True)
 
 
 def of_logits(call: Call, cotangent: Any, keepdims: bool, reduce: bool) -> tuple[Any, ...]:
     """Return the value and the derivatives in both inputs, in their shapes."""
     if reduce:
-        shape = _arrays.reduced_shape(call.shape, call.axes, keepdims)
+        shape = validation.reduced_shape(call.shape, call.axes, keepdims)
         return _evaluate(call, cotangent, shape, _write_logit_rows)
     return _evaluate(call, cotangent, call.shape, _write_logit_terms, by_element=True)
 
@@ -65,7 +65,7 @@ def _evaluate(
         inputs = [*call.inputs, weights]
         arrays.by_rows(write_views, inputs, outputs, call.shape, call.axes, call.gathered)
 
-    value = launch.result_of(call, None, shape, write_all)
+    value = evaluate.result_of(call, None, shape, write_all)
     in_each = [
         _of_shape(given, tuple(array.shape), call)
         for given, array in zip(whole, call.inputs, strict=True)
@@ -127,7 +127,7 @@ def _write_rows(call: Call, views: Any, result: Any) -> None:
 
     def cut(sweep: int, state: Any, parts: Any) -> None:
         if sweep > 0:
-            launch.cut_rows(call, shares, (p, q), sweep, state, parts)
+            evaluate.cut_rows(call, shares, (p, q), sweep, state, parts)
             return
         kernel = kernels.pieces_of_gradients[shares.grid, THREADS, call.stream]
         kernel(
@@ -136,7 +136,7 @@ def _write_rows(call: Call, views: Any, result: Any) -> None:
         )  # fmt: skip
 
     kernel = row_kernels(call.precision).rows_of_pieces
-    launch.in_pieces(call, shares, 2, cut, launch.put_together(call, kernel, result))
+    evaluate.in_pieces(call, shares, 2, cut, evaluate.put_together(call, kernel, result))
 
 
 def _write_terms(call: Call, views: Any, result: Any) -> None:
@@ -152,7 +152,7 @@ def _write_logit_rows(call: Call, views: Any, result: Any) -> None:
     a, b, weights, in_a, in_b = views
     kernels, shares = logit_gradient_kernels(call.precision), shares_of([a, b, in_a, in_b])
     if shares.pieces == 1:
-        staging = launch.staged(shares, call.number, call.length, call.dtype.itemsize)
+        staging = evaluate.staged(shares, call.number, call.length, call.dtype.itemsize)
         shares = staging.shares
         kernel = kernels.staged_gradients if staging.bytes else kernels.whole_gradients
         whole = kernel[shares.blocks, staging.threads, call.stream, staging.bytes]
@@ -164,7 +164,7 @@ def _write_logit_rows(call: Call, views: Any, result: Any) -> None:
     sweep = logit_kernels(call.precision).pieces_of_logits
     no_terms = target.strided(result, tuple(a.shape), (0, 0, 0, 0))
     given = call, shares, sweep, (a, b), no_terms, result
-    state = launch.sweep_logits(*given, sweeps=(0,))
+    state = evaluate.sweep_logits(*given, sweeps=(0,))
 
     def cut(turn: int, state: Any, parts: Any) -> None:
         kernel = kernels.pieces_of_gradients[shares.grid, THREADS, call.stream]
@@ -173,14 +173,14 @@ def _write_logit_rows(call: Call, views: Any, result: Any) -> None:
             parts, in_a, in_b,
         )  # fmt: skip
 
-    together = launch.put_together(call, kernels.gradients_of_pieces, result)
-    launch.in_pieces(call, shares, 5, cut, together, state)
-    launch.sweep_logits(*given, sweeps=(2, 3), state=state)
+    together = evaluate.put_together(call, kernels.gradients_of_pieces, result)
+    evaluate.in_pieces(call, shares, 5, cut, together, state)
+    evaluate.sweep_logits(*given, sweeps=(2, 3), state=state)
 
 
 def _write_logit_terms(call: Call, views: Any, result: Any) -> None:
     a, b, weights, in_a, in_b, terms = views
-    launch.write_logit_terms_of(call, a, b, terms)
+    evaluate.write_logit_terms_of(call, a, b, terms)
     kernels, shares = logit_gradient_kernels(call.precision), shares_of([a, b, in_a, in_b])
     if shares.pieces == 1:
         whole = kernels.term_gradients[shares.blocks, THREADS, call.stream]
@@ -195,14 +195,14 @@ def _write_logit_terms(call: Call, views: Any, result: Any) -> None:
             in_b,
         )  # fmt: skip
 
-    together = launch.put_together(call, kernels.term_gradients_of_pieces, rows)
-    launch.in_pieces(call, shares, 5, cut, together, state)
+    together = evaluate.put_together(call, kernels.term_gradients_of_pieces, rows)
+    evaluate.in_pieces(call, shares, 5, cut, together, state)
 
 
-def _softmaxes(call: Call, shares: launch.Shares, views: tuple[Any, Any]) -> tuple[Any, Any]:
+def _softmaxes(call: Call, shares: evaluate.Shares, views: tuple[Any, Any]) -> tuple[Any, Any]:
     """Return what is known of rows of logits after one sweep, and room for a number of each."""
     rows = call.empty((call.number,))
     no_terms = target.strided(rows, tuple(views[0].shape), (0, 0, 0, 0))
     kernel = logit_kernels(call.precision).pieces_of_logits
-    state = launch.sweep_logits(call, shares, kernel, views, no_terms, rows, sweeps=(0,))
+    state = evaluate.sweep_logits(call, shares, kernel, views, no_terms, rows, sweeps=(0,))
     return state, rows

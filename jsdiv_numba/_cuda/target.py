@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numba import config, cuda, from_dtype, njit
 
-from .._kernels import compile as compiler
-from .._kernels.precision import Precision
+from .._kernels.codegen import intrinsics as compiler
+from .._kernels.codegen.precision import Precision
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _arrays, divergence
-from .._arrays import FloatArray
-from .._measures import finisher
+from .. import divergence
+from .._core import validation
+from .._core.evaluate import finisher
+from .._core.validation import FloatArray
 
 Where = tuple[slice, ...]
 """The place of a block in its array."""
@@ -31,10 +32,10 @@ class BlockCall(NamedTuple):
         base, workers = self.base, self.workers
         return np.asarray(self.function(P, Q, axis=axes, base=base, workers=workers, **options))
 
-    def check(self, naming: _arrays.Naming, P: FloatArray, Q: FloatArray) -> None:
+    def check(self, naming: validation.Naming, P: FloatArray, Q: FloatArray) -> None:
         """Raise if a block has an invalid entry, which its place in the array names."""
         logits = self.function is divergence.js_divergence_logit
-        check = _arrays.check_logits if logits else _arrays.check_probabilities
+        check = validation.check_logits if logits else validation.check_probabilities
         check(naming, **dict(zip(self.names, (P, Q), strict=True)))
 
 
@@ -95,15 +96,15 @@ def _entry_of_block(where: Where, call: BlockCall, name: str, place: tuple[int, 
 def entry_from(starts: Sequence[float], name: str, place: tuple[int, ...]) -> str:
     """Return what an error calls an entry of a block that starts there, or at NaN: unknown."""
     if any(math.isnan(start) for start in starts):
-        return f"{_arrays.entry(name, place)} of one of its blocks"
+        return f"{validation.entry(name, place)} of one of its blocks"
     moved = tuple(int(start) + i for start, i in zip(starts, place, strict=True))
-    return _arrays.entry(name, moved)
+    return validation.entry(name, moved)
 
 
 def check_rows(name: str, first: float, block: FloatArray) -> None:
     """Raise if rows have an invalid entry, which its place in the whole matrix names."""
     naming = partial(entry_from, (first, 0))
-    _arrays.check_probabilities(naming, **{name: np.asarray(block)})
+    validation.check_probabilities(naming, **{name: np.asarray(block)})
 
 
 def _laid_out_sums(
@@ -114,7 +115,7 @@ def _laid_out_sums(
     That one depends on how arrays lie in memory. So a block is given the layout of the
     whole: its rows, or its columns side by side, of which there have to be two.
     """
-    P, Q = (_arrays.as_real(*named) for named in zip(call.names, (P, Q), strict=True))
+    P, Q = (validation.as_real(*named) for named in zip(call.names, (P, Q), strict=True))
     ndim = max(P.ndim, Q.ndim)
     if columns is None:
         kept = [i for i in range(ndim) if i not in axes]
@@ -189,7 +190,7 @@ def _entry_of_flat(
     own = call.shapes[call.names.index(name)]
     broadcast = in_order[len(in_order) - len(own) :]
     indices_of_own = (0 if n == 1 else i for n, i in zip(own, broadcast, strict=True))
-    return _arrays.entry(name, tuple(indices_of_own))
+    return validation.entry(name, tuple(indices_of_own))
 
 
 def add_up(
@@ -198,7 +199,7 @@ def add_up(
     """Add up the sums of pieces as the NumPy function does: in pairs, because they are adjacent."""
     adjacent = np.ascontiguousarray(np.moveaxis(parts, axis, -1))
     total = np.asarray(adjacent.sum(axis=-1), result)
-    finish = finisher(_arrays.log_base(base), root=False)
+    finish = finisher(validation.log_base(base), root=False)
     if finish is not None:
         finish(total)
     return total

@@ -9,20 +9,20 @@ import dask.array as da
 import numpy as np
 from dask.utils import parse_bytes
 
-from .. import _arrays, _pairs
+from .._core import pairwise, validation
 
 
 def as_dask(name: str, values: Any, beside: Any = None, whole: tuple[int, ...] = ()) -> da.Array:
     """Return an input as a Dask array, an array_like in the chunks of `beside`, if it is one."""
     if isinstance(values, da.Array):
-        _arrays.as_real(name, values._meta)
+        validation.as_real(name, values._meta)
         return values
     if hasattr(values, "__dask_graph__"):
         advice = _ADVICE.get(type(values).__module__.split(".")[0], "a Dask array made of it")
         raise TypeError(f"{name} is a {type(values).__name__}; pass {advice}")
-    if _arrays.is_number(values) and isinstance(beside, da.Array):
-        values = _arrays.number_beside(name, values, [_arrays.as_real("", beside._meta)])
-    array = _arrays.as_real(name, values)
+    if validation.is_number(values) and isinstance(beside, da.Array):
+        values = validation.number_beside(name, values, [validation.as_real("", beside._meta)])
+    array = validation.as_real(name, values)
     chunks: list[Any] = ["auto" if array.size else -1] * array.ndim
     if isinstance(beside, da.Array):
         for i in range(-min(array.ndim, beside.ndim), 0):
@@ -43,7 +43,7 @@ _ADVICE = {
 def as_rows(name: str, values: Any) -> da.Array:
     """Return an input as a Dask array of rows."""
     array = as_dask(name, values, whole=(-1,))
-    _pairs.check_matrix(name, array.shape)
+    pairwise.check_matrix(name, array.shape)
     return array
 
 
@@ -79,7 +79,7 @@ def chunk_bytes() -> int:
 def broadcast_shape(P: da.Array, Q: da.Array, names: tuple[str, str]) -> tuple[int, ...]:
     """Return the common shape of two arrays, of which sizes may be unknown (NaN)."""
     if not np.isnan(sum(P.shape) + sum(Q.shape)):
-        return _arrays.broadcast_shape((P, Q), names)
+        return validation.broadcast_shape((P, Q), names)
     shape = list(P.shape if P.ndim > Q.ndim else Q.shape)
     for i in range(-min(P.ndim, Q.ndim), 0):
         sizes = {P.shape[i], Q.shape[i]} - {1}
@@ -130,7 +130,7 @@ def broadcast_chunks(arrays: tuple[da.Array, ...]) -> tuple[tuple[int, ...], ...
 def check_columns(XA: da.Array, XB: da.Array, names: tuple[str, str] = ("XA", "XB")) -> None:
     """Raise if rows are known to have different numbers of columns."""
     if not np.isnan(XA.shape[1] + XB.shape[1]):
-        _pairs.check_columns(XA.shape, XB.shape, names)
+        pairwise.check_columns(XA.shape, XB.shape, names)
 
 
 def in_rows(matrix: da.Array, most: int) -> da.Array:

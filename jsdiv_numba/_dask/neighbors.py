@@ -10,10 +10,11 @@ import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
-from .. import _parts, _queries
-from .._arrays import FloatArray
-from .._parts import Part, Parted
-from .._threads import check_workers
+from .._core.threads import check_workers
+from .._core.validation import FloatArray
+from .._neighbors import merge as merging
+from .._neighbors import validation
+from .._neighbors.merge import Part, Parted
 from . import chunks
 from .blocks import check_rows
 
@@ -46,17 +47,17 @@ class Sets(NamedTuple):
         names = ("X", "X") if Y is None else ("X", "Y")
         Y = X if Y is None else chunks.as_rows("Y", Y)
         chunks.check_columns(X, Y, names)
-        _queries.check_columns(names[1], Y.shape)
-        _queries.unit_of(metric, base)
+        validation.check_columns(names[1], Y.shape)
+        validation.unit_of(metric, base)
         chunks.check_known(names[1], Y, 0)
         X, Y = chunks.whole("X", X, (1,)), chunks.whole(names[1], Y, (1,))
         return cls(X, Y, names, parted)
 
     def nearest(self, n_neighbors: Any) -> da.Array:
         """Return so many nearest rows of each row, as records."""
-        number = _queries.wanted_number(n_neighbors, len(self.Y), self.parted.among_itself)
+        number = validation.wanted_number(n_neighbors, len(self.Y), self.parted.among_itself)
         find = partial(self.parted.nearest, number=number)
-        merge = partial(_parts.nearest_of_all, number=number)
+        merge = partial(merging.nearest_of_all, number=number)
         cut = self._cut(_RECORD_BYTES * (number + 1))
         graph = Graph(cut, f"kneighbors-{dask.base.tokenize(*cut, number)}", find, merge)
         dtype = self.parted.dtype
@@ -64,11 +65,11 @@ class Sets(NamedTuple):
 
     def within(self, radius: Any) -> da.Array:
         """Return all rows within a radius of each row, an array of records in each entry."""
-        radius = _queries.wanted_radius(radius)
+        radius = validation.wanted_radius(radius)
         find = partial(self.parted.within, radius=radius)
         cut = self._cut(1)
         name = f"radius-neighbors-{dask.base.tokenize(*cut, radius)}"
-        return Graph(cut, name, find, _parts.within_of_all).array((), np.empty(0, object))
+        return Graph(cut, name, find, merging.within_of_all).array((), np.empty(0, object))
 
     def _cut(self, row_bytes: int) -> "Sets":
         """Return the same in chunks that a task has room for."""

@@ -9,10 +9,12 @@ import dask.array as da
 import numpy as np
 from dask.layers import ArraySliceDep
 
-from .. import _arrays, _blocks, divergence
-from .._arrays import Axis
-from .._measures import columns_axis
-from .._threads import check_workers
+from .. import divergence
+from .._core import blocks as core_blocks
+from .._core import validation
+from .._core.evaluate import columns_axis
+from .._core.threads import check_workers
+from .._core.validation import Axis
 from . import blocks, chunks
 
 
@@ -43,9 +45,9 @@ class Call(NamedTuple):
         P = chunks.as_dask(names[0], given[0], beside=given[1])
         Q = chunks.as_dask(names[1], given[1], beside=given[0])
         shape = chunks.broadcast_shape(P, Q, names)
-        axes = _arrays.normalise_axes(axis, len(shape))
-        dtype = _arrays.result_dtype(*(_arrays.as_real("", array._meta) for array in (P, Q)))
-        _arrays.log_base(base)
+        axes = validation.normalise_axes(axis, len(shape))
+        dtype = validation.result_dtype(*(validation.as_real("", array._meta) for array in (P, Q)))
+        validation.log_base(base)
         return cls(function, (P, Q), names, shape, axes, base, workers, dtype)
 
     @property
@@ -61,7 +63,7 @@ class Call(NamedTuple):
     @property
     def piece(self) -> int:
         """How many elements of a sum are added up at once."""
-        return _blocks.ROW_PIECE if self.columns is None else _blocks.COLUMN_PIECE
+        return core_blocks.ROW_PIECE if self.columns is None else core_blocks.COLUMN_PIECE
 
     def is_long(self) -> bool:
         """Return whether sums are split among chunks, and too long to put those together."""
@@ -190,7 +192,7 @@ def _columns(
 ) -> int | None:
     """Return the axis that memory follows instead of the rows, were the arrays in C order."""
     small, *of_arrays = ([_small(size) for size in each] for each in (shape, *shapes))
-    rows = tuple(_arrays.rows_along(np.empty(own), tuple(small), axes) for own in of_arrays)
+    rows = tuple(validation.rows_along(np.empty(own), tuple(small), axes) for own in of_arrays)
     axis = columns_axis(rows)
     if axis is None:
         return None

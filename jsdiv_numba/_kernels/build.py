@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from . import bundle
-from . import cache as on_disk
+from .cache import bundle
+from .cache import folder as on_disk
 from .catalog import KERNELS
 from .load import compiled
 

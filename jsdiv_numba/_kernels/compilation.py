@@ -1,9 +1,9 @@
 """From a kernel's name to its code."""
 
 from .catalog import ROUTINES, UFUNCS
-from .machine import Object
-from .object_code import Code, of_routine, of_ufunc
-from .precision import FLOAT32, FLOAT64
+from .codegen.object_code import Code, of_routine, of_ufunc
+from .codegen.precision import FLOAT32, FLOAT64
+from .linking import Object
 from .routines import source_of
 from .ufuncs import body_of
 

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from .catalog import ROUTINES, UFUNCS
-from .machine import Object, make_routine, make_ufunc
+from .linking import Object, make_routine, make_ufunc
 
 # Numba's compiler is not reentrant in all that it does.
 _lock = threading.RLock()
@@ -46,8 +46,8 @@ def _routine(name: str, dtype: str) -> Callable[..., bool]:
 
 @cache
 def _address(name: str, dtype: str) -> int:
-    from . import bundle
-    from . import cache as on_disk
+    from .cache import bundle
+    from .cache import folder as on_disk
 
     found = bundle.read(name, dtype) or on_disk.read(name, dtype)
     if found is None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import bounds, neighbors, pairs
-from .precision import Precision
+from .codegen.precision import Precision
+from .pairwise import bounds, pairs, search
 
 
 class Source(NamedTuple):
@@ -20,7 +20,7 @@ _SOURCES = {
     "prepare_neighbors": Source(lambda precision: bounds.preparation(), makes_arrays=True),
     "describe_roots": Source(lambda precision: bounds.roots_kernel(), makes_arrays=True),
     "describe_harmonics": Source(lambda precision: bounds.harmonics_kernel(), makes_arrays=True),
-    "search_neighbors": Source(lambda precision: neighbors.search(), makes_arrays=False),
+    "search_neighbors": Source(lambda precision: search.search(), makes_arrays=False),
 }
 
 

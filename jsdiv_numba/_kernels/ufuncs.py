@@ -3,23 +3,23 @@
 from collections.abc import Callable
 from typing import Any
 
-from .columns import column_kernels
-from .compile import contiguous, formula, minimum, prefer_wide_vectors
-from .gradients import gradient_formulas, unconditional
-from .logit_gradients import logit_gradient_kernels
-from .logits import logit_kernels
-from .mixtures import mixture_kernels
-from .normalised import normalised_kernels
-from .precision import Precision
-from .relative import relative_formulas
-from .relative_logit_gradients import relative_logit_gradient_kernels
-from .relative_logits import relative_logit_kernels
-from .row_gradients import sum_with_gradient
-from .rows import BLOCK, added_up, row_kernels
-from .rowwise import each_row, each_weighted_row, rows_of_one, rows_of_two, weighted_rows
-from .scalar import scalar_formulas
-from .skewed import skewed_formulas
-from .strides import sum_with_gradient_body
+from .codegen.intrinsics import contiguous, formula, minimum, prefer_wide_vectors
+from .codegen.precision import Precision
+from .formulas.js import scalar_formulas
+from .formulas.kl import relative_formulas
+from .formulas.skewed import skewed_formulas
+from .formulas.slopes import gradient_formulas, unconditional
+from .logits.js import logit_kernels
+from .logits.js_gradients import logit_gradient_kernels
+from .logits.kl import relative_logit_kernels
+from .logits.kl_gradients import relative_logit_gradient_kernels
+from .rows.columns import column_kernels
+from .rows.gradients import sum_with_gradient
+from .rows.loops import each_row, each_weighted_row, rows_of_one, rows_of_two, weighted_rows
+from .rows.many import mixture_kernels
+from .rows.normalised import normalised_kernels
+from .rows.strides import sum_with_gradient_body
+from .rows.sums import BLOCK, added_up, row_kernels
 
 Body = Callable[..., None]
 

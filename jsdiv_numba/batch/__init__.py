@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .large import pairwise, rows
-    from .nearest import neighbors
+    from .jobs.neighbors import neighbors
+    from .jobs.pairs import pairwise, rows
 
 __all__ = ["neighbors", "pairwise", "rows"]
 
@@ -12,9 +12,9 @@ __all__ = ["neighbors", "pairwise", "rows"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import large, nearest
+    from .jobs import neighbors, pairs
 
-    return getattr(nearest if name == "neighbors" else large, name)
+    return getattr(neighbors if name == "neighbors" else pairs, name)
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,6 @@
 """The one exception that the command turns into a line on stderr."""
 
-from jsdiv_numba.batch.labels import printable
+from jsdiv_numba.batch.format import printable
 
 
 class FileError(ValueError):

@@ -13,8 +13,8 @@ import numpy as np
 import jsdiv_numba
 from jsdiv_numba import batch
 from jsdiv_numba.batch.errors import FileError, FileWarning
-from jsdiv_numba.batch.inputs import as_input
-from jsdiv_numba.batch.readers import read_rows
+from jsdiv_numba.batch.io.inputs import as_input
+from jsdiv_numba.batch.io.read import read_rows
 from jsdiv_numba.cli import main
 from tests.fuzz.seeds import COUNTS, FOLDER
 

@@ -1,0 +1,1 @@
+"""From arguments to kernels: what the public functions on arrays share."""

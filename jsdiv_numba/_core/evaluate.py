@@ -1,0 +1,376 @@
+"""From checked arguments to a result: the path that every divergence along an axis takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._kernels.load import built
+from . import alignment, blocks, validation
+from .errstate import unwarned
+from .threads import check_workers
+from .validation import Axis, FloatArray
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What distinguishes one divergence from another."""
+
+    total: str
+    """The ufunc that gives a row's divergence."""
+
+    terms: str | None
+    """The ufunc that gives its terms, if it has any."""
+
+    columns: str | None
+    """The ufunc that gives the divergences of many columns, if there is one."""
+
+    gradient: str | None
+    """The ufunc that gives the derivatives, if there is one, times a number for each element."""
+
+    by_row: bool
+    """Whether an element's part depends on its whole row."""
+
+    check: Callable[..., None]
+    """Called with the inputs once a NaN came out: raises if one of them is invalid."""
+
+    in_pieces: bool = True
+    """Whether a row may be added up in pieces: no cancellation between them loses any digits."""
+
+    total_with_gradient: str | None = None
+    """The ufunc that gives both of a row at once, if there is one; its numbers are one a row."""
+
+    parts: tuple[str, str] | None = None
+    """Other ufuncs for the pieces of a row and of columns, if their sums may cancel: they give
+    what rounding left of each, too."""
+
+    names: tuple[str, ...] = ("P", "Q")
+    """What the function calls its inputs."""
+
+    root: bool = False
+    """Whether the square root is returned."""
+
+    skewed: "Measure | None" = None
+    """The one whose ufuncs take a weight of each input after these, if there is one."""
+
+
+SKEWED = Measure(
+    total="js_sum_skewed",
+    terms="js_term_skewed",
+    columns="js_sum_skewed_columns",
+    gradient="js_gradient_skewed",
+    by_row=False,
+    check=validation.check_probabilities,
+)
+PROBABILITIES = replace(
+    SKEWED,
+    total="js_sum",
+    terms="js_term",
+    columns="js_sum_columns",
+    gradient="js_gradient",
+    total_with_gradient="js_sum_with_gradient",
+    skewed=SKEWED,
+)
+LOGITS = Measure(
+    total="js_sum_logit",
+    terms="js_term_logit",
+    columns=None,
+    gradient="js_gradient_logit",
+    by_row=True,
+    check=validation.check_logits,
+    in_pieces=False,
+    total_with_gradient="js_sum_with_gradient_logit",
+)
+KL_PROBABILITIES = Measure(
+    total="kl_sum",
+    terms="kl_term",
+    columns="kl_sum_columns",
+    gradient="kl_gradient",
+    by_row=False,
+    check=validation.check_probabilities,
+    parts=("kl_parts", "kl_parts_columns"),
+)
+KL_LOGITS = replace(
+    LOGITS,
+    total="kl_sum_logit",
+    terms="kl_term_logit",
+    gradient="kl_gradient_logit",
+    total_with_gradient=None,
+)
+ENTROPY_PROBABILITIES = Measure(
+    total="entropy_sum",
+    terms="entropy_term",
+    columns="entropy_sum_columns",
+    gradient="entropy_gradient",
+    by_row=False,
+    check=validation.check_probabilities,
+    names=("X",),
+)
+ENTROPY_LOGITS = replace(
+    LOGITS,
+    total="entropy_sum_logit",
+    terms="entropy_term_logit",
+    gradient="entropy_gradient_logit",
+    total_with_gradient=None,
+    names=("X",),
+)
+NORMALISED = Measure(
+    total="js_sum_normalised",
+    terms="js_signed_term_normalised",
+    columns=None,
+    gradient=None,
+    by_row=True,
+    check=validation.check_probabilities,
+    in_pieces=False,
+)
+DISTANCE = replace(NORMALISED, terms=None, names=("p", "q"), root=True)
+
+
+def finished(values: Any, divisor: float | None, root: bool, out: FloatArray | None = None) -> Any:
+    """Return what is wanted of divergences in nats."""
+    if divisor is not None:
+        values = np.divide(values, divisor, out=out)
+    if root:
+        values = np.sqrt(values, out=out)
+    return values
+
+
+def finisher(divisor: float | None, root: bool) -> blocks.Finish | None:
+    """Return what makes it in place, if there is anything to do."""
+    if divisor is None and not root:
+        return None
+    return lambda values: finished(values, divisor, root, values)
+
+
+DTYPES = {dtype: (dtype.name,) for dtype in validation.FLOATS}
+"""The names that a ufunc is built for: `dtype.name` takes as long as the rest of a small call."""
+
+
+class Task(NamedTuple):
+    """What is to be computed, its arguments checked."""
+
+    measure: Measure
+    arrays: tuple[FloatArray, ...]
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    dtype: np.dtype[Any]
+    divisor: float | None
+    workers: int | None
+    weights: blocks.Weights = ()
+
+    def weighted(self, weights: blocks.Weights | None, shape: tuple[int, ...]) -> "Task":
+        """Return the same with both inputs' weights in float64, given for a result of this shape.
+
+        One is not made of the other, which may have taken all of its digits.
+        """
+        if weights is None:
+            return self
+        weight = weights[1]
+        try:
+            np.broadcast_to(weight, shape)
+        except ValueError:
+            raise ValueError(
+                f"weight of shape {weight.shape} does not broadcast to the result's shape {shape}"
+            ) from None
+        if all((each == validation.EQUAL).all() for each in weights):
+            return self
+        if self.measure.skewed is None:
+            raise NotImplementedError("this measure takes no weight")
+        with np.errstate(all="ignore"):
+            both = tuple(array.astype(self.dtype) for array in weights)
+        each = tuple(np.broadcast_to(array, shape) for array in both)
+        return self._replace(measure=self.measure.skewed, weights=each)
+
+    @property
+    def finish(self) -> blocks.Finish | None:
+        """What makes the result of a divergence in nats."""
+        return finisher(self.divisor, self.measure.root)
+
+    def ufunc(self, name: str | None) -> np.ufunc:
+        """Return one of the measure's ufuncs, for the result's dtype."""
+        if name is None:
+            raise NotImplementedError("this measure has no such ufunc")
+        return built(name, DTYPES[self.dtype])
+
+    def rows(self) -> tuple[FloatArray, ...]:
+        """Return the arrays, broadcast, with the reduced axes as one last axis."""
+        along = validation.rows_along
+        return tuple([along(array, self.shape, self.axes) for array in self.arrays])
+
+    def laid_out(self, array: FloatArray, reduce: bool) -> FloatArray:
+        """Return an array as `compute` has the operands: in rows, or in the broadcast shape."""
+        if reduce or self.measure.by_row:
+            return validation.rows_along(array, self.shape, self.axes)
+        return np.broadcast_to(array, self.shape) if array.shape != self.shape else array
+
+    def result_shape(self, keepdims: bool, reduce: bool) -> tuple[int, ...]:
+        """Return the shape of the divergences or, without `reduce`, of their terms."""
+        return validation.reduced_shape(self.shape, self.axes, keepdims) if reduce else self.shape
+
+    def check(self) -> None:
+        """Raise if an input is invalid."""
+        self.measure.check(**dict(zip(self.measure.names, self.arrays, strict=True)))
+
+
+def prepare(
+    measure: Measure,
+    arrays: tuple[Any, ...],
+    axis: Axis,
+    base: float | None,
+    workers: int | None,
+) -> Task:
+    """Check the arguments that all functions share."""
+    if workers is not None:
+        workers = check_workers(workers)
+    names = measure.names
+    given, (arrays, dtype) = arrays, validation.as_operands(names, arrays)
+    shape = validation.broadcast_shape(arrays, names)
+    axes = validation.normalise_axes(axis, len(shape))
+    alignment.check_labels(names, given, [a - len(shape) for a in axes])
+    return Task(measure, arrays, shape, axes, dtype, validation.log_base(base), workers)
+
+
+def normalised(measure: Measure, arrays: tuple[Any, ...], axis: Axis) -> tuple[FloatArray, ...]:
+    """Return a measure's inputs, broadcast, each divided by its sums along `axis`."""
+    names, given = measure.names, arrays
+    arrays, _ = validation.as_operands(names, arrays)
+    shape = validation.broadcast_shape(arrays, names)
+    axes = validation.normalise_axes(axis, len(shape))
+    alignment.check_labels(names, given, [a - len(shape) for a in axes])
+    measure.check(**dict(zip(names, arrays, strict=True)))
+    return tuple(validation.divided_by_sums(array, shape, axes) for array in arrays)
+
+
+def evaluate(
+    measure: Measure,
+    arrays: tuple[Any, ...],
+    axis: Axis,
+    keepdims: bool,
+    reduce: bool,
+    *,
+    base: float | None,
+    out: FloatArray | None,
+    workers: int | None,
+    weights: blocks.Weights | None = None,
+) -> Any:
+    """Return a measure's divergences along `axis`, or its terms."""
+    if out is None and weights is None and validation.are_plain(arrays, axis):
+        if workers is not None:
+            check_workers(workers)
+        divisor, name = validation.log_base(base), measure.total if reduce else measure.terms
+        ufunc = built(name, DTYPES[arrays[0].dtype])
+        keeps = reduce and keepdims
+        result, with_nan = unwarned(_at_once, ufunc, arrays, keeps, divisor, measure.root)
+        if with_nan:
+            measure.check(**dict(zip(measure.names, arrays, strict=True)))
+        return result
+    task = prepare(measure, arrays, axis, base, workers)
+    result_shape = task.result_shape(keepdims, reduce)
+    task = task.weighted(weights, result_shape)
+    result = target = validation.result_array(out, result_shape, task.dtype)
+    if out is not None and any(np.may_share_memory(out, array) for array in task.arrays):
+        target = np.empty(result_shape, task.dtype)
+    if compute(task, target, reduce):
+        task.check()
+    if target is not result:
+        with np.errstate(all="ignore"):
+            result[...] = target
+    return result if out is not None or result.ndim else result[()]
+
+
+def _at_once(
+    ufunc: np.ufunc,
+    arrays: tuple[FloatArray, ...],
+    keepdims: bool,
+    divisor: float | None,
+    root: bool,
+) -> tuple[Any, bool]:
+    """Have NumPy compute what `validation.are_plain`; return whether there is a NaN."""
+    values = ufunc(*arrays, keepdims=True) if keepdims else ufunc(*arrays)
+    if root or divisor is not None:
+        values = finished(values, divisor, root)
+    return values, blocks.has_nan(values)
+
+
+def compute(
+    task: Task, target: FloatArray, reduce: bool, companion: blocks.Companion | None = None
+) -> bool:
+    """Write the divergences, or their terms, to `target`; return whether there is any NaN.
+
+    The companion's arrays are laid out as `Task.laid_out` says.
+    """
+    run = _totals if reduce else _terms_by_row if task.measure.by_row else _terms
+    return run(task, target, companion)
+
+
+def _totals(task: Task, target: FloatArray, companion: blocks.Companion | None) -> bool:
+    rows = task.rows()
+    outer = rows[0].shape[:-1]
+    target, weights = target.reshape(outer), tuple([w.reshape(outer) for w in task.weights])
+    measure = task.measure
+    if measure.columns is not None:
+        axis = columns_axis(rows)
+        if axis is not None:
+            columns = tuple(np.moveaxis(operand, axis, -1) for operand in rows)
+            target = np.moveaxis(target, axis, -1)
+            weights = tuple(np.moveaxis(weight, axis, -1) for weight in weights)
+            if companion:
+                companion = companion.each(lambda array: np.moveaxis(array, axis, -1))
+            beside = _after(task, companion)
+            return _sums(task, measure.columns, columns, target, 2, beside, weights)
+    if companion and measure.total_with_gradient is not None:
+        return _sums(task, measure.total_with_gradient, rows, target, 1, companion, weights)
+    return _sums(task, measure.total, rows, target, 1, _after(task, companion), weights)
+
+
+def _after(task: Task, companion: blocks.Companion | None) -> blocks.Companion | None:
+    """Have the derivatives computed by a ufunc of their own."""
+    return companion and companion._replace(ufunc=task.ufunc(task.measure.gradient))
+
+
+def _sums(
+    task: Task,
+    name: str,
+    operands: tuple[FloatArray, ...],
+    target: FloatArray,
+    core: int,
+    companion: blocks.Companion | None,
+    weights: blocks.Weights,
+) -> bool:
+    """Write the sums that a ufunc with so many core axes gives, those of long rows in pieces."""
+    measure, settings = task.measure, (core, task.workers, task.finish, companion, weights)
+    if not (measure.in_pieces and blocks.is_long(operands, core)):
+        return blocks.run(task.ufunc(name), operands, target, *settings)
+    if measure.parts is None:
+        return blocks.run_pieces(task.ufunc(name), np.sum, operands, target, *settings)
+    parts, add = task.ufunc(measure.parts[core - 1]), built("parts_added_up", ("float64",))
+    return blocks.run_pieces(parts, add, operands, target, *settings)
+
+
+def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
+    """Return the outer axis that memory follows, if it does not follow the rows."""
+    if rows[0].ndim == 1 or any(operand.strides[-1] == operand.itemsize for operand in rows):
+        return None
+    for axis in range(rows[0].ndim - 1):
+        if all(operand.strides[axis] == operand.itemsize for operand in rows):
+            return axis
+    return None
+
+
+def _terms(task: Task, target: FloatArray, companion: blocks.Companion | None) -> bool:
+    operands = tuple([task.laid_out(array, False) for array in task.arrays])
+    ufunc, beside = task.ufunc(task.measure.terms), _after(task, companion)
+    return blocks.run(ufunc, operands, target, 0, task.workers, task.finish, beside, task.weights)
+
+
+def _terms_by_row(task: Task, target: FloatArray, companion: blocks.Companion | None) -> bool:
+    rows = task.rows()
+    terms = np.empty(rows[0].shape, task.dtype)
+    ufunc = task.ufunc(task.measure.terms)
+    beside = _after(task, companion)
+    found_nan = blocks.run(ufunc, rows, terms, 1, task.workers, task.finish, beside)
+    moved = validation.kept_then_reduced(target, task.axes)
+    with np.errstate(all="ignore"):
+        moved[...] = terms.reshape(moved.shape)
+    return found_nan

@@ -1,0 +1,253 @@
+"""From arguments to a result for any number of distributions, which stand along an axis."""
+
+from dataclasses import replace
+from functools import partial
+from operator import index
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.exceptions import AxisError
+
+from . import alignment, blocks, validation
+from .evaluate import PROBABILITIES, SKEWED, Measure, Task, evaluate
+from .gradients import Out, Outs, Result, by_element, cotangents_of, evaluate_with_gradient
+from .threads import check_workers
+from .validation import Axis, FloatArray
+
+MANY = Measure(
+    total="js_sum_many",
+    terms="js_term_many",
+    columns=None,
+    gradient="js_gradient_many",
+    by_row=True,
+    check=validation.check_probabilities,
+    in_pieces=False,
+    names=("P",),
+)
+
+
+class Stack(NamedTuple):
+    """Distributions along one axis of an array, their arguments checked."""
+
+    array: FloatArray
+    over: int
+    axes: tuple[int, ...]
+    """The categories' axes, of the array without the axis of the distributions."""
+
+    weights: FloatArray
+    """In float64; they add up to 1."""
+
+    @classmethod
+    def check(cls, P: Any, weights: Any, axis: Axis, over: int) -> "Stack":
+        """Return the distributions, or raise what is wrong about them."""
+        array = validation.as_real("P", P)
+        if isinstance(P, list | tuple):
+            alignment.check_labels([f"P[{i}]" for i in range(len(P))], P)
+        over = _axis_over(over, array.ndim)
+        if axis is None:
+            axes = tuple(i for i in range(array.ndim) if i != over)
+        else:
+            axes = validation.normalise_axes(axis, array.ndim)
+        if over in axes:
+            raise ValueError(
+                f"over is {over}, which is an axis of the categories too: P of shape {array.shape} "
+                f"has them along {axes}"
+            )
+        number = array.shape[over]
+        if not number:
+            raise ValueError(f"P of shape {array.shape} has no distribution along axis {over}")
+        without = tuple(i - (i > over) for i in axes)
+        return cls(array, over, without, _shares(weights, number))
+
+    def task(self, base: float | None, workers: int | None) -> Task:
+        """Return what is to be computed."""
+        workers = workers if workers is None else check_workers(workers)
+        shape = tuple(n for i, n in enumerate(self.array.shape) if i != self.over)
+        dtype, divisor = validation.result_dtype(self.array), validation.log_base(base)
+        return Task(MANY, (self.array,), shape, self.axes, dtype, divisor, workers)
+
+    def rows(self, array: FloatArray) -> FloatArray:
+        """Lay out an array of P's shape: results, then distributions, then categories."""
+        moved = np.moveaxis(array, self.over, 0)
+        rows = validation.rows_along(moved, moved.shape, tuple(i + 1 for i in self.axes))
+        return np.moveaxis(rows, 0, -2)
+
+    def fill(self, array: FloatArray, rows: FloatArray) -> None:
+        """Write what is laid out so to an array of P's shape, if it is not a view of that."""
+        if not np.may_share_memory(array, rows):
+            moved = np.moveaxis(array, self.over, 0)
+            moved = validation.kept_then_reduced(moved, tuple(i + 1 for i in self.axes))
+            moved[...] = np.moveaxis(rows, -2, 0).reshape(moved.shape)
+
+    @property
+    def pair(self) -> tuple[FloatArray, FloatArray]:
+        """The distributions, of which there are two."""
+        first, second = np.moveaxis(self.array, self.over, 0)
+        return first, second
+
+    @property
+    def weights_of_pair(self) -> blocks.Weights:
+        """The weights of the two."""
+        return self.weights[:1].reshape(()), self.weights[1:].reshape(())
+
+    @property
+    def measure_of_pair(self) -> Measure:
+        """The divergence of two arrays, whose errors name the place in the one that holds both."""
+
+        def naming(name: str, where: tuple[int, ...]) -> str:
+            return validation.entry("P", (*where[: self.over], int(name), *where[self.over :]))
+
+        check = partial(validation.check_probabilities, naming)
+        skewed = replace(SKEWED, names=("0", "1"), check=check)
+        return replace(PROBABILITIES, names=("0", "1"), check=check, skewed=skewed)
+
+
+def _axis_over(over: int, ndim: int) -> int:
+    try:
+        number = index(over)
+    except TypeError:
+        raise TypeError(f"over is {over!r}; it must be an integer") from None
+    if not -ndim <= number < ndim:
+        raise AxisError(number, ndim, "over of P")
+    return number % ndim
+
+
+def _shares(weights: Any, number: int) -> FloatArray:
+    """Return the weights, divided by their sum."""
+    if weights is None:
+        return np.full(number, 1 / number)
+    array = validation.as_real("weights", weights)
+    if array.shape != (number,):
+        raise ValueError(f"weights has shape {array.shape}; P has {number} distributions")
+    validation.check_weights(weights=array)
+    shares = array.astype(np.float64)
+    if not shares.any():
+        raise ValueError("weights are all 0; one at least must be positive")
+    shares /= shares.max()
+    shares /= shares.sum()
+    return shares
+
+
+def shape_of_many(P: Any, axis: Axis, over: int, keepdims: bool, reduce: bool) -> tuple[int, ...]:
+    """Return the shape of the divergences or, without `reduce`, of their terms."""
+    return Stack.check(P, None, axis, over).task(None, None).result_shape(keepdims, reduce)
+
+
+def normalised_many(P: Any, axis: Axis, over: int) -> FloatArray:
+    """Return P with each distribution divided by its sum."""
+    stack = Stack.check(P, None, axis, over)
+    validation.check_probabilities(P=stack.array)
+    axes = tuple(i + (i >= stack.over) for i in stack.axes)
+    return validation.divided_by_sums(stack.array, stack.array.shape, axes)
+
+
+def evaluate_many(
+    P: Any,
+    weights: Any,
+    axis: Axis,
+    over: int,
+    keepdims: bool,
+    reduce: bool,
+    *,
+    base: float | None,
+    out: FloatArray | None,
+    workers: int | None,
+) -> Any:
+    """Return the divergences of what stands along `over`, or their terms."""
+    stack = Stack.check(P, weights, axis, over)
+    if len(stack.weights) == 2:
+        options: dict[str, Any] = {"base": base, "out": out, "workers": workers}
+        return evaluate(
+            stack.measure_of_pair,
+            stack.pair,
+            stack.axes,
+            keepdims,
+            reduce,
+            weights=stack.weights_of_pair,
+            **options,
+        )
+    task = stack.task(base, workers)
+    shape = task.result_shape(keepdims, reduce)
+    result = target = validation.result_array(out, shape, task.dtype)
+    if out is not None and np.may_share_memory(out, stack.array):
+        target = np.empty(shape, task.dtype)
+    if _compute(stack, task, target, reduce):
+        task.check()
+    if target is not result:
+        with np.errstate(all="ignore"):
+            result[...] = target
+    return result if out is not None or result.ndim else result[()]
+
+
+def _operands(stack: Stack) -> tuple[FloatArray, FloatArray]:
+    rows = stack.rows(stack.array)
+    return rows, np.broadcast_to(stack.weights, rows.shape[:-1])
+
+
+def _compute(
+    stack: Stack,
+    task: Task,
+    target: FloatArray,
+    reduce: bool,
+    companion: blocks.Companion | None = None,
+) -> bool:
+    """Write the divergences, or their terms, to `target`; return whether there is any NaN."""
+    operands = _operands(stack)
+    rows, _ = operands
+    outer, workers = rows.shape[:-2], task.workers
+    if reduce:
+        ufunc, totals = task.ufunc(MANY.total), target.reshape(outer)
+        return blocks.run(ufunc, operands, totals, 2, workers, task.finish, companion)
+    terms = np.empty((*outer, rows.shape[-1]), task.dtype)
+    ufunc = task.ufunc(MANY.terms)
+    found_nan = blocks.run(ufunc, operands, terms, 2, workers, task.finish, companion)
+    moved = validation.kept_then_reduced(target, task.axes)
+    with np.errstate(all="ignore"):
+        moved[...] = terms.reshape(moved.shape)
+    return found_nan
+
+
+def evaluate_many_with_gradient(
+    P: Any,
+    weights: Any,
+    axis: Axis,
+    over: int,
+    keepdims: bool,
+    reduce: bool,
+    *,
+    base: float | None,
+    cotangent: Any,
+    out: Out,
+    workers: int | None,
+) -> Result:
+    """Return what `evaluate_many` returns, and the derivatives of its sum, weighted."""
+    stack = Stack.check(P, weights, axis, over)
+    task = stack.task(base, workers)
+    shape = task.result_shape(keepdims, reduce)
+    outs = Outs(task, out, shape)
+    cotangents = cotangents_of(task, cotangent, shape)
+    whole = outs.usable(1, stack.array.shape)
+    if len(stack.weights) == 2:
+        value, *both = evaluate_with_gradient(
+            stack.measure_of_pair,
+            stack.pair,
+            stack.axes,
+            keepdims,
+            reduce,
+            base=base,
+            cotangent=cotangent,
+            workers=workers,
+            weights=stack.weights_of_pair,
+        )
+        np.stack(both, axis=stack.over, out=whole)
+        return outs.filled(np.asarray(value), whole)
+    value = outs.usable(0, shape)
+    gradients = stack.rows(whole)
+    operands = (*_operands(stack), by_element(task, cotangents, reduce))
+    companion = blocks.Companion(task.ufunc(MANY.gradient), operands, (gradients,))
+    if _compute(stack, task, value, reduce, companion):
+        task.check()
+        nans = by_element(task, np.isnan(value), reduce)[..., np.newaxis, :]
+        gradients[np.broadcast_to(nans, gradients.shape)] = np.nan
+    stack.fill(whole, gradients)
+    return outs.filled(value, whole)

@@ -1,0 +1,288 @@
+"""All pairs of rows: what is known of each row, and the blocks of pairs that threads share."""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._kernels.catalog import NAMES
+from .._kernels.load import routine
+from . import validation
+from .threads import check_workers, run_blocks
+from .validation import FloatArray
+
+BLOCK_ELEMENTS = 1 << 24
+"""Pairs times columns of one block: a few milliseconds."""
+
+FEW_ELEMENTS = 1 << 18
+"""Pairs times columns that are computed at once."""
+
+BLOCK_PAIRS = 1 << 18
+"""Pairs of one block: at most 2 MB of results."""
+
+PREPARED_ELEMENTS = 1 << 18
+"""Elements of the rows that one call prepares."""
+
+TOGETHER, LANES, KNOWN = 4, 16, 5
+"""As in `jsdiv_numba._kernels.pairwise.pairs`, which is imported late."""
+
+
+class Rows(NamedTuple):
+    """A matrix and what is known of its rows; see `jsdiv_numba._kernels.pairwise.pairs.Rows`."""
+
+    given: FloatArray
+    padded: FloatArray
+    known: FloatArray
+
+
+class Block(NamedTuple):
+    """The pairs of rows i_start .. i_stop of one matrix and j_start .. j_stop of the other."""
+
+    i_start: int
+    i_stop: int
+    j_start: int
+    j_stop: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows of each."""
+        return self.i_stop - self.i_start, self.j_stop - self.j_start
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Where they stand in the matrix of all pairs."""
+        return slice(self.i_start, self.i_stop), slice(self.j_start, self.j_stop)
+
+
+def as_rows(name: str, values: Any) -> FloatArray:
+    """Return an input as a matrix of real numbers."""
+    matrix = validation.as_real(name, values)
+    check_matrix(name, matrix.shape)
+    return matrix
+
+
+def are_plain(a: object, b: object) -> bool:
+    """Whether the kernel for few pairs can read two inputs as they are."""
+    if type(a) is not np.ndarray or type(b) is not np.ndarray:
+        return False
+    shape, other, dtype = a.shape, b.shape, a.dtype
+    return (
+        dtype is b.dtype
+        and dtype in validation.FLOATS
+        and len(shape) == len(other) == 2
+        and shape[1] == other[1]
+        and are_few(shape, other)
+        and a.flags.aligned
+        and b.flags.aligned
+    )
+
+
+def check_matrix(name: str, shape: tuple[int, ...]) -> None:
+    """Raise if an input of this shape has no rows."""
+    if len(shape) != 2:
+        raise ValueError(f"{name} has shape {shape}; it must be 2-d, one row a distribution")
+
+
+def check_columns(
+    shape_a: tuple[int, ...], shape_b: tuple[int, ...], names: tuple[str, str] = ("XA", "XB")
+) -> None:
+    """Raise if the rows of matrices of these shapes cannot be compared."""
+    if shape_a[1] != shape_b[1]:
+        raise ValueError(
+            f"{names[0]} of shape {shape_a} and {names[1]} of shape {shape_b} have different "
+            "numbers of columns"
+        )
+
+
+Input = tuple[str, FloatArray]
+"""A matrix, and the name of the argument that it came from."""
+
+
+def write_pairs(
+    a: Input,
+    b: Input,
+    result: FloatArray,
+    dtype: np.dtype[Any],
+    *,
+    root: bool,
+    log_base: float,
+    workers: int | None,
+    condensed: bool = False,
+) -> None:
+    """Write the divergences of all pairs, or of those with i < j of a matrix with itself.
+
+    Those are written to a vector, as SciPy orders them.
+
+    Parameters
+    ----------
+    a, b : tuple of str and 2-d array
+        The matrices, with the names of the arguments that they came from.
+    result : ndarray
+        What to write to.
+    dtype : dtype
+        float32 or float64.
+    root : bool
+        Whether the square roots are wanted.
+    log_base : float
+        What divides a divergence in nats.
+    workers : int or None
+        Number of threads.
+    condensed : bool
+        Whether the result is such a vector.
+    """
+    if workers is not None:
+        workers = check_workers(workers)
+    matrix, other = a[1], b[1]
+    fits = result.dtype is dtype and result.flags.aligned
+    if not fits or not are_few(matrix.shape, other.shape):
+        comparison = Comparison(a, b, dtype, root=root, log_base=log_base, workers=workers)
+        comparison.run(result, condensed=condensed)
+        return
+    given = suited(*a, dtype)
+    beside = given if other is matrix else suited(*b, dtype)
+    target = result[None] if condensed else result
+    if write_few(given, beside, target, root, 1.0 / log_base, condensed, condensed):
+        validation.check_probabilities(**{a[0]: matrix, b[0]: other})
+
+
+def are_few(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether pairs of rows of such matrices are so few that one call of a kernel does all."""
+    return a[0] * b[0] * max(a[1], LANES) <= FEW_ELEMENTS
+
+
+def write_few(
+    a: FloatArray,
+    b: FloatArray,
+    result: FloatArray,
+    root: bool,
+    factor: float,
+    above: bool = False,
+    condensed: bool = False,
+) -> bool:
+    """Write all pairs by a kernel that makes room for what it needs; return whether any is NaN.
+
+    With `above`, only those with i < j are written.
+    """
+    settings = few_settings(factor, above, condensed, root, b is not a)
+    with_nan: bool = routine("few_pairs", NAMES[a.dtype.char])(a, b, settings, result)
+    return with_nan
+
+
+@lru_cache(64)
+def few_settings(factor: float, *flags: bool) -> FloatArray:
+    """Return what the kernel for few pairs takes."""
+    return np.array([factor, *flags])
+
+
+class Comparison:
+    """The divergences of all pairs of rows of two matrices, or of one with itself.
+
+    Of so many that threads share them, in blocks; the parameters are those of `write_pairs`.
+    """
+
+    def __init__(
+        self,
+        a: Input,
+        b: Input,
+        dtype: np.dtype[Any],
+        *,
+        root: bool,
+        log_base: float,
+        workers: int | None,
+    ) -> None:
+        self.inputs = {a[0]: a[1], b[0]: b[1]}
+        self.dtype, self.workers = dtype, workers
+        self.root, self.factor = root, 1.0 / log_base
+        self.a = unprepared(*a, dtype)
+        self.b = self.a if b[1] is a[1] else unprepared(*b, dtype)
+        self.kernel = routine("pairs", NAMES[dtype.char])
+        self.spread = max(a[1].shape[1], 1).bit_length() - 1
+        """The power of two that brings the entries of a normalised row near 1."""
+
+    def run(self, result: FloatArray, *, condensed: bool = False) -> None:
+        """Write all pairs to a matrix, or those with i < j to a vector."""
+        self._prepare()
+        fits = result.dtype is self.dtype and result.flags.aligned
+        write = self._write if fits else self._write_converted
+        blocks = self._blocks(condensed)
+        run_blocks(lambda block: write(block, result, condensed), blocks, self.workers)
+
+    def _write(self, block: Block, result: FloatArray, condensed: bool) -> None:
+        target = result[None] if condensed else result[block.place]
+        self._compute(block, target, condensed, condensed)
+
+    def _write_converted(self, block: Block, result: FloatArray, condensed: bool) -> None:
+        """Write a block of pairs to an array that the kernel cannot write to."""
+        values = np.empty(block.shape, self.dtype)
+        self._compute(block, values, condensed, False)
+        if not condensed:
+            result[block.place] = values
+            return
+        number = len(self.a.given)
+        for i in range(block.i_start, block.i_stop):
+            first = max(block.j_start, i + 1)
+            if first < block.j_stop:
+                start = number * i - i * (i + 1) // 2 + first - i - 1
+                segment = values[i - block.i_start, first - block.j_start :]
+                result[start : start + len(segment)] = segment
+
+    def _compute(self, block: Block, values: FloatArray, above: bool, condensed: bool) -> None:
+        flags = False, False, above, condensed, self.root
+        self.kernel(*self.a, *self.b, *block, self.spread, *flags, self.factor, values)
+
+    def _prepare(self) -> None:
+        step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
+        each = (self.a,) if self.b is self.a else (self.a, self.b)
+        parts = [(rows, start) for rows in each for start in range(0, len(rows.given), step)]
+        no_pairs = np.empty((0, 0), self.dtype)
+        with_nan = []
+
+        def prepare(part: tuple[Rows, int]) -> None:
+            rows, start = part
+            block = Block(start, min(start + step, len(rows.given)), 0, 0)
+            flags = True, False, False, False, False
+            if self.kernel(*rows, *rows, *block, self.spread, *flags, self.factor, no_pairs):
+                with_nan.append(part)
+
+        run_blocks(prepare, parts, self.workers)
+        if with_nan:
+            validation.check_probabilities(**self.inputs)
+
+    def _blocks(self, above: bool) -> list[Block]:
+        height_of_a, width_of_b = len(self.a.given), len(self.b.given)
+        pairs = min(max(BLOCK_ELEMENTS // self.a.padded.shape[1], 64), BLOCK_PAIRS)
+        height = max(8, int((pairs / 64) ** 0.5))
+        width = max(TOGETHER, pairs // height // TOGETHER * TOGETHER)
+        return [
+            Block(i, min(i + height, height_of_a), j, min(j + width, width_of_b))
+            for i in range(0, height_of_a, height)
+            for j in range((i + 1) // TOGETHER * TOGETHER if above else 0, width_of_b, width)
+        ]
+
+
+def unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
+    """Return a matrix with room for what a kernel will know of its rows."""
+    given = suited(name, matrix, dtype)
+    number, length = given.shape
+    shape = -(-number // TOGETHER) * TOGETHER, -(-length // LANES) * LANES or LANES
+    return Rows(given, np.zeros(shape, dtype), np.empty((number, KNOWN)))
+
+
+def suited(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Return the rows aligned and native: where a pair is close, the kernel reads them again."""
+    if matrix.dtype is dtype and matrix.flags.aligned:
+        return matrix
+    if matrix.dtype.kind == "f" and matrix.dtype.itemsize > dtype.itemsize:
+        validation.check_probabilities(**{name: matrix})
+        return _narrowed(matrix, dtype)
+    return np.require(matrix, dtype, "A")
+
+
+def _narrowed(matrix: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Return the rows times powers of two, which normalisation undoes, so that they fit."""
+    _, exponents = np.frexp(matrix.max(axis=1, initial=0, keepdims=True))
+    scales = np.ldexp(1.0, np.clip(-exponents, -1000, 1000))
+    narrowed = np.empty(matrix.shape, dtype)
+    with np.errstate(under="ignore"):
+        np.multiply(matrix, scales, out=narrowed, casting="same_kind")
+    return narrowed

@@ -1,0 +1,560 @@
+"""Kernels over rows of logits.
+
+A first sweep gives each row's largest logit and its sum of exponentials, a second the terms
+from the probabilities. Where their sum is so small that the rounding of those
+shows beside p - q, a third and a fourth take the differences of the
+logits, as `_kernels.logits` does, but in their own precision: with δ = a - b less the difference
+of the largest logits, which is as small as the rows are close, and Λ = log Σ q·e^δ,
+(p - q)/(p + q) = tanh((δ - Λ)/2).
+
+Where two rows fit into shared memory, they are read once: the `staged` kernels keep the
+exponentials there. Where there are few long rows, a kernel does one of these sweeps
+over a piece of a row, as in `rows`.
+"""
+
+import math
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..._kernels.codegen.precision import FLOAT32, Precision
+from ..._kernels.formulas.js import scalar_formulas
+from .. import target
+from ..target import (
+    ALIGNMENT,
+    THREADS,
+    cuda,
+    device,
+    four,
+    jit,
+    least,
+    most,
+    product,
+    row_of,
+    set_four,
+)
+from .indexing import NONE, ONE, access, index_of, place_of
+from .reductions import WARPS, group_functions
+
+STATE = 12
+"""Numbers that are known of a row: the first six are each side's largest logit and its sum of
+exponentials, the divergence and Λ. The others are `logit_gradients`'."""
+
+
+@cache
+def logit_kernels(precision: Precision) -> SimpleNamespace:
+    """Return the kernels for one precision."""
+    return SimpleNamespace(
+        whole_logits=_whole_logits(precision, logit_sweeps(precision, False)),
+        staged_logits=_whole_logits(precision, logit_sweeps(precision, True)),
+        logit_terms=_logit_terms(precision),
+        pieces_of_logits=_pieces_of_logits(precision, with_terms=False),
+        pieces_of_terms=_pieces_of_logits(precision, with_terms=True),
+        logits_of_pieces=_logits_of_pieces(precision),
+    )
+
+
+@cache
+def logit_sweeps(precision: Precision, staged: bool) -> SimpleNamespace:
+    """Return what is done with a row of logits, which may be kept in shared memory."""
+    adding = _adding(precision, staged)
+    softmax = _staged_softmax(precision, adding) if staged else _softmax(precision)
+    exponentials = _staged_exponentials() if staged else _exponentials(precision)
+    near = _near(precision)
+    return SimpleNamespace(
+        adding=adding,
+        softmax=softmax,
+        exponentials=exponentials,
+        kept=_kept(staged),
+        sum_of=_sum_of(precision),
+        add_terms=_add_terms(precision, exponentials, adding),
+        divergence=_divergence(precision, near),
+        near=near,
+    )
+
+
+def _adding(precision, staged):
+    """Return how sums are added up: those of rows that fit into shared memory have few terms."""
+    groups, zero = group_functions(precision), precision.Float(0)
+    two_sum, plain_sum_of_group = groups.two_sum, groups.plain_sum_of_group
+
+    @device
+    def add(total, rest, part):
+        total, error = two_sum(total, part)
+        return total, rest + error
+
+    @device
+    def add_plainly(total, rest, part):
+        return total + part, rest
+
+    @device
+    def sum_of_group(total, rest, lanes, shared):
+        return plain_sum_of_group(total, lanes, shared), zero
+
+    if staged:
+        return SimpleNamespace(add=add_plainly, sum_of_group=sum_of_group)
+    return SimpleNamespace(add=add, sum_of_group=groups.sum_of_group)
+
+
+def _tops(precision):
+    Float = precision.Float
+    lowest, huge = Float(np.finfo(precision.Float).min), Float(np.finfo(precision.Float).max)
+
+    @device
+    def of_four(x):
+        """Return the largest of four logits, and whether one is NaN or +inf."""
+        valid = x[0] <= huge and x[1] <= huge and x[2] <= huge and x[3] <= huge
+        return most(most(x[0], x[1]), most(x[2], x[3])), not valid
+
+    @device
+    def only_of_four(x):
+        """Return the largest. Of what is not valid, the instruction for 2^x makes NaN itself."""
+        return most(most(x[0], x[1]), most(x[2], x[3])), False
+
+    return only_of_four if precision is FLOAT32 else of_four, lowest
+
+
+def _sum_of(precision):
+    Float, zero = precision.Float, precision.Float(0)
+    nan, infinity = Float(np.nan), Float(np.inf)
+
+    @device
+    def sum_of(top, total, rest):
+        """Return a row's sum of exponentials: NaN if a logit is NaN or +inf, or none is finite."""
+        value = total + rest
+        return value if value > zero and top < infinity else nan
+
+    return sum_of
+
+
+def _softmax(precision):
+    groups, zero = group_functions(precision), precision.Float(0)
+    two_sum, sum_of_group, top_of_group = (
+        groups.two_sum,
+        groups.sum_of_group,
+        groups.top_of_group,
+    )
+    exp = target.formula(precision, scalar_formulas(precision).device_exp)
+    load, infinity = access(precision, -np.inf).load, precision.Float(np.inf)
+    of_four, lowest = _tops(precision)
+
+    @device
+    def softmax(a, kept, start, stop, aligned, lane, lanes, shared):
+        """Return the largest logit, and the sum of the exponentials of all less that one."""
+        top, total, rest, invalid = lowest, zero, zero, False
+        i = start + 4 * lane
+        while i < stop:
+            x = load(a, i, stop, aligned)
+            largest, wrong = of_four(x)
+            invalid = invalid or wrong
+            if largest > top:
+                factor = exp(top - largest)
+                total, rest, top = total * factor, rest * factor, largest
+            part = (exp(x[0] - top) + exp(x[1] - top)) + (exp(x[2] - top) + exp(x[3] - top))
+            total, error = two_sum(total, part)
+            rest += error
+            i += 4 * lanes
+        top_of_all = top_of_group(infinity if invalid else top, lanes, shared)
+        factor = exp(top - top_of_all)
+        total, rest = sum_of_group(total * factor, rest * factor, lanes, shared)
+        return top_of_all, total, rest
+
+    return softmax
+
+
+def _staged_softmax(precision, adding):
+    top_of_group, zero = group_functions(precision).top_of_group, precision.Float(0)
+    add, sum_of_group = adding.add, adding.sum_of_group
+    exp = target.formula(precision, scalar_formulas(precision).device_exp)
+    load, infinity = access(precision, -np.inf).load, precision.Float(np.inf)
+    of_four, lowest = _tops(precision)
+
+    @device
+    def softmax(a, kept, start, stop, aligned, lane, lanes, shared):
+        """Do what that of rows that are not kept does, and keep the exponentials."""
+        top, invalid = lowest, False
+        i = start + 4 * lane
+        while i < stop:
+            x = load(a, i, stop, aligned)
+            largest, wrong = of_four(x)
+            top, invalid = most(largest, top), invalid or wrong
+            set_four(kept, i, x)
+            i += 4 * lanes
+        top = top_of_group(infinity if invalid else top, lanes, shared)
+        total, rest = zero, zero
+        i = start + 4 * lane
+        while i < stop:
+            x = four(kept, i)
+            x = exp(x[0] - top), exp(x[1] - top), exp(x[2] - top), exp(x[3] - top)
+            set_four(kept, i, x)
+            total, rest = add(total, rest, (x[0] + x[1]) + (x[2] + x[3]))
+            i += 4 * lanes
+        total, rest = sum_of_group(total, rest, lanes, shared)
+        return top, total, rest
+
+    return softmax
+
+
+def _exponentials(precision):
+    exp = target.formula(precision, scalar_formulas(precision).device_exp)
+    load = access(precision, -np.inf).load
+
+    @device
+    def exponentials(a, i, stop, aligned, top):
+        """Return four of a row's exponentials."""
+        x = load(a, i, stop, aligned)
+        return exp(x[0] - top), exp(x[1] - top), exp(x[2] - top), exp(x[3] - top)
+
+    return exponentials
+
+
+def _staged_exponentials():
+    @device
+    def exponentials(kept, i, stop, aligned, top):
+        """Return four of a row's exponentials, which its own thread has kept."""
+        return four(kept, i)
+
+    return exponentials
+
+
+def _kept(staged):
+    @device
+    def its_place(row, place):
+        """Return where a row's exponentials are kept."""
+        return place
+
+    @device
+    def itself(row, place):
+        """Return the row, of which nothing is kept."""
+        return row
+
+    return its_place if staged else itself
+
+
+def _add_terms(precision, exponentials, adding):
+    add, sum_of_group, zero = adding.add, adding.sum_of_group, precision.Float(0)
+    term = target.formula(precision, scalar_formulas(precision).device_term)
+    one = precision.Float(1)
+
+    @device
+    def add_terms(a, b, sums, start, stop, aligned, lane, lanes, shared):
+        """Return the sum of terms of probabilities, and what it lacks."""
+        a_top, of_a, b_top, of_b = sums[0], one / sums[1], sums[2], one / sums[3]
+        total, rest = zero, zero
+        i = start + 4 * lane
+        while i < stop:
+            x = exponentials(a, i, stop, aligned, a_top)
+            y = exponentials(b, i, stop, aligned, b_top)
+            part = (
+                term(product(x[0], of_a), product(y[0], of_b))
+                + term(product(x[1], of_a), product(y[1], of_b))
+            ) + (
+                term(product(x[2], of_a), product(y[2], of_b))
+                + term(product(x[3], of_a), product(y[3], of_b))
+            )
+            total, rest = add(total, rest, part)
+            i += 4 * lanes
+        return sum_of_group(total, rest, lanes, shared)
+
+    return add_terms
+
+
+def _near(precision):
+    Float, groups = precision.Float, group_functions(precision)
+    two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
+    formulas = scalar_formulas(precision)
+    exp = target.formula(precision, formulas.device_exp)
+    term_of = target.formula(precision, formulas.device_term_of)
+    zero, half, one = Float(0), Float(0.5), Float(1)
+    smallest = Float(np.finfo(precision.Float).tiny)
+
+    @device
+    def difference(a, b, i, sums):
+        """Return δ."""
+        delta, error = two_sum(Float(a[np.uint64(i)]), -Float(b[np.uint64(i)]))
+        of_tops, of_tops_error = two_sum(sums[0], -sums[2])
+        return (delta - of_tops) + (error - of_tops_error)
+
+    @device
+    def add_ratios(a, b, sums, start, stop, lane, lanes, shared):
+        """Return the two sums that give Λ, each with what it lacks."""
+        in_b, b_rest, in_a, a_rest = zero, zero, zero, zero
+        for i in range(start + lane, stop, lanes):
+            e, f = exp(Float(a[i]) - sums[0]), exp(Float(b[i]) - sums[2])
+            if e > zero or f > zero:
+                delta = difference(a, b, i, sums)
+                close = abs(delta) < one
+                up = f * Float(math.expm1(delta)) if close else e - f
+                down = e * Float(math.expm1(-delta)) if close else f - e
+                in_b, error = two_sum(in_b, up)
+                b_rest += error
+                in_a, error = two_sum(in_a, down)
+                a_rest += error
+        in_b, b_rest = sum_of_group(in_b, b_rest, lanes, shared)
+        in_a, a_rest = sum_of_group(in_a, a_rest, lanes, shared)
+        return (in_b, b_rest), (in_a, a_rest)
+
+    @device
+    def ratio_of(in_b, in_a, sums):
+        """Return Λ, from both sides, so that it changes its sign alone when they are swapped."""
+        from_b = Float(math.log1p((in_b[0] + in_b[1]) / sums[3]))
+        from_a = Float(math.log1p((in_a[0] + in_a[1]) / sums[1]))
+        return half * (from_b - from_a)
+
+    @device
+    def term(a, b, i, sums, ratio):
+        """Return a category's term."""
+        x = exp(Float(a[i]) - sums[0]) / sums[1]
+        y = exp(Float(b[i]) - sums[2]) / sums[3]
+        s, d = most(x + y, smallest), abs(x - y)
+        delta = difference(a, b, i, sums) - ratio
+        if abs(delta) < one:
+            d = s * Float(math.tanh(half * abs(delta)))
+        return term_of(s, d, least(x, y), most(x, y))
+
+    @device
+    def add_terms(a, b, sums, ratio, start, stop, lane, lanes, shared):
+        """Return the sum of terms, and what it lacks."""
+        total, rest = zero, zero
+        for i in range(start + lane, stop, lanes):
+            total, error = two_sum(total, term(a, b, i, sums, ratio))
+            rest += error
+        return sum_of_group(total, rest, lanes, shared)
+
+    return SimpleNamespace(add_ratios=add_ratios, ratio_of=ratio_of, term=term, add_terms=add_terms)
+
+
+def _divergence(precision, near):
+    ln2, limit = precision.Float(math.log(2)), precision.Float(precision.logit_near)
+    add_ratios, ratio_of, add_near = near.add_ratios, near.ratio_of, near.add_terms
+
+    @device
+    def divergence(a, b, sums, value, lane, lanes, shared):
+        """Return a row's divergence, computed again where the probabilities' is not accurate."""
+        close = value < limit
+        if cuda.syncthreads_or(np.int32(close)):
+            stop = a.shape[0] if close else NONE
+            in_b, in_a = add_ratios(a, b, sums, NONE, stop, lane, lanes, shared)
+            ratio = ratio_of(in_b, in_a, sums)
+            total, rest = add_near(a, b, sums, ratio, NONE, stop, lane, lanes, shared)
+            value = total + rest if close else value
+        # No divergence of distributions is above ln 2, though rounding may be.
+        return ln2 if value > ln2 else value
+
+    return divergence
+
+
+def _whole_logits(precision, sweeps):
+    Float, softmax, sum_of, kept = precision.Float, sweeps.softmax, sweeps.sum_of, sweeps.kept
+    add_terms, divergence = sweeps.add_terms, sweeps.divergence
+    kind = target.type_of(precision)
+
+    @jit
+    def whole_logits(A, B, shift, aligned, room, divisor, result):
+        """Write the divergence of each row. `room` is what each has in shared memory."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        memory = cuda.shared.array(0, kind, alignment=ALIGNMENT)
+        row, lane, exists = place_of(shift, result.shape[0])
+        lanes, first = ONE << shift, 2 * room * (cuda.threadIdx.x >> shift)
+        i, j, k = index_of(row, A.shape)
+        a, b = row_of(A, i, j, k), row_of(B, i, j, k)
+        x, y = memory[first : first + room], memory[first + room : first + 2 * room]
+        stop = a.shape[0]
+        a_top, a_total, a_rest = softmax(a, x, NONE, stop, aligned, lane, lanes, shared)
+        b_top, b_total, b_rest = softmax(b, y, NONE, stop, aligned, lane, lanes, shared)
+        sums = a_top, sum_of(a_top, a_total, a_rest), b_top, sum_of(b_top, b_total, b_rest)
+        total, rest = add_terms(
+            kept(a, x), kept(b, y), sums, NONE, stop, aligned, lane, lanes, shared
+        )
+        value = divergence(a, b, sums, total + rest, lane, lanes, shared)
+        if exists and lane == 0:
+            result[row] = value / divisor
+
+    return whole_logits
+
+
+def _write_terms(precision):
+    groups, zero = group_functions(precision), precision.Float(0)
+    two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
+    exponentials, one = _exponentials(precision), precision.Float(1)
+    term = target.formula(precision, scalar_formulas(precision).device_js_term)
+    store = access(precision, 0).store
+
+    @device
+    def write_terms(a, b, sums, divisor, terms, start, stop, end, aligned, lane, lanes, shared):
+        """Write terms of probabilities up to `end`; return their sum and what it lacks."""
+        of_a, of_b = one / sums[1], one / sums[3]
+        total, rest = zero, zero
+        i = start + 4 * lane
+        while i < stop:
+            x = exponentials(a, i, stop, aligned, sums[0])
+            y = exponentials(b, i, stop, aligned, sums[2])
+            t = (
+                term(product(x[0], of_a), product(y[0], of_b)),
+                term(product(x[1], of_a), product(y[1], of_b)),
+                term(product(x[2], of_a), product(y[2], of_b)),
+                term(product(x[3], of_a), product(y[3], of_b)),
+            )
+            total, error = two_sum(total, (t[0] + t[1]) + (t[2] + t[3]))
+            rest += error
+            t = t[0] / divisor, t[1] / divisor, t[2] / divisor, t[3] / divisor
+            store(terms, i, end, aligned, t)
+            i += 4 * lanes
+        return sum_of_group(total, rest, lanes, shared)
+
+    return write_terms
+
+
+def _logit_terms(precision):
+    Float, sweeps = precision.Float, logit_sweeps(precision, False)
+    softmax, sum_of, near = sweeps.softmax, sweeps.sum_of, sweeps.near
+    add_ratios, ratio_of, near_term = near.add_ratios, near.ratio_of, near.term
+    write_terms, limit = _write_terms(precision), Float(precision.logit_near)
+
+    @jit
+    def logit_terms(A, B, shift, aligned, divisor, result):
+        """Write the terms of each row."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, A.shape[0] * A.shape[1] * A.shape[2])
+        lanes = ONE << shift
+        i, j, k = index_of(row, A.shape)
+        a, b, terms = row_of(A, i, j, k), row_of(B, i, j, k), row_of(result, i, j, k)
+        stop = a.shape[0]
+        end = stop if exists else NONE
+        a_top, a_total, a_rest = softmax(a, a, NONE, stop, aligned, lane, lanes, shared)
+        b_top, b_total, b_rest = softmax(b, b, NONE, stop, aligned, lane, lanes, shared)
+        sums = a_top, sum_of(a_top, a_total, a_rest), b_top, sum_of(b_top, b_total, b_rest)
+        total, rest = write_terms(
+            a, b, sums, divisor, terms, NONE, stop, end, aligned, lane, lanes, shared
+        )
+        close = total + rest < limit
+        if cuda.syncthreads_or(np.int32(close)):
+            stop = stop if close else NONE
+            in_b, in_a = add_ratios(a, b, sums, NONE, stop, lane, lanes, shared)
+            ratio = ratio_of(in_b, in_a, sums)
+            for n in range(lane, min(stop, end), lanes):
+                terms[n] = near_term(a, b, n, sums, ratio) / divisor
+
+    return logit_terms
+
+
+def _pieces_of_logits(precision, with_terms):
+    Float, sweeps = precision.Float, logit_sweeps(precision, False)
+    softmax, near, limit = sweeps.softmax, sweeps.near, Float(precision.logit_near)
+    add_ratios, add_near, near_term = near.add_ratios, near.add_terms, near.term
+    write_terms, add_terms = _write_terms(precision), sweeps.add_terms
+
+    @device
+    def add_and_write(a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared):
+        return write_terms(
+            a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared
+        )
+
+    @device
+    def only_add(a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared):
+        return add_terms(a, b, state, start, stop, aligned, lane, lanes, shared)
+
+    @device
+    def write_near(a, b, state, divisor, terms, start, stop, end, lane, lanes, shared):
+        for n in range(start + lane, min(stop, end), lanes):
+            terms[n] = near_term(a, b, n, state, state[5]) / divisor
+        return state[4], state[4]
+
+    @device
+    def only_add_near(a, b, state, divisor, terms, start, stop, end, lane, lanes, shared):
+        return add_near(a, b, state, state[5], start, stop, lane, lanes, shared)
+
+    second, fourth = (add_and_write, write_near) if with_terms else (only_add, only_add_near)
+
+    @jit
+    def pieces_of_logits(A, B, shift, aligned, piece, sweep, divisor, states, parts, result):
+        """Write what a sweep finds out of each piece of each row, or, into `result`, its terms."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, parts.shape[0])
+        lanes = ONE << shift
+        i, j, k = index_of(row, A.shape)
+        a, b, terms, state = (
+            row_of(A, i, j, k),
+            row_of(B, i, j, k),
+            row_of(result, i, j, k),
+            states[row],
+        )
+        start = cuda.blockIdx.y * piece
+        stop = min(start + piece, a.shape[0])
+        end = stop if exists else NONE
+        part = parts[row, cuda.blockIdx.y]
+        if sweep > 1 and not state[4] < limit:
+            stop = start
+        if sweep == 0:
+            of_a = softmax(a, a, start, stop, aligned, lane, lanes, shared)
+            of_b = softmax(b, b, start, stop, aligned, lane, lanes, shared)
+            if exists and lane == 0:
+                part[0], part[1], part[2] = of_a
+                part[3], part[4], part[5] = of_b
+        elif sweep == 2:
+            in_b, in_a = add_ratios(a, b, state, start, stop, lane, lanes, shared)
+            if exists and lane == 0:
+                part[0], part[1] = in_b
+                part[2], part[3] = in_a
+        else:
+            if sweep == 1:
+                total, rest = second(
+                    a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared
+                )
+            else:
+                total, rest = fourth(
+                    a, b, state, divisor, terms, start, stop, end, lane, lanes, shared
+                )
+            if exists and lane == 0:
+                part[0], part[1] = total, rest
+
+    return pieces_of_logits
+
+
+def _logits_of_pieces(precision):
+    Float, groups = precision.Float, group_functions(precision)
+    two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
+    ends_of_pieces, sum_of_pieces = groups.ends_of_pieces, groups.sum_of_pieces
+    sweeps = logit_sweeps(precision, False)
+    sum_of, ratio_of = sweeps.sum_of, sweeps.near.ratio_of
+    exp = target.formula(precision, scalar_formulas(precision).device_exp)
+    zero, ln2, limit = Float(0), Float(math.log(2)), Float(precision.logit_near)
+
+    @device
+    def softmax(parts, row, column, shared):
+        """Return a row's largest logit and its sum of exponentials."""
+        _, top = ends_of_pieces(parts, row, column, column, shared)
+        total, rest = zero, zero
+        for n in range(cuda.threadIdx.x, parts.shape[1], THREADS):
+            factor = exp(parts[row, n, column] - top)
+            total, error = two_sum(total, parts[row, n, column + 1] * factor)
+            rest += parts[row, n, column + 2] * factor + error
+        total, rest = sum_of_group(total, rest, THREADS, shared)
+        return top, sum_of(top, total, rest)
+
+    @jit
+    def logits_of_pieces(parts, sweep, divisor, states, result):
+        """Put together, a block for each row, what a sweep found out of its pieces."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row = cuda.blockIdx.x
+        state = states[row]
+        value, ratio = state[4], state[5]
+        if sweep == 0:
+            a_top, a_sum = softmax(parts, row, 0, shared)
+            b_top, b_sum = softmax(parts, row, 3, shared)
+            if cuda.threadIdx.x == 0:
+                state[0], state[1], state[2], state[3] = a_top, a_sum, b_top, b_sum
+        elif sweep == 2:
+            in_b = sum_of_pieces(parts, row, 0, shared)
+            in_a = sum_of_pieces(parts, row, 2, shared)
+            ratio = ratio_of(in_b, in_a, state)
+        else:
+            total, rest = sum_of_pieces(parts, row, 0, shared)
+            value = total + rest if sweep == 1 or value < limit else value
+        cuda.syncthreads()
+        if cuda.threadIdx.x == 0 and sweep > 0:
+            state[4], state[5] = value, ratio
+            result[row] = (ln2 if value > ln2 else value) / divisor
+
+    return logits_of_pieces

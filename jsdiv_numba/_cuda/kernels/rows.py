@@ -1,0 +1,509 @@
+"""Kernels over rows of probabilities and of weights.
+
+A row belongs to the threads of one group, or to many groups, of which each takes a
+piece. In that case a kernel writes what it knows of each piece to `parts`, another puts
+that together to the row's `state`, and so on through the `sweeps` over the row that
+the first needs: the next sweep reads the state.
+"""
+
+import math
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..._kernels.codegen.precision import Precision
+from ..._kernels.formulas.js import scalar_formulas
+from ..._kernels.rows.normalised import normalised_kernels
+from .. import target
+from ..target import THREADS, cuda, device, jit, least, most, product, row_of
+from .indexing import NONE, ONE, access, index_of, place_of
+from .reductions import WARPS, group_functions
+
+
+@cache
+def row_kernels(precision: Precision) -> SimpleNamespace:
+    """Return the kernels for one precision."""
+    sweeps, normal = row_sweeps(precision), weighing(precision)
+    return SimpleNamespace(
+        whole_rows=_whole_rows(precision, sweeps),
+        pieces_of_rows=_pieces_of_rows(precision, sweeps),
+        rows_of_pieces=_rows_of_pieces(precision, sweeps),
+        normalised_rows=_normalised_rows(precision, normal),
+        pieces_of_normalised=_pieces_of_normalised(precision, normal),
+        normalised_of_pieces=_normalised_of_pieces(precision),
+        **_sums(precision),
+    )
+
+
+@cache
+def row_sweeps(precision: Precision) -> SimpleNamespace:
+    """Return what is done with a row of probabilities, for one precision."""
+    add_four, add_up = _add_four(precision), _add_up(precision)
+    full_range, of_full_range = _full_range(precision), _of_full_range(precision)
+    return SimpleNamespace(
+        add_four=add_four,
+        add_up=add_up(add_four),
+        full_range=full_range,
+        of_full_range=of_full_range,
+        is_trusted=_is_trusted(precision),
+        settle=_settle(precision, full_range, of_full_range),
+    )
+
+
+def _add_four(precision):
+    two_sum = group_functions(precision).two_sum
+    term = target.formula(precision, scalar_formulas(precision).device_term)
+
+    @device
+    def add_four(x, y, total, rest, low, size):
+        """Add terms to their sum and to what it lacks, and entries to the smallest and the sum."""
+        part = (term(x[0], y[0]) + term(x[1], y[1])) + (term(x[2], y[2]) + term(x[3], y[3]))
+        total, error = two_sum(total, part)
+        smallest = least(
+            least(least(x[0], y[0]), least(x[1], y[1])),
+            least(least(x[2], y[2]), least(x[3], y[3])),
+        )
+        entries = ((x[0] + y[0]) + (x[1] + y[1])) + ((x[2] + y[2]) + (x[3] + y[3]))
+        return total, rest + error, least(smallest, low), size + entries
+
+    return add_four
+
+
+def _add_up(precision):
+    groups, zero = group_functions(precision), precision.Float(0)
+    sum_of_group, ends_of_group = groups.sum_of_group, groups.ends_of_group
+    load = access(precision, 0).load
+
+    def of(add_four):
+        @device
+        def add_up(p, q, start, stop, aligned, lane, lanes, shared):
+            """Return the sum of a row's terms, what it lacks, the smallest entry and a sum of some.
+
+            The last is no smaller than the largest entry, but for what of it is not finite.
+            """
+            total, rest, low, size = zero, zero, zero, zero
+            i = start + 4 * lane
+            while i < stop:
+                x, y = load(p, i, stop, aligned), load(q, i, stop, aligned)
+                total, rest, low, size = add_four(x, y, total, rest, low, size)
+                i += 4 * lanes
+            total, rest = sum_of_group(total, rest, lanes, shared)
+            low, size = ends_of_group(low, size, lanes, shared)
+            return total, rest, low, size
+
+        return add_up
+
+    return of
+
+
+def _is_trusted(precision):
+    Float, zero = precision.Float, precision.Float(0)
+    trusted, huge = Float(2.0**precision.trusted), Float(2.0**precision.huge)
+
+    @device
+    def is_trusted(value, low, size):
+        """Whether a row's first sum needs no second one. NaN does, since `size` lacks it."""
+        return value > trusted and low >= zero and size < huge
+
+    return is_trusted
+
+
+def _full_range(precision):
+    Float, groups = precision.Float, group_functions(precision)
+    two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
+    formulas = scalar_formulas(precision)
+    term = target.formula(precision, formulas.device_term)
+    lift_of = target.formula(precision, formulas.lift_of)
+    zero, one, nan = Float(0), Float(1), Float(np.nan)
+
+    @device
+    def full_range(p, q, start, stop, lane, lanes, shared):
+        """Add up lifted, plain and lowered terms apart, which no others can drown so."""
+        lifted, total, lowered = zero, zero, zero
+        lifted_rest, rest, lowered_rest = zero, zero, zero
+        for i in range(start + lane, stop, lanes):
+            x, y = Float(p[i]), Float(q[i])
+            if not (x >= zero and y >= zero):
+                total = nan
+            x, y = abs(x), abs(y)
+            own = lift_of(most(x, y))
+            value = term(x * own, y * own)
+            if own > one:
+                lifted, error = two_sum(lifted, value)
+                lifted_rest += error
+            elif own < one:
+                lowered, error = two_sum(lowered, value)
+                lowered_rest += error
+            else:
+                total, error = two_sum(total, value)
+                rest += error
+        lifted, lifted_rest = sum_of_group(lifted, lifted_rest, lanes, shared)
+        total, rest = sum_of_group(total, rest, lanes, shared)
+        lowered, lowered_rest = sum_of_group(lowered, lowered_rest, lanes, shared)
+        return (lifted, lifted_rest), (total, rest), (lowered, lowered_rest)
+
+    return full_range
+
+
+def _of_full_range(precision):
+    Float, zero, one = precision.Float, precision.Float(0), precision.Float(1)
+    lift, lower = Float(2.0**precision.lift), Float(2.0**-64)
+
+    @device
+    def of_full_range(lifted, plain, lowered):
+        """Return the sum of the three."""
+        total, much = plain[0] + plain[1], lowered[0] + lowered[1]
+        if much != zero:
+            return (much + total * lower) / lower
+        return total if not total <= one else (lifted[0] + lifted[1] + total * lift) / lift
+
+    return of_full_range
+
+
+def _settle(precision, full_range, of_full_range):
+    is_trusted = _is_trusted(precision)
+
+    @device
+    def settle(p, q, sums, lane, lanes, shared):
+        """Return a row's divergence, computed again where the first sum is not to be trusted."""
+        total, rest, low, size = sums
+        value = total + rest
+        again = not is_trusted(value, low, size)
+        if cuda.syncthreads_or(np.int32(again)):
+            stop = p.shape[0] if again else NONE
+            lifted, plain, lowered = full_range(p, q, NONE, stop, lane, lanes, shared)
+            value = of_full_range(lifted, plain, lowered) if again else value
+        return value
+
+    return settle
+
+
+def _whole_rows(precision, sweeps):
+    Float, add_up, settle = precision.Float, sweeps.add_up, sweeps.settle
+
+    @jit
+    def whole_rows(P, Q, shift, aligned, divisor, result):
+        """Write the divergence of each row."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, result.shape[0])
+        lanes = ONE << shift
+        i, j, k = index_of(row, P.shape)
+        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
+        sums = add_up(p, q, NONE, p.shape[0], aligned, lane, lanes, shared)
+        value = settle(p, q, sums, lane, lanes, shared)
+        if exists and lane == 0:
+            result[row] = value / divisor
+
+    return whole_rows
+
+
+def _pieces_of_rows(precision, sweeps):
+    Float, one = precision.Float, precision.Float(1)
+    add_up, full_range = sweeps.add_up, sweeps.full_range
+
+    @jit
+    def pieces_of_rows(P, Q, shift, aligned, piece, sweep, state, parts):
+        """Write what is known of each piece of each row."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, parts.shape[0])
+        lanes = ONE << shift
+        i, j, k = index_of(row, P.shape)
+        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
+        start = cuda.blockIdx.y * piece
+        stop = min(start + piece, p.shape[0])
+        part = parts[row, cuda.blockIdx.y]
+        if sweep == 0:
+            total, rest, low, size = add_up(p, q, start, stop, aligned, lane, lanes, shared)
+            if exists and lane == 0:
+                part[0], part[1], part[2], part[3] = total, rest, low, size
+        else:
+            stop = stop if state[row, 1] == one else start
+            lifted, plain, lowered = full_range(p, q, start, stop, lane, lanes, shared)
+            if exists and lane == 0:
+                part[0], part[1] = lifted
+                part[2], part[3] = plain
+                part[4], part[5] = lowered
+
+    return pieces_of_rows
+
+
+def _rows_of_pieces(precision, sweeps):
+    Float, groups = precision.Float, group_functions(precision)
+    zero, one = Float(0), Float(1)
+    sum_of_pieces, ends_of_pieces = groups.sum_of_pieces, groups.ends_of_pieces
+    is_trusted, of_full_range = sweeps.is_trusted, sweeps.of_full_range
+
+    @jit
+    def rows_of_pieces(parts, sweep, divisor, state, result):
+        """Put a row together, a block for each: its sum and whether that is not to be trusted."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row = cuda.blockIdx.x
+        if sweep == 0:
+            total, rest = sum_of_pieces(parts, row, 0, shared)
+            low, size = ends_of_pieces(parts, row, 2, 3, shared)
+            value = total + rest
+            again = zero if is_trusted(value, low, size) else one
+        else:
+            lifted = sum_of_pieces(parts, row, 0, shared)
+            plain = sum_of_pieces(parts, row, 2, shared)
+            lowered = sum_of_pieces(parts, row, 4, shared)
+            again = state[row, 1]
+            value = of_full_range(lifted, plain, lowered) if again == one else state[row, 0]
+        cuda.syncthreads()
+        if cuda.threadIdx.x == 0:
+            state[row, 0], state[row, 1] = value, again
+            result[row] = value / divisor
+
+    return rows_of_pieces
+
+
+@cache
+def weighing(precision: Precision) -> SimpleNamespace:
+    """Return the functions that normalised rows need, for one precision."""
+    return SimpleNamespace(
+        weight_of=_weight_of(precision),
+        add_terms=_add_normalised(precision),
+        divergence=_divergence(precision),
+    )
+
+
+def _weight_of(precision):
+    Float, groups = precision.Float, group_functions(precision)
+    two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
+    ends_of_group, load = groups.ends_of_group, access(precision, 0).load
+    scale_of = target.formula(precision, normalised_kernels(precision).scale_of)
+    zero, nan, infinity = Float(0), Float(np.nan), Float(np.inf)
+    moderate = -precision.tiny // 2
+    tiny, huge = Float(2.0**-moderate), Float(2.0**moderate)
+
+    @device
+    def sum_and_ends(p, start, stop, aligned, lane, lanes, shared):
+        total, rest, low, top = zero, zero, zero, zero
+        i = start + 4 * lane
+        while i < stop:
+            x = load(p, i, stop, aligned)
+            # What is rounded here shifts all differences alike, which cancels.
+            total, error = two_sum(total, (x[0] + x[1]) + (x[2] + x[3]))
+            rest += error
+            low = least(least(least(x[0], x[1]), least(x[2], x[3])), low)
+            top = most(most(most(x[0], x[1]), most(x[2], x[3])), top)
+            i += 4 * lanes
+        total, rest = sum_of_group(total, rest, lanes, shared)
+        low, top = ends_of_group(low, top, lanes, shared)
+        return total, rest, low, top
+
+    @device
+    def scaled_sum(p, start, stop, scale, lane, lanes, shared):
+        total, rest = zero, zero
+        for i in range(start + lane, stop, lanes):
+            total, error = two_sum(total, product(Float(p[i]), scale))
+            rest += error
+        return sum_of_group(total, rest, lanes, shared)
+
+    @device
+    def weight_of(p, start, stop, aligned, lane, lanes, shared):
+        """Return a power of two that brings the largest entry near 1, and the row's sum times it.
+
+        The sum is a float and what it lacks; NaN if an entry is negative, infinite or NaN.
+        """
+        total, rest, low, top = sum_and_ends(p, start, stop, aligned, lane, lanes, shared)
+        scale = scale_of(top)
+        extreme = top > zero and not (tiny < top < huge)
+        if cuda.syncthreads_or(np.int32(extreme)):
+            end = stop if extreme else start
+            again, again_rest = scaled_sum(p, start, end, scale, lane, lanes, shared)
+            total, rest = (again, again_rest) if extreme else (total * scale, rest * scale)
+        else:
+            total, rest = total * scale, rest * scale
+        rounded = total + rest
+        if low < zero or not top < infinity:
+            rounded = nan
+        return scale, rounded, (total - rounded) + rest
+
+    return weight_of
+
+
+def _add_normalised(precision):
+    Float, groups = precision.Float, group_functions(precision)
+    two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
+    load = access(precision, 0).load
+    scaled_term = target.formula(precision, normalised_kernels(precision).device_scaled_term)
+    zero = Float(0)
+
+    @device
+    def add_terms(p, q, p_weight, q_weight, start, stop, aligned, lane, lanes, shared):
+        """Return the sum of terms of p·T and q·S, and what it lacks."""
+        total, rest = zero, zero
+        i = start + 4 * lane
+        while i < stop:
+            x, y = load(p, i, stop, aligned), load(q, i, stop, aligned)
+            part = (
+                scaled_term(x[0], y[0], p_weight, q_weight)[0]
+                + scaled_term(x[1], y[1], p_weight, q_weight)[0]
+            ) + (
+                scaled_term(x[2], y[2], p_weight, q_weight)[0]
+                + scaled_term(x[3], y[3], p_weight, q_weight)[0]
+            )
+            total, error = two_sum(total, part)
+            rest += error
+            i += 4 * lanes
+        return sum_of_group(total, rest, lanes, shared)
+
+    return add_terms
+
+
+def _divergence(precision):
+    ln2 = precision.Float(math.log(2))
+
+    @device
+    def divergence(sums, p_weight, q_weight):
+        """Return the divergence of two rows, from the sum of their terms."""
+        value = (sums[0] + sums[1]) / (p_weight[1] * q_weight[1])
+        # No divergence of distributions is above ln 2, though rounding may be.
+        return ln2 if value > ln2 else value
+
+    return divergence
+
+
+def _normalised_rows(precision, normal):
+    Float = precision.Float
+    weight_of, add_terms, divergence = normal.weight_of, normal.add_terms, normal.divergence
+
+    @jit
+    def normalised_rows(P, Q, shift, aligned, divisor, result):
+        """Write the distance of each row, both sides divided by their sums."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, result.shape[0])
+        lanes = ONE << shift
+        i, j, k = index_of(row, P.shape)
+        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
+        stop = p.shape[0]
+        p_weight = weight_of(p, NONE, stop, aligned, lane, lanes, shared)
+        q_weight = weight_of(q, NONE, stop, aligned, lane, lanes, shared)
+        sums = add_terms(p, q, p_weight, q_weight, NONE, stop, aligned, lane, lanes, shared)
+        value = divergence(sums, p_weight, q_weight)
+        if exists and lane == 0:
+            result[row] = math.sqrt(value / divisor)
+
+    return normalised_rows
+
+
+def _pieces_of_normalised(precision, normal):
+    Float, weight_of, add_terms = precision.Float, normal.weight_of, normal.add_terms
+
+    @jit
+    def pieces_of_normalised(P, Q, shift, aligned, piece, sweep, state, parts):
+        """Write the weights of each piece of each row, or the sums of its terms."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, parts.shape[0])
+        lanes = ONE << shift
+        i, j, k = index_of(row, P.shape)
+        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
+        start = cuda.blockIdx.y * piece
+        stop = min(start + piece, p.shape[0])
+        part = parts[row, cuda.blockIdx.y]
+        if sweep == 0:
+            p_weight = weight_of(p, start, stop, aligned, lane, lanes, shared)
+            q_weight = weight_of(q, start, stop, aligned, lane, lanes, shared)
+            if exists and lane == 0:
+                part[0], part[1], part[2] = p_weight
+                part[3], part[4], part[5] = q_weight
+        else:
+            p_weight = state[row, 0], state[row, 1], state[row, 2]
+            q_weight = state[row, 3], state[row, 4], state[row, 5]
+            sums = add_terms(p, q, p_weight, q_weight, start, stop, aligned, lane, lanes, shared)
+            if exists and lane == 0:
+                part[0], part[1] = sums
+
+    return pieces_of_normalised
+
+
+def _normalised_of_pieces(precision):
+    Float, groups = precision.Float, group_functions(precision)
+    two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
+    ends_of_pieces, sum_of_pieces = groups.ends_of_pieces, groups.sum_of_pieces
+    divergence, zero = weighing(precision).divergence, Float(0)
+
+    @device
+    def weight(parts, row, column, shared):
+        """Return the weight of a row from those of its pieces, all scaled as the largest is."""
+        scale, _ = ends_of_pieces(parts, row, column, column, shared)
+        total, rest = zero, zero
+        for n in range(cuda.threadIdx.x, parts.shape[1], THREADS):
+            ratio = scale / parts[row, n, column]
+            total, error = two_sum(total, parts[row, n, column + 1] * ratio)
+            rest += parts[row, n, column + 2] * ratio + error
+        total, rest = sum_of_group(total, rest, THREADS, shared)
+        rounded = total + rest
+        return scale, rounded, (total - rounded) + rest
+
+    @jit
+    def normalised_of_pieces(parts, sweep, divisor, state, result):
+        """Put a row together, a block for each: its weights, or its distance."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row = cuda.blockIdx.x
+        if sweep == 0:
+            p_weight, q_weight = weight(parts, row, 0, shared), weight(parts, row, 3, shared)
+            if cuda.threadIdx.x == 0:
+                state[row, 0], state[row, 1], state[row, 2] = p_weight
+                state[row, 3], state[row, 4], state[row, 5] = q_weight
+        else:
+            p_weight = state[row, 0], state[row, 1], state[row, 2]
+            q_weight = state[row, 3], state[row, 4], state[row, 5]
+            value = divergence(sum_of_pieces(parts, row, 0, shared), p_weight, q_weight)
+            if cuda.threadIdx.x == 0:
+                result[row] = math.sqrt(value / divisor)
+
+    return normalised_of_pieces
+
+
+def _sums(precision):
+    Float, groups = precision.Float, group_functions(precision)
+    two_sum, sum_of_group, zero = groups.two_sum, groups.sum_of_group, precision.Float(0)
+    sum_of_pieces = groups.sum_of_pieces
+
+    @device
+    def add_up(x, start, stop, lane, lanes, shared):
+        total, rest = zero, zero
+        for n in range(start + lane, stop, lanes):
+            total, error = two_sum(total, Float(x[n]))
+            rest += error
+        return sum_of_group(total, rest, lanes, shared)
+
+    @device
+    def rounded(total, rest):
+        # A sum of infinities lacks NaN.
+        return total + rest if math.isfinite(total) else total
+
+    @jit
+    def sums(X, shift, result):
+        """Write the sum of each row."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, result.shape[0])
+        i, j, k = index_of(row, X.shape)
+        total, rest = add_up(row_of(X, i, j, k), NONE, X.shape[3], lane, ONE << shift, shared)
+        if exists and lane == 0:
+            result[row] = rounded(total, rest)
+
+    @jit
+    def pieces_of_sums(X, shift, piece, parts):
+        """Write the sum of each piece of each row."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        row, lane, exists = place_of(shift, parts.shape[0])
+        i, j, k = index_of(row, X.shape)
+        start = cuda.blockIdx.y * piece
+        stop = min(start + piece, X.shape[3])
+        total, rest = add_up(row_of(X, i, j, k), start, stop, lane, ONE << shift, shared)
+        if exists and lane == 0:
+            parts[row, cuda.blockIdx.y, 0], parts[row, cuda.blockIdx.y, 1] = total, rest
+
+    @jit
+    def sums_of_pieces(parts, result):
+        """Put a row together, a block for each."""
+        shared = cuda.shared.array((2, WARPS), Float)
+        total, rest = sum_of_pieces(parts, cuda.blockIdx.x, 0, shared)
+        if cuda.threadIdx.x == 0:
+            result[cuda.blockIdx.x] = rounded(total, rest)
+
+    return {"sums": sums, "pieces_of_sums": pieces_of_sums, "sums_of_pieces": sums_of_pieces}

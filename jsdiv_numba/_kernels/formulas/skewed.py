@@ -1,0 +1,157 @@
+"""The mathematics of the skewed divergence: weights other than ½ on the two sides.
+
+`skewed_formulas(precision)` compiles it for one precision. With weights α and β that
+add up to 1, and m = α·p + β·q,
+
+    term(p, q) = α·p·log(p/m) + β·q·log(q/m) = α·excess(p, m) + β·excess(q, m),
+
+since α·(p - m) + β·(q - m) = 0. Both parts are >= 0. What an excess needs to be
+accurate is p - m, and that is β·(p - q), without m: however close p and q are, it has
+the relative error of a product.
+"""
+
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..codegen.intrinsics import bits_of, float_of, formula, maximum, minimum, where
+from ..codegen.precision import Precision
+from .js import scalar_formulas
+from .kl import relative_formulas
+
+
+@cache
+def skewed_formulas(precision: Precision) -> SimpleNamespace:
+    """Compile the formulas for one precision."""
+    term, scales_of = _term(precision), _scales_of(precision)
+    full_term = _full_term(precision, term, scales_of)
+    log_ratio = _log_ratio(precision)
+    return SimpleNamespace(
+        term=term,
+        scales_of=scales_of,
+        full_term=full_term,
+        skewed_term=_skewed_term(precision, full_term),
+        log_ratio=log_ratio,
+        skewed_gradient=_skewed_gradient(precision, scales_of, log_ratio),
+    )
+
+
+@formula
+def mixture(p, q, p_weight, q_weight):
+    """Return m."""
+    return p_weight * p + q_weight * q
+
+
+def _term(precision):
+    excess_of = relative_formulas(precision).excess_of
+
+    @formula
+    def term(p, q, p_weight, q_weight):
+        """Return the term of p, q >= 0, given that m is neither subnormal nor huge, or p = q = 0.
+
+        Swapping both pairs changes no bit. Where a weight is 0, so is the term.
+        """
+        m, d = mixture(p, q, p_weight, q_weight), p - q
+        of_p = p_weight * excess_of(p, m, q_weight * d)
+        return of_p + q_weight * excess_of(q, m, -(p_weight * d))
+
+    return term
+
+
+def _scales_of(precision):
+    Float, Int = precision.Float, precision.Int
+    mantissa = Int(precision.mantissa)
+    exponent_bits = Int(int(Float(np.inf).view(Int)))
+    bias = Int(int(Float(1).view(Int)) >> precision.mantissa)
+    twice_bias = Int(2 * int(Float(1).view(Int)))
+    lift_of = scalar_formulas(precision).lift_of
+    lifted, lowered, zero = Float(precision.lift), Float(-64), Float(0)
+    one = Float(1)
+
+    @formula
+    def scales_of(top):
+        """Return a power of two, one that then brings a number to 1..2, its reciprocal, and log2.
+
+        The last is that of the first two together.
+        """
+        lift = lift_of(top)
+        bits = Int(bits_of(top * lift) & exponent_bits)
+        exponent = where(lift > one, lifted, where(lift < one, lowered, zero))
+        exponent = exponent - Float(Int(Int(bits >> mantissa) - bias))
+        return lift, float_of(Int(twice_bias - bits)), float_of(bits), exponent
+
+    return scales_of
+
+
+def _full_term(precision, term, scales_of):
+    infinity, nan = precision.Float(np.inf), precision.Float(np.nan)
+
+    @formula
+    def full_term(p, q, p_weight, q_weight):
+        """Return a power of two, and times it the term of any p, q >= 0."""
+        top = maximum(p, q)
+        lift, unit, size, _ = scales_of(top)
+        value = term(p * lift * unit, q * lift * unit, p_weight, q_weight) * size
+        return lift, where(top < infinity, value, nan)
+
+    return full_term
+
+
+def _skewed_term(precision, full_term):
+    zero, nan = precision.Float(0), precision.Float(np.nan)
+
+    @formula
+    def skewed_term(p, q, p_weight, q_weight):
+        """Return the term for any p and q: NaN for negative, infinite or NaN."""
+        lift, value = full_term(abs(p), abs(q), p_weight, q_weight)
+        return where(minimum(p, q) < zero, nan, value / lift)
+
+    return skewed_term
+
+
+def _log_ratio(precision):
+    Float = precision.Float
+    zero, tiny = Float(0), np.finfo(Float).tiny
+    formulas = relative_formulas(precision)
+    full_ratio_parts, log_of = formulas.full_ratio_parts, formulas.log_of
+
+    @formula
+    def log_ratio(p, scaled, m, d, exponent):
+        """Return log(p/m), given p > 0 and, times 2^exponent, p, m and p - m."""
+        small = scaled < tiny
+        k, difference, total = full_ratio_parts(where(small, p, scaled), m)
+        v = where(k == zero, d, difference) / total
+        return log_of(k + where(small, exponent, zero), v)
+
+    return log_ratio
+
+
+def _skewed_gradient(precision, scales_of, log_ratio):
+    Float = precision.Float
+    zero, infinity = Float(0), Float(np.inf)
+
+    @formula
+    def slope(p, q, logarithm, p_weight, q_weight):
+        """Return the derivative in p: -inf at p = 0 < q, and 0 at p = q = 0.
+
+        Beside a weight of 0, m is what has the other, which may have no logarithm as it is scaled.
+        """
+        steep = minimum(q, minimum(p_weight, q_weight)) > zero
+        at_0 = where(steep, -infinity, zero)
+        flat = minimum(p_weight, q_weight) == zero
+        return where(flat, zero, where(p == zero, at_0, p_weight * logarithm))
+
+    @formula
+    def skewed_gradient(p, q, cotangent, p_weight, q_weight):
+        """Return the derivatives, α·log(p/m) and β·log(q/m), times a number, 0 where that is."""
+        a, b = abs(p), abs(q)
+        lift, unit, _, exponent = scales_of(maximum(a, b))
+        x, y = a * lift * unit, b * lift * unit
+        m, d = mixture(x, y, p_weight, q_weight), x - y
+        in_p = slope(a, b, log_ratio(a, x, m, q_weight * d, exponent), p_weight, q_weight)
+        in_q = slope(b, a, log_ratio(b, y, m, -(p_weight * d), exponent), q_weight, p_weight)
+        ignored = cotangent == zero
+        return where(ignored, zero, in_p * cotangent), where(ignored, zero, in_q * cotangent)
+
+    return skewed_gradient

@@ -1,0 +1,243 @@
+"""Loops over one pair of rows of logits.
+
+A row's divergence is first computed from entropies, at one logarithm an element.
+Where that has cancelled, it is computed again term by term from the probabilities;
+and where the rounding of those is no longer small beside p - q, once more: float32
+in float64, and float64 from the differences of the logits (`near_terms`).
+"""
+
+import math
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..codegen.intrinsics import (
+    clear_exceptions,
+    empty,
+    fma,
+    formula,
+    item,
+    kernel,
+    maximum,
+    minimum,
+    summing,
+    where,
+)
+from ..codegen.precision import FLOAT64, Precision
+from ..formulas.js import exact_sum, scalar_formulas
+from ..rows.sums import BLOCK, row_kernels
+from .softmax import softmax_kernels
+
+
+@cache
+def logit_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile the kernels for one precision."""
+    kernels = softmax_kernels(precision)
+    if precision is FLOAT64:
+        near_js_terms = _near_js_terms(kernels.softmax)
+    else:
+        near_js_terms = terms_in_float64(logit_kernels(FLOAT64).logit_terms)
+    sum_of_exponentials = _sum_of_exponentials(precision, kernels, near_js_terms)
+    return SimpleNamespace(
+        sum_of_exponentials=sum_of_exponentials,
+        logit_sum=_logit_sum(precision, kernels.exponentials, sum_of_exponentials),
+        logit_terms=_logit_terms(precision, kernels.softmax, near_js_terms),
+    )
+
+
+def _from_entropies(precision):
+    Float = precision.Float
+    log2_in_ulps = scalar_formulas(precision).log2_in_ulps
+    zero, ln2_in_ulps = Float(0), np.log(2.0) / 2.0**precision.mantissa
+    ln2 = np.log(2.0)
+
+    @summing
+    def mixed_block(x, y, ratio, start, size):
+        total = zero
+        for i in range(size):
+            mixed = fma(item(y, start + i), ratio, item(x, start + i))
+            total += mixed * log2_in_ulps(mixed)
+        return total
+
+    @kernel
+    def from_entropies(x, y, x_total, y_total, x_moment, y_moment):
+        """Return JS = ½ Σ p log p + ½ Σ q log q - Σ m log m of two rows of exponentials.
+
+        In multiples of the first row's sum, 2m is x + ratio·y. The ratio is
+        rounded, so that q stands in it with a mass that is not quite 1.
+        """
+        ratio = Float(x_total / y_total)
+        mass = ratio * y_total / x_total
+        entropy = 0.0
+        for start in range(0, x.size, BLOCK):
+            entropy += mixed_block(x, y, ratio, start, minimum(BLOCK, x.size - start))
+        p_log_p = x_moment / x_total - math.log(x_total)
+        q_log_q = mass * (y_moment / y_total - math.log(y_total) + math.log(mass))
+        twice_m = 1.0 + mass
+        m_log_m = ln2_in_ulps * entropy / x_total - twice_m * (math.log(x_total) + ln2)
+        return 0.5 * (p_log_p + q_log_q - m_log_m)
+
+    return from_entropies
+
+
+def _sum_of_exponentials(precision, kernels, near_terms):
+    Float, ln2 = precision.Float, np.log(2.0)
+    cancelled, near = precision.logit_cancelled, precision.logit_near
+    scale = kernels.scale
+    from_entropies = _from_entropies(precision)
+    row_sum = row_kernels(precision).row_sum
+
+    @kernel
+    def sum_of_exponentials(a, b, x, y, x_sums, y_sums):
+        """Return the divergence, and whether the exponentials are probabilities now."""
+        if not _comes_first(a, b):
+            a, b, x, y, x_sums, y_sums = b, a, y, x, y_sums, x_sums
+        _, x_total, x_moment = x_sums
+        _, y_total, y_moment = y_sums
+        total = from_entropies(x, y, x_total, y_total, x_moment, y_moment)
+        if total >= cancelled:
+            # No divergence of distributions is above ln 2, though rounding may be.
+            return Float(where(total > ln2, ln2, total)), False
+        scale(x, x_total)
+        scale(y, y_total)
+        total = np.float64(row_sum(x, y))
+        if total < near:
+            terms = empty(a.size, np.float64)
+            near_terms(a, b, terms)
+            total = 0.0
+            for i in range(terms.size):
+                total += terms[i]
+            clear_exceptions()
+        return Float(total), True
+
+    return sum_of_exponentials
+
+
+def _logit_sum(precision, exponentials, sum_of_exponentials):
+    zero = precision.Float(0)
+
+    @kernel
+    def logit_sum(a, b):
+        """Return the divergence of two rows of logits of any stride."""
+        if a.size == 0:
+            return zero
+        workspace = empty((2, a.size), a.dtype)
+        x, y = workspace[0], workspace[1]
+        total, _ = sum_of_exponentials(a, b, x, y, exponentials(a, x), exponentials(b, y))
+        return total
+
+    return logit_sum
+
+
+def _logit_terms(precision, softmax, near_terms):
+    near = precision.logit_near
+    js_term = scalar_formulas(precision).js_term
+
+    @kernel
+    def logit_terms(a, b, terms):
+        """Write the terms of two rows of logits of any stride."""
+        p, q = softmax(a), softmax(b)
+        total = 0.0
+        for i in range(p.size):
+            terms[i] = js_term(p[i], q[i])
+            total += terms[i]
+        if total < near:
+            near_terms(a, b, terms)
+            clear_exceptions()
+
+    return logit_terms
+
+
+def terms_in_float64(logit_terms: Any) -> Any:
+    """Compile, of a kernel for float64, one for the terms of float32 logits."""
+
+    @kernel
+    def terms_in_float64(a, b, terms):
+        """Compute the terms of float32 logits in float64."""
+        wide = empty(a.size, np.float64)
+        logit_terms(a.astype(np.float64), b.astype(np.float64), wide)
+        for i in range(a.size):
+            terms[i] = wide[i]
+
+    return terms_in_float64
+
+
+@kernel
+def _comes_first(a, b):
+    """Whether `a` is the first of the two, so that swapping them changes no bit of the result."""
+    for i in range(a.size):
+        if a[i] != b[i]:
+            return a[i] < b[i]
+    return True
+
+
+@kernel
+def _pivot(p, q):
+    """Return the category, of those that matter, where p and q differ least, or -1."""
+    largest = 0.0
+    for i in range(p.size):
+        largest = p[i] if p[i] > largest else largest
+    pivot, least = -1, np.inf
+    for i in range(p.size):
+        if p[i] > 1e-6 * largest and abs(p[i] - q[i]) < least * (p[i] + q[i]):
+            pivot, least = i, abs(p[i] - q[i]) / (p[i] + q[i])
+    return pivot
+
+
+def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
+    """Compile the loop over near-equal rows for one function of p, q, p - q and log(p/q)."""
+    smallest = np.finfo(np.float64).tiny
+
+    @kernel
+    def relative_difference(a, b, i, pivot_difference, pivot_error):
+        """Return δ at category i less the pivot, of which half is given: δ may overflow."""
+        difference, error = exact_sum(0.5 * a[i], -0.5 * b[i])
+        return 2.0 * ((difference - pivot_difference) + (error - pivot_error))
+
+    @kernel
+    def near_terms(a, b, terms):
+        """Write the terms of two near-equal rows of logits from the differences of the logits.
+
+        With δ = a - b and Λ = log Σ q·e^δ, p/q = e^(δ - Λ) and (p - q)/(p + q) = tanh((δ - Λ)/2).
+        δ is taken less its value at the pivot, which cancels whatever constant was added to a row.
+        """
+        if symmetric and not _comes_first(a, b):
+            a, b = b, a
+        p, q = softmax(a), softmax(b)
+        pivot = _pivot(p, q)
+        if pivot < 0:
+            return
+        pivot_difference, pivot_error = exact_sum(0.5 * a[pivot], -0.5 * b[pivot])
+        q_pivot = q[pivot]
+        excess = 0.0
+        for i in range(p.size):
+            if p[i] == 0.0 and q[i] == 0.0:
+                continue
+            delta = relative_difference(a, b, i, pivot_difference, pivot_error)
+            if abs(delta) < 1.0:
+                excess += q[i] * math.expm1(delta)
+            else:
+                excess += math.exp(a[i] - a[pivot]) * q_pivot - q[i]
+        log_total = math.log1p(excess)
+        for i in range(p.size):
+            x, y = p[i], q[i]
+            difference = x - y
+            delta = relative_difference(a, b, i, pivot_difference, pivot_error) - log_total
+            if abs(delta) < 1.0:
+                difference = maximum(x + y, smallest) * math.tanh(0.5 * delta)
+            terms[i] = part(x, y, difference, delta)
+
+    return near_terms
+
+
+def _near_js_terms(softmax):
+    term_of = scalar_formulas(FLOAT64).term_of
+    smallest = np.finfo(np.float64).tiny
+
+    @formula
+    def js_part(p, q, difference, log_ratio):
+        return term_of(maximum(p + q, smallest), abs(difference), minimum(p, q), maximum(p, q))
+
+    return near_terms(softmax, js_part, symmetric=True)

@@ -1,0 +1,290 @@
+"""The derivatives of the divergence of two rows of logits.
+
+With p = softmax(a), q = softmax(b) and the weights c of the row's terms,
+
+    dJS/da_i = p_i·(c_i·g_i - Σ c·p·g),   g = ½·log(2p/(p + q)).
+
+Where all weights are equal, this is computed as it stands. Its errors are of the size of
+the largest p, so it has cancelled where no derivative is: where the rows are nearly equal,
+or one probability is nearly 1. Then, a constant added to all g changing nothing, the slopes
+are taken less that of a reference r, the category where p is largest. With t = log(p/q)
+less its value at r, which is (a - a_r) - (b - b_r), and β = q/(p + q),
+
+    g_i - g_r = ½·log(1 - β_i·(1 - e^t))  for t <= 0,  -½·log(1 - β_r·(1 - e^-t))  for t > 0.
+
+Only where weights differ is g_r needed too, and it follows from Σ q·e^t = q_r/p_r.
+"""
+
+import math
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..codegen.intrinsics import (
+    LINE_BYTES,
+    clear_exceptions,
+    contiguous,
+    empty,
+    fma,
+    item,
+    item_apart,
+    kernel,
+    larger,
+    maximum,
+    minimum,
+    prefetch,
+    set_item,
+    set_items_apart,
+    summing,
+    where,
+)
+from ..codegen.precision import Precision
+from ..formulas.js import exact_sum, scalar_formulas
+from ..rows.sums import BLOCK
+from .js import logit_kernels
+from .softmax import NEXT_ROW, softmax_kernels
+
+
+@cache
+def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile the kernels for one precision."""
+    log_ratios = _log_ratios(precision)
+    differences = _differences(precision, log_ratios, _slope_changes(precision))
+    return SimpleNamespace(
+        log_ratios=log_ratios,
+        sum_with_gradient=_sum_with_gradient(
+            precision, _plain(precision), _near(precision, differences)
+        ),
+        of_terms=_of_terms(precision, differences),
+    )
+
+
+def _log_ratios(precision):
+    zero = precision.Float(0)
+
+    @kernel
+    def log_ratios(a, b, reference, ratios):
+        """Write t; where p is 0 it may be any number, and where it is ∞ - ∞ it is 0."""
+        a_reference, b_reference = a[reference], b[reference]
+        for i in range(ratios.size):
+            x, x_error = exact_sum(item(a, i), -a_reference)
+            y, y_error = exact_sum(item(b, i), -b_reference)
+            error = x_error - y_error
+            ratio = (x - y) + where(np.isnan(error), zero, error)
+            set_item(ratios, i, where(np.isnan(ratio), zero, ratio))
+
+    return log_ratios
+
+
+def _slope_changes(precision):
+    formulas = scalar_formulas(precision)
+    exp_and_rest, half_log_lesser = formulas.exp_and_rest, formulas.half_log_lesser
+    zero, one = precision.Float(0), precision.Float(1)
+
+    @kernel
+    def slope_changes(p, q, reference, ratios, changes):
+        """Write g - g_r, and 0 for a probability of 0."""
+        p_reference, q_reference = p[reference], q[reference]
+        whole_reference = p_reference + q_reference
+        for i in range(changes.size):
+            x, y, ratio = item(p, i), item(q, i), item(ratios, i)
+            above = ratio > zero
+            exponential, rest = exp_and_rest(-abs(ratio))
+            whole = where(above, whole_reference, x + y)
+            share, other = (
+                where(above, p_reference, x) / whole,
+                where(above, q_reference, y) / whole,
+            )
+            change = half_log_lesser(one, other * rest, fma(other, exponential, share))
+            change = where(above, -change, change)
+            set_item(changes, i, where(x == zero, zero, change))
+
+    return slope_changes
+
+
+def _differences(precision, log_ratios, slope_changes):
+    @kernel
+    def differences(a, b, p, q, ratios, changes):
+        """Write t and g - g_r; return r."""
+        reference = np.argmax(p)
+        log_ratios(a, b, reference, ratios)
+        slope_changes(p, q, reference, ratios, changes)
+        return reference
+
+    return differences
+
+
+def _mean(precision):
+    zero = precision.Float(0)
+
+    @summing
+    def block_sum(p, slopes, start, size):
+        total = zero
+        for i in range(start, start + size):
+            total += item(p, i) * item(slopes, i)
+        return total
+
+    @kernel
+    def mean(p, slopes):
+        """Return Σ p·g."""
+        total = 0.0
+        for start in range(0, p.size, BLOCK):
+            total += block_sum(p, slopes, start, minimum(BLOCK, p.size - start))
+        return total
+
+    return mean
+
+
+def _derivatives(precision):
+    zero = precision.Float(0)
+
+    @kernel
+    def derivatives(p, slopes, mean, factor, result):
+        """Write p·(g - mean)·factor; return the largest |p·(g - mean)|."""
+        largest = zero
+        for i in range(p.size):
+            x = item(p, i)
+            value = where(x == zero, zero, x * (item(slopes, i) - mean))
+            largest = larger(abs(value), largest)
+            set_item(result, i, value * factor)
+        return largest
+
+    return derivatives
+
+
+def _near(precision, differences):
+    Float = precision.Float
+    mean, derivatives = _mean(precision), _derivatives(precision)
+
+    @kernel
+    def near(a, b, p, q, weight, ratios, changes, result):
+        """Write the derivatives in one of two rows, accurate however small."""
+        differences(a, b, p, q, ratios, changes)
+        derivatives(p, changes, Float(mean(p, changes)), weight, result)
+
+    return near
+
+
+def _plain(precision):
+    Float = precision.Float
+    formulas = scalar_formulas(precision)
+    half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
+    smallest = np.finfo(Float).tiny
+
+    @kernel
+    def plain(p, q, p_factor, q_factor, in_p, in_q):
+        """Write ½·log(2p/s) and ½·log(2q/s); of a number that is 0, anything finite."""
+        for i in range(p.size):
+            x, y = item_apart(p, i) * p_factor, item_apart(q, i) * q_factor
+            s, d, m = maximum(x + y, smallest), abs(x - y), minimum(x, y)
+            lesser, greater = half_log_lesser(s, d, m + m), half_log_greater(s, d)
+            of_p, of_q = where(x < y, lesser, greater), where(y < x, lesser, greater)
+            set_items_apart(in_p, in_q, i, of_p, of_q)
+
+    return plain
+
+
+def _sum_with_gradient(precision, plain, near):
+    Float = precision.Float
+    line = LINE_BYTES // Float(0).itemsize
+    kernels, cancelled = softmax_kernels(precision), Float(precision.gradient_cancelled)
+    exponentials, scale = kernels.exponentials, kernels.scale
+    sum_of_exponentials = logit_kernels(precision).sum_of_exponentials
+    mean, derivatives = _mean(precision), _derivatives(precision)
+
+    @kernel
+    def first_try(p, q, of_p, of_q, p_total, q_total, weight, in_a, in_b):
+        """Write the derivatives as the formula stands; return whether none of them is accurate."""
+        p_factor, q_factor = Float(1.0 / p_total), Float(1.0 / q_total)
+        plain(p, q, p_factor, q_factor, of_p, of_q)
+        p_mean, q_mean = mean(p, of_p) / p_total, mean(q, of_q) / q_total
+        a_largest = derivatives(p, of_p, Float(p_mean), weight * p_factor, in_a)
+        b_largest = derivatives(q, of_q, Float(q_mean), weight * q_factor, in_b)
+        # The largest exponential is 1. Not `<`, for the sake of NaN.
+        return not (a_largest >= cancelled and b_largest >= cancelled)
+
+    @kernel
+    def sum_with_gradient(a, b, weight, in_a, in_b):
+        """Write the derivatives of a weight times two rows' divergence, and return that.
+
+        Elements are adjacent, and what is written to shares no memory with any other row.
+        """
+        if a.size <= NEXT_ROW:
+            for i in range(0, a.size, line):
+                prefetch(in_a, i)
+                prefetch(in_b, i)
+        workspace = empty((4, a.size), a.dtype)
+        p, q, of_p, of_q = workspace[0], workspace[1], workspace[2], workspace[3]
+        p_sums, q_sums = exponentials(a, p), exponentials(b, q)
+        total, scaled = sum_of_exponentials(a, b, p, q, p_sums, q_sums)
+        # What has cancelled in the divergence has in its derivatives.
+        if scaled:
+            again = True
+        else:
+            again = first_try(p, q, of_p, of_q, p_sums[1], q_sums[1], weight, in_a, in_b)
+        if again:
+            if not scaled:
+                scale(p, p_sums[1])
+                scale(q, q_sums[1])
+            near(a, b, p, q, weight, of_p, of_q, in_a)
+            near(b, a, q, p, weight, of_p, of_q, in_b)
+            clear_exceptions()
+        return total
+
+    return sum_with_gradient
+
+
+def _of_terms(precision, differences):
+    exp_and_rest = scalar_formulas(precision).exp_and_rest
+    Float, zero = precision.Float, precision.Float(0)
+    softmax = softmax_kernels(precision).softmax
+
+    @summing
+    def block_sums(p, q, ratios, changes, weights, reference, start, size):
+        slope, difference, excess = zero, zero, zero
+        quotient, weight = q[reference] / p[reference], weights[reference]
+        for i in range(start, start + size):
+            x, own, ratio = item(p, i), item(weights, i), item(ratios, i)
+            slope += x * (own * item(changes, i))
+            difference += x * (own - weight)
+            _, rest = exp_and_rest(-abs(ratio))
+            excess += where(ratio > zero, x * quotient * rest, -item(q, i) * rest)
+        return slope, difference, excess
+
+    @kernel
+    def sums(p, q, ratios, changes, weights, reference):
+        """Return Σ p·c·(g - g_r), Σ p·(c - c_r) and g_r."""
+        slope, difference, excess = 0.0, 0.0, 0.0
+        for start in range(0, p.size, BLOCK):
+            size = minimum(BLOCK, p.size - start)
+            parts = block_sums(p, q, ratios, changes, weights, reference, start, size)
+            slope += parts[0]
+            difference += parts[1]
+            excess += parts[2]
+        return slope, difference, -0.5 * math.log1p(0.5 * excess)
+
+    @kernel
+    def side(a, b, p, q, weights, workspace, result):
+        ratios, changes = workspace[0], workspace[1]
+        reference = differences(a, b, p, q, ratios, changes)
+        slope, difference, at_reference = sums(p, q, ratios, changes, weights, reference)
+        mean = Float(slope + at_reference * difference)
+        for i in range(p.size):
+            more = Float(at_reference) * (weights[i] - weights[reference])
+            value = p[i] * ((weights[i] * changes[i] + more) - mean)
+            result[i] = where(p[i] == zero, zero, value)
+
+    @kernel
+    def of_terms(a, b, weights, in_a, in_b):
+        """Write the derivatives of the sum of two rows' terms times weights, of any strides."""
+        if a.size == 0:
+            return
+        workspace = empty((2, a.size), a.dtype)
+        x, y, w = contiguous(a), contiguous(b), contiguous(weights)
+        p, q = softmax(x), softmax(y)
+        side(x, y, p, q, w, workspace, in_a)
+        side(y, x, q, p, w, workspace, in_b)
+        clear_exceptions()
+
+    return of_terms

@@ -1,0 +1,114 @@
+"""From a row of logits to its exponentials and probabilities."""
+
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..codegen.intrinsics import (
+    LINE_BYTES,
+    clear_exceptions,
+    contiguous,
+    empty,
+    item,
+    kernel,
+    larger,
+    minimum,
+    prefetch,
+    set_item,
+    summing,
+    where,
+)
+from ..codegen.precision import Precision
+from ..formulas.js import scalar_formulas
+from ..rows.sums import BLOCK
+from ..target import has_multiply_add
+
+NEXT_ROW = 1 << 13
+"""The next row, if no longer than this, begins to be loaded while a row is computed."""
+
+
+@cache
+def softmax_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile the kernels for one precision."""
+    exponentials, scale = _exponentials(precision), _scale(precision)
+    return SimpleNamespace(
+        exponentials=exponentials, scale=scale, softmax=_softmax(exponentials, scale)
+    )
+
+
+def _exponentials(precision):
+    Float = precision.Float
+    exp = scalar_formulas(precision).exp
+    line = LINE_BYTES // Float(0).itemsize
+    lowest, zero, none = Float(precision.exp_min), Float(0), Float(-np.inf)
+    # Of a few numbers at a time, LLVM calls the C library for each, and adds and subtracts what
+    # else is in their registers along.
+    leaves_exceptions = not has_multiply_add()
+
+    @summing
+    def largest(x):
+        top = none
+        for i in range(x.size):
+            top = larger(item(x, i), top)
+        return top
+
+    @kernel
+    def write_exponentials(x, top, values, start, size):
+        for i in range(start, start + size):
+            set_item(values, i, exp(item(x, i) - top))
+
+    @summing
+    def sums(x, top, values, start, size):
+        total, moment = zero, zero
+        for i in range(start, start + size):
+            value, shifted = item(values, i), item(x, i) - top
+            total += value
+            moment += value * where(shifted < lowest, lowest, shifted)
+        return total, moment
+
+    @kernel
+    def exponentials(logits, values):
+        """Write e^x, x being the logits less the largest; return that, Σ e^x and Σ x·e^x."""
+        row = contiguous(logits)
+        if row.size <= NEXT_ROW:
+            for i in range(0, row.size, line):
+                prefetch(row, i + row.size)
+        top, total, moment = largest(row), 0.0, 0.0
+        for start in range(0, row.size, BLOCK):
+            size = minimum(BLOCK, row.size - start)
+            write_exponentials(row, top, values, start, size)
+            part, part_moment = sums(row, top, values, start, size)
+            total += part
+            moment += part_moment
+        if leaves_exceptions:
+            clear_exceptions()
+        # A NaN in the row may have left the sum finite, but not this.
+        return top, (moment if np.isnan(moment) else total), moment
+
+    return exponentials
+
+
+def _scale(precision):
+    Float = precision.Float
+
+    @kernel
+    def scale(values, total):
+        """Divide a row by its sum."""
+        factor = Float(1.0 / total)
+        for i in range(values.size):
+            values[i] *= factor
+
+    return scale
+
+
+def _softmax(exponentials, scale):
+    @kernel
+    def softmax(logits):
+        """Return the probabilities of a row of any stride."""
+        values = empty(logits.size, logits.dtype)
+        _, total, _ = exponentials(logits, values)
+        scale(values, total)
+        return values
+
+    return softmax

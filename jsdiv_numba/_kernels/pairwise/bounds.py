@@ -1,0 +1,186 @@
+"""What bounds the divergence of two rows from below: vectors whose distance does.
+
+With r the roots √p of a normalised row, and h its harmonics √p·cos(λ log p) and
+√p·sin(λ log p) for p > 0,
+
+    JS >= ln 2·½|r - r'|²,
+    JS >= β·½|r - r'|² + γ·½|h - h'|²,  β + γ = ln 2.
+
+The second is within some per cent of the divergence. Distances do not change when all
+vectors are measured from one centre, but what float32 rounds does: it is as small as the
+vectors are. So both are kept centred, in panels for `matmul`, with one entry more: 1 in a
+query, and in the others what makes a product S of a distance,
+
+    S = x·x' - ½|x'|² = ½|x|² - ½|x - x'|².
+
+docs/mathematics.md derives the bounds, and the margins for what is rounded.
+"""
+
+import math
+
+import numpy as np
+
+from ..codegen.intrinsics import (
+    borrowing,
+    empty,
+    formula,
+    item,
+    maximum,
+    minimum,
+    polynomial,
+    set_item,
+    summing,
+    where,
+)
+from ..codegen.precision import FLOAT64
+from ..formulas.js import scalar_formulas
+from .matmul import LINE
+from .pairs import Rows, pair_kernels
+
+FREQUENCY = 0.625
+"""λ."""
+
+SECOND = 0.1874
+"""γ: about the most for which the second bound holds."""
+
+FIRST = math.log(2.0) - SECOND
+"""β."""
+
+WEIGHTS = math.log(2.0), FIRST
+"""What the distances are multiplied by: of the roots, and of both, the harmonics times √(γ/β)."""
+
+SLACK = 1e-9
+"""More than the relative error of a divergence from the kernel for pairs."""
+
+
+def roots_kernel():
+    """Return what describes rows by their roots."""
+
+    @borrowing
+    def roots(row, values, scale):
+        for k in range(values.size):
+            set_item(values, k, np.sqrt(item(row, k) * scale))
+
+    return _describe(roots)
+
+
+def harmonics_kernel():
+    """Return what describes rows by their harmonics, times the root of what they weigh."""
+    direction, size = _direction(), math.sqrt(SECOND / FIRST)
+
+    @borrowing
+    def harmonics(row, values, scale):
+        length = values.size // 2
+        for k in range(length):
+            p = item(row, k)
+            root = np.sqrt(p * scale) * size
+            along, across = direction(p)
+            set_item(values, k, root * along)
+            set_item(values, length + k, root * across)
+
+    return _describe(harmonics)
+
+
+def preparation():
+    """Return what fills in all that pairs need to know of rows."""
+    prepare = pair_kernels(FLOAT64).prepare
+
+    def prepare_rows(given, padded, known, start, stop, spread):
+        """Return whether any of the rows has a sum of NaN."""
+        return prepare(Rows(given, padded, known), start, stop, spread)
+
+    return prepare_rows
+
+
+def _direction():
+    log2_in_ulps = scalar_formulas(FLOAT64).log2_in_ulps
+    half_turns_per_ulp = FREQUENCY * math.log(2.0) / math.pi * 2.0**-FLOAT64.mantissa
+    magic, pi, two = 1.5 * 2.0**52, math.pi, 2.0
+    # Up to π/2 in either direction, to 2e-17.
+    cosine = polynomial([(-1.0) ** k / math.factorial(2 * k) for k in range(11)])
+    sine = polynomial([(-1.0) ** k / math.factorial(2 * k + 1) for k in range(11)])
+
+    @formula
+    def direction(p):
+        """Return cos and sin of λ log p, of the float's bits for 0."""
+        half_turns = log2_in_ulps(p) * half_turns_per_ulp
+        whole = (half_turns + magic) - magic
+        angle = pi * (half_turns - whole)
+        half = whole / two
+        odd = (half + magic) - magic != half
+        sign = where(odd, -1.0, 1.0)
+        square = angle * angle
+        return sign * cosine(square), sign * angle * sine(square)
+
+    return direction
+
+
+def _describe(values_of):
+    @borrowing
+    def add(total, values, factor):
+        for k in range(total.size):
+            set_item(total, k, (item(total, k) + item(values, k)) * factor)
+
+    @borrowing
+    def centred(values, centre, vector):
+        for k in range(values.size):
+            set_item(vector, k, np.float32(item(values, k) - item(centre, k)))
+
+    @summing
+    def square(vector, size):
+        total = 0.0
+        for k in range(size):
+            x = np.float64(item(vector, k))
+            total += x * x
+        return total
+
+    @borrowing
+    def transpose(vectors, panels, panel, first, number):
+        length = panels.shape[1]
+        for start in range(0, length, LINE):
+            for i in range(number):
+                for k in range(start, minimum(start + LINE, length)):
+                    panels[panel, k, first + i] = vectors[i, k]
+
+    def describe(padded, panels, halves, centre, start, stop, spread, margin, as_queries):
+        """Fill in the vectors of rows start .. stop, and the halves of their squares.
+
+        Where there are no panels for them, add their mean to the centre instead.
+        """
+        scale, height, length = 2.0**-spread, panels.shape[2], centre.size
+        values = empty(length, np.float64)
+        if not panels.size:
+            number = 0
+            for i in range(start, stop):
+                if not np.isnan(padded[i, 0]):
+                    values_of(padded[i], values, scale)
+                    add(centre, values, 1.0)
+                    number += 1
+            add(centre, centre, 0.5 / maximum(number, 1))
+            return
+        vectors = empty((height, length + LINE), np.float32)
+        while start < stop:
+            panel, first = start // height, start % height
+            number = minimum(height - first, stop - start)
+            for i in range(number):
+                values_of(padded[start + i], values, scale)
+                centred(values, centre, vectors[i])
+                half = 0.5 * square(vectors[i], length)
+                halves[start + i] = half
+                vectors[i, length] = 1.0 if as_queries else -(1.0 - 2.0 * margin) * half
+            transpose(vectors, panels, panel, first, number)
+            start += number
+
+    return describe
+
+
+@formula
+def limit_of(value, unit, weight, half, margin, resolution):
+    """Return what a query's product with a row reaches if their value may be this or less.
+
+    `half` is half of the query's square.
+    """
+    divergence = (value * value if unit.root else value) / unit.factor
+    distance = np.sqrt(divergence * (2.0 * (1.0 + SLACK) / weight)) + resolution
+    limit = half * (1.0 - margin) - distance * distance * (0.5 + 2.0**-23)
+    return np.float32(limit - 2.0**-23 * abs(limit))

@@ -1,0 +1,289 @@
+"""Loops over tiles of row pairs.
+
+With each normalised row's entropy known, the divergence of a pair costs one
+logarithm an element:
+
+    JS(p, q) = ½ Σ p log p + ½ Σ q log q - Σ m log m,   m = ½(p + q).
+
+The three sums cancel when the rows are close, so a pair that comes out below
+a few per cent is computed again (`Precision.pair_near`) term by term, from the rows as given.
+"""
+
+from collections import namedtuple
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..codegen.intrinsics import (
+    borrowing,
+    contiguous,
+    empty,
+    entry,
+    fma,
+    formula,
+    inlined_summing,
+    item,
+    kernel,
+    larger,
+    maximum,
+    minimum,
+    set_item,
+    summing,
+    where,
+    zeroed,
+)
+from ..codegen.precision import Precision
+from ..formulas.js import exact_sum, scalar_formulas
+from ..rows.normalised import normalised_kernels
+from ..target import has_multiply_add
+
+TOGETHER = 4
+"""Rows of the second set that one row of the first meets at a time: `Rows.padded` has a
+multiple of them."""
+
+LANES = 16
+"""Its columns are padded with zeros to a multiple of so many, which leaves the loops over them no
+remainder."""
+
+KNOWN = 5
+"""Columns of `Rows.known`."""
+
+TILE_BYTES = 1 << 18
+"""Rows of the second set that stay in the cache while those of the first pass."""
+
+Rows = namedtuple("Rows", "given padded known")
+"""A matrix, its rows normalised, scaled by 2^spread and padded, and what is known of each row:
+what `row_scale` says of it, ½ Σ (p log2 p + p)·2^mantissa of the scaled row, and below what a
+divergence is computed again."""
+
+
+@cache
+def pair_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile what a pair's divergence is made of, for one precision.
+
+    Each is vectorised where it is compiled. Whoever calls it with arguments of the same
+    types links the same code, and has the same bits.
+    """
+    return SimpleNamespace(
+        prepare=_prepare(precision),
+        entropy_sums=_entropy_sums(precision),
+        divergence=_divergence(precision),
+    )
+
+
+def _block(precision: Precision) -> int:
+    """Return how many elements are added up before float64, or its exact sum, takes over."""
+    # Where a multiply-add is a call of the C library, LLVM adds up one after another, not in lanes.
+    return precision.pair_block if has_multiply_add() else precision.pair_block // 16
+
+
+def _prepare(precision):
+    Float = precision.Float
+    row_scale = normalised_kernels(precision).row_scale
+    log2_in_ulps, zero = scalar_formulas(precision).finer_log2_in_ulps, Float(0)
+    unit = Float(2.0**precision.mantissa)
+    near, near_of_largest = precision.pair_near
+    block = _block(precision)
+
+    @kernel
+    def normalise(row, normalised, factor):
+        for i in range(row.size):
+            set_item(normalised, i, abs(item(row, i)) * factor)
+
+    @summing
+    def entropy_block(normalised, start, size):
+        entropy, largest = 0.0, zero
+        for i in range(start, start + size):
+            p = item(normalised, i)
+            entropy += np.float64(fma(p, log2_in_ulps(p), p * unit))
+            largest = larger(p, largest)
+        return entropy, largest
+
+    @kernel
+    def half_entropy(normalised):
+        """Return ½ Σ (p log2 p + p)·2^mantissa, and the largest p."""
+        entropy, rest, largest = 0.0, 0.0, 0.0
+        for start in range(0, normalised.size, block):
+            size = minimum(block, normalised.size - start)
+            part, top = entropy_block(normalised, start, size)
+            entropy, error = exact_sum(entropy, part)
+            rest += error
+            largest = maximum(largest, np.float64(top))
+        return 0.5 * (entropy + rest), largest
+
+    @kernel
+    def prepare(rows, start, stop, spread):
+        """Fill in all that is known of rows start .. stop; return whether any of it is NaN."""
+        with_nan = False
+        for i in range(start, stop):
+            row = contiguous(rows.given[i])
+            scale, total, rest = row_scale(row)
+            factor = Float(np.float64(scale) * 2.0**spread / total)
+            normalise(row, rows.padded[i], factor)
+            rows.padded[i, row.size :] = 0.0
+            entropy, largest = half_entropy(rows.padded[i])
+            rows.known[i, 0], rows.known[i, 1] = scale, total
+            rows.known[i, 2], rows.known[i, 3] = rest, entropy
+            rows.known[i, 4] = near + near_of_largest * largest * 2.0**-spread
+            with_nan |= np.isnan(total)
+        return with_nan
+
+    return prepare
+
+
+def _entropy_sums(precision):
+    Float = precision.Float
+    log2_in_ulps, block = scalar_formulas(precision).log2_in_ulps, _block(precision)
+    zero = Float(0)
+
+    @inlined_summing
+    def block_sums(p, i, q, rows, start, size):
+        j0, j1, j2, j3 = rows
+        s0 = s1 = s2 = s3 = zero
+        for k in range(start, start + size):
+            x = entry(p, i, k)
+            v0, v1 = x + entry(q, j0, k), x + entry(q, j1, k)
+            v2, v3 = x + entry(q, j2, k), x + entry(q, j3, k)
+            s0 += v0 * log2_in_ulps(v0)
+            s1 += v1 * log2_in_ulps(v1)
+            s2 += v2 * log2_in_ulps(v2)
+            s3 += v3 * log2_in_ulps(v3)
+        return s0, s1, s2, s3
+
+    @formula
+    def entropy_sums(p, i, q, rows):
+        """Return Σ v log2 v·2^mantissa, v = p + q, of padded row i of p with four rows of q."""
+        s0 = s1 = s2 = s3 = 0.0
+        r0 = r1 = r2 = r3 = 0.0
+        length = p.shape[1]
+        for start in range(0, length, block):
+            size = minimum(block, length - start)
+            t0, t1, t2, t3 = block_sums(p, i, q, rows, start, size)
+            s0, e0 = exact_sum(s0, np.float64(t0))
+            s1, e1 = exact_sum(s1, np.float64(t1))
+            s2, e2 = exact_sum(s2, np.float64(t2))
+            s3, e3 = exact_sum(s3, np.float64(t3))
+            r0, r1, r2, r3 = r0 + e0, r1 + e1, r2 + e2, r3 + e3
+        return s0 + r0, s1 + r1, s2 + r2, s3 + r3
+
+    return entropy_sums
+
+
+def _divergence(precision):
+    Float, ln2 = precision.Float, np.log(2.0)
+    pair_sum = normalised_kernels(precision).pair_sum
+
+    @borrowing
+    def sum_of(rows, i):
+        return Float(rows.known[i, 0]), Float(rows.known[i, 1]), Float(rows.known[i, 2])
+
+    @kernel
+    def exact(a, b, i, j):
+        p, q = contiguous(a.given[i]), contiguous(b.given[j])
+        return np.float64(pair_sum(p, q, sum_of(a, i), sum_of(b, j)))
+
+    @borrowing
+    def divergence(a, b, i, j, entropy_sum, unit):
+        """Return the divergence of two rows, given what `entropy_sums` says of them."""
+        value = unit * (a.known[i, 3] + b.known[j, 3] - 0.5 * entropy_sum)
+        if not value >= maximum(a.known[i, 4], b.known[j, 4]):
+            value = exact(a, b, i, j)
+        return where(value > ln2, ln2, value)
+
+    return divergence
+
+
+def _pair_block(precision):
+    ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
+    kernels = pair_kernels(precision)
+    prepare, entropy_sums = kernels.prepare, kernels.entropy_sums
+    divergence = kernels.divergence
+
+    @formula
+    def pair_block(a, b, ranges, spread, flags, factor, result):
+        """Do what the routine `pairs` does."""
+        i_start, i_stop, j_start, j_stop = ranges
+        prepare_a, prepare_b, above, condensed, root = flags
+        with_nan = False
+        if prepare_a:
+            with_nan |= prepare(a, i_start, i_stop, spread)
+        if prepare_b:
+            with_nan |= prepare(b, j_start, j_stop, spread)
+        unit = ln2 * 2.0 ** -(spread + mantissa)
+        tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * TOGETHER
+        for tile_start in range(j_start, j_stop, tile):
+            tile_stop = minimum(tile_start + tile, j_stop)
+            for i in range(i_start, i_stop):
+                row, column = i - i_start, -j_start
+                if condensed:
+                    row, column = 0, i * (2 * a.given.shape[0] - i - 3) // 2 - 1
+                first = maximum(tile_start, i + 1) if above else tile_start
+                for j in range(first - first % TOGETHER, tile_stop, TOGETHER):
+                    sums = entropy_sums(a.padded, i, b.padded, (j, j + 1, j + 2, j + 3))
+                    for k in range(maximum(j, first), minimum(j + TOGETHER, tile_stop)):
+                        value = divergence(a, b, i, k, sums[k - j], unit) * factor
+                        result[row, column + k] = np.sqrt(value) if root else value
+        return with_nan
+
+    return pair_block
+
+
+def pairs(precision: Precision) -> Any:
+    """Return the routine `pairs`."""
+    pair_block = _pair_block(precision)
+
+    def pairs(
+        a_given, a_padded, a_known, b_given, b_padded, b_known,
+        i_start, i_stop, j_start, j_stop, spread,
+        prepare_a, prepare_b, above, condensed, root, factor, result,
+    ):  # fmt: skip
+        """Write divergences times a factor, or their roots, of rows i_start .. and j_start ..
+
+        With `above`, only those of pairs i < j. A `condensed` result has one row,
+        of all such pairs; another has those of the ranges. The rows of the ranges
+        are prepared first if asked for; return whether any of those has a sum of NaN.
+        """
+        a, b = Rows(a_given, a_padded, a_known), Rows(b_given, b_padded, b_known)
+        ranges, flags = (
+            (i_start, i_stop, j_start, j_stop),
+            (prepare_a, prepare_b, above, condensed, root),
+        )
+        return pair_block(a, b, ranges, spread, flags, factor, result)
+
+    return pairs
+
+
+def few_pairs(precision: Precision) -> Any:
+    """Return the routine `few_pairs`."""
+    Float, pair_block = precision.Float, _pair_block(precision)
+
+    @borrowing
+    def of_few(a, b, settings, result):
+        none, spread, length = np.intp(0), np.intp(0), a.given.shape[1]
+        while length > 1:
+            spread, length = spread + 1, length // 2
+        ranges = none, a.given.shape[0], none, b.given.shape[0]
+        above, condensed, root = settings[1] != 0.0, settings[2] != 0.0, settings[3] != 0.0
+        flags = True, settings[4] != 0.0, above, condensed, root
+        return pair_block(a, b, ranges, spread, flags, settings[0], result)
+
+    @kernel
+    def with_room(given):
+        number, length = given.shape
+        height = (number + TOGETHER - 1) // TOGETHER * TOGETHER
+        width = maximum((length + LANES - 1) // LANES, 1) * LANES
+        return Rows(given, zeroed((height, width), Float), empty((number, KNOWN), np.float64))
+
+    def few_pairs(a_given, b_given, settings, result):
+        """Do so for all rows, with room made for what is known of them.
+
+        The settings are the factor and flags: above, condensed, root, and whether b is another
+        matrix than a, for else it is not prepared.
+        """
+        a = with_room(a_given)
+        b = with_room(b_given) if settings[4] != 0.0 else a
+        return of_few(a, b, settings, result)
+
+    return few_pairs

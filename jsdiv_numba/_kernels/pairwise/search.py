@@ -1,0 +1,290 @@
+"""The nearest rows, or those within a radius: only pairs that a bound leaves are computed.
+
+Products of what `bounds` knows of rows say how far apart two of them are at least: first of
+their roots, and where that leaves many pairs, of their harmonics as well.
+"""
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+
+from ..codegen.intrinsics import apart, borrowing, formula, maximum, minimum
+from ..codegen.precision import FLOAT64
+from .blocking import NONE, sizes
+from .bounds import WEIGHTS, limit_of
+from .matmul import WIDTH, lowest_bit, multiply_panels, number_of_bits, reaching
+from .pairs import TOGETHER, Rows, pair_kernels
+
+SQUARE = sizes().square
+
+REFINE_ABOVE = 1 / 32
+"""Of the pairs in a tile: if the first bound leaves more, the second is worth its product."""
+
+MUCH = 0.25
+"""Of the pairs in a tile: if more are left, rows that are read should serve many."""
+
+BLOCK_BYTES = 1 << 18
+"""Rows of the second set that stay in the cache while those of the first pass."""
+
+Found = namedtuple("Found", "values indices radius rows columns distances state")
+"""The nearest of each row so far, as a heap with the farthest first; or, if its width is 0, the
+pairs within a radius, and in `state` how many they are."""
+
+Room = namedtuple("Room", "tile limits columns best places")
+"""For products and what they have to reach, for columns, and for the nearest of a tile."""
+
+Task = namedtuple("Task", "a b halves own offset unit margins found room")
+"""Two sets of rows, the halves of the squares of a's vectors, which row of b is the first of a
+itself, the number of b's first row, what is wanted, the margin and the resolution of bounds,
+what is found, and room."""
+
+Unit = namedtuple("Unit", "of_sum factor root")
+"""What makes a value of a sum of entropies: its unit, a factor, and whether a root is taken."""
+
+
+@formula
+def before(value, index, other, other_index):
+    """Whether one neighbour is nearer than another, or as near and earlier."""
+    return value < other or (value == other and index < other_index)
+
+
+@borrowing
+def offer(values, indices, value, index):
+    """Put a neighbour into a heap in the place of the farthest, if it is before that."""
+    if not before(value, index, values[0], indices[0]):
+        return
+    place, size = 0, values.size
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        if child + 1 < size and before(
+            values[child], indices[child], values[child + 1], indices[child + 1]
+        ):
+            child += 1
+        if not before(value, index, values[child], indices[child]):
+            break
+        values[place], indices[place] = values[child], indices[child]
+        place = child
+    values[place], indices[place] = value, index
+
+
+@borrowing
+def keep(found, i, value, index):
+    """Keep a neighbour of row i if it is wanted."""
+    if found.values.shape[1]:
+        offer(found.values[i], found.indices[i], value, index)
+    elif value <= found.radius:
+        used = found.state[0]
+        found.rows[used], found.columns[used], found.distances[used] = i, index, value
+        found.state[0] = used + 1
+
+
+@borrowing
+def limit_from(task, i, column, refined):
+    """Return what the product of row i with one from `column` on reaches if it is wanted."""
+    found, (margin, resolution) = task.found, task.margins
+    value = found.radius
+    if found.values.shape[1]:
+        value = found.values[i, 0]
+        # Nothing is nearer, and what is as near comes too late.
+        if value == 0.0 and found.indices[i, 0] < task.offset + column:
+            return np.float32(np.inf)
+    half = task.halves[0, i] + (task.halves[1, i] if refined else 0.0)
+    return limit_of(value, task.unit, WEIGHTS[1 if refined else 0], half, margin, resolution)
+
+
+def _value_of():
+    divergence = pair_kernels(FLOAT64).divergence
+
+    @borrowing
+    def value_of(a, b, i, j, entropy_sum, unit):
+        value = divergence(a, b, i, j, entropy_sum, unit.of_sum) * unit.factor
+        return np.sqrt(value) if unit.root else value
+
+    return value_of
+
+
+def _compare():
+    value_of, entropy_sums = _value_of(), pair_kernels(FLOAT64).entropy_sums
+
+    @borrowing
+    def compare(task, i, start, number, last, refined):
+        """Compute row i against listed columns of a tile, and keep what is wanted.
+
+        As nearer ones are found, those that are farther by their products are left out.
+        Columns up to `last` are listed in order.
+        """
+        apart()
+        a, b, room = task.a, task.b, task.room
+        columns, waiting = room.columns, 0
+        for place in range(number):
+            j = columns[place]
+            if room.tile[i, j] >= room.limits[i]:
+                columns[waiting] = start + j
+                waiting += 1
+            if waiting == TOGETHER or (waiting and place == number - 1):
+                for k in range(waiting, TOGETHER):
+                    columns[k] = columns[0]
+                together = columns[0], columns[1], columns[2], columns[3]
+                sums = entropy_sums(a.padded, i, b.padded, together)
+                for k in range(waiting):
+                    value = value_of(a, b, i, together[k], sums[k], task.unit)
+                    keep(task.found, i, value, task.offset + together[k])
+                room.limits[i] = limit_from(task, i, start + minimum(j, last), refined)
+                waiting = 0
+
+    return compare
+
+
+@formula
+def bits_reaching(tile, row, start, width, limit):
+    """Bits of the elements of a row that reach a limit, among those before the width."""
+    mask = reaching(tile, row * tile.shape[1] + start, limit)
+    return mask & ((1 << minimum(width - start, WIDTH)) - 1)
+
+
+@borrowing
+def list_nearest(task, i, start, width):
+    """List as many columns with the largest products as neighbours are wanted."""
+    room, number = task.room, 0
+    best, places = room.best, room.places
+    for k in range(best.size):
+        best[k], places[k] = np.inf, NONE
+    for first in range(0, width, WIDTH):
+        mask = bits_reaching(room.tile, i, first, width, np.float32(-best[0]))
+        while mask:
+            j = first + lowest_bit(mask)
+            mask &= mask - 1
+            if j + start != task.own + i:
+                offer(best, places, -np.float64(room.tile[i, j]), j)
+    for place in places:
+        if place != NONE:
+            room.columns[number] = place
+            number += 1
+    return number
+
+
+@borrowing
+def list_reaching(task, i, start, first, last):
+    """List the columns of a range whose products reach the row's limit."""
+    apart()
+    room, number = task.room, 0
+    for at in range(first, last, WIDTH):
+        mask = bits_reaching(room.tile, i, at, last, room.limits[i])
+        while mask:
+            j = at + lowest_bit(mask)
+            mask &= mask - 1
+            if j + start != task.own + i:
+                room.columns[number] = j
+                number += 1
+    return number
+
+
+def _begin(compare):
+    @borrowing
+    def begin(task, number, start, width, refined):
+        """Compute those with the largest products, for a first limit, and mark them as done."""
+        apart()
+        room = task.room
+        for i in range(number):
+            if np.isinf(task.found.values[i, 0]):
+                room.limits[i] = -np.inf
+                size = list_nearest(task, i, start, width)
+                compare(task, i, start, size, np.intp(0), refined)
+                for place in room.places:
+                    if place != NONE:
+                        room.tile[i, place] = np.nan
+
+    return begin
+
+
+@borrowing
+def multiply(room, a_panels, b_panels, start, width, add):
+    """Write all products of a tile, or add them to what is there."""
+    apart()
+    for first in range(0, width, SQUARE):
+        panels = (minimum(SQUARE, width - first) + WIDTH - 1) // WIDTH
+        b_first = (start + first) // WIDTH
+        multiply_panels(a_panels, b_panels, b_first, panels, room.tile, first, add)
+
+
+@borrowing
+def number_left(task, number, start, width, refined):
+    """Set the rows' limits, and count the pairs that reach them."""
+    apart()
+    room, total = task.room, 0
+    for i in range(number):
+        room.limits[i] = limit_from(task, i, start, refined)
+        for first in range(0, width, WIDTH):
+            mask = bits_reaching(room.tile, i, first, width, room.limits[i])
+            total += number_of_bits(mask)
+    return total
+
+
+def search() -> Any:
+    """Return the routine `search_neighbors`."""
+    compare = _compare()
+    begin = _begin(compare)
+    ln2, mantissa = np.log(2.0), FLOAT64.mantissa
+
+    def search_neighbors(
+        a_given, a_padded, a_known, a_roots, a_harmonics,
+        b_given, b_padded, b_known, b_roots, b_harmonics, halves,
+        number, rows_of_b, own, offset, spread, root, factor, margin, resolution,
+        values, indices, radius, rows, columns, distances, state,
+        tile, limits, listed, best, places,
+    ):  # fmt: skip
+        """Search the rows of one set for the neighbours of those of another.
+
+        Goes on at tile `state[1]`, where `state[2]` pairs are left of its first bound, or
+        none are known to be if it is negative. Returns whether it stops for want of
+        harmonics; it also does where there might be no room for the pairs of the next tile,
+        and at the end.
+        """
+        task = Task(
+            Rows(a_given, a_padded, a_known),
+            Rows(b_given, b_padded, b_known),
+            halves,
+            own,
+            offset,
+            Unit(ln2 * 2.0 ** -(spread + mantissa), factor, root),
+            (margin, resolution),
+            Found(values, indices, radius, rows, columns, distances, state),
+            Room(tile, limits, listed, best, places),
+        )
+        step = tile.shape[1]
+        cached = maximum(BLOCK_BYTES // (8 * WIDTH * b_padded.shape[1]), 1) * WIDTH
+        while state[1] * step < rows_of_b:
+            start = state[1] * step
+            width = minimum(step, rows_of_b - start)
+            pairs = number * width
+            if not values.shape[1] and state[0] + pairs > rows.size:
+                return False
+            # Whether, rather than True and False, for each of which Numba would compile anew.
+            left = state[2]
+            refined = left >= 0
+            if not refined:
+                multiply(task.room, a_roots, b_roots, start, width, refined)
+                if values.shape[1]:
+                    begin(task, number, start, width, refined)
+                left = number_left(task, number, start, width, refined)
+            if left > REFINE_ABOVE * pairs:
+                if not a_harmonics.size:
+                    state[2] = left
+                    return True
+                refined = left >= 0
+                multiply(task.room, a_harmonics, b_harmonics, start, width, refined)
+                left = number_left(task, number, start, width, refined)
+            # Where much is left, rows of b meet all rows of a while they are in the cache.
+            block = cached if left > MUCH * pairs else width
+            for first in range(0, width if left else 0, block):
+                last = minimum(first + block, width)
+                for i in range(number):
+                    size = list_reaching(task, i, start, first, last)
+                    compare(task, i, start, size, width, refined)
+            state[1], state[2] = state[1] + 1, -1
+        return False
+
+    return search_neighbors

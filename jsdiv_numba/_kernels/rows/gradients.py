@@ -1,0 +1,109 @@
+"""The divergence of two rows of probabilities and its derivatives, in one pass over them."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ..codegen.intrinsics import (
+    LINE_BYTES,
+    bits_of,
+    clear_exceptions,
+    item,
+    item_apart,
+    kernel,
+    minimum,
+    prefetch,
+    set_item,
+    set_items_apart,
+    summing,
+)
+from ..codegen.precision import Precision
+from ..formulas.js import exact_sum
+from ..formulas.slopes import gradient_formulas
+from .sums import BLOCK, row_kernels
+
+CHUNK_LINES, AHEAD_LINES = 8, 32
+"""A chunk of so many cache lines is computed while the lines so far ahead are being loaded."""
+
+
+def _block_sum(precision):
+    Float, Int = precision.Float, precision.Int
+    formulas = gradient_formulas(precision)
+    term, plain_slopes = formulas.term_beside_slopes, formulas.plain_slopes
+    zero, none = Float(0), Int(0)
+    line = LINE_BYTES // Float(0).itemsize
+    chunk, ahead = CHUNK_LINES * line, AHEAD_LINES * line
+
+    @summing
+    def block_sum(p, q, cotangent, in_p, in_q, start, size):
+        """Write the derivatives; return the sum of the terms, all elements' bits and `plain`.
+
+        The slopes and the term have all but their last steps in common.
+        """
+        total, bits, plain = 0.0, none, none
+        for first in range(start, start + size, chunk):
+            stop, part = minimum(first + chunk, start + size), zero
+            for i in range(first, stop, line):
+                prefetch(p, i + ahead)
+                prefetch(q, i + ahead)
+            for i in range(first, stop):
+                x, y = item_apart(p, i), item_apart(q, i)
+                bits = Int(bits | Int(bits_of(x) | bits_of(y)))
+                x, y = abs(x), abs(y)
+                part += term(x, y)
+                of_x, of_y, plain = plain_slopes(x, y, plain)
+                set_items_apart(in_p, in_q, i, of_x * cotangent, of_y * cotangent)
+            # Equal terms would round the same way chunk after chunk.
+            total += np.float64(part)
+        return total, bits, plain
+
+    return block_sum
+
+
+def _block_gradient(precision):
+    gradient = gradient_formulas(precision).gradient
+
+    @kernel
+    def block_gradient(p, q, cotangent, in_p, in_q, start, size):
+        """Write the derivatives in numbers of any size."""
+        for i in range(start, start + size):
+            of_x, of_y = gradient(item(p, i), item(q, i), cotangent)
+            set_item(in_p, i, of_x)
+            set_item(in_q, i, of_y)
+
+    return block_gradient
+
+
+@cache
+def sum_with_gradient(precision: Precision) -> Any:
+    """Compile the kernel for one precision."""
+    Float, Int = precision.Float, precision.Int
+    trusted, none, zero = 2.0**precision.trusted, Int(0), Float(0)
+    block_sum, block_gradient = _block_sum(precision), _block_gradient(precision)
+    kernels = row_kernels(precision)
+    needs_full_range, full_range_sum = kernels.needs_full_range, kernels.js_full_range_sum
+
+    @kernel
+    def sum_with_gradient(p, q, cotangent, in_p, in_q):
+        """Write the derivatives of a number times two rows' divergence, and return that.
+
+        Elements are adjacent, and what is written to shares no memory with any other row.
+        """
+        total, rest, bits = 0.0, 0.0, none
+        for start in range(0, p.size, BLOCK):
+            size = minimum(BLOCK, p.size - start)
+            part, part_bits, plain = block_sum(p, q, cotangent, in_p, in_q, start, size)
+            if plain < none or cotangent == zero:
+                block_gradient(p, q, cotangent, in_p, in_q, start, size)
+            total, error = exact_sum(total, part)
+            rest += error
+            bits |= part_bits
+        total += rest
+        if not abs(total) > trusted or needs_full_range(p, q, bits):
+            total, rest = full_range_sum(p, q)
+            total += rest
+            clear_exceptions()
+        return Float(total)
+
+    return sum_with_gradient

@@ -1,0 +1,358 @@
+"""Loops over many rows at once, for the divergence of any number of distributions.
+
+With weights w that add up to 1 and m = Σ w·p, each category's part is
+
+    Σ w·p·log(p/m) = Σ w·excess(p, m),
+
+a sum of positive numbers. The excess needs p - m, and a subtraction of the rounded m
+gives it with an error of m's last bit. That error, m being at hand, is
+
+    gap = Σ w·p - m = (r - m) + Σ w·(p - r),
+
+and (p - m) - gap is what it should be. r is the distribution of the largest weight: where
+all are equal, the gap is r - m exactly, and the divergence 0. Where r is far from m,
+the divergence is so large that nothing depends on the gap, and it is taken as 0.
+
+All loops run over blocks of categories, one distribution after the other.
+"""
+
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..codegen.intrinsics import (
+    bits_of,
+    clear_exceptions,
+    contiguous,
+    contiguous_rows,
+    empty,
+    formula,
+    item,
+    kernel,
+    minimum,
+    row_item,
+    set_item,
+    summing,
+    where,
+    zeroed,
+)
+from ..codegen.precision import FLOAT64, Precision
+from ..formulas.js import exact_sum
+from ..formulas.kl import relative_formulas
+from ..formulas.skewed import skewed_formulas
+from .sums import BLOCK, add_scaled, total_of_scaled
+
+
+@cache
+def mixture_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile the kernels for one precision."""
+    mix, careful = _mix(precision), _careful_category()
+    block_terms = _block_terms(precision, mix)
+    careful_term = _careful_term(careful)
+    return SimpleNamespace(
+        total=_total(precision, block_terms, careful_term),
+        terms=_terms(precision, block_terms, careful_term),
+        gradient=_gradient(precision, mix, _careful_slopes(careful)),
+    )
+
+
+@kernel
+def heaviest(weights):
+    """Return the index of the largest weight."""
+    r = 0
+    for i in range(1, weights.size):
+        r = i if weights[i] > weights[r] else r
+    return r
+
+
+@formula
+def gap_of(reference, mean, excess):
+    """Return the gap, given what the mean exceeds the reference by."""
+    own = reference - mean
+    return where(4.0 * abs(own) > mean, 0.0, own + excess)
+
+
+def _mix(precision):
+    Float = precision.Float
+    zero = Float(0)
+
+    @kernel
+    def add(rows, i, weight, means, rests, start, size):
+        for j in range(size):
+            part = weight * row_item(rows, i, start + j)
+            total, error = exact_sum(item(means, j), part)
+            set_item(means, j, total)
+            set_item(rests, j, item(rests, j) + error)
+
+    @kernel
+    def add_differences(rows, i, r, weight, sums, start, size):
+        for j in range(size):
+            part = weight * (row_item(rows, i, start + j) - row_item(rows, r, start + j))
+            set_item(sums, j, item(sums, j) + np.float64(part))
+
+    @kernel
+    def mix(rows, weights, means, gaps, sums, start, size):
+        """Write, of some categories, the means, and what the exact ones exceed them by.
+
+        The last array is one to work in, and in float64.
+        """
+        means[:size], gaps[:size] = zero, zero
+        for i in range(weights.size):
+            add(rows, i, Float(weights[i]), means, gaps, start, size)
+        for j in range(size):
+            set_item(means, j, item(means, j) + item(gaps, j))
+        r, sums[:size] = heaviest(weights), 0.0
+        for i in range(weights.size):
+            if i != r:
+                add_differences(rows, i, r, Float(weights[i]), sums, start, size)
+        for j in range(size):
+            reference, mean = row_item(rows, r, start + j), item(means, j)
+            gap = gap_of(np.float64(reference), np.float64(mean), item(sums, j))
+            set_item(gaps, j, Float(gap))
+
+    return mix
+
+
+def _careless(precision):
+    Float, Int = precision.Float, precision.Int
+    huge, zero = Float(2.0**precision.huge), Float(0)
+    none, sign = Int(0), np.iinfo(Int).min
+
+    @formula
+    def careless(x, mean, lowest):
+        """Return an integer that is negative where the loops' formulas do not hold.
+
+        Where the mean is below the lowest, or the number huge or negative.
+        """
+        low = where(mean < lowest, where(x > zero, Int(sign), none), none)
+        return Int(bits_of(x) | where(x > huge, Int(sign), low))
+
+    return careless
+
+
+def _block_terms(precision, mix):
+    Float, Int = precision.Float, precision.Int
+    none, careless = Int(0), _careless(precision)
+    excess_of = relative_formulas(precision).excess_of
+
+    @formula
+    def excess(x, mean, gap):
+        return excess_of(x, mean, (x - mean) - gap)
+
+    @kernel
+    def add_excesses(rows, i, weight, means, gaps, terms, start, size, lowest):
+        bits = none
+        for j in range(size):
+            x, mean = row_item(rows, i, start + j), item(means, j)
+            term = weight * excess(x, mean, item(gaps, j))
+            set_item(terms, j, item(terms, j) + np.float64(term))
+            bits = Int(bits | careless(x, mean, lowest))
+        return bits
+
+    @kernel
+    def block_terms(rows, weights, means, gaps, terms, start, size, lowest):
+        """Write the terms of some categories; return an integer, negative if they do not hold."""
+        mix(rows, weights, means, gaps, terms, start, size)
+        terms[:size] = 0.0
+        bits = none
+        for i in range(weights.size):
+            weight = Float(weights[i])
+            own = add_excesses(rows, i, weight, means, gaps, terms, start, size, lowest)
+            bits = Int(bits | own)
+        return bits
+
+    return block_terms
+
+
+def _careful_category():
+    scales_of = skewed_formulas(FLOAT64).scales_of
+
+    @kernel
+    def careful_category(rows, weights, j):
+        """Return a category's scales, as `scales_of` does, its mean and gap; NaN if it is invalid.
+
+        Numbers are in float64, and scaled so that the largest that counts is between 1 and 2.
+        """
+        top, valid = 0.0, True
+        for i in range(weights.size):
+            x = np.float64(rows[i, j])
+            valid = valid and 0.0 <= x < np.inf
+            if weights[i] > 0.0 and x > top:
+                top = x
+        lift, unit, size, exponent = scales_of(top)
+        mean, rest, excess = 0.0, 0.0, 0.0
+        for i in range(weights.size):
+            if weights[i] > 0.0:
+                mean, error = exact_sum(mean, weights[i] * (rows[i, j] * lift * unit))
+                rest += error
+        mean += rest
+        reference = rows[heaviest(weights), j] * lift * unit
+        for i in range(weights.size):
+            if weights[i] > 0.0:
+                excess += weights[i] * (rows[i, j] * lift * unit - reference)
+        gap = gap_of(reference, mean, excess)
+        return (lift, unit, size, exponent), (mean if valid else np.nan), gap
+
+    return careful_category
+
+
+def _careful_term(careful_category):
+    excess_of = relative_formulas(FLOAT64).excess_of
+
+    @kernel
+    def careful_term(rows, weights, j):
+        """Return a power of two, and times it the term of any category."""
+        (lift, unit, size, _), mean, gap = careful_category(rows, weights, j)
+        total = mean - mean
+        for i in range(weights.size):
+            if weights[i] > 0.0:
+                x = rows[i, j] * lift * unit
+                total += weights[i] * excess_of(x, mean, (x - mean) - gap)
+        return lift, total * size
+
+    return careful_term
+
+
+def _total(precision, block_terms, careful_term):
+    Float, Int = precision.Float, precision.Int
+    trusted, none, tiny = 2.0**precision.trusted, Int(0), np.finfo(Float).tiny
+
+    @summing
+    def sum_of(values, size):
+        total = 0.0
+        for j in range(size):
+            total += item(values, j)
+        return total
+
+    @kernel
+    def careful_total(rows, weights):
+        totals, rests = zeroed(3, np.float64), zeroed(3, np.float64)
+        for j in range(rows.shape[1]):
+            scale, value = careful_term(rows, weights, j)
+            add_scaled(totals, rests, scale, value)
+        total, rest = total_of_scaled(totals, rests)
+        return total + rest
+
+    @kernel
+    def total(rows, weights):
+        """Return the divergence of a matrix's rows with weights that add up to 1."""
+        rows, weights = contiguous_rows(rows), contiguous(weights)
+        length = rows.shape[1]
+        means, gaps = empty((2, minimum(length, BLOCK)), Float)
+        terms = empty(means.size, np.float64)
+        total, rest, bits = 0.0, 0.0, none
+        for start in range(0, length, BLOCK):
+            size = minimum(BLOCK, length - start)
+            own = block_terms(rows, weights, means, gaps, terms, start, size, tiny)
+            total, error = exact_sum(total, sum_of(terms, size))
+            rest += error
+            bits = Int(bits | own)
+        total += rest
+        if bits < none or not total > trusted:
+            total = careful_total(rows, weights)
+            clear_exceptions()
+        return Float(total)
+
+    return total
+
+
+def _terms(precision, block_terms, careful_term):
+    Float, none = precision.Float, precision.Int(0)
+    lowest = Float(2.0**precision.tiny)
+
+    @kernel
+    def terms(rows, weights, result):
+        """Write each category's term of the divergence of a matrix's rows."""
+        rows, weights = contiguous_rows(rows), contiguous(weights)
+        length = rows.shape[1]
+        means, gaps = empty((2, minimum(length, BLOCK)), Float)
+        terms = empty(means.size, np.float64)
+        for start in range(0, length, BLOCK):
+            size = minimum(BLOCK, length - start)
+            bits = block_terms(rows, weights, means, gaps, terms, start, size, lowest)
+            for j in range(size):
+                if bits < none:
+                    lift, value = careful_term(rows, weights, start + j)
+                    terms[j] = value / lift
+                result[start + j] = Float(terms[j])
+            if bits < none:
+                clear_exceptions()
+
+    return terms
+
+
+def _careful_slopes(careful_category):
+    log_ratio = skewed_formulas(FLOAT64).log_ratio
+
+    @kernel
+    def careful_slopes(rows, weights, j, cotangent, result):
+        """Write the derivatives in any category, times a number."""
+        (lift, unit, _, exponent), mean, gap = careful_category(rows, weights, j)
+        for i in range(weights.size):
+            p, weight = np.float64(rows[i, j]), weights[i]
+            slope = mean - mean
+            if cotangent != 0.0 and weight > 0.0 and mean > 0.0:
+                if p == 0.0:
+                    slope = -np.inf
+                else:
+                    x = p * lift * unit
+                    slope = weight * log_ratio(p, x, mean, (x - mean) - gap, exponent)
+                slope *= cotangent
+            result[i, j] = slope
+
+    return careful_slopes
+
+
+def _gradient(precision, mix, careful_slopes):
+    Float, Int = precision.Float, precision.Int
+    zero, infinity, tiny = Float(0), Float(np.inf), np.finfo(Float).tiny
+    none, sign = Int(0), np.iinfo(Int).min
+    # One unit in the last place of such a mean, all that numbers may differ by, has all its digits.
+    lowest = Float(tiny * 2.0 ** (precision.mantissa + 3))
+    careless = _careless(precision)
+    formulas = relative_formulas(precision)
+    ratio_parts, log_of = formulas.ratio_parts, formulas.log_of
+
+    @formula
+    def slope(x, mean, gap, weight, cotangent):
+        """Return w·log(p/m) times a number: -inf at p = 0 < m, 0 at p = m = 0."""
+        k, difference, total = ratio_parts(x, mean)
+        v = where(k == zero, (x - mean) - gap, difference) / total
+        steep = where(minimum(mean, weight) > zero, -infinity, zero)
+        value = where(x == zero, steep, weight * log_of(k, v))
+        return where(cotangent == zero, zero, value * cotangent)
+
+    @kernel
+    def write_slopes(rows, i, weight, means, gaps, cotangents, slopes, start, size):
+        bits = none
+        for j in range(size):
+            x, mean = row_item(rows, i, start + j), item(means, j)
+            subnormal = where(x < tiny, where(x > zero, Int(sign), none), none)
+            bits = Int(bits | Int(subnormal | careless(x, mean, lowest)))
+            cotangent = item(cotangents, start + j)
+            set_item(slopes, j, slope(x, mean, item(gaps, j), weight, cotangent))
+        return bits
+
+    @kernel
+    def gradient(rows, weights, cotangents, result):
+        """Write the derivatives of the terms, times a number for each category."""
+        rows, weights = contiguous_rows(rows), contiguous(weights)
+        cotangents, length = contiguous(cotangents), rows.shape[1]
+        means, gaps, slopes = empty((3, minimum(length, BLOCK)), Float)
+        sums = empty(means.size, np.float64)
+        for start in range(0, length, BLOCK):
+            size = minimum(BLOCK, length - start)
+            mix(rows, weights, means, gaps, sums, start, size)
+            bits = none
+            for i in range(weights.size):
+                weight = Float(weights[i])
+                own = write_slopes(rows, i, weight, means, gaps, cotangents, slopes, start, size)
+                for j in range(size):
+                    result[i, start + j] = item(slopes, j)
+                bits = Int(bits | own)
+            if bits < none:
+                for j in range(start, start + size):
+                    careful_slopes(rows, weights, j, np.float64(cotangents[j]), result)
+
+    return gradient

@@ -1,0 +1,371 @@
+"""Loops over one pair of rows of weights, normalised on the fly.
+
+Dividing first would cost the accuracy of near-equal rows: the rounding of each
+quotient is an error of its own. With row sums S and T, the term of p/S and q/T
+is that of p·T and q·S, divided by S·T, and p·T - q·S is computed to its last
+bits, from exact products and from sums of twice the working precision. It is 0
+for counts in proportion.
+"""
+
+import math
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..codegen.intrinsics import (
+    any_layout,
+    apart,
+    bits_of,
+    borrowing,
+    contiguous,
+    float_of,
+    fma,
+    formula,
+    item,
+    kernel,
+    maximum,
+    minimum,
+    summing,
+    where,
+)
+from ..codegen.intrinsics import product as rounded_product
+from ..codegen.lanes import ONE_SET, lane_kernels
+from ..codegen.precision import FLOAT32, Precision
+from ..formulas.js import exact_sum, scalar_formulas
+from .sums import BLOCK
+
+ONE_TWICE = 2 * int(np.float64(1).view(np.int64))
+"""The bits of 1, twice: less those of a power of two, these are the bits of 1 over it."""
+
+NEAR_BYTES = 1 << 18
+"""A longer row's successor is not loaded ahead: it would not stay in the first cache."""
+
+
+@cache
+def normalised_kernels(precision: Precision) -> SimpleNamespace:
+    """Compile the kernels for one precision."""
+    scale_of = _scale_of(precision)
+    row_scale = _row_scale(precision, scale_of)
+    weighted_term, weights_of = _weighted_term(precision), _weights_of(precision)
+    pair_sum = _pair_sum(precision, weighted_term, weights_of)
+    return SimpleNamespace(
+        scale_of=scale_of,
+        row_scale=row_scale,
+        device_scaled_term=_device_scaled_term(precision),
+        pair_sum=pair_sum,
+        row_sums=_row_sums(precision, row_scale, pair_sum),
+        signed_terms=_signed_terms(precision, row_scale, weighted_term, weights_of),
+    )
+
+
+def _scale_of(precision):
+    Float, Int = precision.Float, precision.Int
+    infinite = Int(Float(np.inf).view(Int))
+    one = Int(Float(1).view(Int))
+    lowest = Int(Float(np.finfo(Float).tiny).view(Int))
+    highest = Int(Int(one + one) - lowest)
+
+    @formula
+    def scale_of(largest):
+        """Return the power of two that brings a row with this largest entry near 1."""
+        exponent = minimum(maximum(Int(bits_of(largest) & infinite), lowest), highest)
+        return float_of(Int(Int(one + one) - exponent))
+
+    return scale_of
+
+
+def _sums_in_float64(precision):
+    Int = precision.Int
+    none = Int(0)
+
+    @summing
+    def block_sum(p, start, size):
+        total, signs = 0.0, none
+        for i in range(start, start + size):
+            x = item(p, i)
+            total += np.float64(x)
+            signs = Int(signs | bits_of(x))
+        return total, signs
+
+    @kernel
+    def sums(p):
+        """Return a row's sum, what it lacks, and an integer with all sign bits in it."""
+        total, rest, signs = 0.0, 0.0, none
+        for start in range(0, p.size, BLOCK):
+            part, part_signs = block_sum(p, start, minimum(BLOCK, p.size - start))
+            total, error = exact_sum(total, part)
+            rest += error
+            signs |= part_signs
+        return total, rest, signs
+
+    return sums
+
+
+def _split_sums(precision):
+    Int = precision.Int
+    none, infinite = Int(0), Int(np.float64(np.inf).view(Int))
+
+    @summing
+    def rounded_sum(p):
+        total, signs = 0.0, none
+        for i in range(p.size):
+            x = item(p, i)
+            total += x
+            signs = Int(signs | bits_of(x))
+        return total, signs
+
+    @formula
+    def split(x, magic):
+        upper = (x + magic) - magic
+        return upper, x - upper
+
+    @summing
+    def parts(p, magic):
+        upper, lower = 0.0, 0.0
+        for i in range(p.size):
+            high, low = split(item(p, i), magic)
+            upper += high
+            lower += low
+        return upper, lower
+
+    @kernel
+    def sums(p):
+        """Return the same of float64 entries."""
+        total, signs = rounded_sum(p)
+        # Entries are below twice the sum's power of two: their parts above 2^-50 of that add
+        # up without rounding.
+        upper, lower = parts(p, 6.0 * float_of(Int(bits_of(total) & infinite)))
+        total, rest = exact_sum(upper, lower)
+        return total, rest, signs
+
+    return sums
+
+
+def _row_scale(precision, scale_of):
+    Float = precision.Float
+    infinite = np.int64(np.float64(np.inf).view(np.int64))
+    lowest, highest = 2.0**-precision.weighed, 2.0**precision.weighed
+    zero, nan = Float(0), Float(np.nan)
+    sums = _sums_in_float64(precision) if precision is FLOAT32 else _split_sums(precision)
+
+    @formula
+    def scaled(scale, total, rest):
+        rounded = Float(scale * total)
+        return Float(scale), rounded, Float((scale * total - np.float64(rounded)) + scale * rest)
+
+    @borrowing
+    def row_scale_by_largest(p):
+        apart()
+        largest = zero
+        for i in range(p.size):
+            if not np.isfinite(p[i]):
+                return nan, nan, nan
+            largest = maximum(abs(p[i]), largest)
+        scale = scale_of(largest)
+        total, rest = 0.0, 0.0
+        for i in range(p.size):
+            total, error = exact_sum(total, np.float64(p[i] * scale))
+            rest += error
+        return scale, *scaled(1.0, total, rest)[1:]
+
+    @formula
+    def row_scale(p):
+        """Return a power of two that brings the row's sum or largest entry near 1.
+
+        And the sum times it, which is a float and what it lacks. All are NaN if an entry is
+        negative, infinite or NaN. The row is contiguous.
+        """
+        total, rest, signs = sums(p)
+        if signs < 0:
+            for i in range(p.size):
+                if p[i] < 0:
+                    return nan, nan, nan
+        if not lowest < total < highest:
+            return row_scale_by_largest(p)
+        scale = float_of(ONE_TWICE - (bits_of(total) & infinite))
+        return scaled(scale, total, rest)
+
+    return row_scale
+
+
+@formula
+def _product(x, weight, rest):
+    """Return x·(weight + rest) as a float and what it lacks."""
+    rounded = rounded_product(x, weight)
+    return rounded, fma(x, rest, fma(x, weight, -rounded))
+
+
+@formula
+def _difference(a, b, a_rest, b_rest):
+    """Return a - b with their rests: 0 where they are equal, and minus that of b - a."""
+    return (a - b) + (a_rest - b_rest)
+
+
+def _weighted_term(precision):
+    Float = precision.Float
+    term_of = scalar_formulas(precision).term_of
+    smallest, zero = np.finfo(Float).tiny, Float(0)
+
+    @formula
+    def weighted_term(x, y, x_weight, y_weight):
+        """Return the term of x and y >= 0 times their weights, and the difference of these.
+
+        A weight is a float and what it lacks.
+        """
+        a, a_rest = _product(x, *x_weight)
+        b, b_rest = _product(y, *y_weight)
+        difference = _difference(a, b, a_rest, b_rest)
+        s = maximum(a + b, smallest)
+        # Of -0 this makes 0, down to its bits.
+        lesser = maximum(minimum(a, b), zero)
+        return term_of(s, abs(difference), lesser, maximum(a, b)), difference
+
+    return weighted_term
+
+
+def _weights_of(precision):
+    unit = precision.Float(2.0**precision.unit)
+
+    @formula
+    def weights_of(p_scale, q_scale, p_sum, q_sum):
+        """Return the weights of entries of p and of q, whose terms are then 2^unit times theirs.
+
+        And by what to divide their sum. The scales are those that entries have not been given.
+        """
+        (p_total, p_rest), (q_total, q_rest) = p_sum, q_sum
+        p_unit, q_unit = p_scale * unit, q_scale * unit
+        divisor = np.float64(p_total) * np.float64(q_total) * np.float64(unit)
+        return (q_total * p_unit, q_rest * p_unit), (p_total * q_unit, p_rest * q_unit), divisor
+
+    return weights_of
+
+
+def _device_scaled_term(precision):
+    term_of = scalar_formulas(precision).device_term_of
+    smallest = np.finfo(precision.Float).tiny
+
+    @formula
+    def scaled_term(x, y, p_sum, q_sum):
+        """Return the term of x·T and y·S, and their difference, from scales, sums and rests."""
+        p_scale, p_total, p_rest = p_sum
+        q_scale, q_total, q_rest = q_sum
+        a, a_rest = _product(abs(x) * p_scale, q_total, q_rest)
+        b, b_rest = _product(abs(y) * q_scale, p_total, p_rest)
+        difference = _difference(a, b, a_rest, b_rest)
+        s = maximum(a + b, smallest)
+        return term_of(s, abs(difference), minimum(a, b), maximum(a, b)), difference
+
+    return scaled_term
+
+
+def _pair_sum(precision, weighted_term, weights_of):
+    Float = precision.Float
+    zero, one, ln2 = Float(0), Float(1), np.log(2.0)
+    lowest, highest = Float(2.0**-precision.weighed), Float(2.0**precision.weighed)
+    near = NEAR_BYTES // Float(0).itemsize
+    lanes = lane_kernels(precision)
+    number, sets = lanes.number, lanes.sets
+    turns, sum_of_sets = lanes.turns, lanes.sum_of_sets
+    groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
+
+    @formula
+    def is_ordinary(scale):
+        return lowest <= scale <= highest
+
+    @formula
+    def block_sum(p, q, start, size, p_weight, q_weight, ahead):
+        groups = groups_in(size)
+        mask, totals = turns(groups), sets(zero, groups > ONE_SET)
+        p_last, q_last = last_group(p, start, size), last_group(q, start, size)
+        for group in range(groups):
+            xs = group_at(p, p_last, start, size, group, ahead)
+            ys = group_at(q, q_last, start, size, group, ahead)
+            at = (group * number) & mask
+            for i in range(number):
+                totals[at + i] += weighted_term(xs[i], ys[i], p_weight, q_weight)[0]
+        return sum_of_sets(totals, groups)
+
+    @borrowing
+    def extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum):
+        apart()
+        p_weight, q_weight, divisor = weights_of(one, one, p_sum, q_sum)
+        total, rest = 0.0, 0.0
+        for i in range(p.size):
+            x, y = abs(p[i]) * p_scale, abs(q[i]) * q_scale
+            term, _ = weighted_term(x, y, p_weight, q_weight)
+            total, error = exact_sum(total, np.float64(term))
+            rest += error
+        return (total + rest) / divisor
+
+    @formula
+    def pair_sum(p, q, p_known, q_known):
+        """Return the divergence of two contiguous rows, normalised by what `row_scale` says."""
+        p_scale, p_sum = p_known[0], p_known[1:]
+        q_scale, q_sum = q_known[0], q_known[1:]
+        if is_ordinary(p_scale) and is_ordinary(q_scale):
+            p_weight, q_weight, divisor = weights_of(p_scale, q_scale, p_sum, q_sum)
+            ahead = p.size if p.size < near else 0
+            total, rest = 0.0, 0.0
+            for start in range(0, p.size, BLOCK):
+                size = minimum(BLOCK, p.size - start)
+                part = block_sum(p, q, start, size, p_weight, q_weight, ahead)
+                total, error = exact_sum(total, np.float64(part))
+                rest += error
+            total = (total + rest) / divisor
+        else:
+            total = extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum)
+        # No divergence of distributions is above ln 2, though rounding may be.
+        return Float(where(total > ln2, ln2, total))
+
+    return pair_sum
+
+
+def _row_sums(precision, row_scale, pair_sum):
+    zero = precision.Float(0)
+    lanes = lane_kernels(precision)
+    number, zeros = lanes.number, lanes.zeros
+
+    @borrowing
+    def scales_of(P, start, count, scales, totals, rests):
+        """Fill in what is known of some rows: they do not wait for each other's sums."""
+        apart()
+        for k in range(count):
+            scales[k], totals[k], rests[k] = row_scale(any_layout(P[start + k]))
+
+    @borrowing
+    def row_sums(P, Q, results):
+        """Write the divergences of pairs of contiguous rows, each divided by its sum."""
+        apart()
+        p_scales, p_totals, p_rests = zeros(zero), zeros(zero), zeros(zero)
+        q_scales, q_totals, q_rests = zeros(zero), zeros(zero), zeros(zero)
+        for start in range(0, results.size, number):
+            count = minimum(number, results.size - start)
+            scales_of(P, start, count, p_scales, p_totals, p_rests)
+            scales_of(Q, start, count, q_scales, q_totals, q_rests)
+            for k in range(count):
+                p, q = any_layout(P[start + k]), any_layout(Q[start + k])
+                p_known = p_scales[k], p_totals[k], p_rests[k]
+                q_known = q_scales[k], q_totals[k], q_rests[k]
+                results[start + k] = pair_sum(p, q, p_known, q_known)
+
+    return row_sums
+
+
+def _signed_terms(precision, row_scale, weighted_term, weights_of):
+    Float, one = precision.Float, precision.Float(1)
+
+    @kernel
+    def signed_terms(p, q, terms):
+        """Write the terms of two rows of any stride, each divided by its sum.
+
+        A term is negative where the second row has more.
+        """
+        p_known, q_known = row_scale(contiguous(p)), row_scale(contiguous(q))
+        p_weight, q_weight, divisor = weights_of(one, one, p_known[1:], q_known[1:])
+        for i in range(p.size):
+            x, y = abs(p[i]) * p_known[0], abs(q[i]) * q_known[0]
+            term, difference = weighted_term(x, y, p_weight, q_weight)
+            terms[i] = Float(math.copysign(np.float64(term) / divisor, np.float64(difference)))
+
+    return signed_terms

@@ -1,0 +1,162 @@
+"""What each measure adds up over a row; the loops over rows and columns are the same for all."""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..codegen.intrinsics import bits_of, formula, maximum, where
+from ..codegen.precision import FLOAT64, Precision
+from ..formulas.js import scalar_formulas
+from ..formulas.kl import relative_formulas
+from ..formulas.skewed import mixture, skewed_formulas
+
+
+class Summand(NamedTuple):
+    """One measure's part in a loop: compiled formulas of two elements p, q >= 0.
+
+    A sum over one row alone has that row for both. What a loop is given beside the
+    rows, such as weights, it hands on to each.
+    """
+
+    term: Any
+    """What is added up, for elements that need no lifting."""
+
+    bits: Any
+    """The bits of the elements, as an integer; negative where `term` does not hold."""
+
+    mass: Any
+    """Their sum; infinite where `term` does not hold."""
+
+    lifted: Any
+    """In float64 and for any elements: a power of two, what is added up times it, and what is
+    added up apart times it."""
+
+    with_gap: bool = False
+    """Whether p - q is added up apart: the sum is then that of both."""
+
+
+@cache
+def js_summand(precision: Precision) -> Summand:
+    """Return the term of the Jensen-Shannon divergence."""
+    wide = scalar_formulas(FLOAT64)
+    wide_term, lift_of = wide.term, wide.lift_of
+
+    @formula
+    def lifted(p, q):
+        lift = lift_of(maximum(p, q))
+        return lift, wide_term(p * lift, q * lift), 0.0
+
+    @formula
+    def mass(p, q):
+        return p + q
+
+    return Summand(scalar_formulas(precision).term, _bits(precision), mass, lifted)
+
+
+@cache
+def entropy_summand(precision: Precision) -> Summand:
+    """Return -p·log(p)."""
+    minus_p_log_p = relative_formulas(precision).minus_p_log_p
+    lifted_entropy = relative_formulas(FLOAT64).lifted_entropy
+
+    @formula
+    def term(p, q):
+        return minus_p_log_p(p)
+
+    @formula
+    def bits(p, q):
+        return bits_of(p)
+
+    @formula
+    def mass(p, q):
+        return p
+
+    @formula
+    def lifted(p, q):
+        scale, entropy = lifted_entropy(p)
+        return scale, entropy, 0.0
+
+    return Summand(term, bits, mass, lifted)
+
+
+@cache
+def excess_summand(precision: Precision) -> Summand:
+    """Return p·log(p/q) - p + q, whose sum is that of p·log(p/q) where Σp = Σq."""
+    lifted_excess = relative_formulas(FLOAT64).lifted_excess
+
+    @formula
+    def lifted(p, q):
+        scale, excess, _ = lifted_excess(p, q)
+        return scale, excess, 0.0
+
+    term, bits, mass = _excess_in_loops(precision)
+    return Summand(term, bits, mass, lifted)
+
+
+@cache
+def kl_summand(precision: Precision) -> Summand:
+    """Return the same with p - q apart, which makes it the sum of p·log(p/q)."""
+    lifted = relative_formulas(FLOAT64).lifted_excess
+    term, bits, mass = _excess_in_loops(precision)
+    return Summand(term, bits, mass, lifted, with_gap=True)
+
+
+@cache
+def skewed_summand(precision: Precision) -> Summand:
+    """Return the term of the skewed divergence, which takes the weights of p and of q."""
+    Float, Int = precision.Float, precision.Int
+    tiny, zero, infinity = np.finfo(Float).tiny, Float(0), Float(np.inf)
+    none, sign = Int(0), np.iinfo(Int).min
+    both_bits = _bits(precision)
+    full_term = skewed_formulas(FLOAT64).full_term
+
+    @formula
+    def bits(p, q, p_weight, q_weight):
+        lost = where(maximum(p, q) > zero, Int(sign), none)
+        lost = where(mixture(p, q, p_weight, q_weight) < tiny, lost, none)
+        return Int(both_bits(p, q) | lost)
+
+    @formula
+    def mass(p, q, p_weight, q_weight):
+        lost = where(maximum(p, q) > zero, infinity, zero)
+        return where(mixture(p, q, p_weight, q_weight) < tiny, lost, p + q)
+
+    @formula
+    def lifted(p, q, p_weight, q_weight):
+        scale, value = full_term(p, q, p_weight, q_weight)
+        return scale, value, 0.0
+
+    return Summand(skewed_formulas(precision).term, bits, mass, lifted)
+
+
+def _bits(precision):
+    Int = precision.Int
+
+    @formula
+    def bits(p, q):
+        return Int(bits_of(p) | bits_of(q))
+
+    return bits
+
+
+def _excess_in_loops(precision):
+    Float, Int = precision.Float, precision.Int
+    tiny, zero, infinity = np.finfo(Float).tiny, Float(0), Float(np.inf)
+    none, sign = Int(0), np.iinfo(Int).min
+    excess_of, both_bits = relative_formulas(precision).excess_of, _bits(precision)
+
+    @formula
+    def term(p, q):
+        return excess_of(p, q, p - q)
+
+    @formula
+    def bits(p, q):
+        lone = where(q < tiny, where(p > zero, Int(sign), none), none)
+        return Int(both_bits(p, q) | lone)
+
+    @formula
+    def mass(p, q):
+        return where(q < tiny, where(p > zero, infinity, zero), p + q)
+
+    return term, bits, mass

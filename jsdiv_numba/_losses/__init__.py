@@ -1,0 +1,1 @@
+"""What losses, scalarisations and schemes are made of."""

@@ -1,0 +1,306 @@
+"""The search for neighbours as a scikit-learn estimator, which does without scikit-learn, too."""
+
+from typing import Any
+
+from .._core import pairwise
+from .._core.validation import FloatArray
+from . import search as searching
+from .validation import (
+    as_graph,
+    flat,
+    in_rows,
+    population_of,
+    unit_of,
+    wanted_mode,
+    wanted_number,
+    wanted_radius,
+)
+
+__all__ = ["JensenShannonNeighbors"]
+
+
+class _Alone:
+    """What the estimator needs of a base class, without scikit-learn."""
+
+    n_features_in_: int
+
+    def _validated(self, X: Any, reset: bool) -> FloatArray:
+        matrix = pairwise.as_rows("X", X)
+        if reset:
+            self.n_features_in_ = matrix.shape[1]
+        elif not hasattr(self, "n_features_in_"):
+            raise AttributeError("this JensenShannonNeighbors has no rows yet: call `fit` first")
+        if matrix.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {matrix.shape[1]} features, but JensenShannonNeighbors is expecting "
+                f"{self.n_features_in_} features as input"
+            )
+        return matrix
+
+    def fit_transform(self: Any, X: Any, y: Any = None) -> Any:
+        """Fit the rows, and return their graph."""
+        return self.fit(X, y).transform(X)
+
+
+def _base() -> Any:
+    try:
+        from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+        from sklearn.utils.validation import check_is_fitted, validate_data
+    except ModuleNotFoundError:
+        return _Alone
+
+    class WithScikitLearn(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+        def _validated(self, X: Any, reset: bool) -> FloatArray:
+            if not reset:
+                check_is_fitted(self)
+            dtypes = "float64", "float32"
+            matrix: FloatArray = validate_data(
+                self, X, reset=reset, dtype=dtypes, ensure_non_negative=True
+            )
+            return matrix
+
+        def __sklearn_tags__(self) -> Any:
+            tags = super().__sklearn_tags__()
+            tags.input_tags.positive_only = True
+            tags.transformer_tags.preserves_dtype = ["float64"]
+            return tags
+
+    return WithScikitLearn
+
+
+_Base: Any = _base()
+
+
+class JensenShannonNeighbors(_Base):
+    """Exact nearest neighbours in Jensen-Shannon distance, among rows that are kept.
+
+    `fit` prepares the rows once, with their roots and entropies, for any number of
+    calls. With scikit-learn it is an estimator and a transformer that stands in the
+    place of its `NearestNeighbors` and `KNeighborsTransformer`.
+
+    Parameters
+    ----------
+    n_neighbors : int, default 5
+        How many neighbours.
+    mode : {"distance", "connectivity"}, default "distance"
+        What the graph of `transform` holds. With "distance" each row has one
+        neighbour more, since those that were fitted are their own, as in
+        scikit-learn's `KNeighborsTransformer`.
+    radius : float, default 0.1
+        The largest distance for `radius_neighbors`.
+    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
+        The distance, or the divergence: its square.
+    base : float, optional
+        Base of the logarithm; None is e.
+    workers : int, optional
+        Number of threads, -1 for every CPU; None is the default of
+        `set_workers`. It changes no bit of the result.
+
+    Attributes
+    ----------
+    n_samples_fit_ : int
+        Number of rows that were fitted.
+    n_features_in_ : int
+        Number of their columns.
+    feature_names_in_ : ndarray of str
+        The columns' names, with scikit-learn and if they are all text.
+
+    See Also
+    --------
+    kneighbors, radius_neighbors : for a single call.
+
+    Notes
+    -----
+    Results are those of the functions of the same names, in float64. Without
+    scikit-learn the class does the same, but for what scikit-learn's base classes
+    add, `get_params` and `set_output` among it. With it, a NaN is an error. The
+    rows themselves are not copied: what they hold must not be changed later.
+
+    Examples
+    --------
+    >>> from jsdiv_numba.neighbors import JensenShannonNeighbors
+    >>> counts = [[4, 1, 0], [3, 1, 0], [0, 1, 5], [0, 2, 8]]
+    >>> search = JensenShannonNeighbors(n_neighbors=1).fit(counts)
+    >>> distances, indices = search.kneighbors([[1, 1, 7]])
+    >>> indices
+    array([[2]])
+    >>> search.fit_transform(counts).toarray().round(3)
+    array([[0.   , 0.042, 0.   , 0.   ],
+           [0.042, 0.   , 0.   , 0.   ],
+           [0.   , 0.   , 0.   , 0.03 ],
+           [0.   , 0.   , 0.03 , 0.   ]])
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        mode: str = "distance",
+        radius: float = 0.1,
+        metric: str = "jensenshannon",
+        base: float | None = None,
+        workers: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.mode = mode
+        self.radius = radius
+        self.metric = metric
+        self.base = base
+        self.workers = workers
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Prepare the rows among which to search.
+
+        Parameters
+        ----------
+        X : array_like, shape (k, n)
+            One distribution a row, finite and not negative, of any positive sum.
+        y : object, optional
+            Is ignored.
+
+        Returns
+        -------
+        JensenShannonNeighbors
+            The object itself.
+        """
+        population = population_of("X", self._validated(X, reset=True))
+        population.keep(self.workers)
+        self.n_samples_fit_ = len(population.matrix)
+        self._population = population
+        self._n_features_out = self.n_samples_fit_
+        return self
+
+    def kneighbors(
+        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> Any:
+        """Return the nearest of the fitted rows.
+
+        Parameters
+        ----------
+        X : array_like, shape (m, n), optional
+            The rows whose neighbours are wanted; None is those that were fitted, of
+            which no row then is its own neighbour.
+        n_neighbors : int, optional
+            How many; None is what the object was made with.
+        return_distance : bool, default True
+            Whether the distances are returned, too.
+
+        Returns
+        -------
+        distances : ndarray of float64, shape (m, n_neighbors)
+            From the nearest on. Not returned if `return_distance` is False.
+        indices : ndarray of int, shape (m, n_neighbors)
+            Of the fitted rows.
+        """
+        found = self._nearest(X, n_neighbors)
+        return found if return_distance else found[1]
+
+    def kneighbors_graph(
+        self, X: Any = None, n_neighbors: int | None = None, mode: str = "distance"
+    ) -> Any:
+        """Return the distances to the nearest of the fitted rows as a sparse matrix.
+
+        Parameters
+        ----------
+        X, n_neighbors
+            As for `kneighbors`.
+        mode : {"distance", "connectivity"}, default "distance"
+            Whether the entries are distances, or 1.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of float64, shape (m, k)
+            Row i has `n_neighbors` entries, distances of 0 among them.
+        """
+        wanted_mode(mode)
+        return as_graph(flat(*self._nearest(X, n_neighbors)), self.n_samples_fit_, mode)
+
+    def radius_neighbors(
+        self,
+        X: Any = None,
+        radius: float | None = None,
+        return_distance: bool = True,
+        sort_results: bool = True,
+    ) -> Any:
+        """Return all fitted rows within a radius.
+
+        Parameters
+        ----------
+        X : array_like, shape (m, n), optional
+            As for `kneighbors`.
+        radius : float, optional
+            The largest distance; None is what the object was made with.
+        return_distance : bool, default True
+            Whether the distances are returned, too.
+        sort_results : bool, default True
+            Is accepted for scikit-learn's sake: they always are in order.
+
+        Returns
+        -------
+        distances : ndarray of ndarray of float64, shape (m,)
+            From the nearest on. Not returned if `return_distance` is False.
+        indices : ndarray of ndarray of int, shape (m,)
+            Of the fitted rows.
+        """
+        return in_rows(self._within(X, radius), return_distance)
+
+    def radius_neighbors_graph(
+        self,
+        X: Any = None,
+        radius: float | None = None,
+        mode: str = "distance",
+        sort_results: bool = True,
+    ) -> Any:
+        """Return the distances to all fitted rows within a radius as a sparse matrix.
+
+        Parameters
+        ----------
+        X, radius, sort_results
+            As for `radius_neighbors`.
+        mode : {"distance", "connectivity"}, default "distance"
+            Whether the entries are distances, or 1.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of float64, shape (m, k)
+            Distances of 0 are entries, too.
+        """
+        wanted_mode(mode)
+        return as_graph(self._within(X, radius), self.n_samples_fit_, mode)
+
+    def transform(self, X: Any) -> Any:
+        """Return the graph of the nearest fitted rows, for ``metric="precomputed"``.
+
+        Parameters
+        ----------
+        X : array_like, shape (m, n)
+            Rows; those that were fitted are their own nearest neighbours.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of float64, shape (m, k)
+            Distances, of one neighbour more than `n_neighbors`, or connectivity.
+        """
+        wanted_mode(self.mode)
+        search, one_more = self._search(X), self.mode == "distance"
+        number = wanted_number(self.n_neighbors, self.n_samples_fit_, one_more)
+        return as_graph(flat(*search.nearest(number + one_more)), self.n_samples_fit_, self.mode)
+
+    def _search(self, X: Any) -> searching.Search:
+        if X is None:
+            queries = None
+            self._validated(self._population.matrix[:1], reset=False)
+        else:
+            queries = "X", self._validated(X, reset=False)
+        unit = unit_of(self.metric, self.base)
+        return searching.Search(
+            self._population, queries, unit, workers=self.workers, progress=None
+        )
+
+    def _nearest(self, X: Any, n_neighbors: int | None) -> Any:
+        search = self._search(X)
+        wanted = self.n_neighbors if n_neighbors is None else n_neighbors
+        return search.nearest(wanted_number(wanted, self.n_samples_fit_, X is None))
+
+    def _within(self, X: Any, radius: float | None) -> searching.Neighbors:
+        return self._search(X).within(wanted_radius(self.radius if radius is None else radius))

@@ -1,0 +1,130 @@
+"""Neighbours found in parts: of some rows among some others, then of all parts together.
+
+What is found in a part are records of an index and a value, so that they move and are sorted
+together.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._core import pairwise
+from .._core.validation import FloatArray
+from . import search, validation
+
+Records = np.ndarray[Any, np.dtype[np.void]]
+
+NEIGHBOR = "neighbor"
+"""The field of the indices; that of the values is called like the metric."""
+
+_NONE = np.iinfo(np.int64).max
+
+
+class Part(NamedTuple):
+    """Some rows whose neighbours are wanted, and some among which to look.
+
+    Parameters
+    ----------
+    X, Y : 2-d array
+        The rows.
+    x_start, y_start : int
+        The index of the first of each among all.
+    """
+
+    X: FloatArray
+    Y: FloatArray
+    x_start: int
+    y_start: int
+
+    @property
+    def own(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The index of each row of `X` among the rows of all `Y`, if both are the same."""
+        return np.arange(self.x_start, self.x_start + len(self.X))
+
+    @property
+    def overlap(self) -> bool:
+        """Whether rows of `X` and `Y` have the same index."""
+        x_stop, y_stop = self.x_start + len(self.X), self.y_start + len(self.Y)
+        return self.x_start < y_stop and self.y_start < x_stop
+
+
+class Parted(NamedTuple):
+    """What is asked of every part.
+
+    Parameters
+    ----------
+    metric, base, workers
+        As for `kneighbors`.
+    among_itself : bool
+        Whether rows of the same index are the same, and no neighbours.
+    """
+
+    metric: str
+    base: float | None
+    workers: int
+    among_itself: bool
+
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """What a record is."""
+        return np.dtype([(NEIGHBOR, np.int64), (self.metric, np.float64)])
+
+    def nearest(self, part: Part, number: int, limits: FloatArray | None = None) -> Records:
+        """Return so many nearest rows of each row of a part, or all if they are fewer.
+
+        A row that is its own neighbour is replaced by none, which is farther than any. With
+        `limits`, a value or NaN for each row, farther ones may be missing, and are replaced too.
+        """
+        to_remove = self.among_itself and part.overlap
+        wanted = min(number + to_remove, len(part.Y))
+        if not wanted:
+            return np.empty((len(part.X), 0), self.dtype)
+        if limits is not None:
+            limits = np.where(np.isnan(limits), np.inf, limits)
+        values, indices = self._search(part).nearest(wanted, limits)
+        found = np.empty(values.shape, self.dtype)
+        found[NEIGHBOR], found[self.metric] = indices + part.y_start, values
+        found[indices < 0] = _NONE, np.nan
+        if to_remove:
+            found[found[NEIGHBOR] == part.own[:, np.newaxis]] = _NONE, np.nan
+        return found
+
+    def within(self, part: Part, radius: float) -> tuple[np.ndarray[Any, Any], Records]:
+        """Return all rows within a radius: for each the row of all `X`, and what it is near to."""
+        starts, indices, values = self._search(part).within(radius)
+        rows = part.own.repeat(np.diff(starts))
+        found = np.empty(len(rows), self.dtype)
+        found[NEIGHBOR], found[self.metric] = indices + part.y_start, values
+        if self.among_itself:
+            others = found[NEIGHBOR] != rows
+            rows, found = rows[others], found[others]
+        return rows, found
+
+    def _search(self, part: Part) -> search.Search:
+        X, Y = pairwise.as_rows("X", part.X), pairwise.as_rows("Y", part.Y)
+        pairwise.check_columns(X.shape, Y.shape, ("X", "Y"))
+        population, unit = (
+            validation.population_of("Y", Y),
+            validation.unit_of(self.metric, self.base),
+        )
+        return search.Search(population, ("X", X), unit, workers=self.workers, progress=None)
+
+
+def nearest_of_all(parts: Sequence[Records], number: int) -> Records:
+    """Return so many nearest of what parts have found: by value, then by index, NaN last."""
+    joined = np.concatenate(parts, axis=1)
+    index, value = joined.dtype.names or ()
+    order = np.lexsort((joined[index], joined[value]))[:, :number]
+    nearest: Records = np.take_along_axis(joined, order, 1)
+    return nearest
+
+
+def within_of_all(
+    parts: Sequence[tuple[np.ndarray[Any, Any], Records]],
+) -> tuple[np.ndarray[Any, Any], Records]:
+    """Return what parts have found, by row, then by value, then by index."""
+    rows, found = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    index, value = found.dtype.names or ()
+    order = np.lexsort((found[index], found[value], rows))
+    return rows[order], found[order]

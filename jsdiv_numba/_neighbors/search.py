@@ -1,0 +1,501 @@
+"""The search for neighbours: rows in chunks, queries in blocks that threads share."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._core import pairwise, validation
+from .._core.threads import get_workers, run_blocks
+from .._core.validation import FloatArray
+from .._kernels.load import routine
+from .._kernels.pairwise import blocking
+from .._kernels.pairwise.blocking import sizes
+
+Progress = Callable[[int, int], object]
+"""Called with the number of pairs that are done, and of all."""
+
+CHUNK_BYTES = 1 << 28
+"""Of normalised rows that all queries meet before the next are prepared. Their roots and
+harmonics take as much again, and a half."""
+
+QUERIES = 192
+"""Queries that one thread takes at a time."""
+
+PREPARED_ELEMENTS = 1 << 18
+"""Elements of the rows that one call prepares."""
+
+SAMPLE = 128
+"""Rows whose mean is the centre, from which all vectors are measured."""
+
+SAMPLE_ELEMENTS = 1 << 20
+"""Elements of the rows of the sample."""
+
+TILE_WIDTH = 12
+"""Squares of products, side by side, that a row's limit is set for: the more, the sharper it is."""
+
+ALL_FROM, ALL_ABOVE = 64, 1 / 16
+"""Neighbours, and their share of the rows: if so many are wanted, all pairs are computed."""
+
+FEW_PAIRS = 1 << 12
+"""Nor are bounds worth their cost for so few pairs."""
+
+BLOCK_PAIRS = 1 << 20
+"""Where all pairs are computed, so many are at a time."""
+
+SHORT = 128
+"""Values of so few rows are put in order as a whole."""
+
+NO_PANELS = np.empty((0, 0, 0), np.float32)
+NO_QUERY = -(1 << 62)
+
+_making = threading.Lock()
+
+
+def kernel(name: str) -> Callable[..., bool]:
+    """Return a kernel of the search."""
+    return routine(name, "float64")
+
+
+class Unit(NamedTuple):
+    """What a value is of a divergence in nats: perhaps the root of it in another base."""
+
+    log_base: float
+    root: bool
+
+    @property
+    def factor(self) -> float:
+        """What a divergence in nats is multiplied by."""
+        return 1.0 / self.log_base
+
+
+class Neighbors(NamedTuple):
+    """The neighbours of each query one after another: those of query i from ``starts[i]`` on."""
+
+    starts: np.ndarray[Any, np.dtype[np.intp]]
+    indices: np.ndarray[Any, np.dtype[np.intp]]
+    values: FloatArray
+
+
+class Centre:
+    """The mean of some rows' vectors, from which those of all are measured.
+
+    Any centre serves, but the bounds are the sharper the nearer it is.
+    """
+
+    def __init__(self, name: str, some: FloatArray, spread: int) -> None:
+        self.spread = spread
+        self._some = pairwise.unprepared(name, some, np.dtype(np.float64))
+        kernel("prepare_neighbors")(*self._some, 0, len(some), spread)
+        self.roots = self._mean(kernel("describe_roots"), some.shape[1])
+        self._harmonics: FloatArray | None = None
+
+    def harmonics(self) -> FloatArray:
+        """Return the mean harmonics, which are computed when first wanted."""
+        if self._harmonics is None:
+            self._harmonics = self._mean(kernel("describe_harmonics"), 2 * len(self.roots))
+        return self._harmonics
+
+    def _mean(self, describe: Any, length: int) -> FloatArray:
+        mean, number = np.zeros(length), len(self._some.given)
+        numbers = 0, number, self.spread, 0.0, True
+        describe(self._some.padded, NO_PANELS, np.empty(0), mean, *numbers)
+        return mean
+
+
+class Described:
+    """Some rows, and what is known of them, as queries or as those among which to search."""
+
+    def __init__(self, name: str, given: FloatArray, centre: Centre, as_queries: bool) -> None:
+        self.rows = pairwise.unprepared(name, given, np.dtype(np.float64))
+        self.panel = sizes().panel if as_queries else sizes().width
+        self.margin = blocking.margin(given.shape[1])
+        self.centre, self.as_queries = centre, as_queries
+        self.halves = np.zeros((2, len(given)))
+        """Of the squares of the roots, and of the harmonics, measured from the centre."""
+        self.roots = self._panels(centre.roots)
+        self._harmonics = NO_PANELS
+
+    def __len__(self) -> int:
+        return len(self.rows.given)
+
+    def describe(self, start: int, stop: int) -> bool:
+        """Fill in what is known of some of the rows; return whether one has a NaN."""
+        with_nan = kernel("prepare_neighbors")(*self.rows, start, stop, self.centre.spread)
+        roots = self.roots, self.halves[0], self.centre.roots
+        self._fill(kernel("describe_roots"), *roots, start, stop)
+        return with_nan
+
+    def harmonics(self, wanted: bool) -> FloatArray:
+        """Return the harmonics of all rows, which are made when first wanted."""
+        with _making:
+            if wanted and not self._harmonics.size:
+                centre = self.centre.harmonics()
+                harmonics = self._panels(centre)
+                describe = kernel("describe_harmonics")
+                self._fill(describe, harmonics, self.halves[1], centre, 0, len(self))
+                self._harmonics = harmonics
+        return self._harmonics
+
+    def _panels(self, centre: FloatArray) -> FloatArray:
+        """Return room for vectors, and an entry more."""
+        return np.zeros((-(-len(self) // self.panel), len(centre) + 1, self.panel), np.float32)
+
+    def _fill(
+        self,
+        describe: Any,
+        panels: FloatArray,
+        halves: FloatArray,
+        centre: FloatArray,
+        start: int,
+        stop: int,
+    ) -> None:
+        numbers = start, stop, self.centre.spread, self.margin, self.as_queries
+        describe(self.rows.padded, panels, halves, centre, *numbers)
+
+
+class Population:
+    """The rows among which neighbours are searched.
+
+    Parameters
+    ----------
+    name : str
+        The argument that they came from.
+    matrix : 2-d array
+        One distribution a row, of at least one column.
+    """
+
+    def __init__(self, name: str, matrix: FloatArray) -> None:
+        self.name, self.matrix = name, matrix
+        self.spread = matrix.shape[1].bit_length() - 1
+        """The power of two that brings the entries of a normalised row near 1."""
+        self._keeps, self._kept = False, list[Described]()
+        self._centre: Centre | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": [], "_centre": None}
+
+    def keep(self, workers: int | None) -> None:
+        """Prepare all rows now, and keep what is known of them; a pickled copy does so again."""
+        self._keeps, self._kept = True, list(self._prepared(workers))
+
+    def chunks(self, workers: int | None) -> Iterator[Described]:
+        """Yield all rows, some at a time."""
+        if self._keeps and not self._kept:
+            self.keep(workers)
+        yield from self._kept or self._prepared(workers)
+
+    def described(self, name: str, matrix: FloatArray, start: int, stop: int) -> Described:
+        """Return what is known of some rows of a matrix as queries."""
+        queries = Described(name, matrix[start:stop], self.centre(), as_queries=True)
+        if queries.describe(0, stop - start):
+            validation.check_probabilities(**{name: matrix})
+        return queries
+
+    def centre(self) -> Centre:
+        """Return what the vectors of these rows and of queries are measured from."""
+        with _making:
+            if self._centre is None:
+                number = max(1, min(SAMPLE, SAMPLE_ELEMENTS // self.matrix.shape[1]))
+                some = self.matrix[:: -(-len(self.matrix) // number) or 1]
+                self._centre = Centre(self.name, some, self.spread)
+            return self._centre
+
+    def _prepared(self, workers: int | None) -> Iterator[Described]:
+        square = sizes().square
+        length = self.matrix.shape[1]
+        most = max(CHUNK_BYTES // (8 * length), 1)
+        step = -(-most // square) * square
+        for start in range(0, len(self.matrix), step):
+            given = self.matrix[start : start + step]
+            chunk = Described(self.name, given, self.centre(), as_queries=False)
+            self._describe(chunk, workers)
+            yield chunk
+
+    def _describe(self, chunk: Described, workers: int | None) -> None:
+        panels = max(1, PREPARED_ELEMENTS // self.matrix.shape[1] // chunk.panel)
+        step = panels * chunk.panel
+        with_nan = []
+
+        def describe(start: int) -> None:
+            if chunk.describe(start, min(start + step, len(chunk))):
+                with_nan.append(start)
+
+        run_blocks(describe, range(0, len(chunk), step), workers)
+        if with_nan:
+            validation.check_probabilities(**{self.name: self.matrix})
+
+
+class Search:
+    """One call: the queries, and what is wanted of their neighbours.
+
+    Parameters
+    ----------
+    population : Population
+        The rows among which to search.
+    queries : tuple of str and 2-d array, or None
+        The rows whose neighbours are wanted and the argument that they came from,
+        or None for those of the population, of which none is its own neighbour.
+    unit : Unit
+        What the values are.
+    workers : int or None
+        Number of threads.
+    progress : callable or None
+        Called when a block is done.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        queries: tuple[str, FloatArray] | None,
+        unit: Unit,
+        *,
+        workers: int | None,
+        progress: Progress | None,
+    ) -> None:
+        self.population, self.unit, self.workers = population, unit, workers
+        self.among_itself = queries is None
+        self.name, self.matrix = queries or (population.name, population.matrix)
+        self.progress = progress
+        self._done, self._lock = 0, threading.Lock()
+
+    def nearest(
+        self, number: int, limits: FloatArray | None = None
+    ) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+        """Return the values and indices of so many nearest rows, in order.
+
+        With `limits`, a value or inf for each query, rows farther than a query's limit may be
+        missing: NaN, at index -1.
+        """
+        others = len(self.population.matrix)
+        if len(self.matrix) * others <= FEW_PAIRS or number >= max(ALL_FROM, ALL_ABOVE * others):
+            return self._nearest_of_all(number)
+        shape, none = (len(self.matrix), number), blocking.NONE
+        values, indices = np.full(shape, np.inf), np.full(shape, none, np.intp)
+        if limits is not None:
+            values[...] = limits[:, np.newaxis]
+        undefined: list[int] = []
+
+        def search(block: slice, queries: Described, chunk: Described, start: int) -> None:
+            found = values[block], indices[block], 0.0
+            for _ in self._searched(found, queries, chunk, self._own(block, start), start):
+                raise AssertionError("a heap has no pairs to hand over")
+
+        self._run(search, undefined, number + 1)
+        values[indices == none] = np.inf
+        values, indices = _sorted(values, indices)
+        if limits is not None:
+            beyond = np.isinf(values) & np.isfinite(limits)[:, np.newaxis]
+            values[beyond], indices[beyond] = np.nan, -1
+        self._fill(values, indices, undefined)
+        return values, indices
+
+    def _nearest_of_all(self, number: int) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+        """Return the same, from the values of all pairs."""
+        queries, others = len(self.matrix), len(self.population.matrix)
+        values, indices = np.empty((queries, number)), np.empty((queries, number), np.intp)
+        step = max(1, BLOCK_PAIRS // others)
+
+        def run(first: int) -> None:
+            block = slice(first, min(first + step, queries))
+            found = values[block], indices[block]
+            own = first if self.among_itself else None
+            _write_first(self._all_values(block), own, *found)
+            self._report((block.stop - first) * others)
+
+        run_blocks(run, range(0, queries, step), self.workers)
+        return values, indices
+
+    def _all_values(self, block: slice) -> FloatArray:
+        """Return the values of some queries and all rows."""
+        name, all_rows, some = self.population.name, self.population.matrix, self.matrix[block]
+        values, double = np.empty((len(some), len(all_rows))), np.dtype(np.float64)
+        unit = self.unit
+        try:
+            if self.among_itself and len(some) == len(all_rows) and values.size <= FEW_PAIRS:
+                rows, above = pairwise.suited(name, all_rows, double), np.zeros(values.shape)
+                if pairwise.write_few(rows, rows, above, unit.root, unit.factor, above=True):
+                    validation.check_probabilities(**{name: all_rows})
+                return np.add(above, above.T, out=values)
+            sets, root, base = ((self.name, some), (name, all_rows)), unit.root, unit.log_base
+            pairwise.write_pairs(*sets, values, double, root=root, log_base=base, workers=1)
+        except ValueError:
+            # What is wrong with an entry is said of the whole matrix, and of the population first.
+            validation.check_probabilities(**{name: all_rows, self.name: self.matrix})
+            raise
+        return values
+
+    def within(self, radius: float) -> Neighbors:
+        """Return the neighbours up to a value, each query's in order."""
+        none = np.empty((QUERIES, 0)), np.empty((QUERIES, 0), np.intp)
+        parts: dict[int, list[tuple[FloatArray, ...]]] = {}
+
+        def search(block: slice, queries: Described, chunk: Described, start: int) -> None:
+            own, found = self._own(block, start), parts.setdefault(block.start, [])
+            found.extend(self._searched((*none, radius), queries, chunk, own, start))
+
+        self._run(search, [], 0)
+        return _joined(parts, len(self.matrix))
+
+    def _own(self, block: slice, start: int) -> int:
+        """Return which row of a chunk the first query is itself."""
+        return block.start - start if self.among_itself else NO_QUERY
+
+    def _run(
+        self,
+        search: Callable[[slice, Described, Described, int], None],
+        undefined: list[int],
+        most_undefined: int,
+    ) -> None:
+        """Search all chunks for the neighbours of all queries.
+
+        Collects the first rows whose distances are NaN.
+        """
+        number, population = len(self.matrix), self.population
+        panel = sizes().panel
+        of_one = number // (panel * get_workers(self.workers)) + 1
+        step = min(QUERIES, of_one * panel)
+        start = 0
+        for chunk in population.chunks(self.workers):
+            nan = np.flatnonzero(np.isnan(chunk.rows.known[:, 3]))
+            undefined.extend((nan[: most_undefined - len(undefined)] + start).tolist())
+
+            def run(first: int, chunk: Described = chunk, start: int = start) -> None:
+                last = min(first + step, number)
+                queries = population.described(self.name, self.matrix, first, last)
+                search(slice(first, last), queries, chunk, start)
+                self._report((last - first) * len(chunk))
+
+            run_blocks(run, range(0, number, step), self.workers)
+            start += len(chunk)
+
+    def _searched(
+        self,
+        found: tuple[FloatArray, FloatArray, float],
+        queries: Described,
+        chunk: Described,
+        own: int,
+        start: int,
+    ) -> Iterator[tuple[FloatArray, ...]]:
+        """Search a chunk, and yield copies of what is within the radius, whenever room runs out."""
+        wanted = found[0].shape[1]
+        tile = self._tile(queries, chunk, wanted)
+        places = 0 if wanted else tile.size
+        pairs = np.empty(places, np.intp), np.empty(places, np.intp), np.empty(places)
+        state = np.array([0, 0, -1], np.intp)
+        limits, listed = np.empty(len(queries), np.float32), np.empty(tile.shape[1], np.intp)
+        room = tile, limits, listed, np.empty(wanted), np.empty(wanted, np.intp)
+        length, unit = self.matrix.shape[1], self.unit
+        numbers = len(queries), len(chunk), own, start, self.population.spread
+        bounds = blocking.margin(length), blocking.resolution(length)
+        refined = False
+        while state[1] * tile.shape[1] < len(chunk):
+            a = *queries.rows, queries.roots, queries.harmonics(refined)
+            b = *chunk.rows, chunk.roots, chunk.harmonics(refined)
+            sets = *a, *b, queries.halves
+            wants = *numbers, unit.root, unit.factor, *bounds
+            refined = kernel("search_neighbors")(*sets, *wants, *found, *pairs, state, *room)
+            if state[0]:
+                yield tuple(array[: state[0]].copy() for array in pairs)
+                state[0] = 0
+
+    def _tile(self, queries: Described, chunk: Described, wanted: int) -> FloatArray:
+        """Return room for the products of all queries with some rows of a chunk."""
+        most = -(-len(chunk) // sizes().square)
+        width = min(TILE_WIDTH if wanted else 1, most) * sizes().square
+        return np.empty((len(queries.roots) * sizes().panel, width), np.float32)
+
+    def _report(self, pairs: int) -> None:
+        if self.progress is not None:
+            with self._lock:
+                self._done += pairs
+                self.progress(self._done, len(self.matrix) * len(self.population.matrix))
+
+    def _fill(self, values: FloatArray, indices: FloatArray, undefined: list[int]) -> None:
+        """Put rows at distance NaN, in their order, where there are not enough others."""
+        for i in np.flatnonzero(np.isinf(values[:, -1:])):
+            missing = np.isinf(values[i])
+            others = range(len(self.population.matrix)) if missing.all() else undefined
+            taken = [j for j in others if not (self.among_itself and j == i)][: missing.sum()]
+            values[i, missing], indices[i, missing] = np.nan, taken
+
+
+def _sorted(values: FloatArray, indices: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return each row in order: by value, then by index."""
+    order = values.argsort(axis=1)
+    ordered = np.take_along_axis(values, order, 1)
+    equal = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    for i in np.flatnonzero(equal):
+        order[i] = np.lexsort((indices[i], values[i]))
+    return ordered, np.take_along_axis(indices, order, 1)
+
+
+def _write_first(
+    values: FloatArray,
+    own: int | None,
+    first: FloatArray,
+    places: np.ndarray[Any, np.dtype[np.intp]],
+) -> None:
+    """Write the first values of each row and their places, in order, without its own one.
+
+    That is the entry of the first row at `own`, of the next one beside it, and so on.
+    """
+    if values.shape[1] > SHORT:
+        for i, row in enumerate(values):
+            at = None if own is None else own + i
+            first[i], places[i] = _first_of(row, first.shape[1], at)
+        return
+    skipped = 0
+    if own is not None:
+        # It comes before all others, which are NaN or at least 0.
+        values.ravel()[own :: values.shape[1] + 1] = -1.0
+        skipped = 1
+    places[...] = values.argsort(axis=1, kind="stable")[:, skipped : skipped + first.shape[1]]
+    starts = np.arange(0, values.size, values.shape[1])
+    np.take(values, places + starts[:, np.newaxis], out=first)
+
+
+def _first_of(
+    values: FloatArray, number: int, own: int | None
+) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+    """Return the first of some values and their places, in order, without one of them."""
+    most = number + (own is not None)
+    places = values.argpartition(most - 1)[:most]
+    places = places[values[places].argsort()]
+    first = values[places]
+    # Of equal ones at the end, the partition takes any.
+    clear = np.count_nonzero(values <= first[-1]) == most
+    if not clear or (first[1:] == first[:-1]).any():
+        places = values.argsort(kind="stable")[:most]
+    if own is not None:
+        others = places != own
+        others[-1] &= not others.all()
+        places = places[others]
+    return values[places], places
+
+
+def _joined(parts: dict[int, list[tuple[FloatArray, ...]]], number: int) -> Neighbors:
+    """Return the pairs of all blocks of queries, each of which begins at its key, in order."""
+    counts = np.zeros(number + 1, np.intp)
+    indices, values = [np.empty(0, np.intp)], [np.empty(0)]
+    for first in sorted(parts):
+        if parts[first]:
+            rows, *others = _in_order(*map(np.concatenate, zip(*parts.pop(first), strict=True)))
+            of_each = np.bincount(rows)
+            counts[first + 1 : first + 1 + len(of_each)] = of_each
+            indices.append(others[0])
+            values.append(others[1])
+    return Neighbors(np.cumsum(counts), np.concatenate(indices), np.concatenate(values))
+
+
+def _in_order(rows: FloatArray, columns: FloatArray, values: FloatArray) -> tuple[FloatArray, ...]:
+    """Return pairs of a block in order: by row, value and column."""
+    # So few bits are sorted in one pass.
+    few = rows.astype(np.uint16)
+    order = values.argsort()
+    order = order[few[order].argsort(kind="stable")]
+    row, value = few[order], values[order]
+    if ((value[1:] == value[:-1]) & (row[1:] == row[:-1])).any():
+        order = np.lexsort((columns, values, few))
+    return few[order], columns[order], values[order]

@@ -1,0 +1,392 @@
+"""The work of each subcommand, from the files it reads to those it writes."""
+
+import contextlib
+import functools
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.explain import explain as explain_rows
+from jsdiv_numba.batch.in_memory import compare_pairs, compare_rows
+from jsdiv_numba.batch.io.file_errors import reading
+from jsdiv_numba.batch.io.formats import STDIN, Place, dense_bytes, place_of, stdin_as_file
+from jsdiv_numba.batch.io.matching import matched_rows
+from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
+from jsdiv_numba.batch.io.read import read_rows
+from jsdiv_numba.batch.io.rows import LabelledRows
+from jsdiv_numba.batch.io.write import (
+    OUTPUT_SUFFIXES,
+    PICTURE_SUFFIXES,
+    check_destination,
+    check_headings,
+    write_table,
+)
+from jsdiv_numba.batch.quantity import Quantity
+from jsdiv_numba.batch.run.engine import Summary
+from jsdiv_numba.batch.run.executor import Executor
+from jsdiv_numba.batch.run.progress import chosen
+from jsdiv_numba.batch.run.tiling import MEMORY
+from jsdiv_numba.batch.show import console as report
+from jsdiv_numba.batch.show.announcements import Announcements, Announcing
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """The options that ask for work in tiles, as the command has them.
+
+    Parameters
+    ----------
+    memory : int, optional
+        Bytes to use at most.
+    tile : int, optional
+        Rows of a tile.
+    on_bad : {"error", "nan"}
+        What to do with a row that is no distribution.
+    resume : bool
+        Whether to go on with an unfinished run.
+    max_distance : float, optional
+        The bound on the pairs that are kept.
+    reduce : {"mean", "min", "max"}, optional
+        Whether one value a row is kept.
+    scheduler : str, optional
+        The Dask cluster that computes the tiles.
+    """
+
+    memory: int | None = None
+    tile: int | None = None
+    on_bad: str = "error"
+    resume: bool = False
+    max_distance: float | None = None
+    reduce: str | None = None
+    scheduler: str | None = None
+
+    @property
+    def given(self) -> list[str]:
+        """What was asked for, as the user writes it."""
+        changed = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
+        return [f"--{name.replace('_', '-')}" for name in changed]
+
+
+@dataclass(frozen=True)
+class Speech:
+    """How much the command says.
+
+    Parameters
+    ----------
+    quiet : bool
+        Nothing on the way.
+    log_json : bool
+        JSON lines on stderr.
+    values_on_stdout : bool
+        Whether stdout is for the values, and all else goes to stderr.
+    """
+
+    quiet: bool = False
+    log_json: bool = False
+    values_on_stdout: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing for human eyes is wanted on stderr."""
+        return self.quiet or self.log_json
+
+
+_TALKATIVE = Speech()
+_IN_MEMORY = TileOptions()
+_STDOUT = Path("-")
+
+
+def _on_streams(job: Callable[..., None]) -> Callable[..., None]:
+    """Let a job read stdin and write stdout as if they were files, and announce what it reads."""
+
+    @functools.wraps(job)
+    def with_streams(
+        *files: Any, output: Path | None = None, speech: Speech = _TALKATIVE, **more: Any
+    ) -> None:
+        progress = chosen(quiet=speech.quiet, as_json=speech.log_json)
+        with contextlib.ExitStack() as stack:
+            said = stack.enter_context(Announcements(progress))
+            if STDIN in files:
+                stack.enter_context(stdin_as_file())
+            if output != _STDOUT:
+                job(*files, output=output, speech=speech, said=said, **more)
+                return
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="jsdiv-"))
+            output = Path(folder, "values.csv")
+            speech = replace(speech, values_on_stdout=True)
+            _require_no_resume(more.get("tiles", _IN_MEMORY))
+            job(*files, output=output, speech=speech, said=said, **more)
+            with output.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.flush()
+
+    return with_streams
+
+
+def _require_no_resume(tiles: TileOptions) -> None:
+    if tiles.resume:
+        raise FileError("-: --resume: what is written to stdout is not kept; name a file with -o")
+
+
+@_on_streams
+def pairwise(
+    file: str,
+    file2: str | None,
+    quantity: Quantity,
+    *,
+    output: Path | None,
+    plot: Path | None,
+    workers: int | None,
+    top: int,
+    plot_size: float | None = None,
+    tiles: TileOptions = _IN_MEMORY,
+    speech: Speech,
+    said: Announcements,
+    table: TableOptions = DEFAULT,
+) -> None:
+    """Do what ``jsdiv pairwise`` does; the arguments are the command's."""
+    _require_one("--reduce", tiles.reduce, tiles)
+    sources = [file] if file2 is None else [file, file2]
+    if plot:
+        check_destination(plot, PICTURE_SUFFIXES, sources)
+    cut = _needs_tiles(sources, output, tiles, table)
+    if plot and cut:
+        raise FileError(f"{plot}: a picture shows what is compared in memory, without {cut}")
+    if output and not cut:
+        check_destination(output, OUTPUT_SUFFIXES, sources)
+    if not cut:
+        first = _read(file, table, said)
+        second = first if file2 is None else _read(file2, table, said)
+        values = len(first) * len(second) * first.values.itemsize
+    if plot and not cut:
+        _require_whole(plot, first, second)
+    if output and (cut or (not plot and values > MEMORY)):
+        from jsdiv_numba.batch.jobs import pairs as file_jobs
+
+        arguments: dict[str, Any] = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
+        arguments |= table.arguments
+        _in_tiles(
+            file_jobs.pairwise, sources, quantity, output, workers, tiles, speech, said, **arguments
+        )
+        return
+    if output:
+        check_headings(output, [first.label_name, *second.labels])
+    with report.progress(f"{len(first):,} × {len(second):,} rows", quiet=speech.silent):
+        result = compare_pairs(first, second, quantity, workers)
+    if output:
+        labels = {first.label_name: first.labels}
+        write_table(output, result.matrix, labels=labels, headings=second.labels)
+    if plot:
+        from jsdiv_numba.batch.show.heatmap import write_picture
+
+        write_picture(plot, result, plot_size)
+    said.release()
+    console = report.standard_console(stderr=speech.values_on_stdout)
+    report.print_pairs(console, result, top)
+    report.print_written(console, [_named(output, speech), plot])
+
+
+@_on_streams
+def rows(
+    p: str,
+    q: str,
+    quantity: Quantity,
+    *,
+    output: Path | None,
+    top: int,
+    workers: int | None = None,
+    tiles: TileOptions = _IN_MEMORY,
+    speech: Speech,
+    said: Announcements,
+    table: TableOptions = DEFAULT,
+    match: str | None = None,
+) -> None:
+    """Do what ``jsdiv rows`` does; the arguments are the command's."""
+    cut = _needs_tiles([p, q], output, tiles, table)
+    if output and cut:
+        from jsdiv_numba.batch.jobs import pairs as file_jobs
+
+        arguments = {"match": match, **table.arguments}
+        _in_tiles(
+            file_jobs.rows, [p, q], quantity, output, workers, tiles, speech, said, **arguments
+        )
+        return
+    if output:
+        check_destination(output, OUTPUT_SUFFIXES, [p, q])
+    first, second = matched_rows(_read(p, table, said), _read(q, table, said), match)
+    result = compare_rows(first, second, quantity, workers)
+    if output:
+        labels = {"p": result.first.labels, "q": result.second.labels}
+        write_table(output, result.values, labels=labels, headings=[quantity.metric])
+    said.release()
+    console = report.standard_console(stderr=speech.values_on_stdout)
+    report.print_rows(console, result, top)
+    report.print_written(console, [_named(output, speech)])
+
+
+@_on_streams
+def neighbors(
+    file: str,
+    file2: str | None,
+    quantity: Quantity,
+    *,
+    number: int | None,
+    output: Path,
+    workers: int | None,
+    tiles: TileOptions = _IN_MEMORY,
+    speech: Speech,
+    said: Announcements,
+    table: TableOptions = DEFAULT,
+) -> None:
+    """Do what ``jsdiv neighbors`` does; the arguments are the command's."""
+    from jsdiv_numba.batch.jobs import neighbors as neighbor_jobs
+
+    _require_one("--number", number, tiles)
+    sources = [file] if file2 is None else [file, file2]
+    arguments: dict[str, Any] = {"n_neighbors": number, "max_distance": tiles.max_distance}
+    arguments |= table.arguments
+    _in_tiles(
+        neighbor_jobs.neighbors,
+        sources,
+        quantity,
+        output,
+        workers,
+        tiles,
+        speech,
+        said,
+        **arguments,
+    )
+
+
+@_on_streams
+def explain(
+    file: str,
+    row_a: str,
+    row_b: str,
+    quantity: Quantity,
+    *,
+    plot: Path | None,
+    top: int,
+    speech: Speech,
+    said: Announcements,
+    table: TableOptions = DEFAULT,
+    output: None = None,
+) -> None:
+    """Do what ``jsdiv explain`` does; the arguments are the command's."""
+    if plot:
+        check_destination(plot, PICTURE_SUFFIXES, [file])
+    explanation = explain_rows(_read(file, table, said), row_a, row_b, quantity, top)
+    if plot:
+        from jsdiv_numba.batch.show.bars import write_bars
+
+        write_bars(plot, explanation)
+    said.release()
+    console = report.standard_console(stderr=speech.values_on_stdout)
+    report.print_explanation(console, explanation)
+    report.print_written(console, [plot])
+
+
+def _require_one(option: str, value: object, tiles: TileOptions) -> None:
+    """Raise if an option is given that does not go with ``--max-distance``, and so is that."""
+    if value is not None and tiles.max_distance is not None:
+        raise FileError(f"{option} and --max-distance: one of them, not both")
+
+
+def _read(file: str, table: TableOptions, said: Announcements) -> LabelledRows:
+    """Read a file into memory, and have it said what it was taken for."""
+    rows = read_rows(file, table)
+    said.read(rows.reading)
+    return rows
+
+
+def _require_whole(plot: Path, *files: LabelledRows) -> None:
+    if any(np.isnan(rows.values).any() for rows in files):
+        raise FileError(
+            f"{plot}: rows with missing values have no place in a picture; say --missing zero, or "
+            "leave them out"
+        )
+
+
+def _places(sources: Sequence[str], table: TableOptions) -> Iterator[Place]:
+    for source in sources:
+        with reading(source):
+            place = place_of(source, table)
+        yield place
+
+
+def _needs_tiles(
+    sources: Sequence[str], output: Path | None, tiles: TileOptions, table: TableOptions
+) -> str | None:
+    """Return what asks for work in tiles: an option, the kind of output, or sheer size."""
+    places = list(_places(sources, table))
+    if output is None:
+        for reason in tiles.given:
+            raise FileError(f"{reason}: needs a file for the values; name one with -o")
+        return None
+    zarr = [str(output)] if output.suffix.lower() == ".zarr" else []
+    size = 0
+    for place in places:
+        with reading(place.source):
+            size += dense_bytes(place)
+    file_jobs = [f"{size:,} bytes of input"] if size > MEMORY // 2 else []
+    return next(iter([*tiles.given, *zarr, *file_jobs]), None)
+
+
+def _in_tiles(
+    compare: Callable[..., Summary],
+    sources: Sequence[str],
+    quantity: Quantity,
+    output: Path,
+    workers: int | None,
+    tiles: TileOptions,
+    speech: Speech,
+    said: Announcements,
+    **more: Any,
+) -> None:
+    try:
+        with _executor(tiles.scheduler, workers) as executor:
+            summary = compare(
+                *sources,
+                out=output,
+                metric=quantity.metric,
+                base=quantity.base,
+                tile=tiles.tile,
+                workers=workers,
+                progress=Announcing(said),
+                resume=tiles.resume,
+                memory=tiles.memory or MEMORY,
+                on_bad=tiles.on_bad,
+                executor=executor,
+                **more,
+            )
+    except KeyboardInterrupt:
+        report.print_stopped(output)
+        raise
+    console = report.standard_console(stderr=speech.values_on_stdout)
+    report.print_summary(console, summary)
+    report.print_written(console, [_named(summary.output, speech), summary.report])
+
+
+def _named(output: Path | None, speech: Speech) -> Path | None:
+    """Return the file that is told of; that of the values is not if they go to stdout."""
+    return None if speech.values_on_stdout else output
+
+
+def _executor(
+    scheduler: str | None, workers: int | None
+) -> contextlib.AbstractContextManager[Executor | None]:
+    """Return the cluster, connected within a ``with`` block, or None where there is none."""
+    if scheduler is None:
+        return contextlib.nullcontext()
+    if workers is not None:
+        raise FileError("--workers: with --scheduler, the cluster has its own workers")
+    from jsdiv_numba.batch.run.dask_executor import connected
+
+    return connected(scheduler)

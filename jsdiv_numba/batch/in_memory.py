@@ -1,0 +1,192 @@
+"""Rows against rows: every pair, or the i-th against the i-th."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.io.rows import LabelledRows
+from jsdiv_numba.batch.quantity import Quantity
+
+
+@dataclass(frozen=True, eq=False)
+class Pairwise:
+    """The rows of a file against each other, or against those of a second file.
+
+    Parameters
+    ----------
+    first, second : LabelledRows
+        What the rows and the columns of `matrix` are; one object if there is one file.
+    quantity : Quantity
+        What `matrix` holds, in which unit.
+    matrix : ndarray, shape (n, m)
+        A value for each pair.
+    """
+
+    first: LabelledRows
+    second: LabelledRows
+    quantity: Quantity
+    matrix: NDArray[np.floating[Any]]
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether one file was compared with itself."""
+        return self.first is self.second
+
+    @property
+    def pair_count(self) -> int:
+        """The number of pairs, each counted once and none of a row with itself."""
+        n = len(self.first)
+        return n * (n - 1) // 2 if self.symmetric else n * len(self.second)
+
+
+@dataclass(frozen=True, eq=False)
+class RowByRow:
+    """Each row of a file against the row of the same index in another.
+
+    Parameters
+    ----------
+    first, second : LabelledRows
+        The two files, with as many rows.
+    quantity : Quantity
+        What `values` holds, in which unit.
+    values : ndarray, shape (n,)
+        A value for each row.
+    """
+
+    first: LabelledRows
+    second: LabelledRows
+    quantity: Quantity
+    values: NDArray[np.floating[Any]]
+
+
+def compare_pairs(
+    first: LabelledRows,
+    second: LabelledRows,
+    quantity: Quantity,
+    workers: int | None = None,
+) -> Pairwise:
+    """Compare each row of `first` with each row of `second`, which may be the same object.
+
+    Parameters
+    ----------
+    first, second : LabelledRows
+        Rows over the same columns.
+    quantity : Quantity
+        What to compute.
+    workers : int, optional
+        Threads to use; by default the CPUs that this process may use.
+
+    Returns
+    -------
+    Pairwise
+
+    Raises
+    ------
+    FileError
+        If the columns differ.
+    """
+    require_same_columns(first, second)
+    return Pairwise(first, second, quantity, _matrix(first, second, quantity, workers))
+
+
+def compare_rows(
+    first: LabelledRows,
+    second: LabelledRows,
+    quantity: Quantity,
+    workers: int | None = None,
+) -> RowByRow:
+    """Compare each row of `first` with the row of the same index in `second`.
+
+    Parameters
+    ----------
+    first, second : LabelledRows
+        As many rows over the same columns.
+    quantity : Quantity
+        What to compute.
+    workers : int, optional
+        Threads to use; by default the CPUs that this process may use.
+
+    Returns
+    -------
+    RowByRow
+
+    Raises
+    ------
+    FileError
+        If the columns or the numbers of rows differ.
+    """
+    from jsdiv_numba.distance import jensenshannon
+
+    require_same_columns(first, second)
+    if len(first) != len(second):
+        raise FileError(
+            f"{second.source}: number of rows is {len(second)}, but {first.source} has "
+            f'{len(first)}; "jsdiv pairwise" compares every row with every row'
+        )
+    distance = np.asarray(
+        jensenshannon(first.values, second.values, quantity.base, axis=1, workers=workers)
+    )
+    # Squaring costs two roundings; dividing the rows by their sums first would cost the
+    # accuracy of rows that are nearly equal.
+    values = distance if quantity.is_distance else distance * distance
+    return RowByRow(first, second, quantity, values)
+
+
+def within(rows: LabelledRows, quantity: Quantity) -> NDArray[np.floating[Any]]:
+    """Return the matrix of the rows of one file against each other, shape (n, n)."""
+    return _matrix(rows, rows, quantity, workers=None)
+
+
+def _matrix(
+    first: LabelledRows, second: LabelledRows, quantity: Quantity, workers: int | None
+) -> NDArray[np.floating[Any]]:
+    from jsdiv_numba.distance import cdist
+
+    matrix = cdist(
+        first.values, second.values, quantity.metric, base=quantity.base, workers=workers
+    )
+    return np.asarray(matrix)
+
+
+class HasColumns(Protocol):
+    """Rows of a file, in memory or not."""
+
+    @property
+    def source(self) -> str:
+        """The file, as the user named it."""
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The headings of the columns; None where the file has none."""
+
+
+def require_same_columns(first: HasColumns, second: HasColumns) -> None:
+    """Raise `FileError` if the numeric columns of two files differ in number or name.
+
+    Parameters
+    ----------
+    first, second : LabelledRows or Source
+        The files.
+
+    Raises
+    ------
+    FileError
+    """
+    n, m = first.width, second.width
+    if n != m:
+        raise FileError(
+            f"{second.source}: number of numeric columns is {m}, but {first.source} has {n}"
+        )
+    for j, (name, other) in enumerate(zip(first.columns or (), second.columns or (), strict=False)):
+        if name != other:
+            raise FileError(
+                f"{second.source}: numeric column {j + 1} is {other!r}, but {name!r} in "
+                f"{first.source}; both files need the same columns in the same order"
+            )

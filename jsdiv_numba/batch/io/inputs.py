@@ -1,0 +1,345 @@
+"""What a user names as input, as a source of rows: read where it lies, or copied beside the output.
+
+A row of text or of Parquet cannot be found without reading what stands before it, and
+tiles need each row many times: such a file is read once, block by block, into an
+``.npy`` file in the folder of the unfinished run.
+"""
+
+import errno
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+from zipfile import ZipFile
+
+import numpy as np
+
+from jsdiv_numba.batch.errors import FileError, OutputError
+from jsdiv_numba.batch.io.file_errors import reading
+from jsdiv_numba.batch.io.formats import (
+    ARRAYS,
+    STDIN,
+    Place,
+    open_in_place,
+    open_long,
+    place_of,
+    stream_rows,
+    stream_source,
+)
+from jsdiv_numba.batch.io.long import LongTable
+from jsdiv_numba.batch.io.npy import DAMAGE
+from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
+from jsdiv_numba.batch.io.partial import sync_folder
+from jsdiv_numba.batch.io.roles import require_categories
+from jsdiv_numba.batch.io.rows import ROW, Block, Reading, Stream, faults
+from jsdiv_numba.batch.io.sources import (
+    ArrayFile,
+    Fingerprint,
+    Source,
+    called,
+    file_fingerprint,
+    folder_fingerprint,
+    names_in,
+    open_array,
+    open_npy,
+)
+from jsdiv_numba.batch.io.sparse import is_sparse
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file, a folder, or an array, before it is opened.
+
+    Parameters
+    ----------
+    source : str
+        What messages call it.
+    path : Path, optional
+        Where it lies; None for an array.
+    kind : str
+        Its format, as an extension, or ``"array"``.
+    member : str, optional
+        Which array of an ``.npz`` file.
+    values : array_like, optional
+        The array.
+    options : TableOptions
+        What is said of it.
+    tell : callable
+        Is told what the file was taken for.
+    """
+
+    source: str
+    path: Path
+    kind: str
+    member: str | None = None
+    values: Any = None
+    options: TableOptions = DEFAULT
+    tell: Callable[[Reading], None] = field(default=lambda _: None, compare=False)
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what changes when the rows do."""
+        if self.kind == "array":
+            return open_array(self.values, self.source).fingerprint()
+        if self.path.is_dir():
+            with reading(self.source):
+                return folder_fingerprint(self.path)
+        found = file_fingerprint(self.path, self.source)
+        # What was read from a pipe lies in a file of this moment.
+        return found if self.source != STDIN else {**found, "modified": 0}
+
+    def open(self, folder: Path, role: str, *, lenient: bool) -> Source:
+        """Return the rows, copied first if need be.
+
+        Parameters
+        ----------
+        folder : Path
+            Where the copy is kept.
+        role : str
+            What the copy is called.
+        lenient : bool
+            Whether rows may be no distributions.
+
+        Returns
+        -------
+        Source
+
+        Raises
+        ------
+        FileError
+        """
+        if self.kind == "array":
+            return open_array(self.values, self.source)
+        with reading(self.source):
+            return self._opened(folder, role, lenient)
+
+    def _opened(self, folder: Path, role: str, lenient: bool) -> Source:
+        place = Place(self.source, self.path, self.kind, self.member)
+        copy = _Copy(folder / f"{role}.npy", self.source)
+        if self.options.long is not None:
+            return self._open_long(place, copy, lenient)
+        if not self.options.concern_values and self._is_array:
+            rows = self._open_array(place, copy)
+            require_categories(self.source, rows.width, "")
+            stream = stream_source(rows, self.options)
+            self.tell(stream.reading)
+            return rows
+        stream = stream_rows(place, self.options, lenient=lenient)
+        self.tell(stream.reading)
+        if self.options.missing == "nan" and not lenient:
+            # Of rows that are no distributions, only those with missing values give NaN.
+            stream = stream._replace(blocks=_only_missing(stream, self.source))
+        copy.make(lambda file: _write(file, stream, copy, self.source))
+        return _labelled(copy, stream, self.source)
+
+    @property
+    def _is_array(self) -> bool:
+        whole = self.kind == ".npz" and (self.member is not None or not is_sparse(self.path))
+        return self.kind in ARRAYS or whole
+
+    def _open_array(self, place: Place, copy: "_Copy") -> Source:
+        if self.kind in ARRAYS:
+            return open_in_place(place)
+        copy.make(self._extract)
+        return called(open_npy(copy.path, self.source), self.source, None, ROW, None)
+
+    def _open_long(self, place: Place, copy: "_Copy", lenient: bool) -> Source:
+        table = open_long(place, self.options, lenient=lenient)
+        self.tell(table.reading)
+        copy.make(lambda file: _write_long(file, table, copy))
+        rows = open_npy(copy.path, self.source)
+        columns = tuple(table.categories)
+        return called(rows, self.source, columns, table.label_name, copy.labels)
+
+    def _extract(self, file: BinaryIO) -> None:
+        # A member of an .npz file is an .npy file.
+        try:
+            with ZipFile(self.path) as archive:
+                names = [name.removesuffix(".npy") for name in archive.namelist()]
+                with archive.open(f"{self._chosen(names)}.npy") as member:
+                    shutil.copyfileobj(member, file, 1 << 20)
+        except FileError:
+            raise
+        except DAMAGE as error:
+            raise FileError(f"{self.source}: damaged, or not an .npz file") from error
+
+    def _chosen(self, names: list[str]) -> str:
+        listed = ", ".join(names) or "none"
+        if self.member is None and len(names) != 1:
+            raise FileError(
+                f"{self.source}: say which of its arrays ({listed}), as {self.path}:NAME"
+            )
+        if self.member is not None and self.member not in names:
+            raise FileError(
+                f"{self.source}: no array {self.member!r} in {self.path}; its arrays: {listed}"
+            )
+        return names[0] if self.member is None else self.member
+
+
+def as_input(
+    given: Any,
+    name: str,
+    options: TableOptions = DEFAULT,
+    tell: Callable[[Reading], None] = lambda _: None,
+) -> Input:
+    """Return what a user gave as an input; nothing is read yet.
+
+    Parameters
+    ----------
+    given : str, path or array_like
+        A file, a folder or a matrix.
+    name : str
+        What messages call a matrix.
+    options : TableOptions
+        What is said of a file.
+    tell : callable
+        Is told what a file was taken for.
+
+    Returns
+    -------
+    Input
+
+    Raises
+    ------
+    FileError
+        If the file is missing, or of no known kind.
+    """
+    if not isinstance(given, str | os.PathLike):
+        return Input(name, Path(), "array", values=np.asanyarray(given))
+    with reading(os.fspath(given)):
+        source, path, kind, member = place_of(os.fspath(given), options)
+    # Tiles may be computed by another process, in another folder.
+    return Input(source, path.absolute(), kind, member, options=options, tell=tell)
+
+
+class _Copy:
+    """The rows of a file, copied into an ``.npy`` file, and their labels into an Arrow file.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; it has this name once it is whole.
+    source : str
+        What is copied.
+    """
+
+    def __init__(self, path: Path, source: str) -> None:
+        self.path, self.source = path, source
+        self.labels = path.with_suffix(".labels.arrow")
+        self.columns = path.with_suffix(".columns.arrow")
+
+    def make(self, write: Callable[[BinaryIO], None]) -> None:
+        """Write the copy, unless an earlier run did."""
+        if self.path.exists():
+            return
+        temporary = self.path.with_suffix(".tmp")
+        try:
+            with temporary.open("w+b") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            # What is written lies beside the output; all else is read.
+            full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+            where = f"{self.path}: cannot be written" if full else self.source
+            kind = OutputError if full else FileError
+            raise kind(f"{where}: {error.strerror or error}") from error
+
+
+def _only_missing(stream: Stream, source: str) -> Iterator[Block]:
+    """Yield a stream's blocks, and raise for a fault that is no missing value."""
+    start = 0
+    for values, labels in stream.blocks:
+        for found in faults(values, source, start, stream.columns):
+            missing = found.value is not None and math.isnan(found.value)
+            zeros = found.value is None and stream.transposed
+            if not (missing or zeros):
+                raise FileError(str(found))
+        start += len(values)
+        yield values, labels
+
+
+def _labelled(copy: _Copy, stream: Stream, source: str) -> ArrayFile:
+    """Return a copy of rows as a source with their names."""
+    rows = open_npy(copy.path, source)
+    named = stream.columns is not None if stream.transposed else stream.labelled
+    labels = copy.labels if named else None
+    if not stream.transposed:
+        return called(rows, source, stream.columns, stream.label_name, labels)
+    columns = None
+    if stream.labelled:
+        with names_in(copy.columns) as names:
+            columns = tuple(names.to_pylist())
+    return called(rows, source, columns, ROW, labels)
+
+
+def _write(file: BinaryIO, stream: Stream, copy: _Copy, source: str) -> None:
+    count = 0
+    _write_header(file, stream, count)
+    named = copy.columns if stream.transposed else copy.labels
+    with _label_writer(named, stream.labelled) as write_labels:
+        for values, names in stream.blocks:
+            file.write(np.ascontiguousarray(values, stream.dtype).data)
+            count += len(values)
+            write_labels(names)
+    if not count:
+        raise FileError(f"{source}: the file has no rows")
+    if stream.transposed and stream.columns is not None:
+        _write_labels(copy.labels, stream.columns)
+    file.seek(0)
+    _write_header(file, stream, count)
+
+
+def _write_long(file: BinaryIO, table: LongTable, copy: _Copy) -> None:
+    """Write a long table's matrix: zeros first, then each count to its place."""
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "<f8", "fortran_order": False, "shape": table.shape}
+    )
+    begin = file.tell()
+    rows, columns = table.shape
+    file.truncate(begin + 8 * rows * columns)
+    matrix = np.memmap(file, np.dtype("<f8"), "r+", begin, table.shape)
+    table.add_up(matrix)
+    matrix.flush()
+    del matrix
+    _write_labels(copy.labels, tuple(table.samples))
+
+
+def _write_labels(path: Path, names: Sequence[str]) -> None:
+    import pyarrow as pa
+
+    with _label_writer(path, True) as write_labels:
+        write_labels(pa.array(names, pa.string()))
+
+
+def _write_header(file: BinaryIO, stream: Stream, count: int) -> None:
+    # NumPy leaves room for the number of rows to grow, of columns in Fortran's order.
+    shape = (stream.width, count) if stream.transposed else (count, stream.width)
+    np.lib.format.write_array_header_1_0(
+        file,
+        {
+            "descr": np.lib.format.dtype_to_descr(stream.dtype),
+            "fortran_order": stream.transposed,
+            "shape": shape,
+        },
+    )
+
+
+@contextmanager
+def _label_writer(path: Path, labelled: bool) -> Iterator[Callable[[Any], None]]:
+    if not labelled:
+        yield lambda _: None
+        return
+    import pyarrow as pa
+
+    schema = pa.schema([("label", pa.string())])
+    with path.open("wb") as file:
+        with pa.ipc.new_file(file, schema) as writer:
+            yield lambda names: writer.write_batch(pa.record_batch([names], schema=schema))
+        file.flush()
+        os.fsync(file.fileno())

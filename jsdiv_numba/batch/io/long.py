@@ -1,0 +1,136 @@
+"""Long tables, with a line for each count, as rows of a matrix."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.io.options import TableOptions
+from jsdiv_numba.batch.io.roles import require_categories
+from jsdiv_numba.batch.io.rows import Reading, Stream
+from jsdiv_numba.batch.io.table import BETWEEN_KEYS
+
+
+class LongTable(NamedTuple):
+    """What a first pass over a long table finds.
+
+    Parameters
+    ----------
+    source : str
+        The file, as the user named it.
+    samples, categories : dict of str to int
+        Which row and which column each name is: in the order in which they first come.
+    label_name : str
+        The heading of the samples.
+    reading : Reading
+        What the file was taken for.
+    open : callable
+        Returns the lines once more, from the first.
+    """
+
+    source: str
+    samples: dict[str, int]
+    categories: dict[str, int]
+    label_name: str
+    reading: Reading
+    open: Callable[[], Stream]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and categories."""
+        return len(self.samples), len(self.categories)
+
+    def add_up(self, matrix: NDArray[np.float64]) -> None:
+        """Add each count to its place in a matrix of zeros; counts of one place add up."""
+        for values, samples, categories in _parts(self.open()):
+            rows, columns = _places(samples, self.samples), _places(categories, self.categories)
+            np.add.at(matrix, (rows, columns), values)
+
+    def stream(self) -> Stream:
+        """Return the rows as one block, in memory."""
+        import pyarrow as pa
+
+        def blocks() -> Iterator[tuple[NDArray[np.float64], Any]]:
+            matrix = np.zeros(self.shape)
+            self.add_up(matrix)
+            yield matrix, pa.array(list(self.samples), pa.string())
+
+        columns = tuple(self.categories)
+        dtype = np.dtype(np.float64)
+        return Stream(len(columns), dtype, columns, self.label_name, True, blocks(), self.reading)
+
+
+def options_of_lines(options: TableOptions) -> TableOptions:
+    """Return how the lines of a long table are read: each labelled by its sample and category."""
+    sample, category, count = options.long or ()
+    lines = replace(options, long=None, label_column=(sample, category), columns=(count,))
+    # The check that forbids the one with the other is for what a user says.
+    object.__setattr__(lines, "long", options.long)
+    return lines
+
+
+def long_table(open_lines: Callable[[], Stream], source: str, options: TableOptions) -> LongTable:
+    """Go through a long table once, for the names in it.
+
+    Parameters
+    ----------
+    open_lines : callable
+        Returns the lines, read with `options_of_lines`.
+    source : str
+        The file, as the user named it.
+    options : TableOptions
+        What the user says.
+
+    Returns
+    -------
+    LongTable
+
+    Raises
+    ------
+    FileError
+    """
+    samples: dict[str, int] = {}
+    categories: dict[str, int] = {}
+    stream = open_lines()
+    for _, names, others in _parts(stream):
+        for name in names.unique().to_pylist():
+            samples.setdefault(name, len(samples))
+        for name in others.unique().to_pylist():
+            categories.setdefault(name, len(categories))
+    if not samples:
+        raise FileError(f"{source}: the file has no rows")
+    first, last = next(iter(categories)), next(reversed(categories))
+    require_categories(source, len(categories), repr(first))
+    header = stream.reading.header
+    sample, category, count = (_called(column, header) for column in options.long or ())
+    reading = Reading(
+        source,
+        header=header,
+        labels=(sample,),
+        columns=(len(categories), repr(first), repr(last)),
+        notes=(f"long, categories in {category}, counts in {count}",),
+    )
+    label_name = str((options.long or ("",))[0])
+    return LongTable(source, samples, categories, label_name, reading, open_lines)
+
+
+def _called(column: str | int, header: bool) -> str:
+    return f"column {column!r}" if header and isinstance(column, str) else f"column {column}"
+
+
+def _parts(stream: Stream) -> Iterator[tuple[NDArray[np.float64], Any, Any]]:
+    """Yield counts, samples and categories."""
+    from pyarrow import compute
+
+    for values, labels in stream.blocks:
+        names = compute.split_pattern(labels, BETWEEN_KEYS, max_splits=1).flatten()
+        yield np.asarray(values[:, 0], np.float64), names[::2], names[1::2]
+
+
+def _places(names: Any, known: dict[str, int]) -> NDArray[np.int64]:
+    encoded = names.dictionary_encode()
+    places = np.array([known[name] for name in encoded.dictionary.to_pylist()], np.int64)
+    return np.asarray(places[np.asarray(encoded.indices)])

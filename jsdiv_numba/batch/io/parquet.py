@@ -1,0 +1,223 @@
+"""Parquet and Feather files, and folders of Parquet files, as rows."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.io.columnar import BLOCK_BYTES, SAMPLE, Columns
+from jsdiv_numba.batch.io.options import TableOptions
+from jsdiv_numba.batch.io.rows import Stream
+
+SUFFIX = ".parquet"
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder and of those in it, in the order of their names."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() == SUFFIX)
+
+
+def stream_parquet(path: Path, source: str, options: TableOptions) -> Stream:
+    """Read a Parquet file, or the files of a folder one after the other, block by block.
+
+    Leading columns of text label the rows, as does an index that pandas stored, and a
+    partition of a folder, ``year=2001``. A column of lists of numbers holds whole rows.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder; the files' columns have to be the same.
+    source : str
+        What the user named.
+    options : TableOptions
+        What is said of it.
+
+    Returns
+    -------
+    Stream
+
+    Raises
+    ------
+    FileError
+        Now or while the blocks are read.
+    """
+    paths = files_of(path) if path.is_dir() else [path]
+    partitions = [_partitions(file, path) if path.is_dir() else {} for file in paths]
+    names = [str(file) if path.is_dir() else source for file in paths]
+    schema = _schema(paths[0], names[0], partitions[0])
+    for file, name, parts in zip(paths[1:], names[1:], partitions[1:], strict=True):
+        _require_same(_schema(file, name, parts), schema, name, names[0])
+    with _readable(names[0]), paths[0].open("rb") as opened:
+        sample = _with(_first_rows(opened), partitions[0])
+    columns = Columns(source, schema, sample)
+
+    def batches() -> Generator[Any, None, None]:
+        for file, name, parts in zip(paths, names, partitions, strict=True):
+            yield from _batches(file, name, parts, len(schema))
+
+    notes = [f"{len(paths):,} files"] if path.is_dir() else []
+    with _readable(source):
+        return columns.stream(batches, options, notes)
+
+
+def stream_feather(path: Path, source: str, options: TableOptions) -> Stream:
+    """Read a Feather file as `stream_parquet` reads a Parquet file; the arguments are the same."""
+    import pyarrow as pa
+
+    def opened(file: Any) -> Any:
+        return pa.ipc.open_file(file)
+
+    with _readable(source, "Feather"), path.open("rb") as file:
+        reader = opened(file)
+        schema = reader.schema
+        sample = (
+            _checked(reader, 0).slice(0, SAMPLE)
+            if reader.num_record_batches
+            else schema.empty_table()
+        )
+
+    def batches() -> Generator[Any, None, None]:
+        with _readable(source, "Feather"), path.open("rb") as file:
+            reader = opened(file)
+            for k in range(reader.num_record_batches):
+                yield _checked(reader, k)
+
+    with _readable(source, "Feather"):
+        return Columns(source, schema, sample).stream(batches, options)
+
+
+def _checked(reader: Any, number: int) -> Any:
+    """Return a batch of a Feather file, of which Arrow believes every offset if it is not asked."""
+    batch = reader.get_batch(number)
+    batch.validate(full=True)
+    return batch
+
+
+def _schema(path: Path, source: str, parts: dict[str, str]) -> Any:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with _readable(source), path.open("rb") as file:
+        schema = parquet.ParquetFile(file).schema_arrow
+    for k, name in enumerate(parts):
+        schema = schema.insert(k, pa.field(name, pa.string()))
+    return schema
+
+
+def _first_rows(file: Any) -> Any:
+    from pyarrow import parquet
+
+    opened = parquet.ParquetFile(file)
+    first = next(opened.iter_batches(batch_size=SAMPLE), None)
+    return opened.schema_arrow.empty_table() if first is None else first
+
+
+def _batches(path: Path, source: str, parts: dict[str, str], width: int) -> Iterator[Any]:
+    from pyarrow import parquet
+
+    with _readable(source), path.open("rb") as file:
+        opened = parquet.ParquetFile(file)
+        rows = max(1, opened.metadata.num_rows)
+        # A cell may hold a whole row; the footer says what rows take, decoded or not much less.
+        size = sum(
+            opened.metadata.row_group(k).total_byte_size for k in range(opened.num_row_groups)
+        )
+        row_bytes = max(8 * width, size // rows)
+        # Threads of Arrow's would read ahead more than memory is given.
+        for batch in opened.iter_batches(
+            batch_size=max(1, BLOCK_BYTES // row_bytes), use_threads=False
+        ):
+            yield _with(batch, parts)
+
+
+def _with(batch: Any, parts: dict[str, str]) -> Any:
+    """Return a batch with the values that the names of its folders give, as columns in front."""
+    import pyarrow as pa
+
+    if not parts:
+        return batch
+    texts = [pa.array([value] * batch.num_rows, pa.string()) for value in parts.values()]
+    return pa.Table.from_arrays([*texts, *batch.columns], names=[*parts, *batch.schema.names])
+
+
+def _partitions(file: Path, folder: Path) -> dict[str, str]:
+    """Return what the folders of a file say, as in ``year=2001``."""
+    from urllib.parse import unquote
+
+    parents = file.relative_to(folder).parent.parts
+    pairs = (name.split("=", 1) for name in parents if "=" in name)
+    return {
+        key: "" if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for key, value in pairs
+    }
+
+
+def _require_same(schema: Any, expected: Any, name: str, other: str) -> None:
+    if schema.names != expected.names:
+        raise FileError(f"{name}: its columns are not those of {other}")
+    for field, wanted in zip(schema, expected, strict=True):
+        if _kind(field.type) != _kind(wanted.type):
+            raise FileError(
+                f"{name}: column {field.name!r} is {field.type}, but {wanted.type} in {other}; "
+                "write all files with the same types"
+            )
+
+
+def _kind(kind: Any) -> str:
+    """Return a type, but of all whole numbers one, and one of all text: they read the same."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _kind(kind.value_type)
+    if (
+        types.is_integer(kind)
+        or types.is_boolean(kind)
+        or types.is_float64(kind)
+        or types.is_decimal(kind)
+    ):
+        return "number"
+    if types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view":
+        return "text"
+    return str(kind)
+
+
+@contextmanager
+def _readable(source: str, what: str = "Parquet") -> Iterator[None]:
+    """Turn what Arrow says of a file into a `FileError`."""
+    import pyarrow as pa
+
+    try:
+        yield
+    # Of a damaged file, Arrow raises what Python has for a file that is not there.
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        first_line = str(error).partition("\n")[0]
+        raise FileError(f"{source}: not a readable {what} file ({first_line})") from error
+
+
+def dense_bytes(path: Path) -> int:
+    """Return about how much memory the values of a Parquet file take, by its first row."""
+    from pyarrow import parquet
+
+    with _readable(str(path)), path.open("rb") as file:
+        opened = parquet.ParquetFile(file)
+        number = int(opened.metadata.num_rows)
+        first = next(opened.iter_batches(batch_size=1, use_threads=False), None)
+    # By the first row and not by what the footer says of each column: where that is damaged,
+    # Arrow ends the process (`RowGroupMetaData.column`, as of PyArrow 26).
+    columns = [] if first is None else first.columns
+    return 8 * number * sum(_count(column[0].as_py()) for column in columns)
+
+
+def _count(value: Any) -> int:
+    return len(value) if isinstance(value, list) else 1
+
+
+def feather_bytes(path: Path) -> int:
+    """Return how much memory the values of a Feather file take; it is gone through for that."""
+    import pyarrow as pa
+
+    with _readable(str(path), "Feather"), path.open("rb") as file:
+        reader = pa.ipc.open_file(file)
+        return int(sum(_checked(reader, k).nbytes for k in range(reader.num_record_batches)))

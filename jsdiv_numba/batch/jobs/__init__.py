@@ -1,0 +1,1 @@
+"""What is computed over files: all pairs, rows by rows, neighbours."""

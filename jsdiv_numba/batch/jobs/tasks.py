@@ -1,0 +1,322 @@
+"""One tile, from its rows to its values: all that a thread or another machine has to be told."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsdiv_numba.batch.errors import FileError, RowError
+from jsdiv_numba.batch.io.rows import Fault, faults
+from jsdiv_numba.batch.quantity import Quantity
+from jsdiv_numba.batch.run.executor import stop_here_if_asked
+from jsdiv_numba.batch.run.tiling import Tile
+
+Floats = NDArray[np.floating[Any]]
+Kept = tuple[NDArray[Any], NDArray[np.int64] | None, list[Fault]]
+"""Values, the pairs that they are of, and the rows of the second file that are no distributions."""
+
+_COMBINE: dict[str, tuple[np.ufunc, float]] = {
+    "mean": (np.add, 0.0),
+    "min": (np.fmin, np.nan),
+    "max": (np.fmax, np.nan),
+}
+REDUCTIONS = tuple(_COMBINE)
+_STEP_BYTES = 1 << 21
+
+
+class Rows(Protocol):
+    """The rows of a file, read when they are asked for; see `jsdiv_numba.batch.io.sources`."""
+
+    @property
+    def source(self) -> str:
+        """The file, as the user named it."""
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What `rows` gives: float32 or float64."""
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The headings of the columns."""
+
+    def rows(self, start: int, stop: int) -> Floats:
+        """Return rows start .. stop, shape (stop - start, width)."""
+
+    def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
+        """Yield the same rows, `step` at a time; the next block may overwrite the one before."""
+
+
+class Result(NamedTuple):
+    """What became of a tile.
+
+    Parameters
+    ----------
+    tile : Tile
+        Which one.
+    values : ndarray
+        Its values: of every pair, of every row, or of the pairs that were kept; the
+        neighbours of each row, with their values.
+    pairs : ndarray of int64, shape (k, 2), optional
+        The indices of the pairs that were kept; None where all are.
+    faults : tuple of Fault
+        The rows that are no distributions.
+    """
+
+    tile: Tile
+    values: NDArray[Any]
+    pairs: NDArray[np.int64] | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+class Task(Protocol):
+    """What `compute_tile` takes."""
+
+    def compute(self) -> Result:
+        """Read, compute, return."""
+
+
+def compute_tile(task: Task) -> Result:
+    """Compute one tile; the function that a scheduler is given, with a task that may be pickled.
+
+    Parameters
+    ----------
+    task : Task
+        A tile and everything that it needs.
+
+    Returns
+    -------
+    Result
+    """
+    return task.compute()
+
+
+@dataclass(frozen=True)
+class ReadTask:
+    """What all tasks share: two files, a tile, and what to do with a bad row."""
+
+    tile: Tile
+    first: Rows
+    second: Rows
+    quantity: Quantity
+    bad_is_nan: bool
+
+    def _load(self, file: Rows, start: int, stop: int) -> tuple[Floats, list[Fault]]:
+        """Return rows that are distributions, or all NaN, and what was wrong with these."""
+        return self._checked(file.rows(start, stop), file, start)
+
+    def _checked(self, values: Floats, file: Rows, start: int) -> tuple[Floats, list[Fault]]:
+        found = faults(values, file.source, start, file.columns)
+        if not found:
+            return values, found
+        if not self.bad_is_nan:
+            raise RowError(str(found[0]))
+        values = values.copy()
+        values[[fault.row - start for fault in found]] = np.nan
+        return values, found
+
+    def _cdist(self, a: Floats, b: Floats) -> Floats:
+        from jsdiv_numba.distance import cdist
+
+        return cdist(a, b, self.quantity.metric, base=self.quantity.base, workers=1)
+
+
+@dataclass(frozen=True)
+class MatrixTask(ReadTask):
+    """Every pair of a tile, the values in a matrix.
+
+    With `symmetric`, both files are the same, and a tile on the diagonal is
+    computed above it and mirrored.
+    """
+
+    symmetric: bool = False
+
+    def compute(self) -> Result:
+        """Return the matrix, and the bad rows of each file once among all tiles."""
+        tile = self.tile
+        a, wrong = self._load(self.first, tile.i_start, tile.i_stop)
+        if self.symmetric and tile.on_diagonal:
+            return Result(tile, self._square(a), faults=tuple(wrong))
+        b, also_wrong = self._load(self.second, tile.j_start, tile.j_stop)
+        report: list[Fault] = []
+        if not self.symmetric:
+            report += wrong if tile.j_start == 0 else []
+            report += also_wrong if tile.i_start == 0 else []
+        return Result(tile, self._cdist(a, b), faults=tuple(report))
+
+    def _square(self, rows: Floats) -> Floats:
+        from jsdiv_numba.distance import pdist
+
+        size = len(rows)
+        square = np.empty((size, size), rows.dtype)
+        condensed = pdist(rows, self.quantity.metric, base=self.quantity.base, workers=1)
+        start = 0
+        for i in range(size):
+            stop = start + size - 1 - i
+            square[i, i] = np.nan if np.isnan(rows[i, 0]) else 0
+            square[i, i + 1 :] = square[i + 1 :, i] = condensed[start:stop]
+            start = stop
+        return square
+
+
+@dataclass(frozen=True)
+class BlocksTask(ReadTask, ABC):
+    """A band of rows with all rows of the second file, a few of these at a time.
+
+    Parameters
+    ----------
+    step : int
+        How many rows of the second file are compared at a time.
+    symmetric : bool
+        Whether both files are the same.
+    """
+
+    step: int = 1
+    symmetric: bool = False
+
+    def compute(self) -> Result:
+        """Return what is kept of the band."""
+        tile = self.tile
+        a, wrong = self._load(self.first, tile.i_start, tile.i_stop)
+        values, pairs, also_wrong = self._kept(a)
+        report = wrong + (also_wrong if tile.i_start == 0 and not self.symmetric else [])
+        return Result(tile, values, pairs, tuple(report))
+
+    @abstractmethod
+    def _kept(self, a: Floats) -> Kept:
+        """Return what is kept of the band, whose rows are given."""
+
+    def _blocks(self, start: int) -> Iterator[tuple[int, Floats, list[Fault]]]:
+        for j in range(start, self.tile.j_stop, self.step):
+            stop_here_if_asked()
+            block, wrong = self._load(self.second, j, min(j + self.step, self.tile.j_stop))
+            yield j, block, wrong
+
+    def _require_room(self, pairs: int, most: int | None, bound: float) -> None:
+        if most is not None and pairs > most:
+            raise FileError(
+                f"{self.first.source}, rows {self.tile.i_start} to {self.tile.i_stop - 1}: more "
+                f"than {most:,} pairs are within {bound:g}; lower it, give more memory, or a "
+                "smaller tile"
+            )
+
+
+@dataclass(frozen=True)
+class BandTask(BlocksTask):
+    """Every pair of a band, those up to a value, or one value a row.
+
+    Parameters
+    ----------
+    max_distance : float, optional
+        Keep only the pairs up to this value; of one file each pair once, i < j.
+    reduce : {"mean", "min", "max"}, optional
+        Keep one value a row; of one file, that of the other rows.
+    most_pairs : int, optional
+        How many pairs are kept at most.
+    """
+
+    max_distance: float | None = None
+    reduce: str | None = None
+    most_pairs: int | None = None
+
+    def _kept(self, a: Floats) -> Kept:
+        if self.max_distance is not None:
+            return self._within(a, self.max_distance)
+        if self.reduce is not None:
+            return self._reduced(a, self.reduce)
+        return self._whole(a)
+
+    def _whole(self, a: Floats) -> Kept:
+        found: list[Fault] = []
+        values = np.empty(self.tile.shape, np.result_type(a.dtype, self.second.dtype))
+        for j, b, wrong in self._blocks(0):
+            values[:, j : j + len(b)] = self._cdist(a, b)
+            found += wrong
+        return values, None, found
+
+    def _within(self, a: Floats, bound: float) -> Kept:
+        start = self.tile.i_start
+        found: list[Fault] = []
+        values, pairs = [], []
+        for j, b, wrong in self._blocks(start if self.symmetric else 0):
+            matrix = self._cdist(a, b)
+            rows, columns = np.nonzero(matrix <= bound)
+            if self.symmetric:
+                above = rows + start < columns + j
+                rows, columns = rows[above], columns[above]
+            values.append(matrix[rows, columns])
+            pairs.append(np.stack([rows + start, columns + j], axis=1))
+            found += wrong
+            self._require_room(sum(map(len, values)), self.most_pairs, bound)
+        joined = np.concatenate(pairs)
+        order = np.lexsort((joined[:, 1], joined[:, 0]))
+        return np.concatenate(values)[order], joined[order], found
+
+    def _reduced(self, a: Floats, reduce: str) -> Kept:
+        combine, initial = _COMBINE[reduce]
+        found: list[Fault] = []
+        kind = np.result_type(a.dtype, self.second.dtype)
+        total = np.full(len(a), initial)
+        count = np.zeros(len(a), np.int64)
+        for j, b, wrong in self._blocks(0):
+            matrix = self._cdist(a, b).astype(np.float64, copy=False)
+            other = ~np.isnan(b[:, 0])[np.newaxis].repeat(len(a), axis=0)
+            if self.symmetric:
+                i = np.arange(max(self.tile.i_start, j), min(self.tile.i_stop, j + len(b)))
+                other[i - self.tile.i_start, i - j] = False
+            part = combine.reduce(matrix, axis=1, where=other, initial=initial)
+            total = combine(total, part)
+            count += other.sum(axis=1)
+            found += wrong
+        if reduce == "mean":
+            with np.errstate(invalid="ignore"):
+                total /= count
+        total[np.isnan(a[:, 0])] = np.nan
+        return total.astype(kind), None, found
+
+
+@dataclass(frozen=True)
+class RowTask(ReadTask):
+    """The rows of a tile, each with the row of the same index in the other file."""
+
+    def compute(self) -> Result:
+        """Return a value for each row."""
+        start, stop = self.tile.i_start, self.tile.i_stop
+        kind = np.result_type(self.first.dtype, self.second.dtype)
+        values = np.empty(stop - start, kind)
+        found: list[Fault] = []
+        step = max(1, _STEP_BYTES // (self.first.width * kind.itemsize))
+        first, second = (file.blocks(start, stop, step) for file in (self.first, self.second))
+        for i, p, q in zip(range(start, stop, step), first, second, strict=True):
+            found += self._part(p, q, i, values[i - start : i - start + len(p)])
+        return Result(self.tile, values, faults=tuple(found))
+
+    def _part(self, p: Floats, q: Floats, start: int, values: Floats) -> list[Fault]:
+        found: list[Fault] = []
+        try:
+            self._distances(p, q, values)
+            good = not np.isnan(values).any()
+        except ValueError:
+            good = False
+        if not good:
+            # Only now: to look at every value beforehand takes as long as to compare the rows.
+            p, found = self._checked(p, self.first, start)
+            q, also_wrong = self._checked(q, self.second, start)
+            found += also_wrong
+            self._distances(p, q, values)
+        return found
+
+    def _distances(self, p: Floats, q: Floats, values: Floats) -> None:
+        from jsdiv_numba.distance import jensenshannon
+
+        values[...] = jensenshannon(p, q, self.quantity.base, axis=1, workers=1)
+        if not self.quantity.is_distance:
+            # Squaring costs two roundings; dividing the rows by their sums first would cost
+            # the accuracy of rows that are nearly equal.
+            np.multiply(values, values, out=values)

@@ -1,0 +1,1 @@
+"""Running a job over files in tiles, which a later run can go on with."""

@@ -1,0 +1,209 @@
+"""What the command prints: the rows that are closest and farthest."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jsdiv_numba.batch.explain import Explanation
+from jsdiv_numba.batch.format import counted, printable, shown
+from jsdiv_numba.batch.in_memory import Pairwise, RowByRow
+from jsdiv_numba.batch.io.rows import LabelledRows
+from jsdiv_numba.batch.quantity import Quantity
+from jsdiv_numba.batch.run.engine import Summary
+from jsdiv_numba.batch.show.extremes import Pair, closest, farthest
+
+_LABEL_LIMIT = 48
+# A pipe has no width: rich would assume 80 columns, and cut the labels to fit.
+_UNLIMITED = 100_000
+
+
+def standard_console(*, stderr: bool = False) -> Console:
+    """Return a console that fits a terminal, and gives a pipe or a file whole lines."""
+    console = Console(highlight=False, stderr=stderr)
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    return console
+
+
+def print_pairs(console: Console, result: Pairwise, top: int) -> None:
+    """Print the closest and the farthest pairs.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    result : Pairwise
+        What was computed.
+    top : int
+        How many pairs of each kind, or all pairs at once where there are not so many.
+    """
+    first, second = result.first, result.second
+    count = result.pair_count
+    sizes = _size(first) if result.symmetric else f"{_size(first)}; {_size(second)}"
+    _print_summary(console, f"{sizes}; {counted(count, 'pair')}", result.quantity)
+    for title, pairs in _sections("pairs", result.matrix, count, top, upper=result.symmetric):
+        table = _table(title, result.quantity, label_columns=2)
+        for i, j in pairs:
+            _add(table, (first.labels[i], second.labels[j]), result.matrix[i, j])
+        _print_table(console, table)
+
+
+def print_rows(console: Console, result: RowByRow, top: int) -> None:
+    """Print the rows that are closest to, and farthest from, their counterparts.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    result : RowByRow
+        What was computed.
+    top : int
+        How many rows of each kind, or all rows at once where there are not so many.
+    """
+    sides = [result.first, result.second]
+    _print_summary(console, "; ".join(map(_size, sides)), result.quantity)
+    if result.first.labels == result.second.labels:
+        sides = sides[:1]
+    values = result.values[:, np.newaxis]
+    for title, pairs in _sections("rows", values, len(values), top, upper=False):
+        table = _table(title, result.quantity, label_columns=len(sides))
+        for i, _ in pairs:
+            _add(table, [side.labels[i] for side in sides], result.values[i])
+        _print_table(console, table)
+
+
+def print_explanation(console: Console, explanation: Explanation) -> None:
+    """Print the columns that make the divergence of two rows, and what the others add.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    explanation : Explanation
+        What was found.
+    """
+    quantity, parts = explanation.quantity, explanation.parts
+    first, second = (shown(label, _LABEL_LIMIT) for label in explanation.labels)
+    _print_summary(console, f"{_size(explanation.rows)}; {first} against {second}", quantity)
+    table = _table("Column", quantity, label_columns=2)
+    table.columns[1].header = "More in"
+    for heading in ("share", first, second):
+        table.add_column(Text(heading), justify="right", overflow="fold", min_width=7)
+    for part, has in zip(explanation.named, explanation.proportions.T, strict=False):
+        more = [_percentage(part.share), *map(_percentage, has)]
+        _add(table, (str(part.label), explanation.more_in(part)), part.value, more)
+    if explanation.others:
+        noun = "other" if explanation.others == 1 else "others"
+        share = _percentage(parts.rest / (parts.total or 1))
+        _add(table, (f"{explanation.others:,} {noun}", ""), parts.rest, [share])
+    _add(table, ("All", ""), parts.total, ["100%" if parts.total else "0%"])
+    _print_table(console, table)
+
+
+def _percentage(proportion: float) -> str:
+    """Return a proportion in a form that shows whether it is zero."""
+    if 0 < proportion < 5e-5:
+        return "<0.01%"
+    return f"{proportion:.2%}" if proportion else "0%"
+
+
+def _size(rows: LabelledRows) -> str:
+    n, m = rows.values.shape
+    return f"{printable(rows.source)}: {counted(n, 'row')} × {counted(m, 'column')}"
+
+
+def _print_summary(console: Console, sizes: str, quantity: Quantity) -> None:
+    console.print(Text(sizes))
+    console.print(
+        f"{quantity.name} in {quantity.unit}: "
+        f"0 for equal rows, {quantity.maximum:.4f} for rows with nothing in common"
+    )
+
+
+def _sections(
+    noun: str, matrix: NDArray[np.floating[Any]], count: int, top: int, *, upper: bool
+) -> list[tuple[str, list[Pair]]]:
+    if not count or not top:
+        return []
+    if count <= 2 * top:
+        return [(f"All {noun}", closest(matrix, count, upper=upper))]
+    return [
+        (f"Closest {noun}", closest(matrix, top, upper=upper)),
+        (f"Farthest {noun}", farthest(matrix, top, upper=upper)),
+    ]
+
+
+def _table(title: str, quantity: Quantity, label_columns: int) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table.add_column(title, overflow="fold")
+    for _ in range(label_columns - 1):
+        table.add_column(overflow="fold")
+    table.add_column(quantity.unit, justify="right", no_wrap=True)
+    return table
+
+
+def _add(table: Table, labels: Iterable[str], value: float, more: Iterable[str] = ()) -> None:
+    # Text, because a label in brackets is no markup.
+    table.add_row(*(Text(shown(label, _LABEL_LIMIT)) for label in labels), _figure(value), *more)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}" if value == 0 or value >= 1e-3 else f"{value:.2e}"
+
+
+def _print_table(console: Console, table: Table) -> None:
+    console.print()
+    console.print(table)
+
+
+def print_written(console: Console, paths: Iterable[Path | None]) -> None:
+    """Print which files were written; None stands for one that was not asked for."""
+    written = [path for path in paths if path is not None]
+    if written:
+        console.print()
+    for path in written:
+        console.print(Text(f"Wrote {printable(str(path))}"))
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print what was done in tiles.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    summary : Summary
+        What was done.
+    """
+    line = f"Compared in {counted(summary.tiles, 'tile')}"
+    if summary.resumed:
+        line += f", {summary.resumed:,} of them by an earlier run"
+    if summary.bad_rows:
+        line += f"; {counted(summary.bad_rows, 'row')} of no distribution gave NaN"
+    console.print(Text(line))
+
+
+def print_stopped(output: Path) -> None:
+    """Print, on stderr, how to go on with a run that was stopped.
+
+    Parameters
+    ----------
+    output : Path
+        What it was writing.
+    """
+    line = f"jsdiv: {printable(str(output))}: stopped; the same command with --resume goes on"
+    Console(stderr=True, soft_wrap=True).print(Text(line))
+
+
+def progress(message: str, *, quiet: bool = False) -> AbstractContextManager[object]:
+    """Return a context in which a terminal shows that work is going on, unless it is `quiet`."""
+    if quiet:
+        return nullcontext()
+    return Console(stderr=True).status(Text(f"Comparing {message}"))
