@@ -12,11 +12,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
 ]
 exclude_patterns = ["_build"]
 default_role = "py:obj"
 
-myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "none"  # the docstrings describe the types
@@ -27,3 +29,7 @@ numpydoc_show_class_members = False
 html_theme = "furo"
 html_title = "jsdiv_numba"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+
+copybutton_exclude = ".linenos, .gp, .go"  # prompts and results are not copied

@@ -29,7 +29,7 @@ def test_what_scipy_writes_is_what_scipy_reads(make, field, symmetry):
         field = "real"  # of an array there is no pattern
     file = io.BytesIO()
     scipy_io.mmwrite(file, make(matrix), comment="one\ntwo", field=field, symmetry=symmetry)
-    expected = scipy_io.mmread(io.BytesIO(file.getvalue()), spmatrix=False)
+    expected = scipy_io.mmread(io.BytesIO(file.getvalue()))
     dense = expected.toarray() if sparse.issparse(expected) else expected
     np.testing.assert_array_equal(read(file.getvalue()), dense)
 
