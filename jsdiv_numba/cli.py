@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from jsdiv_numba import __version__
+from jsdiv_numba._core.metric import METRICS
 from jsdiv_numba._core.threads import get_workers
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.format import printable
 from jsdiv_numba.batch.io.options import TABLE_ARGUMENTS, TableOptions
-from jsdiv_numba.batch.quantity import METRICS, Quantity
+from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.run.tiling import MOST_MEMORY
 
 _EXTRA = {"click", "matplotlib", "pyarrow", "rich", "zarr"}

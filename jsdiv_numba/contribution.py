@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import alignment, validation
-from ._core.evaluate import NORMALISED, PROBABILITIES, evaluate
+from ._core.evaluate import evaluate
+from ._core.measures import NORMALISED, PROBABILITIES
 from ._core.validation import FloatArray
 
 __all__ = ["Contribution", "Contributions", "contributions"]

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core import validation
+from ._core.metric import takes_root
 from ._core.validation import Axis
 
 __all__ = [
@@ -37,7 +38,6 @@ __all__ = [
     "pdist",
 ]
 
-METRICS = ("jensenshannon", "js_divergence")
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -554,7 +554,7 @@ def cdist(
     """
     from ._cuda import pairwise
 
-    root = _takes_root(metric)
+    root = takes_root(metric)
     return pairwise.of_two(XA, XB, root, out, base, dtype, check)
 
 
@@ -614,10 +614,4 @@ def pdist(
     """
     from ._cuda import pairwise
 
-    return pairwise.within_one(X, _takes_root(metric), out, base, dtype, check)
-
-
-def _takes_root(metric: str) -> bool:
-    if metric not in METRICS:
-        raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(map(repr, METRICS))}")
-    return metric == "jensenshannon"
+    return pairwise.within_one(X, takes_root(metric), out, base, dtype, check)

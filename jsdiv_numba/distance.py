@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core import alignment, pairwise, validation
-from ._core.evaluate import DISTANCE, evaluate
+from ._core.evaluate import evaluate
+from ._core.measures import DISTANCE
+from ._core.metric import takes_root
 from ._core.threads import check_workers
 from ._core.validation import Axis, FloatArray
 
 __all__ = ["cdist", "jensenshannon", "pdist"]
-
-METRICS = ("jensenshannon", "js_divergence")
 
 
 def jensenshannon(
@@ -172,7 +172,7 @@ def cdist(
     pairwise.check_columns(XA.shape, XB.shape)
     alignment.check_labels(("XA", "XB"), given)
     root, log_base = takes_root(metric), validation.log_base(base) or 1.0
-    kind = precision(dtype, XA, XB)
+    kind = validation.pairs_dtype(dtype, XA, XB)
     result = validation.result_array(out, (len(XA), len(XB)), kind)
     if out is not None:
         XA, XB = _apart(XA, out), _apart(XB, out)
@@ -248,7 +248,7 @@ def pdist(
     """
     X = pairwise.as_rows("X", X)
     root, log_base = takes_root(metric), validation.log_base(base) or 1.0
-    kind = precision(dtype, X)
+    kind = validation.pairs_dtype(dtype, X)
     number = len(X)
     result = validation.result_array(out, (number * (number - 1) // 2,), kind)
     one = "X", X if out is None else _apart(X, out)
@@ -256,29 +256,6 @@ def pdist(
         one, one, result, kind, root=root, log_base=log_base, workers=workers, condensed=True
     )
     return result
-
-
-def takes_root(metric: str) -> bool:
-    """Return whether a metric is the distance, not the divergence.
-
-    SciPy's other name of the distance will do, and any case.
-    """
-    if metric == METRICS[0]:
-        return True
-    name = metric.lower() if isinstance(metric, str) else metric
-    if name not in (*METRICS, "js"):
-        raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(map(repr, METRICS))}")
-    return name != "js_divergence"
-
-
-def precision(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any]:
-    """Return the dtype to compute in: `dtype`, or the one that the arrays ask for."""
-    if dtype is None:
-        return validation.result_dtype(*arrays)
-    for kind in (np.dtype(np.float32), np.dtype(np.float64)):
-        if np.dtype(dtype) == kind:
-            return kind
-    raise ValueError(f"dtype is {np.dtype(dtype)}; it must be float32 or float64")
 
 
 def _apart(matrix: FloatArray, out: FloatArray) -> FloatArray:

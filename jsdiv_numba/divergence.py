@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from ._core import validation
-from ._core.evaluate import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES, evaluate, normalised
+from ._core.evaluate import evaluate, normalised
 from ._core.many import evaluate_many, normalised_many
+from ._core.measures import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES
 from ._core.validation import EQUAL, Axis, FloatArray
 
 __all__ = [

@@ -1,12 +1,10 @@
 """The entropy of probabilities and of logits."""
 
-import math
 from typing import Any
 
-import numpy as np
-
-from ._core import validation
-from ._core.evaluate import ENTROPY_LOGITS, ENTROPY_PROBABILITIES, evaluate, normalised
+from ._core.evaluate import evaluate, normalised
+from ._core.measures import ENTROPY_LOGITS, ENTROPY_PROBABILITIES
+from ._core.temperature import cooled
 from ._core.validation import Axis, FloatArray
 
 __all__ = ["entropy", "entropy_logit"]
@@ -189,26 +187,3 @@ def entropy_logit(
         out=out,
         workers=workers,
     )
-
-
-def cooled(X: Any, axis: Axis, temperature: float) -> Any:
-    """Return logits divided by a temperature, up to a constant for each distribution.
-
-    The largest logit is subtracted first. Whatever constant was added to them all
-    would else leave a rounding error of its size.
-    """
-    number = validation.real_number(temperature)
-    if number is None or not 0 < number < math.inf:
-        raise ValueError(f"temperature is {temperature!r}; it must be positive and finite")
-    if number == 1.0:
-        return X
-    X = validation.as_real("X", X)
-    axes = validation.normalise_axes(axis, X.ndim)
-    validation.check_logits(X=X)
-    logits: FloatArray = X.astype(validation.result_dtype(X), copy=False)
-    if logits.size == 0:
-        return logits
-    with np.errstate(all="ignore"):
-        logits = logits - logits.max(axis=axes, keepdims=True)
-        logits /= validation.nearest_float(number, logits.dtype)
-    return logits

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from ._core import validation
-from ._core.evaluate import (
+from ._core.gradients import Out, Result, evaluate_with_gradient, total_with_gradient
+from ._core.many import evaluate_many_with_gradient
+from ._core.measures import (
     ENTROPY_LOGITS,
     ENTROPY_PROBABILITIES,
     KL_LOGITS,
@@ -13,10 +15,8 @@ from ._core.evaluate import (
     LOGITS,
     PROBABILITIES,
 )
-from ._core.gradients import Out, Result, evaluate_with_gradient, total_with_gradient
-from ._core.many import evaluate_many_with_gradient
+from ._core.temperature import cooled
 from ._core.validation import EQUAL, Axis
-from .entropies import cooled
 
 __all__ = [
     "entropy_grad",

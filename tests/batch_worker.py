@@ -5,7 +5,8 @@ import pyarrow.parquet
 import zarr
 
 from jsdiv_numba.batch.jobs.neighbors import neighbors
-from jsdiv_numba.batch.jobs.pairs import pairwise, rows
+from jsdiv_numba.batch.jobs.pairs import pairwise
+from jsdiv_numba.batch.jobs.rows import rows
 from jsdiv_numba.distance import cdist, jensenshannon, pdist
 from jsdiv_numba.neighbors import kneighbors
 

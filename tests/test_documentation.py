@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import jsdiv_numba
-from jsdiv_numba import cli
+from jsdiv_numba import batch, cli
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -46,3 +46,10 @@ def test_every_public_name_is_in_the_reference():
     pages = "".join(path.read_text(encoding="utf-8") for path in (DOCS / "api").glob("*.rst"))
     described = re.findall(r"^\.\. (?:autofunction|autoclass|data):: (\w+)$", pages, re.M)
     assert sorted(described) == [name for name in jsdiv_numba.__all__ if name != "__version__"]
+
+
+def test_every_name_of_batch_that_is_described_is_imported_from_it():
+    page = (DOCS / "api" / "batch.rst").read_text(encoding="utf-8")
+    described = re.findall(r"^\.\. auto\w+:: jsdiv_numba\.(\S+)$", page, re.M)
+    assert len(described) > 10
+    assert {name.removeprefix("batch.") for name in described} <= set(batch.__all__)

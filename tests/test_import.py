@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import jsdiv_numba
+import jsdiv_numba.batch
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = [name for name in jsdiv_numba.__all__ if name != "__version__"]
@@ -70,22 +71,13 @@ def test_an_unknown_name_is_an_attribute_error():
         attrgetter("jsd")(jsdiv_numba)
 
 
-def _type_checking_imports() -> dict[str, str]:
-    """Return, for each name that type checkers are told of, the module that they are told."""
-    tree = ast.parse((ROOT / "jsdiv_numba" / "__init__.py").read_text(encoding="utf-8"))
-    return {
-        alias.name: str(node.module)
-        for branch in tree.body
-        if isinstance(branch, ast.If)
-        for node in branch.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-
-
-def test_type_checkers_are_told_of_the_same_names():
-    homes = {name: jsdiv_numba._MODULES.get(name, "scalarise") for name in PUBLIC}
-    assert _type_checking_imports() == homes
+@pytest.mark.parametrize("package", [jsdiv_numba, jsdiv_numba.batch])
+def test_type_checkers_are_told_of_the_same_names(package):
+    stub = Path(package.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    nodes = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom)]
+    told = [alias.asname for node in nodes for alias in node.names]
+    assert sorted(told) == [name for name in package.__all__ if name != "__version__"]
+    assert all(hasattr(package, name) for name in told)
 
 
 def _sections(documented: Callable[..., object]) -> set[str]:

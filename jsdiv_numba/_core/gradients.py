@@ -9,7 +9,8 @@ import numpy as np
 
 from . import validation
 from .blocks import Companion, Weights
-from .evaluate import Measure, Task, compute, prepare
+from .evaluate import Task, compute, prepare
+from .measures import Measure
 from .validation import Axis, FloatArray
 
 Result = tuple[Any, ...]

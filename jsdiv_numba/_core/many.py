@@ -9,8 +9,9 @@ import numpy as np
 from numpy.exceptions import AxisError
 
 from . import alignment, blocks, validation
-from .evaluate import PROBABILITIES, SKEWED, Measure, Task, evaluate
+from .evaluate import Task, evaluate
 from .gradients import Out, Outs, Result, by_element, cotangents_of, evaluate_with_gradient
+from .measures import PROBABILITIES, SKEWED, Measure
 from .threads import check_workers
 from .validation import Axis, FloatArray
 

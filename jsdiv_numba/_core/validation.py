@@ -8,6 +8,7 @@ from operator import index
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numpy.exceptions import AxisError
 
 Axis = int | Sequence[int] | np.ndarray[Any, np.dtype[np.integer]] | None
@@ -143,6 +144,16 @@ def result_dtype(*arrays: FloatArray) -> np.dtype[Any]:
         return _FLOAT64
     common = np.result_type(*arrays)
     return _FLOAT32 if common.kind == "f" and common.itemsize <= 4 else _FLOAT64
+
+
+def pairs_dtype(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[Any]:
+    """Return the dtype to compute in: `dtype`, or the one that the arrays ask for."""
+    if dtype is None:
+        return result_dtype(*arrays)
+    for kind in FLOATS:
+        if np.dtype(dtype) == kind:
+            return kind
+    raise ValueError(f"dtype is {np.dtype(dtype)}; it must be float32 or float64")
 
 
 FLOATS = _FLOAT64, _FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)

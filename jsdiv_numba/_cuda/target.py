@@ -16,6 +16,7 @@ from numba import config, cuda, from_dtype, njit
 
 from .._kernels.codegen import intrinsics as compiler
 from .._kernels.codegen.precision import Precision
+from . import intrinsics
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 
@@ -59,9 +60,9 @@ def _most(x: Any, y: Any) -> Any:
 least = _least if SIMULATED else compiler.minimum
 most = _most if SIMULATED else compiler.maximum
 product = _product if SIMULATED else compiler.product
-four = _four if SIMULATED else compiler.four
-row_of = _row_of if SIMULATED else compiler.row_in_global_memory
-set_four = _set_four if SIMULATED else compiler.set_four
+four = _four if SIMULATED else intrinsics.four
+row_of = _row_of if SIMULATED else intrinsics.row_in_global_memory
+set_four = _set_four if SIMULATED else intrinsics.set_four
 
 
 def device(function: Any) -> Any:

@@ -13,6 +13,7 @@ from dask.layers import ArraySliceDep
 
 from .. import distance
 from .._core import validation
+from .._core.metric import takes_root
 from .._core.threads import check_workers
 from .._core.validation import FloatArray
 from . import chunks
@@ -38,10 +39,10 @@ class Pairs(NamedTuple):
     ) -> "Pairs":
         """Return the options, or raise what the NumPy functions raise."""
         workers = 1 if workers is None else check_workers(workers)
-        distance.takes_root(metric)
+        takes_root(metric)
         validation.log_base(base)
         metas = (validation.as_real("", array._meta) for array in arrays)
-        return cls(metric, base, distance.precision(dtype, *metas), workers)
+        return cls(metric, base, validation.pairs_dtype(dtype, *metas), workers)
 
     def rows_of_block(self, matrix: da.Array, beside: da.Array) -> int:
         """Return how many rows may be in a block: its bytes, and the result's, are limited."""

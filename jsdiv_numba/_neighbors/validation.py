@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from .._core import validation
+from .._core.metric import takes_root
 from .._core.validation import FloatArray
-from ..distance import takes_root
 from . import search
 from .search import Neighbors
 

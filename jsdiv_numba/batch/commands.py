@@ -168,12 +168,12 @@ def pairwise(
     if plot and not cut:
         _require_whole(plot, first, second)
     if output and (cut or (not plot and values > MEMORY)):
-        from jsdiv_numba.batch.jobs import pairs as file_jobs
+        from jsdiv_numba import batch
 
         arguments: dict[str, Any] = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
         arguments |= table.arguments
         _in_tiles(
-            file_jobs.pairwise, sources, quantity, output, workers, tiles, speech, said, **arguments
+            batch.pairwise, sources, quantity, output, workers, tiles, speech, said, **arguments
         )
         return
     if output:
@@ -211,12 +211,10 @@ def rows(
     """Do what ``jsdiv rows`` does; the arguments are the command's."""
     cut = _needs_tiles([p, q], output, tiles, table)
     if output and cut:
-        from jsdiv_numba.batch.jobs import pairs as file_jobs
+        from jsdiv_numba import batch
 
         arguments = {"match": match, **table.arguments}
-        _in_tiles(
-            file_jobs.rows, [p, q], quantity, output, workers, tiles, speech, said, **arguments
-        )
+        _in_tiles(batch.rows, [p, q], quantity, output, workers, tiles, speech, said, **arguments)
         return
     if output:
         check_destination(output, OUTPUT_SUFFIXES, [p, q])
@@ -246,14 +244,14 @@ def neighbors(
     table: TableOptions = DEFAULT,
 ) -> None:
     """Do what ``jsdiv neighbors`` does; the arguments are the command's."""
-    from jsdiv_numba.batch.jobs import neighbors as neighbor_jobs
+    from jsdiv_numba import batch
 
     _require_one("--number", number, tiles)
     sources = [file] if file2 is None else [file, file2]
     arguments: dict[str, Any] = {"n_neighbors": number, "max_distance": tiles.max_distance}
     arguments |= table.arguments
     _in_tiles(
-        neighbor_jobs.neighbors,
+        batch.neighbors,
         sources,
         quantity,
         output,
@@ -335,8 +333,8 @@ def _needs_tiles(
     for place in places:
         with reading(place.source):
             size += dense_bytes(place)
-    file_jobs = [f"{size:,} bytes of input"] if size > MEMORY // 2 else []
-    return next(iter([*tiles.given, *zarr, *file_jobs]), None)
+    large = [f"{size:,} bytes of input"] if size > MEMORY // 2 else []
+    return next(iter([*tiles.given, *zarr, *large]), None)
 
 
 def _in_tiles(

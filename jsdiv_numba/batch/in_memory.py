@@ -1,12 +1,13 @@
 """Rows against rows: every pair, or the i-th against the i-th."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.io.columns import require_same_columns
 from jsdiv_numba.batch.io.rows import LabelledRows
 from jsdiv_numba.batch.quantity import Quantity
 
@@ -149,44 +150,3 @@ def _matrix(
         first.values, second.values, quantity.metric, base=quantity.base, workers=workers
     )
     return np.asarray(matrix)
-
-
-class HasColumns(Protocol):
-    """Rows of a file, in memory or not."""
-
-    @property
-    def source(self) -> str:
-        """The file, as the user named it."""
-
-    @property
-    def width(self) -> int:
-        """The number of columns."""
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """The headings of the columns; None where the file has none."""
-
-
-def require_same_columns(first: HasColumns, second: HasColumns) -> None:
-    """Raise `FileError` if the numeric columns of two files differ in number or name.
-
-    Parameters
-    ----------
-    first, second : LabelledRows or Source
-        The files.
-
-    Raises
-    ------
-    FileError
-    """
-    n, m = first.width, second.width
-    if n != m:
-        raise FileError(
-            f"{second.source}: number of numeric columns is {m}, but {first.source} has {n}"
-        )
-    for j, (name, other) in enumerate(zip(first.columns or (), second.columns or (), strict=False)):
-        if name != other:
-            raise FileError(
-                f"{second.source}: numeric column {j + 1} is {other!r}, but {name!r} in "
-                f"{first.source}; both files need the same columns in the same order"
-            )

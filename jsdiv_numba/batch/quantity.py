@@ -3,13 +3,10 @@
 import math
 from dataclasses import dataclass
 
-_NAMES = {
-    "jensenshannon": "Jensen–Shannon distance",
-    "js_divergence": "Jensen–Shannon divergence",
-}
-_UNITS = {None: "nats", 2.0: "bits", 10.0: "hartleys"}
+from jsdiv_numba._core.metric import METRICS
 
-METRICS = tuple(_NAMES)
+_NAMES = dict(zip(METRICS, ("Jensen–Shannon distance", "Jensen–Shannon divergence"), strict=True))
+_UNITS = {None: "nats", 2.0: "bits", 10.0: "hartleys"}
 
 
 @dataclass(frozen=True)

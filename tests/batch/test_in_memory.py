@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from jsdiv_numba._core.metric import METRICS
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.in_memory import compare_pairs, compare_rows, within
 from jsdiv_numba.batch.io.rows import LabelledRows, default_labels
-from jsdiv_numba.batch.quantity import METRICS, Quantity
+from jsdiv_numba.batch.quantity import Quantity
 
 DISTANCE = Quantity("jensenshannon")
 

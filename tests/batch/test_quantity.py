@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jsdiv_numba.batch.quantity import METRICS, Quantity
+from jsdiv_numba._core.metric import METRICS
+from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.distance import cdist
 
 

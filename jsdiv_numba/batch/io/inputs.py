@@ -19,6 +19,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from jsdiv_numba.batch.errors import FileError, OutputError
+from jsdiv_numba.batch.io.durable import sync_folder
 from jsdiv_numba.batch.io.file_errors import reading
 from jsdiv_numba.batch.io.formats import (
     ARRAYS,
@@ -33,7 +34,6 @@ from jsdiv_numba.batch.io.formats import (
 from jsdiv_numba.batch.io.long import LongTable
 from jsdiv_numba.batch.io.npy import DAMAGE
 from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
-from jsdiv_numba.batch.io.partial import sync_folder
 from jsdiv_numba.batch.io.roles import require_categories
 from jsdiv_numba.batch.io.rows import ROW, Block, Reading, Stream, faults
 from jsdiv_numba.batch.io.sources import (

@@ -163,23 +163,6 @@ def _is_at(lock: BinaryIO, path: Path) -> bool:
     return False
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder safe, where the system can.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    """
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _try_lock(file: BinaryIO) -> bool:
     try:
         if sys.platform == "win32":

@@ -16,13 +16,13 @@ from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.options import TableArguments, TableOptions
 from jsdiv_numba.batch.io.sources import Source
 from jsdiv_numba.batch.io.write import OUTPUT_SUFFIXES, TABLE_SUFFIXES, check_headings
+from jsdiv_numba.batch.jobs.base import ARRAYS, EDGE_BYTES, FileJob, Frame, array_sink
 from jsdiv_numba.batch.jobs.neighbor_tasks import NearestTask, SearchTask, WithinTask
-from jsdiv_numba.batch.jobs.pairs import ARRAYS, EDGE_BYTES, FileJob, Frame, array_sink
-from jsdiv_numba.batch.jobs.tasks import Result
 from jsdiv_numba.batch.run.engine import Plan, Summary
 from jsdiv_numba.batch.run.executor import Executor
 from jsdiv_numba.batch.run.progress import Progress
 from jsdiv_numba.batch.run.sinks import Sink, TableSink
+from jsdiv_numba.batch.run.task import Result
 from jsdiv_numba.batch.run.tiling import MEMORY, Grid, Tile, search_height, search_step, share
 
 NUMBER = 5

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from jsdiv_numba.batch.errors import FileError, RowError
 from jsdiv_numba.batch.io.rows import Fault, faults
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.run.executor import stop_here_if_asked
+from jsdiv_numba.batch.run.task import Result
 from jsdiv_numba.batch.run.tiling import Tile
 
 Floats = NDArray[np.floating[Any]]
@@ -51,50 +52,6 @@ class Rows(Protocol):
 
     def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
         """Yield the same rows, `step` at a time; the next block may overwrite the one before."""
-
-
-class Result(NamedTuple):
-    """What became of a tile.
-
-    Parameters
-    ----------
-    tile : Tile
-        Which one.
-    values : ndarray
-        Its values: of every pair, of every row, or of the pairs that were kept; the
-        neighbours of each row, with their values.
-    pairs : ndarray of int64, shape (k, 2), optional
-        The indices of the pairs that were kept; None where all are.
-    faults : tuple of Fault
-        The rows that are no distributions.
-    """
-
-    tile: Tile
-    values: NDArray[Any]
-    pairs: NDArray[np.int64] | None = None
-    faults: tuple[Fault, ...] = ()
-
-
-class Task(Protocol):
-    """What `compute_tile` takes."""
-
-    def compute(self) -> Result:
-        """Read, compute, return."""
-
-
-def compute_tile(task: Task) -> Result:
-    """Compute one tile; the function that a scheduler is given, with a task that may be pickled.
-
-    Parameters
-    ----------
-    task : Task
-        A tile and everything that it needs.
-
-    Returns
-    -------
-    Result
-    """
-    return task.compute()
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from jsdiv_numba.batch.errors import FileError, OutputError, RowError
 from jsdiv_numba.batch.io.partial import REPORT
 from jsdiv_numba.batch.io.rows import Fault
 from jsdiv_numba.batch.io.write import writing
-from jsdiv_numba.batch.jobs.tasks import Task, compute_tile
 from jsdiv_numba.batch.run.bad_rows import check_report, write_report
 from jsdiv_numba.batch.run.executor import Executor
 from jsdiv_numba.batch.run.journal import Conditions, Journal, versions
 from jsdiv_numba.batch.run.progress import Progress, under_way
 from jsdiv_numba.batch.run.sinks import Sink
+from jsdiv_numba.batch.run.task import Task, compute_tile
 from jsdiv_numba.batch.run.tiling import Grid, Tile
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from jsdiv_numba import __version__
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.io.partial import JOURNAL, NEW_JOURNAL, PartialFolder, sync_folder
+from jsdiv_numba.batch.io.durable import sync_folder
+from jsdiv_numba.batch.io.partial import JOURNAL, NEW_JOURNAL, PartialFolder
 from jsdiv_numba.batch.io.write import keep_access, writing
 from jsdiv_numba.batch.run.records import DamagedError, Records
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
-from jsdiv_numba.batch.io.partial import BANDS, sync_folder
+from jsdiv_numba.batch.io.durable import sync_folder
+from jsdiv_numba.batch.io.partial import BANDS
 from jsdiv_numba.batch.io.write import suffix_of, write_arrow
-from jsdiv_numba.batch.jobs.tasks import Result
+from jsdiv_numba.batch.run.task import Result
 from jsdiv_numba.batch.run.tiling import Grid
 
 _ROW_GROUP_BYTES = 1 << 26

@@ -9,9 +9,10 @@ import pytest
 
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.sources import open_array, open_npy
-from jsdiv_numba.batch.jobs.tasks import BandTask, MatrixTask, RowTask, compute_tile
+from jsdiv_numba.batch.jobs.tasks import BandTask, MatrixTask, RowTask
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.run.executor import StoppedError, Threads, stop_here_if_asked
+from jsdiv_numba.batch.run.task import compute_tile
 from jsdiv_numba.batch.run.tiling import Grid, Tile
 from jsdiv_numba.distance import cdist, jensenshannon
 from tests.limits import HANGING

@@ -1,0 +1,166 @@
+"""What all jobs over files share: their arguments, checked, and their inputs."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jsdiv_numba._core.alignment import check_labels
+from jsdiv_numba._core.metric import METRICS
+from jsdiv_numba._core.threads import get_workers
+from jsdiv_numba._core.validation import log_base
+from jsdiv_numba.batch.io.columns import require_same_columns
+from jsdiv_numba.batch.io.inputs import Input, as_input
+from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
+from jsdiv_numba.batch.io.rows import Reading
+from jsdiv_numba.batch.io.sources import Source
+from jsdiv_numba.batch.io.write import (
+    check_destination,
+)
+from jsdiv_numba.batch.quantity import Quantity
+from jsdiv_numba.batch.run.engine import Summary, carry_out
+from jsdiv_numba.batch.run.executor import Executor, Threads
+from jsdiv_numba.batch.run.progress import Progress, Silent
+from jsdiv_numba.batch.run.sinks import NpySink, Sink, ZarrGroupSink, ZarrSink
+from jsdiv_numba.batch.run.tiling import (
+    MOST_MEMORY,
+    share,
+)
+
+ON_BAD = ("error", "nan")
+ARRAYS = (".npy", ".zarr")
+EDGE_BYTES = 100
+"""What a pair that is kept takes, all in all."""
+
+
+class Frame:
+    """The arguments that all jobs share, checked."""
+
+    def __init__(
+        self,
+        out: str | os.PathLike[str],
+        metric: str,
+        base: float | None,
+        tile: int | None,
+        memory: int,
+        on_bad: str,
+        workers: int | None,
+        executor: Executor | None,
+        table: TableOptions = DEFAULT,
+    ) -> None:
+        if metric not in METRICS:
+            raise ValueError(f"metric is {metric!r}; it must be one of {listed(METRICS)}")
+        log_base(base)
+        if on_bad not in ON_BAD:
+            raise ValueError(f"on_bad is {on_bad!r}; it must be one of {listed(ON_BAD)}")
+        for name, number in (("tile", tile), ("memory", memory)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name} is {number!r}; it must be positive")
+        if memory > MOST_MEMORY:
+            raise ValueError(
+                f"memory is {memory!r}; no machine has more than {MOST_MEMORY:,} bytes"
+            )
+        self.output, self.quantity, self.tile = Path(out), Quantity(metric, base), tile
+        self.on_bad, self.lenient, self.table = on_bad, on_bad == "nan", table
+        self.bad_is_nan = self.lenient or table.missing == "nan"
+        self.executor = Threads(get_workers(workers)) if executor is None else executor
+        self.memory, self.budget = memory, share(memory, self.executor.workers)
+
+    def inputs(self, progress: Progress | None, **given: Any) -> tuple[Input, ...]:
+        """Return what was given, by the names of the arguments; None stands for nothing."""
+
+        def tell(reading: Reading) -> None:
+            if progress is not None:
+                progress.say("read", file=reading.source, line=str(reading))
+
+        there = {name: value for name, value in given.items() if value is not None}
+        check_labels(list(there), list(there.values()))
+        return tuple(as_input(value, name, self.table, tell) for name, value in there.items())
+
+    def check(self, files: Sequence[Input], suffixes: Sequence[str]) -> None:
+        """Raise `FileError` if the output could not be written."""
+        read = [str(file.path) for file in files if file.kind != "array"]
+        # The folder of the unfinished run, which is made next, is the probe.
+        check_destination(self.output, suffixes, read, probe=False)
+
+    def carry_out(self, job: Any, resume: bool, progress: Progress | None) -> Summary:
+        """Do a job."""
+        return carry_out(job, resume=resume, executor=self.executor, progress=progress or Silent())
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """What the jobs over files share.
+
+    Parameters
+    ----------
+    files : tuple of Input
+        One or two files.
+    frame : Frame
+        Arguments.
+    """
+
+    files: tuple[Input, ...]
+    frame: Frame
+
+    @property
+    def output(self) -> Path:
+        """The file or folder to be written."""
+        return self.frame.output
+
+    @property
+    def lists_bad_rows(self) -> bool:
+        """Whether rows that are no distributions are listed."""
+        return self.frame.bad_is_nan
+
+    def inputs(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the files' fingerprints."""
+        return {file.source: file.fingerprint() for file in self.files}
+
+    def _arguments(self, command: str, **more: Any) -> dict[str, Any]:
+        quantity = self.frame.quantity
+        return {
+            "command": command,
+            "files": [file.source for file in self.files],
+            "metric": quantity.metric,
+            "base": quantity.base,
+            "tile": self.frame.tile,
+            "on_bad": self.frame.on_bad,
+            "table": self.frame.table.given,
+            **more,
+        }
+
+    def _open(self, folder: Path) -> tuple[Source, Source]:
+        """Return both sources: the same one twice where there is one file."""
+        opened = [
+            file.open(folder, role, lenient=self.frame.lenient)
+            for file, role in zip(self.files, ("first", "second"), strict=False)
+        ]
+        first, second = opened[0], opened[-1]
+        require_same_columns(first, second)
+        return first, second
+
+
+def array_sink(
+    part: Path,
+    fresh: bool,
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    chunks: tuple[int, ...],
+    mirrored: bool,
+) -> Sink:
+    """Return where an array goes, by the extension of its file; records into arrays of a group."""
+    if part.suffix.lower() == ".zarr":
+        if dtype.names:
+            return ZarrGroupSink(part, shape, dtype, chunks=chunks, fresh=fresh)
+        return ZarrSink(part, shape, dtype, chunks=chunks, mirrored=mirrored, fresh=fresh)
+    return NpySink(part, shape, dtype, mirrored=mirrored, fresh=fresh)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names one after another, as a message has them."""
+    return ", ".join(map(repr, names))

@@ -1,0 +1,53 @@
+"""What a tile gives, and what computes one: all that a scheduler has to know of it."""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsdiv_numba.batch.io.rows import Fault
+from jsdiv_numba.batch.run.tiling import Tile
+
+
+class Result(NamedTuple):
+    """What became of a tile.
+
+    Parameters
+    ----------
+    tile : Tile
+        Which one.
+    values : ndarray
+        Its values: of every pair, of every row, or of the pairs that were kept; the
+        neighbours of each row, with their values.
+    pairs : ndarray of int64, shape (k, 2), optional
+        The indices of the pairs that were kept; None where all are.
+    faults : tuple of Fault
+        The rows that are no distributions.
+    """
+
+    tile: Tile
+    values: NDArray[Any]
+    pairs: NDArray[np.int64] | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+class Task(Protocol):
+    """What `compute_tile` takes."""
+
+    def compute(self) -> Result:
+        """Read, compute, return."""
+
+
+def compute_tile(task: Task) -> Result:
+    """Compute one tile; the function that a scheduler is given, with a task that may be pickled.
+
+    Parameters
+    ----------
+    task : Task
+        A tile and everything that it needs.
+
+    Returns
+    -------
+    Result
+    """
+    return task.compute()
