@@ -27,6 +27,7 @@ autosummary_generate = False  # the pages are written by hand, one for a module
 numpydoc_show_class_members = False
 
 html_theme = "furo"
+html_show_copyright = False
 html_title = "jsdiv_numba"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

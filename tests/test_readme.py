@@ -5,7 +5,11 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.spatial import distance as scipy_distance
+
+from jsdiv_numba import jensenshannon
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -74,3 +78,11 @@ def test_continuous_integration_runs_the_line_of_test_it():
     command = ["bash", "-c", f'{find_line}; printf %s "$line"']
     found = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert found.stdout == _line("Test it")
+
+
+def test_scipy_has_no_digit_right_where_it_says_so():
+    assert "# SciPy's has no digit right" in README
+    p = np.array([0.2, 0.3, 0.5])
+    q = p + np.array([1e-9, 0, -1e-9])
+    theirs = scipy_distance.jensenshannon(p, q)
+    assert not abs(theirs / jensenshannon(p, q) - 1) < 0.5
