@@ -1,15 +1,20 @@
 """The same functions on arrays that are on an NVIDIA GPU.
 
-They take what has ``__cuda_array_interface__`` or DLPack (arrays of Numba, CuPy, PyTorch, JAX)
-without a copy, work on its stream, and return an array on that stream: of CuPy's or PyTorch's kind
-if the first on the device is, else of Numba's. A NumPy array is moved to the device. The result
-stays there, unless ``out=`` is a NumPy array.
+Each is as the function of its name in :mod:`jsdiv_numba`, with its formula and its bounds on
+errors; float32 is computed without float64. What differs:
 
-The mathematics and the bounds on errors are those of the CPU. float32 is computed without float64.
-What differs: negative and infinite probabilities, and logits of +inf, give NaN
-in their row rather than an error, since to raise one would mean to wait for
-the device. ``check=True`` waits, and raises what the CPU's functions raise. ``workers`` is accepted
-and means nothing here.
+- Arrays: what has ``__cuda_array_interface__`` or DLPack (arrays of Numba, CuPy, PyTorch, JAX) is
+  taken without a copy, the work is done on its stream, and the result is on that stream: an array
+  of CuPy's or PyTorch's kind if the first on the device is, else of Numba's. A NumPy array is
+  moved to the device. A result is float32 if that holds the inputs' dtypes, else float64.
+- ``out``: an array on the device, contiguous and of the result's dtype, or one of NumPy's, to
+  which the result is copied.
+- Invalid entries: a negative or infinite probability, a logit of +inf, a row of logits with none
+  above -inf give NaN in their row rather than an error, since to raise one would mean to wait for
+  the device. ``check=True`` waits, and raises what the CPU's functions raise.
+- ``workers`` is accepted and means nothing here.
+- Errors: a RuntimeError if there is no device, a MemoryError if the result, or an input that is
+  moved, does not fit on it.
 
 Importing this module needs no device and loads no compiler. It needs the extra ``cuda`` (CUDA 13)
 or ``cuda-cu12``.
@@ -74,56 +79,7 @@ def js_divergence(
     workers: int | None = None,
     check: bool = False,
 ) -> Any:
-    """Jensen-Shannon divergence of probabilities, on the device.
-
-    The formula is that of `jsdiv_numba.js_divergence`.
-
-    Parameters
-    ----------
-    P, Q : array_like
-        Probabilities, of shapes that broadcast, on the device or not.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes, of the broadcast shape; None is all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, return each element's term of the sum, in the broadcast shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    out : array, optional
-        Array for the result: on the device, contiguous and of the result's dtype,
-        or of NumPy's, to which the result is copied.
-    workers : int, optional
-        Ignored.
-    check : bool, default False
-        Whether to wait for the device and raise for an invalid element.
-
-    Returns
-    -------
-    array
-        Divergences, of dtype float32 if that holds both inputs' dtypes, else float64.
-
-    Raises
-    ------
-    RuntimeError
-        If there is no device.
-    MemoryError
-        If the result, or an input that is moved, does not fit on the device.
-    ValueError
-        If shapes do not broadcast, or `axis`, `base` or the shape of `out` is
-        wrong; with `check`, if a probability is negative or infinite.
-    TypeError
-        If an input is not real, or `out` cannot hold the result's dtype.
-
-    See Also
-    --------
-    jsdiv_numba.js_divergence : the same on the CPU.
-
-    Notes
-    -----
-    A row with a negative, infinite or NaN entry gives NaN.
+    """As `jsdiv_numba.js_divergence`, on the device.
 
     Examples
     --------
@@ -159,49 +115,7 @@ def js_divergence_logit(
     workers: int | None = None,
     check: bool = False,
 ) -> Any:
-    """Jensen-Shannon divergence of the softmaxes of logits, on the device.
-
-    The formula is that of `jsdiv_numba.js_divergence_logit`.
-
-    Parameters
-    ----------
-    P, Q : array_like
-        Logits, of shapes that broadcast, on the device or not; -inf is a probability of 0.
-    axis : int, sequence of int or None, default -1
-        The axis or axes of one softmax; None is the last, with all its rows'
-        divergences added up.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, return each element's term of the sum, in the broadcast shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    out : array, optional
-        As for `js_divergence`.
-    workers : int, optional
-        Ignored.
-    check : bool, default False
-        Whether to wait for the device and raise for a logit of +inf.
-
-    Returns
-    -------
-    array
-        Divergences, of dtype float32 if that holds both inputs' dtypes, else float64.
-
-    Raises
-    ------
-    RuntimeError, MemoryError, ValueError, TypeError
-        As `js_divergence`.
-
-    See Also
-    --------
-    jsdiv_numba.js_divergence_logit : the same on the CPU.
-
-    Notes
-    -----
-    A row with a logit of +inf or NaN, or with none above -inf, gives NaN.
+    """As `jsdiv_numba.js_divergence_logit`, on the device.
 
     Examples
     --------
@@ -234,30 +148,7 @@ def js_divergence_logit(
 
 @_on_device
 def js_term(p: Any, q: Any, *, out: Any = None) -> Any:
-    """Term of the Jensen-Shannon divergence of each two elements, on the device, in nats.
-
-    The formula is that of `jsdiv_numba.js_term`.
-
-    Parameters
-    ----------
-    p, q : array_like
-        Probabilities, of shapes that broadcast, on the device or not.
-    out : array, optional
-        As for `js_divergence`.
-
-    Returns
-    -------
-    array
-        Terms, in the broadcast shape; NaN where an element is negative, infinite or NaN.
-
-    Raises
-    ------
-    RuntimeError, MemoryError, ValueError, TypeError
-        As `js_divergence`.
-
-    See Also
-    --------
-    jsdiv_numba.js_term : the same on the CPU.
+    """As `jsdiv_numba.js_term`, on the device: NaN where an element is invalid.
 
     Examples
     --------
@@ -284,42 +175,7 @@ def jensenshannon(
     workers: int | None = None,
     check: bool = False,
 ) -> Any:
-    """Jensen-Shannon distance of distributions, on the device.
-
-    The formula is that of `jsdiv_numba.jensenshannon`.
-
-    Parameters
-    ----------
-    p, q : array_like
-        Weights, of shapes that broadcast, on the device or not.
-    base : float, optional
-        Base of the logarithm in the divergence; None is e.
-    axis : int, sequence of int or None, default 0
-        The categories' axis or axes, of the broadcast shape; None is all.
-    keepdims : bool, default False
-        Whether the reduced axes stay, with length 1.
-    workers : int, optional
-        Ignored.
-    check : bool, default False
-        Whether to wait for the device and raise for an invalid element.
-
-    Returns
-    -------
-    array
-        Distances, of dtype float32 if that holds both inputs' dtypes, else float64.
-
-    Raises
-    ------
-    RuntimeError, MemoryError, ValueError, TypeError
-        As `js_divergence`.
-
-    See Also
-    --------
-    jsdiv_numba.jensenshannon : the same on the CPU.
-
-    Notes
-    -----
-    A row of zeros gives NaN, and so does one with a negative, infinite or NaN entry.
+    """As `jsdiv_numba.jensenshannon`, on the device: a row of zeros gives NaN.
 
     Examples
     --------
@@ -351,51 +207,10 @@ def js_divergence_grad(
     workers: int | None = None,
     check: bool = False,
 ) -> tuple[Any, Any, Any]:
-    """Jensen-Shannon divergence of probabilities, and its derivatives, on the device.
+    """As `jsdiv_numba.js_divergence_grad`, on the device.
 
-    The formula is that of `jsdiv_numba.js_divergence_grad`.
-
-    Parameters
-    ----------
-    P, Q : array_like
-        Probabilities, of shapes that broadcast, on the device or not.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes, of the broadcast shape; None is all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, the value is each element's term of the sum, in the broadcast shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    cotangent : array_like, optional
-        The derivative in the value of what is to be differentiated, of a shape
-        that broadcasts to the value's; None is 1 everywhere.
-    workers : int, optional
-        Ignored.
-    check : bool, default False
-        Whether to wait for the device and raise for an invalid element.
-
-    Returns
-    -------
-    value : array
-        What `js_divergence` returns with these arguments.
-    grad_P, grad_Q : array
-        The derivatives of ``sum(cotangent * value)`` in `P` and in `Q`, in their shapes.
-
-    Raises
-    ------
-    RuntimeError, MemoryError, ValueError, TypeError
-        As `js_divergence`.
-
-    See Also
-    --------
-    jsdiv_numba.js_divergence_grad : the same on the CPU, with what holds at the edges.
-
-    Notes
-    -----
-    The derivatives in an invalid entry are NaN, those in its neighbours are not.
+    The derivatives with respect to an invalid entry are NaN, those with respect to its neighbours
+    are not.
 
     Examples
     --------
@@ -425,53 +240,7 @@ def js_divergence_logit_grad(
     workers: int | None = None,
     check: bool = False,
 ) -> tuple[Any, Any, Any]:
-    """Jensen-Shannon divergence of the softmaxes of logits, and its derivatives, on the device.
-
-    The formula is that of `jsdiv_numba.js_divergence_logit_grad`.
-
-    Parameters
-    ----------
-    P, Q : array_like
-        Logits, of shapes that broadcast, on the device or not; -inf is a probability of 0.
-    axis : int, sequence of int or None, default -1
-        The axis or axes of one softmax; None is the last, with all its rows'
-        divergences added up.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, the value is each element's term of the sum, in the broadcast shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    cotangent : array_like, optional
-        The derivative in the value of what is to be differentiated, of a shape
-        that broadcasts to the value's; None is 1 everywhere.
-    workers : int, optional
-        Ignored.
-    check : bool, default False
-        Whether to wait for the device and raise for a logit of +inf.
-
-    Returns
-    -------
-    value : array
-        What `js_divergence_logit` returns with these arguments.
-    grad_P, grad_Q : array
-        The derivatives of ``sum(cotangent * value)`` in `P` and in `Q`, in their shapes.
-
-    Raises
-    ------
-    RuntimeError, MemoryError, ValueError, TypeError
-        As `js_divergence`.
-
-    See Also
-    --------
-    jsdiv_numba.js_divergence_logit_grad : the same on the CPU.
-
-    Notes
-    -----
-    All derivatives are finite; that of a logit -inf is 0. A row with a logit of +inf or NaN,
-    or with none above -inf, gives NaN.
+    """As `jsdiv_numba.js_divergence_logit_grad`, on the device.
 
     Examples
     --------
@@ -503,46 +272,10 @@ def cdist(
     workers: int | None = None,
     check: bool = False,
 ) -> Any:
-    """Jensen-Shannon distance between each row of one matrix and each of another, on the device.
+    """As `jsdiv_numba.cdist`, on the device.
 
-    The formula is that of `jsdiv_numba.cdist`.
-
-    Parameters
-    ----------
-    XA : array_like, shape (m, n)
-        One distribution a row, on the device or not.
-    XB : array_like, shape (k, n)
-        The same.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
-    out : array, shape (m, k), optional
-        As for `js_divergence`. To a NumPy array, a memory map among them, the
-        result is written in tiles, while the next tile is computed: it may be larger
-        than the device's memory.
-    base : float, optional
-        Base of the logarithm; None is e.
-    dtype : {float32, float64}, optional
-        Precision of the computation and of the result. By default float32 if
-        that holds both inputs' dtypes, else float64.
-    workers : int, optional
-        Ignored.
-    check : bool, default False
-        Whether to wait for the device and raise for an invalid element.
-
-    Returns
-    -------
-    array, shape (m, k)
-        Distances, in the square root of nats (of the base's unit), or divergences.
-
-    Raises
-    ------
-    RuntimeError, MemoryError, ValueError, TypeError
-        As `js_divergence`.
-
-    See Also
-    --------
-    pdist : the pairs within one matrix.
-    jsdiv_numba.cdist : the same on the CPU.
+    To a NumPy array as `out`, a memory map among them, the result is written in tiles, while the
+    next tile is computed: it may be larger than the device's memory.
 
     Examples
     --------
@@ -569,41 +302,7 @@ def pdist(
     workers: int | None = None,
     check: bool = False,
 ) -> Any:
-    """Jensen-Shannon distance between the rows of one matrix, each pair once, on the device.
-
-    The formula is that of `jsdiv_numba.pdist`.
-
-    Parameters
-    ----------
-    X : array_like, shape (m, n)
-        One distribution a row, on the device or not.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
-    out : array, shape (m·(m-1)/2,), optional
-        As for `cdist`.
-    base : float, optional
-        Base of the logarithm; None is e.
-    dtype : {float32, float64}, optional
-        Precision of the computation and of the result, as for `cdist`.
-    workers : int, optional
-        Ignored.
-    check : bool, default False
-        Whether to wait for the device and raise for an invalid element.
-
-    Returns
-    -------
-    array, shape (m·(m-1)/2,)
-        Distances or divergences, in the order (0, 1), (0, 2), ..., (1, 2), ...
-
-    Raises
-    ------
-    RuntimeError, MemoryError, ValueError, TypeError
-        As `js_divergence`.
-
-    See Also
-    --------
-    cdist : the pairs of two matrices.
-    jsdiv_numba.pdist : the same on the CPU.
+    """As `jsdiv_numba.pdist`, on the device; `out` is as for `cdist`.
 
     Examples
     --------

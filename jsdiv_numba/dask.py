@@ -1,9 +1,15 @@
-"""The same functions on Dask arrays: lazy, in any chunks, with the bits of the NumPy functions.
+"""The same functions on Dask arrays: lazy, in any chunks, bitwise identical to the NumPy functions.
 
-Needs Dask, which ``pip install "jsdiv_numba[dask]"`` brings. Nothing is computed before
-``.compute()``, and errors that shapes, dtypes and arguments betray are raised at once. Where
-a distribution lies in several chunks, they are put together or their sums added up. Each
-task runs on one thread, since Dask's schedulers run as many tasks as they have threads.
+Each is as the function of its name in :mod:`jsdiv_numba`, without `out`. Needs Dask, which
+``pip install "jsdiv_numba[dask]"`` brings. What differs:
+
+- Inputs are Dask arrays, in any chunks, or what NumPy makes an array of. Where a distribution
+  lies in several chunks, they are put together or their sums added up.
+- Nothing is computed before ``.compute()``. Errors that shapes, dtypes and arguments betray, and a
+  ValueError for a size that is needed and unknown, are raised at once; those for invalid
+  entries when it is computed.
+- `workers` is the number of threads within each task. None is one, since Dask's schedulers run as
+  many tasks as they have threads.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -41,56 +47,13 @@ def js_divergence(
     base: float | None = None,
     workers: int | None = None,
 ) -> "da.Array":
-    r"""Jensen-Shannon divergence of probabilities, as a Dask array.
-
-    .. math::
-
-        \mathrm{JS}(P \| Q) = \tfrac12 \sum_i \Big[ p_i \log \frac{2 p_i}{p_i + q_i}
-        + q_i \log \frac{2 q_i}{p_i + q_i} \Big]
-
-    Parameters
-    ----------
-    P, Q : dask.array.Array or array_like
-        Probabilities, of shapes that broadcast, in any chunks. Finite and not
-        negative; 0·log 0 is 0.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes, of the broadcast shape; None is all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, return each element's term of the sum, in the broadcast shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    workers : int, optional
-        Number of threads within each task; None is one.
-
-    Returns
-    -------
-    dask.array.Array
-        Divergences, of dtype float32 if that holds both inputs' dtypes (float16
-        too), else float64.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not broadcast, a size that is needed is unknown, or `axis`,
-        `base` or `workers` is wrong; when it is computed, if a probability is
-        negative or infinite.
-    TypeError
-        If an input is not real.
-
-    See Also
-    --------
-    jsdiv_numba.js_divergence : of NumPy arrays, with `out` and `weight`.
+    """As `jsdiv_numba.js_divergence`, without `weight`, as a Dask array.
 
     Notes
     -----
-    The result has the bits of `jsdiv_numba.js_divergence` on the whole arrays in
-    C order, whatever the chunks are. Where the sum's axis is split, chunks are
-    put together where that makes no more than a few MB; else each is added up in the
-    pieces that the NumPy function uses, and only the pieces' sums move.
+    The result has the bits of the whole arrays' in C order. Where the sum's axis is split, chunks
+    are put together where that makes no more than a few MB; else each is added up in the pieces
+    that the NumPy function uses, and only the pieces' sums move.
 
     Examples
     --------
@@ -120,55 +83,12 @@ def js_divergence_logit(
     base: float | None = None,
     workers: int | None = None,
 ) -> "da.Array":
-    r"""Jensen-Shannon divergence of the softmaxes of logits, as a Dask array.
-
-    .. math::
-
-        \mathrm{JS}(\operatorname{softmax}(P) \,\|\, \operatorname{softmax}(Q))
-
-    Parameters
-    ----------
-    P, Q : dask.array.Array or array_like
-        Logits, of shapes that broadcast, in any chunks. An entry -inf is a
-        probability of 0.
-    axis : int, sequence of int or None, default -1
-        The categories' axis, of the broadcast shape. Several axes share one
-        softmax. None takes the softmax along the last axis, and sums over all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, return each element's term of the sum, in the broadcast shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    workers : int, optional
-        Number of threads within each task; None is one.
-
-    Returns
-    -------
-    dask.array.Array
-        Divergences, of dtype float32 if that holds both inputs' dtypes (float16
-        too), else float64.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not broadcast, a size that is needed is unknown, or `axis`,
-        `base` or `workers` is wrong; when it is computed, if a logit is +inf.
-    TypeError
-        If an input is not real.
-
-    See Also
-    --------
-    jsdiv_numba.js_divergence_logit : of NumPy arrays, with `out`.
+    """As `jsdiv_numba.js_divergence_logit`, as a Dask array.
 
     Notes
     -----
-    The result has the bits of `jsdiv_numba.js_divergence_logit`, whatever the
-    chunks are. A softmax needs its whole row, so chunks along `axis` are put
-    together. With ``axis=None`` the rows' divergences, one number each, are
-    added up in one task.
+    A softmax needs its whole row, so chunks along `axis` are put together. With ``axis=None`` the
+    rows' divergences, one number each, are added up in one task.
 
     Examples
     --------
@@ -197,49 +117,9 @@ def jensenshannon(
     keepdims: bool = False,
     workers: int | None = None,
 ) -> "da.Array":
-    r"""Jensen-Shannon distance of distributions, as a Dask array.
+    """As `jsdiv_numba.jensenshannon`, as a Dask array.
 
-    .. math::
-
-        \sqrt{\mathrm{JS}\Big(\frac{p}{\sum p} \,\Big\|\, \frac{q}{\sum q}\Big)}
-
-    Parameters
-    ----------
-    p, q : dask.array.Array or array_like
-        Weights, of shapes that broadcast, in any chunks. Finite and not negative.
-    base : float, optional
-        Base of the logarithm in the divergence; None is e.
-    axis : int, sequence of int or None, default 0
-        The categories' axis or axes, of the broadcast shape; None is all.
-    keepdims : bool, default False
-        Whether the reduced axes stay, with length 1.
-    workers : int, optional
-        Number of threads within each task; None is one.
-
-    Returns
-    -------
-    dask.array.Array
-        Distances, in the square root of nats (of the base's unit), of dtype
-        float32 if that holds both inputs' dtypes, else float64.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not broadcast, a size that is needed is unknown, or `axis`,
-        `base` or `workers` is wrong; when it is computed, if a weight is negative
-        or infinite.
-    TypeError
-        If an input is not real.
-
-    See Also
-    --------
-    jsdiv_numba.jensenshannon : of NumPy arrays.
-
-    Notes
-    -----
-    The result has the bits of `jsdiv_numba.jensenshannon`, whatever the chunks
-    are. Normalisation needs the whole row, so chunks along `axis` are put
-    together.
+    Normalisation needs the whole row, so chunks along `axis` are put together.
 
     Examples
     --------
@@ -262,53 +142,13 @@ def cdist(
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
 ) -> "da.Array":
-    r"""Jensen-Shannon distance between each row of one matrix and each of another, lazily.
-
-    .. math::
-
-        D_{ij} = \sqrt{\mathrm{JS}\Big(\frac{a_i}{\sum a_i} \,\Big\|\, \frac{b_j}{\sum b_j}\Big)}
-
-    Parameters
-    ----------
-    XA : dask.array.Array or array_like, shape (m, n)
-        One distribution a row, finite and not negative, of any positive sum.
-    XB : dask.array.Array or array_like, shape (k, n)
-        The same.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
-    base : float, optional
-        Base of the logarithm; None is e.
-    dtype : {float32, float64}, optional
-        Precision of the computation and of the result. By default float32 if
-        that holds both inputs' dtypes (float16 too), else float64.
-    workers : int, optional
-        Number of threads within each task; None is one.
-
-    Returns
-    -------
-    dask.array.Array, shape (m, k)
-        Distances, in the square root of nats (of the base's unit), or
-        divergences in nats.
-
-    Raises
-    ------
-    ValueError
-        If the matrices have different numbers of columns, a size that is needed
-        is unknown, or `metric`, `base`, `dtype` or `workers` is wrong; when it is
-        computed, if an entry is negative or infinite.
-    TypeError
-        If an input is not real.
-
-    See Also
-    --------
-    jsdiv_numba.cdist : of NumPy arrays, with `out`.
+    """As `jsdiv_numba.cdist`, as a Dask array.
 
     Notes
     -----
-    Each chunk of the result is one task, from a chunk of whole rows of either
-    matrix. Rows are put into other chunks where the result's would exceed Dask's
-    ``array.chunk-size``, or be a small part of it. Chunks of unknown numbers of
-    rows stay as they are.
+    Each chunk of the result is one task, from a chunk of whole rows of either matrix. Rows are put
+    into other chunks where the result's would exceed Dask's ``array.chunk-size``, or be a small
+    part of it. Chunks of unknown numbers of rows stay as they are.
 
     Examples
     --------
@@ -333,53 +173,14 @@ def pdist(
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
 ) -> "da.Array":
-    r"""Jensen-Shannon distance between the rows of one matrix, each pair once, lazily.
-
-    .. math::
-
-        D_{ij} = \sqrt{\mathrm{JS}\Big(\frac{x_i}{\sum x_i} \,\Big\|\, \frac{x_j}{\sum x_j}\Big)},
-        \quad i < j
-
-    Parameters
-    ----------
-    X : dask.array.Array or array_like, shape (m, n)
-        One distribution a row, finite and not negative, of any positive sum.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
-    base : float, optional
-        Base of the logarithm; None is e.
-    dtype : {float32, float64}, optional
-        Precision of the computation and of the result. By default float32 if
-        that holds the input's dtype (float16 too), else float64.
-    workers : int, optional
-        Number of threads within each task; None is one.
-
-    Returns
-    -------
-    dask.array.Array, shape (m·(m-1)/2,)
-        Distances, in the square root of nats (of the base's unit), or
-        divergences in nats, in the order (0, 1), (0, 2), ..., (1, 2), ...:
-        the condensed form of `scipy.spatial.distance.squareform`.
-
-    Raises
-    ------
-    ValueError
-        If X is not 2-d, one of its sizes is needed and unknown, or `metric`,
-        `base`, `dtype` or `workers` is wrong; when it is computed, if an entry is
-        negative or infinite.
-    TypeError
-        If the input is not real.
-
-    See Also
-    --------
-    jsdiv_numba.pdist : of NumPy arrays, with `out`.
+    """As `jsdiv_numba.pdist`, as a Dask array.
 
     Notes
     -----
-    A chunk of the result holds the pairs of a band of consecutive rows with all
-    rows after them, as many as Dask's ``array.chunk-size`` allows: bands grow as
-    the rows that are left become fewer. A band is computed as a triangle within
-    it and a rectangle for each chunk of the rows after it, then put in order.
+    A chunk of the result holds the pairs of a band of consecutive rows with all rows after them, as
+    many as Dask's ``array.chunk-size`` allows: bands grow as the rows that are left become fewer. A
+    band is computed as a triangle within it and a rectangle for each chunk of the rows after it,
+    then put in order.
 
     Examples
     --------
@@ -404,59 +205,14 @@ def kneighbors(
     workers: int | None = None,
     return_distance: bool = True,
 ) -> Any:
-    r"""Nearest rows of one matrix to each row of another, in Jensen-Shannon distance, lazily.
-
-    .. math::
-
-        D_{ij} = \sqrt{\mathrm{JS}\Big(\frac{x_i}{\sum x_i} \,\Big\|\, \frac{y_j}{\sum y_j}\Big)}
-
-    Parameters
-    ----------
-    X : dask.array.Array or array_like, shape (m, n)
-        The rows whose neighbours are wanted: one distribution a row, finite and
-        not negative, of any positive sum.
-    Y : dask.array.Array or array_like, shape (k, n), optional
-        The rows among which to look. None is `X` itself, of which no row then is
-        its own neighbour.
-    n_neighbors : int, default 5
-        How many.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
-    base : float, optional
-        Base of the logarithm; None is e.
-    workers : int, optional
-        Number of threads within each task; None is one.
-    return_distance : bool, default True
-        Whether the distances are returned, too.
-
-    Returns
-    -------
-    distances : dask.array.Array of float64, shape (m, n_neighbors)
-        From the nearest on. Not returned if `return_distance` is False.
-    indices : dask.array.Array of int, shape (m, n_neighbors)
-        Of the rows in `Y`; of those as near, the first stands first.
-
-    Raises
-    ------
-    ValueError
-        If the matrices have different numbers of columns or none, a size that is needed
-        is unknown, there are fewer than `n_neighbors` other rows, or `metric`, `base` or
-        `workers` is wrong; when it is computed, if an entry is negative or infinite.
-    TypeError
-        If an input is not real, or `n_neighbors` not an integer.
-
-    See Also
-    --------
-    jsdiv_numba.kneighbors : of NumPy arrays.
-    jsdiv_numba.batch.neighbors : of files.
+    """As `jsdiv_numba.kneighbors`, as Dask arrays.
 
     Notes
     -----
-    The result has the bits of `jsdiv_numba.kneighbors` on the whole arrays. A task finds
-    the nearest rows of a chunk of `X` in a chunk of `Y`; others merge what these found by
-    distance, then by index, a few at a time. Rows are put into other chunks where a task
-    would take more than some times Dask's ``array.chunk-size``, or be short. Both results
-    come from one graph: compute them together, ``dask.compute(distances, indices)``.
+    A task finds the nearest rows of a chunk of `X` in a chunk of `Y`; others merge what these found
+    by distance, then by index, a few at a time. Rows are put into other chunks where a task would
+    take more than some times Dask's ``array.chunk-size``, or be short. Both results come from one
+    graph: compute them together, ``dask.compute(distances, indices)``.
 
     Examples
     --------
@@ -485,40 +241,9 @@ def radius_neighbors(
     workers: int | None = None,
     return_distance: bool = True,
 ) -> Any:
-    r"""All rows of one matrix within a Jensen-Shannon distance of each row of another, lazily.
+    """As `jsdiv_numba.radius_neighbors`, as Dask arrays of arrays.
 
-    .. math::
-
-        \sqrt{\mathrm{JS}\Big(\frac{x_i}{\sum x_i} \,\Big\|\, \frac{y_j}{\sum y_j}\Big)} \le r
-
-    Parameters
-    ----------
-    X, Y, metric, base, workers, return_distance
-        As for `kneighbors`.
-    radius : float, default 0.1
-        The largest distance, itself included, in the unit of the distances.
-
-    Returns
-    -------
-    distances : dask.array.Array of ndarray of float64, shape (m,)
-        Of each row's neighbours, from the nearest on. Not returned if
-        `return_distance` is False.
-    indices : dask.array.Array of ndarray of int, shape (m,)
-        Of the rows in `Y`; of those as near, the first stands first.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As for `kneighbors`, and if `radius` is wrong.
-
-    See Also
-    --------
-    jsdiv_numba.radius_neighbors : of NumPy arrays.
-
-    Notes
-    -----
-    As for `kneighbors`. How much memory a task takes depends on how many neighbours
-    there are.
+    How much memory a task takes depends on how many neighbours there are.
 
     Examples
     --------

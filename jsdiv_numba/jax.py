@@ -1,6 +1,14 @@
 """Divergences and entropies of JAX arrays, for its automatic differentiation, ``jit``, ``vmap``.
 
-The values and the derivatives are those of :mod:`jsdiv_numba`, called back from JAX on the CPU.
+Each function is as that of its name in :mod:`jsdiv_numba`, called back from JAX on the CPU. What
+differs:
+
+- A result is float64 if JAX has it enabled and an input is of it, else float32.
+- Under ``jit``, all but the arrays are constants.
+- An error that depends on the entries is raised by JAX as one of its own, with the message in it.
+- The VJP is that of the function's ``_grad``, `jsdiv_numba.js_divergence_grad` and so on, which
+  says what it is at zeros and where the divergence is infinite. There is no JVP, and it cannot
+  be differentiated again: that is an error.
 """
 
 import functools
@@ -54,30 +62,7 @@ def js_divergence(
     base: float | None = None,
     workers: int | None = None,
 ) -> jax.Array:
-    """Jensen-Shannon divergence of probabilities in JAX arrays.
-
-    Parameters
-    ----------
-    P, Q : array_like
-        Probabilities, of shapes that broadcast.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.js_divergence`. Under ``jit`` they are constants.
-
-    Returns
-    -------
-    jax.Array
-        Divergences: float64 if JAX has it enabled and an input is of it, else float32.
-
-    Raises
-    ------
-    ValueError
-        As `jsdiv_numba.js_divergence` does. What depends on the entries is raised by JAX as an
-        error of its own, with the message in it.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.js_divergence_grad`, whose notes say what it is at zeros.
-    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
+    """As `jsdiv_numba.js_divergence`, on JAX arrays.
 
     Examples
     --------
@@ -106,30 +91,7 @@ def js_divergence_logit(
     base: float | None = None,
     workers: int | None = None,
 ) -> jax.Array:
-    """Jensen-Shannon divergence of the softmaxes of logits in JAX arrays.
-
-    Parameters
-    ----------
-    P, Q : array_like
-        Logits, of shapes that broadcast.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.js_divergence_logit`. Under ``jit`` they are constants.
-
-    Returns
-    -------
-    jax.Array
-        Divergences: float64 if JAX has it enabled and an input is of it, else float32.
-
-    Raises
-    ------
-    ValueError
-        As `jsdiv_numba.js_divergence_logit` does. What depends on the entries is raised by JAX as
-        an error of its own, with the message in it.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.js_divergence_logit_grad`, finite everywhere. It is a
-    reverse-mode derivative, and cannot be differentiated again: that is an error.
+    """As `jsdiv_numba.js_divergence_logit`, on JAX arrays: its gradient is finite everywhere.
 
     Examples
     --------
@@ -160,30 +122,7 @@ def kl_divergence(
     base: float | None = None,
     workers: int | None = None,
 ) -> jax.Array:
-    """Kullback-Leibler divergence of probabilities in JAX arrays.
-
-    Parameters
-    ----------
-    P, Q : array_like
-        Probabilities, of shapes that broadcast.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.kl_divergence`. Under ``jit`` they are constants.
-
-    Returns
-    -------
-    jax.Array
-        Divergences: float64 if JAX has it enabled and an input is of it, else float32.
-
-    Raises
-    ------
-    ValueError
-        As `jsdiv_numba.kl_divergence` does. What depends on the entries is raised by JAX as
-        an error of its own, with the message in it.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.kl_divergence_grad`, whose notes say what it is at zeros.
-    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
+    """As `jsdiv_numba.kl_divergence`, on JAX arrays.
 
     Examples
     --------
@@ -209,31 +148,7 @@ def kl_divergence_logit(
     base: float | None = None,
     workers: int | None = None,
 ) -> jax.Array:
-    """Kullback-Leibler divergence of the softmaxes of logits in JAX arrays.
-
-    Parameters
-    ----------
-    P, Q : array_like
-        Logits, of shapes that broadcast.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.kl_divergence_logit`. Under ``jit`` they are constants.
-
-    Returns
-    -------
-    jax.Array
-        Divergences: float64 if JAX has it enabled and an input is of it, else float32.
-
-    Raises
-    ------
-    ValueError
-        As `jsdiv_numba.kl_divergence_logit` does. What depends on the entries is raised by JAX as
-        an error of its own, with the message in it.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.kl_divergence_logit_grad`, whose notes say what it is
-    where the divergence is infinite.
-    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
+    """As `jsdiv_numba.kl_divergence_logit`, on JAX arrays.
 
     Examples
     --------
@@ -258,30 +173,7 @@ def entropy(
     base: float | None = None,
     workers: int | None = None,
 ) -> jax.Array:
-    """Entropy of probabilities in a JAX array.
-
-    Parameters
-    ----------
-    X : array_like
-        Probabilities.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.entropy`. Under ``jit`` they are constants.
-
-    Returns
-    -------
-    jax.Array
-        Entropies: float64 if JAX has it enabled and the input is of it, else float32.
-
-    Raises
-    ------
-    ValueError
-        As `jsdiv_numba.entropy` does. What depends on the entries is raised by JAX as
-        an error of its own, with the message in it.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.entropy_grad`, infinite at zeros.
-    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
+    """As `jsdiv_numba.entropy`, on a JAX array: its gradient is infinite at zeros.
 
     Examples
     --------
@@ -307,30 +199,7 @@ def entropy_logit(
     base: float | None = None,
     workers: int | None = None,
 ) -> jax.Array:
-    """Entropy of the softmax of logits in a JAX array.
-
-    Parameters
-    ----------
-    X : array_like
-        Logits.
-    temperature, axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.entropy_logit`. Under ``jit`` they are constants.
-
-    Returns
-    -------
-    jax.Array
-        Entropies: float64 if JAX has it enabled and the input is of it, else float32.
-
-    Raises
-    ------
-    ValueError
-        As `jsdiv_numba.entropy_logit` does. What depends on the entries is raised by JAX as
-        an error of its own, with the message in it.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.entropy_logit_grad`, finite everywhere.
-    It is a reverse-mode derivative, and cannot be differentiated again: that is an error.
+    """As `jsdiv_numba.entropy_logit`, on a JAX array: its gradient is finite everywhere.
 
     Examples
     --------

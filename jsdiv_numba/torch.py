@@ -1,7 +1,13 @@
 """Divergences and entropies of PyTorch tensors, for its automatic differentiation.
 
-Tensors stay where they are: on the CPU, whose memory they share with NumPy. The values and the
-derivatives are those of :mod:`jsdiv_numba`, computed by its threads.
+Each function is as that of its name in :mod:`jsdiv_numba`, whose values, derivatives, arguments
+and errors it has, on tensors that stay where they are: on the CPU, whose memory they share with
+NumPy. All else is a TypeError. What differs:
+
+- A result is float32 if that holds the inputs' dtypes (float16 and bfloat16 too), else float64.
+- The VJP is that of the function's ``_grad``, `jsdiv_numba.js_divergence_grad` and so on, which
+  says what it is at zeros and where the divergence is infinite. It cannot be differentiated
+  again, and ``torch.func.vmap`` does not see into it.
 """
 
 from collections.abc import Callable
@@ -47,32 +53,7 @@ def js_divergence(
     base: float | None = None,
     workers: int | None = None,
 ) -> torch.Tensor:
-    """Jensen-Shannon divergence of probabilities in tensors.
-
-    Parameters
-    ----------
-    P, Q : torch.Tensor
-        Probabilities, of shapes that broadcast, on the CPU.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.js_divergence`.
-
-    Returns
-    -------
-    torch.Tensor
-        Divergences: float32 if that holds both inputs' dtypes (float16 and bfloat16 too), else
-        float64.
-
-    Raises
-    ------
-    TypeError
-        If an input is not a tensor, or not on the CPU.
-    ValueError
-        As `jsdiv_numba.js_divergence` does.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.js_divergence_grad`, whose notes say what it is at zeros.
-    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+    """As `jsdiv_numba.js_divergence`, on tensors.
 
     Examples
     --------
@@ -101,32 +82,7 @@ def js_divergence_logit(
     base: float | None = None,
     workers: int | None = None,
 ) -> torch.Tensor:
-    """Jensen-Shannon divergence of the softmaxes of logits in tensors.
-
-    Parameters
-    ----------
-    P, Q : torch.Tensor
-        Logits, of shapes that broadcast, on the CPU.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.js_divergence_logit`.
-
-    Returns
-    -------
-    torch.Tensor
-        Divergences: float32 if that holds both inputs' dtypes (float16 and bfloat16 too), else
-        float64.
-
-    Raises
-    ------
-    TypeError
-        If an input is not a tensor, or not on the CPU.
-    ValueError
-        As `jsdiv_numba.js_divergence_logit` does.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.js_divergence_logit_grad`, finite everywhere. It cannot
-    be differentiated again, and ``torch.func.vmap`` does not see into it.
+    """As `jsdiv_numba.js_divergence_logit`, on tensors: its gradient is finite everywhere.
 
     Examples
     --------
@@ -153,32 +109,7 @@ def kl_divergence(
     base: float | None = None,
     workers: int | None = None,
 ) -> torch.Tensor:
-    """Kullback-Leibler divergence of probabilities in tensors.
-
-    Parameters
-    ----------
-    P, Q : torch.Tensor
-        Probabilities, of shapes that broadcast, on the CPU.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.kl_divergence`.
-
-    Returns
-    -------
-    torch.Tensor
-        Divergences: float32 if that holds both inputs' dtypes (float16 and bfloat16 too), else
-        float64.
-
-    Raises
-    ------
-    TypeError
-        If an input is not a tensor, or not on the CPU.
-    ValueError
-        As `jsdiv_numba.kl_divergence` does.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.kl_divergence_grad`, whose notes say what it is at zeros.
-    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+    """As `jsdiv_numba.kl_divergence`, on tensors.
 
     Examples
     --------
@@ -205,33 +136,7 @@ def kl_divergence_logit(
     base: float | None = None,
     workers: int | None = None,
 ) -> torch.Tensor:
-    """Kullback-Leibler divergence of the softmaxes of logits in tensors.
-
-    Parameters
-    ----------
-    P, Q : torch.Tensor
-        Logits, of shapes that broadcast, on the CPU.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.kl_divergence_logit`.
-
-    Returns
-    -------
-    torch.Tensor
-        Divergences: float32 if that holds both inputs' dtypes (float16 and bfloat16 too), else
-        float64.
-
-    Raises
-    ------
-    TypeError
-        If an input is not a tensor, or not on the CPU.
-    ValueError
-        As `jsdiv_numba.kl_divergence_logit` does.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.kl_divergence_logit_grad`, whose notes say what it is
-    where the divergence is infinite.
-    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+    """As `jsdiv_numba.kl_divergence_logit`, on tensors.
 
     Examples
     --------
@@ -257,32 +162,7 @@ def entropy(
     base: float | None = None,
     workers: int | None = None,
 ) -> torch.Tensor:
-    """Entropy of probabilities in a tensor.
-
-    Parameters
-    ----------
-    X : torch.Tensor
-        Probabilities, on the CPU.
-    axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.entropy`.
-
-    Returns
-    -------
-    torch.Tensor
-        Entropies: float32 if that holds the input's dtype (float16 and bfloat16 too), else
-        float64.
-
-    Raises
-    ------
-    TypeError
-        If the input is not a tensor, or not on the CPU.
-    ValueError
-        As `jsdiv_numba.entropy` does.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.entropy_grad`, infinite at zeros.
-    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+    """As `jsdiv_numba.entropy`, on a tensor: its gradient is infinite at zeros.
 
     Examples
     --------
@@ -309,32 +189,7 @@ def entropy_logit(
     base: float | None = None,
     workers: int | None = None,
 ) -> torch.Tensor:
-    """Entropy of the softmax of logits in a tensor.
-
-    Parameters
-    ----------
-    X : torch.Tensor
-        Logits, on the CPU.
-    temperature, axis, keepdims, reduce, key, base, workers
-        As of `jsdiv_numba.entropy_logit`.
-
-    Returns
-    -------
-    torch.Tensor
-        Entropies: float32 if that holds the input's dtype (float16 and bfloat16 too), else
-        float64.
-
-    Raises
-    ------
-    TypeError
-        If the input is not a tensor, or not on the CPU.
-    ValueError
-        As `jsdiv_numba.entropy_logit` does.
-
-    Notes
-    -----
-    The derivative is that of `jsdiv_numba.entropy_logit_grad`, finite everywhere.
-    It cannot be differentiated again, and ``torch.func.vmap`` does not see into it.
+    """As `jsdiv_numba.entropy_logit`, on a tensor: its gradient is finite everywhere.
 
     Examples
     --------
