@@ -113,22 +113,8 @@ def write_pairs(
 
     Those are written to a vector, as SciPy orders them.
 
-    Parameters
-    ----------
-    a, b : tuple of str and 2-d array
-        The matrices, with the names of the arguments that they came from.
-    result : ndarray
-        What to write to.
-    dtype : dtype
-        float32 or float64.
-    root : bool
-        Whether the square roots are wanted.
-    log_base : float
-        What divides a divergence in nats.
-    workers : int or None
-        Number of threads.
-    condensed : bool
-        Whether the result is such a vector.
+    `root` says whether the square roots are wanted. `condensed` says whether the result is
+    such a vector.
     """
     if workers is not None:
         workers = check_workers(workers)

@@ -22,20 +22,12 @@ _NONE = np.iinfo(np.int64).max
 
 
 class Part(NamedTuple):
-    """Some rows whose neighbours are wanted, and some among which to look.
-
-    Parameters
-    ----------
-    X, Y : 2-d array
-        The rows.
-    x_start, y_start : int
-        The index of the first of each among all.
-    """
+    """Some rows whose neighbours are wanted, and some among which to look."""
 
     X: FloatArray
-    Y: FloatArray
+    Y: FloatArray  # the rows
     x_start: int
-    y_start: int
+    y_start: int  # the index of the first of each among all
 
     @property
     def own(self) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -50,20 +42,12 @@ class Part(NamedTuple):
 
 
 class Parted(NamedTuple):
-    """What is asked of every part.
-
-    Parameters
-    ----------
-    metric, base, workers
-        As for `kneighbors`.
-    among_itself : bool
-        Whether rows of the same index are the same, and no neighbours.
-    """
+    """What is asked of every part."""
 
     metric: str
     base: float | None
-    workers: int
-    among_itself: bool
+    workers: int  # as for `kneighbors`
+    among_itself: bool  # whether rows of the same index are the same, and no neighbours
 
     @property
     def dtype(self) -> np.dtype[np.void]:

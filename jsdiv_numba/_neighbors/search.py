@@ -158,12 +158,8 @@ class Described:
 class Population:
     """The rows among which neighbours are searched.
 
-    Parameters
-    ----------
-    name : str
-        The argument that they came from.
-    matrix : 2-d array
-        One distribution a row, of at least one column.
+    `name`: the argument that they came from. `matrix`: one distribution a row, of at least
+    one column.
     """
 
     def __init__(self, name: str, matrix: FloatArray) -> None:
@@ -230,19 +226,10 @@ class Population:
 class Search:
     """One call: the queries, and what is wanted of their neighbours.
 
-    Parameters
-    ----------
-    population : Population
-        The rows among which to search.
-    queries : tuple of str and 2-d array, or None
-        The rows whose neighbours are wanted and the argument that they came from,
-        or None for those of the population, of which none is its own neighbour.
-    unit : Unit
-        What the values are.
-    workers : int or None
-        Number of threads.
-    progress : callable or None
-        Called when a block is done.
+    `population`: the rows among which to search. `queries`: the rows whose neighbours are
+    wanted and the argument that they came from, or None for those of the population, of
+    which none is its own neighbour. `unit`: what the values are. `workers`: number of
+    threads. `progress`: called when a block is done.
     """
 
     def __init__(

@@ -39,33 +39,15 @@ from jsdiv_numba.batch.show.announcements import Announcements, Announcing
 
 @dataclass(frozen=True)
 class TileOptions:
-    """The options that ask for work in tiles, as the command has them.
+    """The options that ask for work in tiles, as the command has them."""
 
-    Parameters
-    ----------
-    memory : int, optional
-        Bytes to use at most.
-    tile : int, optional
-        Rows of a tile.
-    on_bad : {"error", "nan"}
-        What to do with a row that is no distribution.
-    resume : bool
-        Whether to go on with an unfinished run.
-    max_distance : float, optional
-        The bound on the pairs that are kept.
-    reduce : {"mean", "min", "max"}, optional
-        Whether one value a row is kept.
-    scheduler : str, optional
-        The Dask cluster that computes the tiles.
-    """
-
-    memory: int | None = None
-    tile: int | None = None
-    on_bad: str = "error"
-    resume: bool = False
-    max_distance: float | None = None
-    reduce: str | None = None
-    scheduler: str | None = None
+    memory: int | None = None  # bytes to use at most
+    tile: int | None = None  # rows of a tile
+    on_bad: str = "error"  # what to do with a row that is no distribution. {"error", "nan"}
+    resume: bool = False  # whether to go on with an unfinished run
+    max_distance: float | None = None  # the bound on the pairs that are kept
+    reduce: str | None = None  # whether one value a row is kept. {"mean", "min", "max"}
+    scheduler: str | None = None  # the Dask cluster that computes the tiles
 
     @property
     def given(self) -> list[str]:
@@ -76,21 +58,11 @@ class TileOptions:
 
 @dataclass(frozen=True)
 class Speech:
-    """How much the command says.
+    """How much the command says."""
 
-    Parameters
-    ----------
-    quiet : bool
-        Nothing on the way.
-    log_json : bool
-        JSON lines on stderr.
-    values_on_stdout : bool
-        Whether stdout is for the values, and all else goes to stderr.
-    """
-
-    quiet: bool = False
-    log_json: bool = False
-    values_on_stdout: bool = False
+    quiet: bool = False  # nothing on the way
+    log_json: bool = False  # JSON lines on stderr
+    values_on_stdout: bool = False  # whether stdout is for the values, and all else goes to stderr
 
     @property
     def silent(self) -> bool:

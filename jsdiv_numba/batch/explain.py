@@ -20,24 +20,12 @@ _MOST_COMPARED = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Two rows of a file, and the columns that make their divergence.
+    """Two rows of a file, and the columns that make their divergence."""
 
-    Parameters
-    ----------
-    rows : LabelledRows
-        The file.
-    pair : (int, int)
-        The indices of the two rows.
-    quantity : Quantity
-        The divergence, in its unit.
-    parts : Contributions
-        What each column adds, of the two rows divided by their sums.
-    """
-
-    rows: LabelledRows
-    pair: tuple[int, int]
-    quantity: Quantity
-    parts: Contributions
+    rows: LabelledRows  # the file
+    pair: tuple[int, int]  # the indices of the two rows
+    quantity: Quantity  # the divergence, in its unit
+    parts: Contributions  # what each column adds, of the two rows divided by their sums
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -73,25 +61,7 @@ def explain(
 ) -> Explanation:
     """Find the columns that make the divergence of two rows.
 
-    Parameters
-    ----------
-    rows : LabelledRows
-        The rows of a file.
-    first, second : str
-        The label of a row, or its index.
-    quantity : Quantity
-        The divergence, in its unit.
-    top : int
-        How many columns to name.
-
-    Returns
-    -------
-    Explanation
-
-    Raises
-    ------
-    FileError
-        If there is no such row, or more than one.
+    Raises `FileError` if there is no such row, or more than one.
     """
     i, j = find_row(rows, first), find_row(rows, second)
     parts = contributions(
@@ -108,21 +78,8 @@ def explain(
 def find_row(rows: LabelledRows, name: str) -> int:
     """Return the index of the row with a label, or else with an index, that reads `name`.
 
-    Parameters
-    ----------
-    rows : LabelledRows
-        The rows of a file.
-    name : str
-        A label, or a whole number; rows count from 0.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    FileError
-        If there is no such row, or more than one.
+    `name`: a label, or a whole number; rows count from 0. Raises `FileError` if there is no
+    such row, or more than one.
     """
     found = [i for i, label in enumerate(rows.labels) if label == name]
     if len(found) > 1:

@@ -11,17 +11,6 @@ def shown(label: str, limit: int) -> str:
     The middle is left out, because labels that share a beginning often differ at
     the end. What a terminal would act upon rather than show becomes ``�``.
 
-    Parameters
-    ----------
-    label : str
-        Any text, as it stood in a file.
-    limit : int
-        The greatest number of characters, at least 3.
-
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> shown("Danish", 10)
@@ -40,15 +29,6 @@ def printable(text: str) -> str:
     r"""Return `text` with escapes for what a terminal would act upon, or cannot show.
 
     Nothing is left out, so that a file can be found by its name.
-
-    Parameters
-    ----------
-    text : str
-        Any text, for example a file's name, which need not be UTF-8.
-
-    Returns
-    -------
-    str
 
     Examples
     --------
@@ -79,16 +59,7 @@ def in_a_row(*words: str) -> str:
 def counted(count: int, noun: str) -> str:
     """Return how many there are of something.
 
-    Parameters
-    ----------
-    count : int
-        How many.
-    noun : str
-        Of what; its plural takes an s.
-
-    Returns
-    -------
-    str
+    `noun`: of what; its plural takes an s.
 
     Examples
     --------

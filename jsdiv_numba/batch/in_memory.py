@@ -14,22 +14,13 @@ from jsdiv_numba.batch.quantity import Quantity
 
 @dataclass(frozen=True, eq=False)
 class Pairwise:
-    """The rows of a file against each other, or against those of a second file.
-
-    Parameters
-    ----------
-    first, second : LabelledRows
-        What the rows and the columns of `matrix` are; one object if there is one file.
-    quantity : Quantity
-        What `matrix` holds, in which unit.
-    matrix : ndarray, shape (n, m)
-        A value for each pair.
-    """
+    """The rows of a file against each other, or against those of a second file."""
 
     first: LabelledRows
     second: LabelledRows
-    quantity: Quantity
-    matrix: NDArray[np.floating[Any]]
+    """What the rows and the columns of `matrix` are; one object if there is one file."""
+    quantity: Quantity  # what `matrix` holds, in which unit
+    matrix: NDArray[np.floating[Any]]  # a value for each pair. Shape (n, m)
 
     @property
     def symmetric(self) -> bool:
@@ -45,22 +36,12 @@ class Pairwise:
 
 @dataclass(frozen=True, eq=False)
 class RowByRow:
-    """Each row of a file against the row of the same index in another.
-
-    Parameters
-    ----------
-    first, second : LabelledRows
-        The two files, with as many rows.
-    quantity : Quantity
-        What `values` holds, in which unit.
-    values : ndarray, shape (n,)
-        A value for each row.
-    """
+    """Each row of a file against the row of the same index in another."""
 
     first: LabelledRows
-    second: LabelledRows
-    quantity: Quantity
-    values: NDArray[np.floating[Any]]
+    second: LabelledRows  # the two files, with as many rows
+    quantity: Quantity  # what `values` holds, in which unit
+    values: NDArray[np.floating[Any]]  # a value for each row. Shape (n,)
 
 
 def compare_pairs(
@@ -71,23 +52,8 @@ def compare_pairs(
 ) -> Pairwise:
     """Compare each row of `first` with each row of `second`, which may be the same object.
 
-    Parameters
-    ----------
-    first, second : LabelledRows
-        Rows over the same columns.
-    quantity : Quantity
-        What to compute.
-    workers : int, optional
-        Threads to use; by default the CPUs that this process may use.
-
-    Returns
-    -------
-    Pairwise
-
-    Raises
-    ------
-    FileError
-        If the columns differ.
+    `workers`: threads to use; by default the CPUs that this process may use. Raises
+    `FileError` if the columns differ.
     """
     require_same_columns(first, second)
     return Pairwise(first, second, quantity, _matrix(first, second, quantity, workers))
@@ -101,23 +67,8 @@ def compare_rows(
 ) -> RowByRow:
     """Compare each row of `first` with the row of the same index in `second`.
 
-    Parameters
-    ----------
-    first, second : LabelledRows
-        As many rows over the same columns.
-    quantity : Quantity
-        What to compute.
-    workers : int, optional
-        Threads to use; by default the CPUs that this process may use.
-
-    Returns
-    -------
-    RowByRow
-
-    Raises
-    ------
-    FileError
-        If the columns or the numbers of rows differ.
+    `workers`: threads to use; by default the CPUs that this process may use. Raises
+    `FileError` if the columns or the numbers of rows differ.
     """
     from jsdiv_numba.distance import jensenshannon
 

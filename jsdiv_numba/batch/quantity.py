@@ -13,13 +13,6 @@ _UNITS = {None: "nats", 2.0: "bits", 10.0: "hartleys"}
 class Quantity:
     """The Jensen-Shannon distance or divergence of two rows, each divided by its sum.
 
-    Parameters
-    ----------
-    metric : {"jensenshannon", "js_divergence"}
-        The distance (a metric), or the divergence, which is its square.
-    base : float, optional
-        Base of the logarithms, above 1; by default e.
-
     Examples
     --------
     >>> Quantity("jensenshannon", base=2.0).unit
@@ -29,7 +22,9 @@ class Quantity:
     """
 
     metric: str
-    base: float | None = None
+    """The distance (a metric), or the divergence, which is its square. {"jensenshannon",
+    "js_divergence"}."""
+    base: float | None = None  # base of the logarithms, above 1; by default e
 
     @property
     def is_distance(self) -> bool:

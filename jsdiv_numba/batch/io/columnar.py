@@ -22,21 +22,11 @@ _SHOWN = 40
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of Arrow's tables, as far as their schema and the first rows show them.
+    """The columns of Arrow's tables, as far as their schema and the first rows show them."""
 
-    Parameters
-    ----------
-    source : str
-        The file, as the user named it.
-    schema : pyarrow.Schema
-        Their names and types.
-    first : pyarrow.Table or RecordBatch
-        The first rows.
-    """
-
-    source: str
-    schema: Any
-    first: Any
+    source: str  # the file, as the user named it
+    schema: Any  # their names and types
+    first: Any  # the first rows
 
     def stream(
         self,
@@ -46,23 +36,7 @@ class Columns:
     ) -> Stream:
         """Return all rows.
 
-        Parameters
-        ----------
-        batches : callable
-            Returns tables or record batches with these columns.
-        options : TableOptions
-            What the user says of the file.
-        notes : sequence of str
-            What else the file was taken for.
-
-        Returns
-        -------
-        Stream
-
-        Raises
-        ------
-        FileError
-            If no column holds numbers, or what does may be a label.
+        Raises `FileError` if no column holds numbers, or what does may be a label.
         """
         fields = self._fields()
         found = roles(fields, options, self.source, named=True)
@@ -217,21 +191,7 @@ def _left_out(columns: Sequence[int], names: Sequence[str]) -> list[str]:
 def pandas_index(schema: Any, source: str) -> list[str]:
     """Return the names of the columns that pandas stored as an index.
 
-    Parameters
-    ----------
-    schema : pyarrow.Schema
-        Names, types and metadata.
-    source : str
-        The file, as the user named it.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    FileError
-        If what pandas stored is damaged.
+    Raises `FileError` if what pandas stored is damaged.
     """
     try:
         stored = (schema.pandas_metadata or {}).get("index_columns", [])

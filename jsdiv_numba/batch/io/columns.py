@@ -22,17 +22,7 @@ class HasColumns(Protocol):
 
 
 def require_same_columns(first: HasColumns, second: HasColumns) -> None:
-    """Raise `FileError` if the numeric columns of two files differ in number or name.
-
-    Parameters
-    ----------
-    first, second : LabelledRows or Source
-        The files.
-
-    Raises
-    ------
-    FileError
-    """
+    """Raise `FileError` if the numeric columns of two files differ in number or name."""
     n, m = first.width, second.width
     if n != m:
         raise FileError(

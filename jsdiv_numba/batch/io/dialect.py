@@ -46,48 +46,20 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is laid out.
+    """How a text file is laid out."""
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    source : str
-        The file as the user named it.
-    encoding : str
-        Its encoding.
-    separator : str
-        What stands between values; a blank is any number of them.
-    comment : str, optional
-        What begins lines that are skipped.
-    numerals : Numerals
-        How numbers are written.
-    skip : int
-        How many lines stand before the rows.
-    header : tuple of str, optional
-        The names of the columns.
-    width : int
-        The number of columns.
-    sample : tuple of Record
-        The first rows.
-    preamble : int
-        How many lines stand before the header.
-    kind : str
-        The extension, without that of compression.
-    """
-
-    path: Path
-    source: str
-    encoding: str
-    separator: str
-    comment: str | None
-    numerals: Numerals
-    skip: int
-    header: tuple[str, ...] | None
-    width: int
-    sample: tuple[Record, ...]
-    preamble: int = 0
-    kind: str = ""
+    path: Path  # the file
+    source: str  # the file as the user named it
+    encoding: str  # its encoding
+    separator: str  # what stands between values; a blank is any number of them
+    comment: str | None  # what begins lines that are skipped
+    numerals: Numerals  # how numbers are written
+    skip: int  # how many lines stand before the rows
+    header: tuple[str, ...] | None  # the names of the columns
+    width: int  # the number of columns
+    sample: tuple[Record, ...]  # the first rows
+    preamble: int = 0  # how many lines stand before the header
+    kind: str = ""  # the extension, without that of compression
 
     def records(self) -> Generator[Record, None, None]:
         """Yield what is below the header."""
@@ -206,25 +178,7 @@ def split(lines: _Numbered, separator: str, source: str) -> Iterator[Record]:
 def dialect_of(path: Path, source: str, kind: str, options: TableOptions) -> Dialect:
     """Return how a text file is laid out, by what is said of it and by its first lines.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    source : str
-        The file as the user named it.
-    kind : str
-        Its extension, without that of compression.
-    options : TableOptions
-        What is said of it.
-
-    Returns
-    -------
-    Dialect
-
-    Raises
-    ------
-    FileError
-        If it is empty, not in its encoding, or can be read in two ways.
+    Raises `FileError` if it is empty, not in its encoding, or can be read in two ways.
     """
     return _Sniffer(path, source, kind, options).dialect()
 
@@ -437,23 +391,7 @@ class _Sample:
 
 
 def require_text(text: str, source: str, line: int, encoding: str) -> None:
-    """Raise `FileError` if a line, read with surrogates for what is wrong, is not in its encoding.
-
-    Parameters
-    ----------
-    text : str
-        The line.
-    source : str
-        The file as the user named it.
-    line : int
-        Its number.
-    encoding : str
-        What it should be in.
-
-    Raises
-    ------
-    FileError
-    """
+    """Raise `FileError` if a line, read with surrogates for bad bytes, is in another encoding."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -6,13 +6,7 @@ from pathlib import Path
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder safe, where the system can.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    """
+    """Make the names in a folder safe, where the system can."""
     if sys.platform == "win32":
         return
     descriptor = os.open(path, os.O_RDONLY)

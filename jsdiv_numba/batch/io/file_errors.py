@@ -14,15 +14,6 @@ def reading(source: str) -> Iterator[None]:
 
     What is said of a damaged file is up to NumPy, Arrow, Zarr and the standard library, and
     they do not say all that it may be; so it may be anything. What is raised first stays its cause.
-
-    Parameters
-    ----------
-    source : str
-        The file as the user named it.
-
-    Raises
-    ------
-    FileError
     """
     try:
         yield
@@ -50,16 +41,7 @@ def _first_line(error: Exception) -> str:
 def require_file(path: Path, source: str) -> None:
     """Raise `FileError` for what is no file, and may never end, or be read only once.
 
-    Parameters
-    ----------
-    path : Path
-        What is to be read; it is there.
-    source : str
-        What the user named.
-
-    Raises
-    ------
-    FileError
+    `path`: what is to be read; it is there.
     """
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):

@@ -49,44 +49,19 @@ _EXPORTS = {
 
 
 class Place(NamedTuple):
-    """Where rows are, and in which format.
+    """Where rows are, and in which format."""
 
-    Parameters
-    ----------
-    source : str
-        What the user named.
-    path : Path
-        The file or folder.
-    kind : str
-        Its format, as an extension.
-    member : str, optional
-        Which array of an ``.npz`` file.
-    """
-
-    source: str
-    path: Path
-    kind: str
-    member: str | None = None
+    source: str  # what the user named
+    path: Path  # the file or folder
+    kind: str  # its format, as an extension
+    member: str | None = None  # which array of an ``.npz`` file
 
 
 def place_of(source: str, options: TableOptions) -> Place:
     """Return where rows are, and in which format; nothing is read yet.
 
-    Parameters
-    ----------
-    source : str
-        A file or folder, as the user named it; ``FILE.npz:NAME`` is an array of several.
-    options : TableOptions
-        May have the format.
-
-    Returns
-    -------
-    Place
-
-    Raises
-    ------
-    FileError
-        If there is no such file, or if it is of no known format.
+    `source`: a file or folder, as the user named it; ``FILE.npz:NAME`` is an array of
+    several. Raises `FileError` if there is no such file, or if it is of no known format.
 
     Examples
     --------
@@ -165,17 +140,7 @@ def _kind_of_folder(path: Path, source: str) -> str:
 
 
 def split_member(source: str) -> tuple[Path, str | None]:
-    """Return the path of an input, and the array that it names of an ``.npz`` file.
-
-    Parameters
-    ----------
-    source : str
-        The file as the user named it.
-
-    Returns
-    -------
-    (Path, str or None)
-    """
+    """Return the path of an input, and the array that it names of an ``.npz`` file."""
     path = Path(source)
     at = source.lower().rfind(_MEMBER_MARK)
     if at < 0 or path.exists():
@@ -186,23 +151,8 @@ def split_member(source: str) -> tuple[Path, str | None]:
 def stream_rows(place: Place, options: TableOptions, *, lenient: bool = False) -> Stream:
     """Return the rows of a file, block by block.
 
-    Parameters
-    ----------
-    place : Place
-        Where they are.
-    options : TableOptions
-        What is said of them.
-    lenient : bool
-        Whether rows of numbers may be no distributions.
-
-    Returns
-    -------
-    Stream
-
-    Raises
-    ------
-    FileError
-        Now or while the blocks are read.
+    `lenient` says whether rows of numbers may be no distributions. Raises `FileError` now
+    or while the blocks are read.
     """
     if options.long is not None:
         return open_long(place, options, lenient=lenient).stream()
@@ -247,15 +197,7 @@ def stream_source(rows: Source, options: TableOptions) -> Stream:
 def dense_bytes(place: Place) -> int:
     """Return about how much memory the values of a file take, without reading them.
 
-    Parameters
-    ----------
-    place : Place
-        The file.
-
-    Returns
-    -------
-    int
-        For text, what it takes uncompressed.
+    Of text it is what it takes uncompressed.
     """
     path, kind = place.path, place.kind
     if kind == ".zarr":

@@ -70,23 +70,7 @@ def usual_width(records: Sequence[Record]) -> int:
 def is_header(first: Record, below: Sequence[Record], *, place: str) -> bool:
     """Return whether the first record names the columns.
 
-    Parameters
-    ----------
-    first : sequence of str
-        The cells of the first line.
-    below : sequence of sequence of str
-        Those of the lines below it.
-    place : str
-        What errors call the line.
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    FileError
-        If it may be a header or a row.
+    Raises `FileError` if it may be a header or a row.
 
     Examples
     --------

@@ -52,33 +52,16 @@ from jsdiv_numba.batch.io.sparse import is_sparse
 
 @dataclass(frozen=True)
 class Input:
-    """A file, a folder, or an array, before it is opened.
+    """A file, a folder, or an array, before it is opened."""
 
-    Parameters
-    ----------
-    source : str
-        What messages call it.
-    path : Path, optional
-        Where it lies; None for an array.
-    kind : str
-        Its format, as an extension, or ``"array"``.
-    member : str, optional
-        Which array of an ``.npz`` file.
-    values : array_like, optional
-        The array.
-    options : TableOptions
-        What is said of it.
-    tell : callable
-        Is told what the file was taken for.
-    """
-
-    source: str
-    path: Path
-    kind: str
-    member: str | None = None
-    values: Any = None
-    options: TableOptions = DEFAULT
+    source: str  # what messages call it
+    path: Path  # where it lies; None for an array
+    kind: str  # its format, as an extension, or ``"array"``
+    member: str | None = None  # which array of an ``.npz`` file
+    values: Any = None  # the array
+    options: TableOptions = DEFAULT  # what is said of it
     tell: Callable[[Reading], None] = field(default=lambda _: None, compare=False)
+    """Is told what the file was taken for."""
 
     def fingerprint(self) -> Fingerprint:
         """Return what changes when the rows do."""
@@ -94,22 +77,7 @@ class Input:
     def open(self, folder: Path, role: str, *, lenient: bool) -> Source:
         """Return the rows, copied first if need be.
 
-        Parameters
-        ----------
-        folder : Path
-            Where the copy is kept.
-        role : str
-            What the copy is called.
-        lenient : bool
-            Whether rows may be no distributions.
-
-        Returns
-        -------
-        Source
-
-        Raises
-        ------
-        FileError
+        `lenient` says whether rows may be no distributions.
         """
         if self.kind == "array":
             return open_array(self.values, self.source)
@@ -187,25 +155,7 @@ def as_input(
 ) -> Input:
     """Return what a user gave as an input; nothing is read yet.
 
-    Parameters
-    ----------
-    given : str, path or array_like
-        A file, a folder or a matrix.
-    name : str
-        What messages call a matrix.
-    options : TableOptions
-        What is said of a file.
-    tell : callable
-        Is told what a file was taken for.
-
-    Returns
-    -------
-    Input
-
-    Raises
-    ------
-    FileError
-        If the file is missing, or of no known kind.
+    Raises `FileError` if the file is missing, or of no known kind.
     """
     if not isinstance(given, str | os.PathLike):
         return Input(name, Path(), "array", values=np.asanyarray(given))
@@ -218,12 +168,7 @@ def as_input(
 class _Copy:
     """The rows of a file, copied into an ``.npy`` file, and their labels into an Arrow file.
 
-    Parameters
-    ----------
-    path : Path
-        Where to; it has this name once it is whole.
-    source : str
-        What is copied.
+    `path` is where to; it has this name once it is whole. `source` is what is copied.
     """
 
     def __init__(self, path: Path, source: str) -> None:

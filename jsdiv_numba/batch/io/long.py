@@ -15,28 +15,15 @@ from jsdiv_numba.batch.io.table import BETWEEN_KEYS
 
 
 class LongTable(NamedTuple):
-    """What a first pass over a long table finds.
+    """What a first pass over a long table finds."""
 
-    Parameters
-    ----------
-    source : str
-        The file, as the user named it.
-    samples, categories : dict of str to int
-        Which row and which column each name is: in the order in which they first come.
-    label_name : str
-        The heading of the samples.
-    reading : Reading
-        What the file was taken for.
-    open : callable
-        Returns the lines once more, from the first.
-    """
-
-    source: str
+    source: str  # the file, as the user named it
     samples: dict[str, int]
     categories: dict[str, int]
-    label_name: str
-    reading: Reading
-    open: Callable[[], Stream]
+    """Which row and which column each name is: in the order in which they first come."""
+    label_name: str  # the heading of the samples
+    reading: Reading  # what the file was taken for
+    open: Callable[[], Stream]  # returns the lines once more, from the first
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,25 +60,7 @@ def options_of_lines(options: TableOptions) -> TableOptions:
 
 
 def long_table(open_lines: Callable[[], Stream], source: str, options: TableOptions) -> LongTable:
-    """Go through a long table once, for the names in it.
-
-    Parameters
-    ----------
-    open_lines : callable
-        Returns the lines, read with `options_of_lines`.
-    source : str
-        The file, as the user named it.
-    options : TableOptions
-        What the user says.
-
-    Returns
-    -------
-    LongTable
-
-    Raises
-    ------
-    FileError
-    """
+    """Go through a long table once, for the names in it."""
     samples: dict[str, int] = {}
     categories: dict[str, int] = {}
     stream = open_lines()

@@ -18,16 +18,10 @@ _SHOWN, _NAMED = 40, 5
 
 
 class Matches(NamedTuple):
-    """Which rows of two files belong together, in the order of the first.
-
-    Parameters
-    ----------
-    first, second : ndarray of int64
-        Their indices.
-    """
+    """Which rows of two files belong together, in the order of the first."""
 
     first: NDArray[np.int64]
-    second: NDArray[np.int64]
+    second: NDArray[np.int64]  # their indices
 
 
 def matches(
@@ -38,26 +32,10 @@ def matches(
 ) -> Matches | None:
     """Return which rows belong together, or None if those in the same place do.
 
-    Parameters
-    ----------
-    labels : (sequence of str or None, sequence of str or None)
-        The rows' labels; None where a file has none.
-    sizes : (int, int)
-        The files' numbers of rows.
-    sources : (str, str)
-        The files, as the user named them.
-    match : {"label", "position"}, optional
-        How; by default by label where both files have labels.
-
-    Returns
-    -------
-    Matches or None
-
-    Raises
-    ------
-    FileError
-        If there are different numbers of rows to be compared by their place, or, by their
-        labels, if one comes twice or none is in both files.
+    `labels`: the rows' labels; None where a file has none. `match`: how; by default by
+    label where both files have labels. Raises `FileError` if there are different numbers of
+    rows to be compared by their place, or, by their labels, if one comes twice or none is
+    in both files.
 
     Examples
     --------
@@ -132,23 +110,7 @@ def _few(labels: Sequence[str]) -> str:
 def matched_rows(
     first: LabelledRows, second: LabelledRows, match: str | None
 ) -> tuple[LabelledRows, LabelledRows]:
-    """Return the rows of two files that belong together, in the order of the first.
-
-    Parameters
-    ----------
-    first, second : LabelledRows
-        The rows of two files.
-    match : {"label", "position"}, optional
-        As in `matches`.
-
-    Returns
-    -------
-    (LabelledRows, LabelledRows)
-
-    Raises
-    ------
-    FileError
-    """
+    """Return the rows of two files that belong together, in the order of the first."""
     labels = tuple(rows.labels if rows.labelled else None for rows in (first, second))
     sizes, sources = (len(first), len(second)), (first.source, second.source)
     found = matches(labels, sizes, sources, match)  # type: ignore[arg-type]
@@ -163,23 +125,7 @@ def _taken(rows: LabelledRows, order: NDArray[np.int64]) -> LabelledRows:
 
 
 def matched(first: Source, second: Source, match: str | None) -> tuple[Source, Source]:
-    """Return the same of rows that need not fit in memory; their labels have to.
-
-    Parameters
-    ----------
-    first, second : Source
-        The rows of two files.
-    match : {"label", "position"}, optional
-        As in `matches`.
-
-    Returns
-    -------
-    (Source, Source)
-
-    Raises
-    ------
-    FileError
-    """
+    """Return the rows of two files that belong together; their labels have to fit in memory."""
     if match == "position":
         labels: tuple[Any, Any] = (None, None)
     else:

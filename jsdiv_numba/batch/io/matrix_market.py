@@ -30,20 +30,7 @@ class _Header(NamedTuple):
 def read_matrix_market(file: BinaryIO) -> Any:
     """Return the matrix of a file.
 
-    Parameters
-    ----------
-    file : BinaryIO
-        It, from its beginning.
-
-    Returns
-    -------
-    scipy.sparse.coo_array or ndarray of float64
-        As it is kept.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged, or complex.
+    It is a COO array or a matrix, as it is kept. Raises `ValueError` if it is damaged, or complex.
     """
     header = _header(file)
     if header.coordinates:

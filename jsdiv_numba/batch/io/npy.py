@@ -66,23 +66,7 @@ def _member(archive: ZipFile, name: str) -> NDArray[Any]:
 def require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], source: str) -> tuple[int, int]:
     """Return the shape of an array whose rows can be distributions.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        The array's shape.
-    dtype : dtype
-        What it holds.
-    source : str
-        The file.
-
-    Returns
-    -------
-    (int, int)
-
-    Raises
-    ------
-    FileError
-        If it is not 2-D, holds anything but real numbers, or nothing.
+    Raises `FileError` if it is not 2-D, holds anything but real numbers, or nothing.
     """
     if dtype.kind not in "buif":
         raise FileError(f"{source}: dtype {dtype}; values have to be real numbers")
@@ -106,29 +90,7 @@ def stream_array(
     source: str,
     options: TableOptions,
 ) -> Stream:
-    """Return the rows of an array, block by block, without and with what is said of it.
-
-    Parameters
-    ----------
-    read : callable
-        Returns the rows from an index to another.
-    shape : tuple of int
-        The array's shape.
-    dtype : dtype
-        What it holds.
-    source : str
-        The file, as the user named it.
-    options : TableOptions
-        Columns are named by their number.
-
-    Returns
-    -------
-    Stream
-
-    Raises
-    ------
-    FileError
-    """
+    """Return the rows of an array, block by block, without and with what is said of it."""
     number, width = require_rows(shape, dtype, source)
     kind = float_type(dtype)
     if options.label_column or options.columns or options.exclude:

@@ -36,15 +36,6 @@ def is_missing(cell: str) -> bool:
 class Numerals:
     """How numbers are written.
 
-    Parameters
-    ----------
-    decimal : {".", ","}
-        The decimal mark.
-    grouped : bool
-        Whether thousands may be grouped, by the other mark or by blanks.
-    percent : bool
-        Whether numbers are followed by ``%``.
-
     Examples
     --------
     >>> Numerals(",", grouped=True).number("1.234,5")
@@ -53,9 +44,9 @@ class Numerals:
     True
     """
 
-    decimal: str = "."
-    grouped: bool = False
-    percent: bool = False
+    decimal: str = "."  # the decimal mark. {".", ","}
+    grouped: bool = False  # whether thousands may be grouped, by the other mark or by blanks
+    percent: bool = False  # whether numbers are followed by ``%``
 
     @property
     def plain(self) -> bool:
@@ -113,23 +104,8 @@ class AmbiguousError(ValueError):
 def numerals_of(cells: Iterable[str], decimal: str | None, *, comma_free: bool) -> Numerals:
     """Return how the numbers among some cells are written.
 
-    Parameters
-    ----------
-    cells : iterable of str
-        Cells of the columns of numbers.
-    decimal : {".", ","}, optional
-        The decimal mark, where it is known.
-    comma_free : bool
-        Whether values are separated by semicolons, as they are where commas are decimal marks.
-
-    Returns
-    -------
-    Numerals
-
-    Raises
-    ------
-    AmbiguousError
-        If 1,234 may be 1.234 or 1234.
+    `comma_free` says whether values are separated by semicolons, as they are where commas
+    are decimal marks. Raises `AmbiguousError` if 1,234 may be 1.234 or 1234.
 
     Examples
     --------

@@ -205,23 +205,8 @@ class UnknownColumnError(ValueError):
 def chosen(items: Sequence[str | int], names: Sequence[str] | None, count: int) -> list[int]:
     """Return the indices that names, numbers and ranges stand for, in their order.
 
-    Parameters
-    ----------
-    items : sequence of str or int
-        As in `TableOptions`.
-    names : sequence of str, optional
-        The headings of the columns; None where there are none.
-    count : int
-        The number of columns.
-
-    Returns
-    -------
-    list of int
-        Counted from 0, each once.
-
-    Raises
-    ------
-    UnknownColumnError
+    `names`: the headings of the columns; None where there are none. Indices count from 0,
+    each stands once.
 
     Examples
     --------

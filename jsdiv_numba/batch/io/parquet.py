@@ -24,23 +24,8 @@ def stream_parquet(path: Path, source: str, options: TableOptions) -> Stream:
     Leading columns of text label the rows, as does an index that pandas stored, and a
     partition of a folder, ``year=2001``. A column of lists of numbers holds whole rows.
 
-    Parameters
-    ----------
-    path : Path
-        The file or folder; the files' columns have to be the same.
-    source : str
-        What the user named.
-    options : TableOptions
-        What is said of it.
-
-    Returns
-    -------
-    Stream
-
-    Raises
-    ------
-    FileError
-        Now or while the blocks are read.
+    `path`: the file or folder; the files' columns have to be the same. Raises `FileError`
+    now or while the blocks are read.
     """
     paths = files_of(path) if path.is_dir() else [path]
     partitions = [_partitions(file, path) if path.is_dir() else {} for file in paths]

@@ -28,10 +28,6 @@ class PartialFolder:
     It is ours if our lock is in it. Nothing else is touched: no folder of another's, no
     link, and in ours no file of a name that we do not give.
 
-    Parameters
-    ----------
-    output : Path
-        What will be written.
     """
 
     def __init__(self, output: Path) -> None:
@@ -53,10 +49,8 @@ class PartialFolder:
     def held(self) -> Iterator[None]:
         """Hold the folder, which is made if there is none.
 
-        Raises
-        ------
-        FileError
-            If another process holds it, it is not ours, or it cannot be written.
+        Raises `FileError` if another process holds it, it is not ours, or it cannot be
+        written.
         """
         with writing(self.output):
             self._lock = self._locked()

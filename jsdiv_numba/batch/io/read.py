@@ -12,23 +12,10 @@ def read_rows(source: str, options: TableOptions = DEFAULT) -> LabelledRows:
 
     Leading columns of text, in the formats that can hold text, are the rows' labels.
 
-    Parameters
-    ----------
-    source : str
-        A file in a format that `jsdiv_numba.batch.io.formats` knows. An ``.npz`` file of
-        several arrays is told which one as ``FILE.npz:name``.
-    options : TableOptions
-        What is said of it.
-
-    Returns
-    -------
-    LabelledRows
-
-    Raises
-    ------
-    FileError
-        If the file cannot be read, or a row of it is no distribution. The message
-        names the file, the place in it, and what stands there.
+    `source`: a file in a format that `jsdiv_numba.batch.io.formats` knows. An ``.npz`` file
+    of several arrays is told which one as ``FILE.npz:name``. Raises `FileError` if the file
+    cannot be read, or a row of it is no distribution. The message names the file, the place
+    in it, and what stands there.
     """
     with reading(source):
         place = place_of(source, options)

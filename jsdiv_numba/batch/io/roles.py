@@ -37,48 +37,27 @@ _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 
 @dataclass(frozen=True)
 class Field:
-    """A column of a table, as far as a sample of its rows shows it.
+    """A column of a table, as far as a sample of its rows shows it."""
 
-    Parameters
-    ----------
-    name : str
-        Its heading; empty where it has none.
-    kind : {"number", "text", "empty", "other"}
-        What it holds; ``"empty"`` is a column without a heading and without values.
-    marked : bool
-        Whether the format itself says that it labels the rows, as pandas does.
-    whole : tuple of int, optional
-        The sample of its values, if all are whole numbers.
-    fractions : bool
-        Whether a value is no whole number.
-    """
-
-    name: str
+    name: str  # its heading; empty where it has none
     kind: str
-    marked: bool = False
-    whole: tuple[int, ...] | None = None
-    fractions: bool = False
+    """What it holds; ``"empty"`` is a column without a heading and without values. {"number",
+    "text", "empty", "other"}."""
+    marked: bool = False  # whether the format itself says that it labels the rows, as pandas does
+    whole: tuple[int, ...] | None = None  # the sample of its values, if all are whole numbers
+    fractions: bool = False  # whether a value is no whole number
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What the columns of a table are for.
-
-    Parameters
-    ----------
-    labels, values, ignored : sequence of int
-        The columns that label the rows, that are categories, and that are left out.
-    warnings : tuple of str
-        Where another reading is plausible.
-    chosen : bool
-        Whether the user has named the categories one by one.
-    """
+    """What the columns of a table are for."""
 
     labels: Sequence[int]
     values: Sequence[int]
     ignored: Sequence[int]
-    warnings: tuple[str, ...] = ()
-    chosen: bool = False
+    """The columns that label the rows, that are categories, and that are left out."""
+    warnings: tuple[str, ...] = ()  # where another reading is plausible
+    chosen: bool = False  # whether the user has named the categories one by one
 
 
 def roles(
@@ -91,27 +70,8 @@ def roles(
 ) -> Roles:
     """Return what the columns of a table are for.
 
-    Parameters
-    ----------
-    fields : sequence of Field
-        Its columns.
-    options : TableOptions
-        What the user says of it.
-    source : str
-        The file as the user named it.
-    named : bool
-        Whether the columns have headings.
-    labels : sequence of str
-        The labels of a sample of rows, by the text columns in front.
-
-    Returns
-    -------
-    Roles
-
-    Raises
-    ------
-    FileError
-        If the options name no such column, or if a column may as well label the rows.
+    `named` says whether the columns have headings. Raises `FileError` if the options name
+    no such column, or if a column may as well label the rows.
 
     Examples
     --------
@@ -286,22 +246,7 @@ def require_categories(
 ) -> None:
     """Raise `FileError` if there is only one category, or none.
 
-    Parameters
-    ----------
-    source : str
-        The file as the user named it.
-    count : int
-        The number of categories.
-    first : str
-        What the first one is called.
-    reading : str
-        How the file was read.
-    transposed : bool
-        Whether categories are the file's rows.
-
-    Raises
-    ------
-    FileError
+    `transposed` says whether categories are the file's rows.
     """
     if count > 1:
         return

@@ -18,27 +18,13 @@ ZERO_ROW = "every value is 0; a row needs a positive sum to be a distribution"
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file was taken for.
+    """What a file was taken for."""
 
-    Parameters
-    ----------
-    source : str
-        The file, as the user named it.
-    header : bool
-        Whether its columns have names.
-    labels : tuple of str
-        What labels its rows, as it is told.
-    columns : tuple of str
-        How many columns hold values, the first of them, and the last.
-    notes : tuple of str
-        What else there is to say.
-    """
-
-    source: str
-    header: bool
-    labels: tuple[str, ...]
-    columns: tuple[int, str, str]
-    notes: tuple[str, ...] = ()
+    source: str  # the file, as the user named it
+    header: bool  # whether its columns have names
+    labels: tuple[str, ...]  # what labels its rows, as it is told
+    columns: tuple[int, str, str]  # how many columns hold values, the first of them, and the last
+    notes: tuple[str, ...] = ()  # what else there is to say
     transposed: bool = False
 
     @property
@@ -62,30 +48,17 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
-    """The rows of a file, each a distribution up to its sum.
+    """The rows of a file, each a distribution up to its sum."""
 
-    Parameters
-    ----------
-    source : str
-        The file, as the user named it.
-    values : ndarray of float32 or float64, shape (n, m)
-        One row a distribution: finite, not negative, its sum positive.
-    labels : tuple of str, length n
-        What the rows are called.
-    label_name : str
-        The heading of the labels.
-    columns : tuple of str, length m, optional
-        The headings of the columns; None where the file has none.
-    reading : Reading, optional
-        What the file was taken for.
-    """
-
-    source: str
+    source: str  # the file, as the user named it
     values: NDArray[np.floating[Any]]
-    labels: tuple[str, ...]
-    label_name: str
+    """One row a distribution: finite, not negative, its sum positive. Of float32 or float64,
+    shape (n, m)."""
+    labels: tuple[str, ...]  # what the rows are called. Length n
+    label_name: str  # the heading of the labels
     columns: tuple[str, ...] | None
-    reading: Reading | None = None
+    """The headings of the columns; None where the file has none. Length m."""
+    reading: Reading | None = None  # what the file was taken for
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -106,56 +79,23 @@ Block = tuple[NDArray[np.floating[Any]], Any]
 
 
 class Stream(NamedTuple):
-    """The rows of a file, block by block, once.
+    """The rows of a file, block by block, once."""
 
-    Parameters
-    ----------
-    width : int
-        The number of columns.
-    dtype : dtype
-        float32 or float64.
-    columns : tuple of str, optional
-        The headings of the columns.
-    label_name : str
-        The heading of the labels.
-    labelled : bool
-        Whether the rows have names.
-    blocks : iterator of (ndarray, Arrow array of strings or None)
-        Values, shape (n, width), and labels.
-    reading : Reading
-        What the file was taken for.
-    transposed : bool
-        Whether the columns are the distributions, and the rows the categories.
-    """
-
-    width: int
-    dtype: np.dtype[Any]
-    columns: tuple[str, ...] | None
-    label_name: str
-    labelled: bool
-    blocks: Iterator[Block]
-    reading: Reading
+    width: int  # the number of columns
+    dtype: np.dtype[Any]  # float32 or float64
+    columns: tuple[str, ...] | None  # the headings of the columns
+    label_name: str  # the heading of the labels
+    labelled: bool  # whether the rows have names
+    blocks: Iterator[Block]  # values, shape (n, width), and labels
+    reading: Reading  # what the file was taken for
     transposed: bool = False
+    """Whether the columns are the distributions, and the rows the categories."""
 
 
 def collected(stream: Stream, source: str) -> LabelledRows:
     """Return all rows of a stream, in memory.
 
-    Parameters
-    ----------
-    stream : Stream
-        What is read to its end.
-    source : str
-        The file, as the user named it.
-
-    Returns
-    -------
-    LabelledRows
-
-    Raises
-    ------
-    FileError
-        As the stream does, or if it has no rows.
+    Raises `FileError` as the stream does, or if it has no rows.
     """
     values: list[NDArray[np.floating[Any]]] = []
     labels: list[str] = []
@@ -184,17 +124,6 @@ def default_labels(count: int) -> tuple[str, ...]:
 def fault(value: float, written: str) -> str | None:
     """Return what keeps `value` out of a distribution, or None.
 
-    Parameters
-    ----------
-    value : float
-        One value of a row.
-    written : str
-        How the file writes it.
-
-    Returns
-    -------
-    str or None
-
     Examples
     --------
     >>> fault(-3.0, "-3")
@@ -212,15 +141,7 @@ def fault(value: float, written: str) -> str | None:
 def are_distributions(values: NDArray[np.floating[Any]], *, nan: bool = False) -> bool:
     """Return whether every row is finite, not negative, and has a positive sum.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n, m)
-    nan : bool
-        Whether NaN will do as well.
-
-    Returns
-    -------
-    bool
+    `nan` says whether NaN will do as well.
     """
     return are_finite(values, nan=nan) and bool(np.all(values.any(axis=1)))
 
@@ -255,21 +176,8 @@ def faults(
 ) -> list[Fault]:
     """Return, for each row that is no distribution, the first reason.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n, m)
-        Rows of a file.
-    source : str
-        The file.
-    start : int
-        The index of the first of these rows in the file.
-    columns : sequence of str, length m, optional
-        The headings of the columns.
-
-    Returns
-    -------
-    list of Fault
-        In the order of the rows; empty if all is well.
+    `values`, shape (n, m): rows of a file. `columns`, length m, optional: the headings of
+    the columns. Faults stand in the order of the rows.
 
     Examples
     --------
@@ -294,17 +202,8 @@ def faults(
 def require_distributions(rows: LabelledRows, *, nan: bool = False) -> None:
     """Raise `FileError` for the first row that is no distribution, by its index.
 
-    Parameters
-    ----------
-    rows : LabelledRows
-        The rows of a file that has no lines to point at.
-    nan : bool
-        Whether a row with a NaN will do.
-
-    Raises
-    ------
-    FileError
-        Naming file, row, column and value; rows and columns count from 0.
+    `nan` says whether a row with a NaN will do. The message names file, row, column and
+    value; rows and columns count from 0.
     """
     for found in faults(rows.values, rows.source, columns=rows.columns):
         if not (nan and found.value is not None and math.isnan(found.value)):

@@ -34,27 +34,13 @@ _MAPPED_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class _Described(ABC):
-    """What all sources share.
+    """What all sources share."""
 
-    Parameters
-    ----------
-    source : str
-        The file, as the user named it.
-    shape : (int, int)
-        Rows and columns.
-    stored : dtype
-        What the file holds.
-    columns : tuple of str, optional
-        The headings of the columns.
-    label_name : str
-        The heading of the labels.
-    """
-
-    source: str
-    shape: tuple[int, int]
-    stored: np.dtype[Any]
-    columns: tuple[str, ...] | None = None
-    label_name: str = "row"
+    source: str  # the file, as the user named it
+    shape: tuple[int, int]  # rows and columns
+    stored: np.dtype[Any]  # what the file holds
+    columns: tuple[str, ...] | None = None  # the headings of the columns
+    label_name: str = "row"  # the heading of the labels
 
     @property
     def width(self) -> int:
@@ -94,17 +80,7 @@ class _Described(ABC):
 
 @contextmanager
 def names_in(path: Path) -> Iterator[Any]:
-    """Open an Arrow file of names, a column that is not read but mapped.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Yields
-    ------
-    pyarrow.ChunkedArray
-    """
+    """Open an Arrow file of names, a column that is not read but mapped."""
     import pyarrow as pa
 
     # As bytes: a path of text has to be UTF-8 for Arrow.
@@ -114,15 +90,9 @@ def names_in(path: Path) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class ArrayInMemory(_Described):
-    """A matrix that is in memory, or that NumPy maps.
+    """A matrix that is in memory, or that NumPy maps."""
 
-    Parameters
-    ----------
-    values : ndarray, shape (n, m)
-        The rows.
-    """
-
-    values: Any = None
+    values: Any = None  # the rows. Shape (n, m)
 
     def rows(self, start: int, stop: int) -> Floats:
         """Return rows start .. stop."""
@@ -143,26 +113,13 @@ class ArrayFile(_Described):
 
     It is mapped where nobody can cut it short meanwhile (see `jsdiv_numba.batch.io.leases`),
     which spares a copy, and read elsewhere, where a read comes back short.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    offset : int
-        Where its values begin.
-    columns_first : bool
-        Whether columns are contiguous (Fortran order), not rows.
-    state : (int, int)
-        Size and time of modification.
-    label_file : Path, optional
-        An Arrow file of the rows' names.
     """
 
-    path: Path = Path()
-    offset: int = 0
-    columns_first: bool = False
-    state: tuple[int, int] = (0, 0)
-    label_file: Path | None = None
+    path: Path = Path()  # the file
+    offset: int = 0  # where its values begin
+    columns_first: bool = False  # whether columns are contiguous (Fortran order), not rows
+    state: tuple[int, int] = (0, 0)  # size and time of modification
+    label_file: Path | None = None  # an Arrow file of the rows' names
 
     def rows(self, start: int, stop: int) -> Floats:
         """Return rows start .. stop."""
@@ -284,15 +241,9 @@ class ArrayFile(_Described):
 
 @dataclass(frozen=True)
 class ZarrArray(_Described):
-    """A 2-D Zarr array in a folder.
+    """A 2-D Zarr array in a folder."""
 
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    """
-
-    path: Path = Path()
+    path: Path = Path()  # the folder
 
     def rows(self, start: int, stop: int) -> Floats:
         """Return rows start .. stop; every chunk that they touch is read whole."""
@@ -309,18 +260,10 @@ class ZarrArray(_Described):
 
 @dataclass(frozen=True)
 class Rearranged(_Described):
-    """Some rows of another source, in another order.
+    """Some rows of another source, in another order."""
 
-    Parameters
-    ----------
-    original : Source
-        Where the rows are.
-    order : ndarray of int64
-        Which they are.
-    """
-
-    original: Any = None
-    order: Any = None
+    original: Any = None  # where the rows are
+    order: Any = None  # which they are
 
     @property
     def labelled(self) -> bool:
@@ -355,19 +298,7 @@ Source = ArrayInMemory | ArrayFile | ZarrArray | Rearranged
 
 
 def rearranged(source: Source, order: NDArray[np.int64]) -> Rearranged:
-    """Return some rows of a source, in another order.
-
-    Parameters
-    ----------
-    source : Source
-        Where the rows are.
-    order : ndarray of int64
-        Which they are.
-
-    Returns
-    -------
-    Rearranged
-    """
+    """Return some rows of a source, in another order."""
     shape = len(order), source.width
     return Rearranged(
         source.source,
@@ -383,21 +314,8 @@ def rearranged(source: Source, order: NDArray[np.int64]) -> Rearranged:
 def open_array(values: Any, source: str) -> ArrayInMemory:
     """Return an array in memory as a source.
 
-    Parameters
-    ----------
-    values : array_like, shape (n, m)
-        One row a distribution.
-    source : str
-        What messages call it.
-
-    Returns
-    -------
-    ArrayInMemory
-
-    Raises
-    ------
-    FileError
-        If it is no matrix of real numbers, or empty.
+    `values`, shape (n, m): one row a distribution. Raises `FileError` if it is no matrix of
+    real numbers, or empty.
     """
     array = np.asanyarray(values)
     shape = require_rows(array.shape, array.dtype, source)
@@ -405,23 +323,7 @@ def open_array(values: Any, source: str) -> ArrayInMemory:
 
 
 def open_npy(path: Path, source: str) -> ArrayFile:
-    """Return the 2-D array of an ``.npy`` file as a source; only its header is read.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    source : str
-        The file as the user named it.
-
-    Returns
-    -------
-    ArrayFile
-
-    Raises
-    ------
-    FileError
-    """
+    """Return the 2-D array of an ``.npy`` file as a source; only its header is read."""
     try:
         status = path.stat()
         begin = _begin(path)
@@ -464,48 +366,14 @@ def called(
     label_name: str,
     label_file: Path | None,
 ) -> ArrayFile:
-    """Return the rows of a file under the name, and with the labels, of the file they came from.
-
-    Parameters
-    ----------
-    file : ArrayFile
-        A copy of the rows.
-    source : str
-        Where they came from.
-    columns : tuple of str, optional
-        The headings of the columns.
-    label_name : str
-        The heading of the labels.
-    label_file : Path, optional
-        An Arrow file of the labels.
-
-    Returns
-    -------
-    ArrayFile
-    """
+    """Return the rows of a file under the name, and with the labels, of the file they came from."""
     return replace(
         file, source=source, columns=columns, label_name=label_name, label_file=label_file
     )
 
 
 def open_zarr(path: Path, source: str) -> ZarrArray:
-    """Return a Zarr array as a source; only its metadata is read.
-
-    Parameters
-    ----------
-    path : Path
-        The array's folder.
-    source : str
-        The folder as the user named it.
-
-    Returns
-    -------
-    ZarrArray
-
-    Raises
-    ------
-    FileError
-    """
+    """Return a Zarr array as a source; only its metadata is read."""
     import zarr
 
     try:
@@ -519,23 +387,7 @@ def open_zarr(path: Path, source: str) -> ZarrArray:
 
 
 def file_fingerprint(path: Path, source: str) -> Fingerprint:
-    """Return a file's size, its time of modification, and a digest of 64 samples or of all.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    source : str
-        The file as the user named it.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    FileError
-    """
+    """Return a file's size, its time of modification, and a digest of 64 samples or of all."""
     digest = hashlib.blake2b(digest_size=16)
     try:
         with path.open("rb") as file:
@@ -561,17 +413,7 @@ def _samples(size: int) -> Iterator[int]:
 
 
 def folder_fingerprint(path: Path) -> Fingerprint:
-    """Return the number of files in a folder and a digest of their names, sizes and times.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-
-    Returns
-    -------
-    dict
-    """
+    """Return the number of files in a folder and a digest of their names, sizes and times."""
     digest = hashlib.blake2b(digest_size=16)
     files = sorted(file for file in path.rglob("*") if file.is_file())
     for file in files:

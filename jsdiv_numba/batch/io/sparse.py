@@ -26,23 +26,7 @@ def is_sparse(path: Path) -> bool:
 
 
 def read_sparse(path: Path, source: str) -> Any:
-    """Return the matrix of an ``.npz`` or ``.mtx`` file, in SciPy's form of compressed rows.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    source : str
-        The file, as the user named it.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-
-    Raises
-    ------
-    FileError
-    """
+    """Return the matrix of an ``.npz`` or ``.mtx`` file, in SciPy's form of compressed rows."""
     from scipy import sparse
 
     try:

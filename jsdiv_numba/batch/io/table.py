@@ -27,14 +27,8 @@ _DEFAULT_LABEL = re.compile(r"(?:row )?(\d+)", re.ASCII)
 class RowFilter:
     """The rows that are left out, and which of them have been seen.
 
-    Parameters
-    ----------
-    items : sequence of str or int, optional
-        Labels or indices.
-    source : str
-        The file, as the user named it.
-    labelled : bool
-        Whether its rows have labels; text is a label then, and an index otherwise.
+    `items` are labels or indices. `labelled` says whether the rows have labels; text is a label
+    then, and an index otherwise.
     """
 
     def __init__(self, items: Any, source: str, *, labelled: bool) -> None:
@@ -111,35 +105,9 @@ def stream_of(
 ) -> Stream:
     """Return a table's rows as a stream, which warns of what may be meant in another way.
 
-    Parameters
-    ----------
-    blocks : callable
-        Returns the rows, without those that a `RowFilter` leaves out.
-    source : str
-        The file, as the user named it.
-    names : sequence of str, optional
-        The headings of all columns.
-    found : Roles
-        What they are for.
-    options : TableOptions
-        What the user says.
-    dtype : dtype
-        float32 or float64.
-    notes : sequence of str
-        What else the file was taken for.
-    totals : bool
-        Whether to look for columns and rows that are the sum of the others.
-    label_names : sequence of str, optional
-        The headings of the labels; by default those of their columns.
-
-    Returns
-    -------
-    Stream
-
-    Raises
-    ------
-    FileError
-        If there is only one category.
+    `totals` says whether to look for columns and rows that are the sum of the others.
+    `label_names`: the headings of the labels; by default those of their columns. Raises
+    `FileError` if there is only one category.
     """
     values = None if names is None else tuple(names[j] for j in found.values)
     count = len(found.values)

@@ -42,28 +42,10 @@ def stream_text(
 ) -> Stream:
     """Read a file of delimited text, block by block.
 
-    Parameters
-    ----------
-    path : Path
-        The file, which may be compressed.
-    source : str
-        The file as the user named it.
-    kind : str
-        Its extension, without that of compression.
-    options : TableOptions
-        What is said of it; the rest is told from its first lines.
-    lenient : bool
-        Whether rows of numbers may be no distributions; a missing value is then NaN.
-
-    Returns
-    -------
-    Stream
-        Its values are float64.
-
-    Raises
-    ------
-    FileError
-        Now or while the blocks are read, naming file, line (from 1), column and value.
+    `options`: what is said of it; the rest is told from its first lines. `lenient` says
+    whether rows of numbers may be no distributions; a missing value is then NaN. Its values
+    are float64. Raises `FileError` now or while the blocks are read, naming file, line
+    (from 1), column and value.
     """
     dialect = dialect_of(path, source, kind, options)
     fields = _fields(dialect)

@@ -42,14 +42,8 @@ def _is_half(values: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.bool]:
 class Totals:
     """What tells, at the end of a table, whether a column or a row is the sum of the others.
 
-    Parameters
-    ----------
-    source : str
-        The file, as the user named it.
-    names : sequence of str, optional
-        The headings of its columns of values.
-    transposed : bool
-        Whether its rows are the categories.
+    `names` are the headings of the columns of values. `transposed` says whether rows are the
+    categories.
     """
 
     def __init__(self, source: str, names: Sequence[str] | None, *, transposed: bool) -> None:

@@ -41,20 +41,8 @@ def check_destination(
 ) -> None:
     """Raise `FileError` if `path` could not be written, before anything is computed.
 
-    Parameters
-    ----------
-    path : Path
-        The file to be written.
-    suffixes : sequence of str
-        The extensions that it may have.
-    sources : sequence of str
-        The files that are read, none of which it may replace.
-    probe : bool
-        Whether to try if its folder can be written to, by a file that is removed at once.
-
-    Raises
-    ------
-    FileError
+    `probe` says whether to try if its folder can be written to, by a file that is removed
+    at once.
     """
     if suffix_of(path) not in suffixes:
         raise FileError(f"{path}: unknown extension {path.suffix!r}; use {', '.join(suffixes)}")
@@ -79,19 +67,7 @@ def _require_file(path: Path) -> None:
 
 
 def check_headings(path: Path, headings: Sequence[str]) -> None:
-    """Raise `FileError` if `path` is a Parquet file that would have two columns of one name.
-
-    Parameters
-    ----------
-    path : Path
-        The file to be written.
-    headings : sequence of str
-        The names of its columns.
-
-    Raises
-    ------
-    FileError
-    """
+    """Raise `FileError` if `path` is a Parquet file that would have two columns of one name."""
     if path.suffix.lower() != ".parquet":
         return
     heading, count = Counter(headings).most_common(1)[0]
@@ -111,22 +87,10 @@ def write_table(
 ) -> None:
     """Write values with their labels; every float reads back as the same float.
 
-    Parameters
-    ----------
-    path : Path
-        ``.csv``, ``.tsv``, both also ``.gz``, ``.parquet``, or ``.npy``, which holds the
-        values only.
-    values : ndarray, shape (n,) or (n, m)
-        What is written.
-    labels : mapping of str to sequence of str, length n
-        The leading columns of text, by their heading.
-    headings : sequence of str, length m
-        What the columns of `values` are called.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be written.
+    `path`: ``.csv``, ``.tsv``, both also ``.gz``, ``.parquet``, or ``.npy``, which holds
+    the values only. `values`, shape (n,) or (n, m): what is written. `labels`, length n:
+    the leading columns of text, by their heading. `headings`, length m: what the columns of
+    `values` are called. Raises `FileError` if the file cannot be written.
     """
     suffix = suffix_of(path)
     with replacing(path) as file:
@@ -152,16 +116,8 @@ def arrow_table(
 def write_arrow(file: BinaryIO, suffix: str, table: Any, *, header: bool = True) -> None:
     """Write an Arrow table.
 
-    Parameters
-    ----------
-    file : BinaryIO
-        Where to.
-    suffix : str
-        ``.csv``, ``.tsv``, both also ``.gz``, or ``.parquet``.
-    table : pyarrow.Table
-        What is written.
-    header : bool
-        Whether text begins with the columns' names.
+    `suffix`: ``.csv``, ``.tsv``, both also ``.gz``, or ``.parquet``. `header` says whether
+    text begins with the columns' names.
     """
     from pyarrow import csv, parquet
 
@@ -183,19 +139,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     It is written under a temporary name in the same folder, flushed to the disk and
     renamed; if anything goes wrong on the way, it is removed and `path` stays as it was.
 
-    Parameters
-    ----------
-    path : Path
-        The file to be written; a link is followed.
-
-    Yields
-    ------
-    BinaryIO
-
-    Raises
-    ------
-    FileError
-        If the file cannot be written.
+    `path`: the file to be written; a link is followed. Raises `FileError` if the file
+    cannot be written.
     """
     target = Path(os.path.realpath(path))
     temporary = _temporary(target)
@@ -222,12 +167,7 @@ def _opener(target: Path) -> Callable[[str, int], int]:
 def keep_access(path: Path, target: Path) -> None:
     """Give a file the mode, and where the system allows it the owner, of the one it replaces.
 
-    Parameters
-    ----------
-    path : Path
-        The file that is to be renamed.
-    target : Path
-        The file whose place it takes; if there is none, `path` stays as it is.
+    `target`: the file whose place it takes; if there is none, `path` stays as it is.
     """
     with contextlib.suppress(FileNotFoundError):
         status = target.stat()
@@ -244,17 +184,7 @@ def keep_access(path: Path, target: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says against writing into a line that names the output.
-
-    Parameters
-    ----------
-    path : Path
-        The output.
-
-    Raises
-    ------
-    OutputError
-    """
+    """Turn what the system says against writing into a line that names the output."""
     try:
         yield
     except OSError as error:

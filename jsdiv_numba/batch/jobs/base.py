@@ -93,18 +93,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class FileJob:
-    """What the jobs over files share.
+    """What the jobs over files share."""
 
-    Parameters
-    ----------
-    files : tuple of Input
-        One or two files.
-    frame : Frame
-        Arguments.
-    """
-
-    files: tuple[Input, ...]
-    frame: Frame
+    files: tuple[Input, ...]  # one or two files
+    frame: Frame  # arguments
 
     @property
     def output(self) -> Path:

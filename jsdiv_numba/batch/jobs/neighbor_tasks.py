@@ -33,15 +33,9 @@ class SearchTask(BlocksTask):
 
 @dataclass(frozen=True)
 class NearestTask(SearchTask):
-    """The nearest rows of each row of a band.
+    """The nearest rows of each row of a band."""
 
-    Parameters
-    ----------
-    number : int
-        How many.
-    """
-
-    number: int = 1
+    number: int = 1  # how many
 
     def _kept(self, a: Floats) -> Kept:
         wrong: list[Fault] = []
@@ -59,18 +53,10 @@ class NearestTask(SearchTask):
 
 @dataclass(frozen=True)
 class WithinTask(SearchTask):
-    """All rows within a distance of each row of a band.
+    """All rows within a distance of each row of a band."""
 
-    Parameters
-    ----------
-    max_distance : float
-        The largest distance.
-    most_pairs : int, optional
-        How many pairs are kept at most.
-    """
-
-    max_distance: float = 0.0
-    most_pairs: int | None = None
+    max_distance: float = 0.0  # the largest distance
+    most_pairs: int | None = None  # how many pairs are kept at most
 
     def _kept(self, a: Floats) -> Kept:
         wrong: list[Fault] = []

@@ -149,18 +149,10 @@ def _integer(name: str, value: Any) -> int:
 
 @dataclass(frozen=True)
 class NeighborJob(FileJob):
-    """The neighbours of each row.
+    """The neighbours of each row."""
 
-    Parameters
-    ----------
-    number : int or None
-        How many; None is all within the bound.
-    max_distance : float or None
-        The bound on their distance.
-    """
-
-    number: int | None
-    max_distance: float | None
+    number: int | None  # how many; None is all within the bound
+    max_distance: float | None  # the bound on their distance
 
     def arguments(self) -> Mapping[str, Any]:
         """Return what the values depend on."""

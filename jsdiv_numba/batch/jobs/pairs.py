@@ -166,18 +166,10 @@ def pairwise(
 
 @dataclass(frozen=True)
 class PairJob(FileJob):
-    """Every pair of rows.
+    """Every pair of rows."""
 
-    Parameters
-    ----------
-    max_distance : float or None
-        The bound on what is kept.
-    reduce : str or None
-        Whether one value a row is kept.
-    """
-
-    max_distance: float | None
-    reduce: str | None
+    max_distance: float | None  # the bound on what is kept
+    reduce: str | None  # whether one value a row is kept
 
     def arguments(self) -> Mapping[str, Any]:
         """Return what the values depend on."""

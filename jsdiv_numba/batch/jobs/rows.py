@@ -120,15 +120,9 @@ def rows(
 
 @dataclass(frozen=True)
 class RowJob(FileJob):
-    """Each row with the one of the same label, or of the same index.
+    """Each row with the one of the same label, or of the same index."""
 
-    Parameters
-    ----------
-    match : {"label", "position"} or None
-        Which of them.
-    """
-
-    match: str | None = None
+    match: str | None = None  # which of them. {"label", "position"}
 
     def arguments(self) -> Mapping[str, Any]:
         """Return what the values depend on."""

@@ -124,18 +124,10 @@ class MatrixTask(ReadTask):
 
 @dataclass(frozen=True)
 class BlocksTask(ReadTask, ABC):
-    """A band of rows with all rows of the second file, a few of these at a time.
+    """A band of rows with all rows of the second file, a few of these at a time."""
 
-    Parameters
-    ----------
-    step : int
-        How many rows of the second file are compared at a time.
-    symmetric : bool
-        Whether both files are the same.
-    """
-
-    step: int = 1
-    symmetric: bool = False
+    step: int = 1  # how many rows of the second file are compared at a time
+    symmetric: bool = False  # whether both files are the same
 
     def compute(self) -> Result:
         """Return what is kept of the band."""
@@ -166,21 +158,13 @@ class BlocksTask(ReadTask, ABC):
 
 @dataclass(frozen=True)
 class BandTask(BlocksTask):
-    """Every pair of a band, those up to a value, or one value a row.
-
-    Parameters
-    ----------
-    max_distance : float, optional
-        Keep only the pairs up to this value; of one file each pair once, i < j.
-    reduce : {"mean", "min", "max"}, optional
-        Keep one value a row; of one file, that of the other rows.
-    most_pairs : int, optional
-        How many pairs are kept at most.
-    """
+    """Every pair of a band, those up to a value, or one value a row."""
 
     max_distance: float | None = None
+    """Keep only the pairs up to this value; of one file each pair once, i < j."""
     reduce: str | None = None
-    most_pairs: int | None = None
+    """Keep one value a row; of one file, that of the other rows. {"mean", "min", "max"}."""
+    most_pairs: int | None = None  # how many pairs are kept at most
 
     def _kept(self, a: Floats) -> Kept:
         if self.max_distance is not None:

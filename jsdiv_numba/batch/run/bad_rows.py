@@ -22,17 +22,7 @@ def report_path(output: Path) -> Path:
 
 
 def check_report(output: Path) -> None:
-    """Raise `FileError` if what is where the report would be is no report of ours.
-
-    Parameters
-    ----------
-    output : Path
-        The output.
-
-    Raises
-    ------
-    FileError
-    """
+    """Raise `FileError` if what is where the report would be is no report of ours."""
     path = report_path(output)
     if not _is_free(path) and not _is_ours(path):
         raise FileError(
@@ -43,24 +33,8 @@ def check_report(output: Path) -> None:
 def write_report(output: Path, bad: Sequence[Fault], draft: Path) -> Path | None:
     """Write the report, or remove that of an earlier run if there is nothing to report.
 
-    Parameters
-    ----------
-    output : Path
-        The output.
-    bad : sequence of Fault
-        The rows that are no distributions.
-    draft : Path
-        Where to write it before it gets its name, on the same disk.
-
-    Returns
-    -------
-    Path or None
-        The report, if there is one.
-
-    Raises
-    ------
-    FileError
-        If something else is in its place, or it cannot be written.
+    Returns the report, if there is one. Raises `FileError` if something else is in its place, or it
+    cannot be written.
     """
     report = report_path(output)
     if not bad:

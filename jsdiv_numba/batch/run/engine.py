@@ -26,30 +26,16 @@ from jsdiv_numba.batch.run.tiling import Grid, Tile
 
 
 class Plan(NamedTuple):
-    """How a job is done.
+    """How a job is done."""
 
-    Parameters
-    ----------
-    grid : Grid
-        Its tiles.
-    sizes : list of int
-        What the grid was made from, kept for the run that goes on.
-    task : callable
-        Returns what computes a tile.
-    sink : callable
-        Returns where values go; told where, and whether that has to be made.
-    amount : callable
-        Returns how much there is to do for a tile, which is shown as progress.
-    noun : str
-        What is counted.
-    """
-
-    grid: Grid
-    sizes: list[int]
-    task: Callable[[Tile], Task]
+    grid: Grid  # its tiles
+    sizes: list[int]  # what the grid was made from, kept for the run that goes on
+    task: Callable[[Tile], Task]  # returns what computes a tile
     sink: Callable[[Path, bool], Sink]
+    """Returns where values go; told where, and whether that has to be made."""
     amount: Callable[[Tile], int]
-    noun: str
+    """Returns how much there is to do for a tile, which is shown as progress."""
+    noun: str  # what is counted
 
 
 class Job(Protocol):
@@ -100,26 +86,9 @@ class Summary(NamedTuple):
 def carry_out(job: Job, *, resume: bool, executor: Executor, progress: Progress) -> Summary:
     """Do a job, or what is left of it.
 
-    Parameters
-    ----------
-    job : Job
-        What is to be done.
-    resume : bool
-        Whether to go on with an unfinished run, if there is one.
-    executor : Executor
-        Who computes tiles.
-    progress : Progress
-        What is told how far it is.
-
-    Returns
-    -------
-    Summary
-
-    Raises
-    ------
-    FileError
-        If something cannot be read or written, another run is at work, or the
-        unfinished run was made of other inputs or arguments.
+    `resume` says whether to go on with an unfinished run, if there is one. Raises
+    `FileError` if something cannot be read or written, another run is at work, or the
+    unfinished run was made of other inputs or arguments.
     """
     output = Path(os.path.realpath(job.output))
     journal = Journal(output)

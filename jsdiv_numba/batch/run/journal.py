@@ -21,21 +21,11 @@ _LEAST_INTERVAL = 0.1
 
 
 class Conditions(NamedTuple):
-    """What has to be the same when a run goes on.
+    """What has to be the same when a run goes on."""
 
-    Parameters
-    ----------
-    inputs : mapping of str to mapping
-        Each file's fingerprint, by its name.
-    arguments : mapping of str to object
-        What was asked for.
-    versions : mapping of str to str
-        Of what computes.
-    """
-
-    inputs: Mapping[str, Mapping[str, Any]]
-    arguments: Mapping[str, Any]
-    versions: Mapping[str, str]
+    inputs: Mapping[str, Mapping[str, Any]]  # each file's fingerprint, by its name
+    arguments: Mapping[str, Any]  # what was asked for
+    versions: Mapping[str, str]  # of what computes
 
 
 def versions() -> dict[str, str]:
@@ -46,13 +36,6 @@ def versions() -> dict[str, str]:
 class Journal:
     """What is finished of an output, in the folder of the unfinished run.
 
-    Parameters
-    ----------
-    output : Path
-        What will be written.
-
-    Notes
-    -----
     The journal is a file of JSON lines, each with a digest: first the conditions, then how
     the work is cut, a line for each finished tile, last a line that says that the output is
     whole. A line is written once what it speaks of is on the disk.
@@ -75,10 +58,8 @@ class Journal:
     def held(self) -> Iterator["Journal"]:
         """Hold the folder, which is made if there is none.
 
-        Raises
-        ------
-        FileError
-            If another process holds it, it is not ours, or it cannot be written.
+        Raises `FileError` if another process holds it, it is not ours, or it cannot be
+        written.
         """
         with self.folder.held():
             try:
@@ -95,10 +76,7 @@ class Journal:
     def read(self) -> None:
         """Read what an earlier run has left, if anything.
 
-        Raises
-        ------
-        FileError
-            If the journal is damaged.
+        Raises `FileError` if the journal is damaged.
         """
         path = self.folder.path / JOURNAL
         with writing(self.output):
@@ -136,19 +114,7 @@ class Journal:
     def goes_on_under(self, conditions: Conditions) -> bool:
         """Return whether there is something to go on with, that was made under these conditions.
 
-        Parameters
-        ----------
-        conditions : Conditions
-            Those of now.
-
-        Returns
-        -------
-        bool
-
-        Raises
-        ------
-        FileError
-            If tiles are finished, but under other conditions; it says which.
+        Raises `FileError` if tiles are finished, but under other conditions; it says which.
         """
         if self.conditions is None:
             return False
@@ -174,13 +140,7 @@ class Journal:
             yield before.inputs.get(name, {}), now.inputs.get(name, {}), f"{name}'s "
 
     def begin(self, conditions: Conditions) -> None:
-        """Begin anew, without anything that an earlier run has left.
-
-        Parameters
-        ----------
-        conditions : Conditions
-            Those of this run, written first.
-        """
+        """Begin anew, without anything that an earlier run has left."""
         self.folder.clear()
         self.conditions, self.plan, self.whole, self.done = conditions, None, None, {}
         self._records = Records()
@@ -201,27 +161,13 @@ class Journal:
             self._file.truncate(self._size)
 
     def settle(self, plan: list[int]) -> None:
-        """Write down how the work is cut, which another run has to keep to.
-
-        Parameters
-        ----------
-        plan : list of int
-            The sizes of a tile.
-        """
+        """Write down how the work is cut, which another run has to keep to."""
         if self.plan is None:
             self.plan = plan
             self.write([{"plan": plan}])
 
     def note(self, tile: int, faults: list[Any]) -> None:
-        """Remember a finished tile; it is written by `write`, once its values are safe.
-
-        Parameters
-        ----------
-        tile : int
-            Its index.
-        faults : list
-            What is to be known of its bad rows.
-        """
+        """Remember a finished tile; it is written by `write`, once its values are safe."""
         self.done[tile] = faults
         self._pending.append({"tile": tile, "faults": faults})
 
@@ -231,13 +177,7 @@ class Journal:
         return bool(self._pending) and time.monotonic() > self._next_sync
 
     def synced(self, begun: float) -> None:
-        """Put off the next time: a slow disk has as long between two of them as one took.
-
-        Parameters
-        ----------
-        begun : float
-            When making safe began, by the monotonic clock.
-        """
+        """Put off the next time: a slow disk has as long between two of them as one took."""
         now = time.monotonic()
         self._next_sync = now + max(_LEAST_INTERVAL, now - begun)
 
@@ -247,13 +187,7 @@ class Journal:
         return records
 
     def write(self, records: list[dict[str, Any]]) -> None:
-        """Write and sync what was noted; the values of those tiles have to be synced before.
-
-        Parameters
-        ----------
-        records : list of dict
-            What `taken` returned.
-        """
+        """Write and sync what was noted; the values of those tiles have to be synced before."""
         if self._file is None or not records:
             return
         lines = memoryview(b"".join(self._records.line(record) + b"\n" for record in records))
@@ -274,10 +208,8 @@ class Journal:
     def abandon(self, *, for_good: bool) -> bool:
         """Remove the folder if there is nothing in it to go on from; return whether there is.
 
-        Parameters
-        ----------
-        for_good : bool
-            Whether what stopped the run would stop it again, so that copies are of no use.
+        `for_good` says whether what stopped the run would stop it again, so that copies are
+        of no use.
         """
         kept = bool(self.done or (self.folder.copies and self.plan and not for_good))
         if not kept:
@@ -288,10 +220,7 @@ class Journal:
     def finish(self) -> None:
         """Write down that the output is whole, but for its name.
 
-        Raises
-        ------
-        FileError
-            If it is gone.
+        Raises `FileError` if it is gone.
         """
         part = self.folder.part
         self.folder.require_held()
@@ -304,10 +233,7 @@ class Journal:
     def place(self) -> None:
         """Give the output its name, if it has not got it, and remove the folder.
 
-        Raises
-        ------
-        FileError
-            If the output is neither here nor there.
+        Raises `FileError` if the output is neither here nor there.
         """
         part = self.folder.part
         self.folder.require_held()

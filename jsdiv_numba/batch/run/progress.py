@@ -175,16 +175,7 @@ class Bar(Silent):
 def chosen(*, quiet: bool, as_json: bool) -> Progress:
     """Return what fits where stderr goes.
 
-    Parameters
-    ----------
-    quiet : bool
-        Whether nothing is wanted.
-    as_json : bool
-        Whether JSON lines are wanted.
-
-    Returns
-    -------
-    Progress
+    `quiet` says whether nothing is wanted. `as_json` says whether JSON lines are wanted.
     """
     if as_json:
         return Lines(sys.stderr, as_json=True)
@@ -195,21 +186,7 @@ def chosen(*, quiet: bool, as_json: bool) -> Progress:
 
 @contextmanager
 def under_way(progress: Progress, total: int, done: int, noun: str) -> Iterator[Progress]:
-    """Start and stop, whatever happens between.
-
-    Parameters
-    ----------
-    progress : Progress
-        What is told.
-    total, done : int
-        How much there is, and how much of it an earlier run has done.
-    noun : str
-        Of what.
-
-    Yields
-    ------
-    Progress
-    """
+    """Start and stop, whatever happens between."""
     progress.start(total, done, noun)
     try:
         yield progress
@@ -220,14 +197,7 @@ def under_way(progress: Progress, total: int, done: int, noun: str) -> Iterator[
 def duration(seconds: float | None) -> str:
     """Return a time in words.
 
-    Parameters
-    ----------
-    seconds : float or None
-        None is not known.
-
-    Returns
-    -------
-    str
+    `seconds` is None where it is not known.
 
     Examples
     --------

@@ -20,10 +20,7 @@ _LINE = re.compile(rb'(.*), "check": "([0-9a-f]{16})"\}')
 class DamagedError(Exception):
     """A line that is not what was written, or not where.
 
-    Parameters
-    ----------
-    line : int
-        Which one, counted from 1.
+    `line`: which one, counted from 1.
     """
 
     def __init__(self, line: int) -> None:
@@ -57,35 +54,13 @@ class Records:
     def line(self, record: Mapping[str, Any]) -> bytes:
         """Return the line of the next object, which has to have an entry.
 
-        Parameters
-        ----------
-        record : mapping
-            What JSON can hold, and numbers of NumPy's.
-
-        Returns
-        -------
-        bytes
-            Without the end of the line.
+        The line comes without its end.
         """
         text = json.dumps(record, default=_plain).encode()[:-1]
         return b'%s, "check": "%s"}' % (text, self._check(text))
 
     def read(self, lines: Iterable[bytes]) -> list[dict[str, Any]]:
-        """Return the objects of lines, the next line being that of the next object.
-
-        Parameters
-        ----------
-        lines : iterable of bytes
-            From the first on.
-
-        Returns
-        -------
-        list of dict
-
-        Raises
-        ------
-        DamagedError
-        """
+        """Return the objects of lines, the next line being that of the next object."""
         found = []
         for number, line in enumerate(lines, 1):
             parts = _LINE.fullmatch(line)

@@ -47,18 +47,9 @@ class NpySink:
     It is written, not mapped: a full disk is an error of a write, but the end of a
     process that writes to mapped memory.
 
-    Parameters
-    ----------
-    part : Path
-        The file.
-    shape : tuple of int
-        Of the whole.
-    dtype : dtype
-        Of a value, or of a record of values.
-    mirrored : bool
-        Whether each tile is written below the diagonal too.
-    fresh : bool
-        Whether the file is made, or there.
+    `part`: the file. `shape`: of the whole. `dtype`: of a value, or of a record of values.
+    `mirrored`: whether each tile is written below the diagonal too. `fresh`: whether the
+    file is made, or there.
     """
 
     def __init__(
@@ -135,22 +126,10 @@ def _offset(part: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
 class ZarrSink:
     """A Zarr array of one chunk a tile.
 
-    Parameters
-    ----------
-    part : Path
-        The array's folder.
-    shape : tuple of int
-        Of the whole.
-    dtype : dtype
-        Floats, or signed integers.
-    chunks : tuple of int
-        The shape of a tile that is not cut by the edge.
-    mirrored : bool
-        Whether each tile is written below the diagonal too.
-    fresh : bool
-        Whether the array is made, or there.
-    folder : Path, optional
-        The folder of the unfinished run; by default that in which `part` lies.
+    `part`: the array's folder. `shape`: of the whole. `dtype`: floats, or signed integers.
+    `chunks`: the shape of a tile that is not cut by the edge. `mirrored`: whether each tile
+    is written below the diagonal too. `fresh`: whether the array is made, or there.
+    `folder` is that of the unfinished run; by default that in which `part` lies.
     """
 
     def __init__(
@@ -224,14 +203,8 @@ class ZarrSink:
 class ZarrGroupSink:
     """A Zarr group of an array for each field of the values.
 
-    Parameters
-    ----------
-    part : Path
-        The group's folder.
-    shape, chunks, fresh
-        As for `ZarrSink`, of each array.
-    dtype : dtype
-        Of a record; its fields name the arrays.
+    `part`: the group's folder. `shape, chunks, fresh`: as for `ZarrSink`, of each array.
+    `dtype`: of a record; its fields name the arrays.
     """
 
     def __init__(
@@ -277,14 +250,8 @@ class ZarrGroupSink:
 class TableSink:
     """A table of text or Parquet, from a part for each band of rows.
 
-    Parameters
-    ----------
-    part : Path
-        The file into which the parts are joined.
-    grid : Grid
-        The bands.
-    table : callable
-        Makes an Arrow table of a result.
+    `part`: the file into which the parts are joined. `grid`: the bands. `table`: makes an
+    Arrow table of a result.
     """
 
     def __init__(self, part: Path, grid: Grid, table: Callable[[Result], Any]) -> None:

@@ -10,25 +10,15 @@ from jsdiv_numba.batch.run.tiling import Tile
 
 
 class Result(NamedTuple):
-    """What became of a tile.
+    """What became of a tile."""
 
-    Parameters
-    ----------
-    tile : Tile
-        Which one.
-    values : ndarray
-        Its values: of every pair, of every row, or of the pairs that were kept; the
-        neighbours of each row, with their values.
-    pairs : ndarray of int64, shape (k, 2), optional
-        The indices of the pairs that were kept; None where all are.
-    faults : tuple of Fault
-        The rows that are no distributions.
-    """
-
-    tile: Tile
+    tile: Tile  # which one
     values: NDArray[Any]
+    """Its values: of every pair, of every row, or of the pairs that were kept; the neighbours of
+    each row, with their values."""
     pairs: NDArray[np.int64] | None = None
-    faults: tuple[Fault, ...] = ()
+    """The indices of the pairs that were kept; None where all are. Shape (k, 2)."""
+    faults: tuple[Fault, ...] = ()  # the rows that are no distributions
 
 
 class Task(Protocol):

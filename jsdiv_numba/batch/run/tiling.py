@@ -50,15 +50,6 @@ class Tile(NamedTuple):
 class Grid(NamedTuple):
     """All tiles of a comparison, band by band.
 
-    Parameters
-    ----------
-    rows, columns : int
-        How many rows the first file has, and how many the second.
-    height, width : int
-        The shape of a tile that is not cut by the edge.
-    upper : bool
-        Whether tiles below the diagonal are left out; then tiles are square.
-
     Examples
     --------
     >>> [tile.shape for tile in Grid(5, 5, 3, 3, upper=True).tiles()]
@@ -66,10 +57,10 @@ class Grid(NamedTuple):
     """
 
     rows: int
-    columns: int
+    columns: int  # how many rows the first file has, and how many the second
     height: int
-    width: int
-    upper: bool = False
+    width: int  # the shape of a tile that is not cut by the edge
+    upper: bool = False  # whether tiles below the diagonal are left out; then tiles are square
 
     def tiles(self) -> Iterator[Tile]:
         """Yield the tiles in their order."""
@@ -88,19 +79,8 @@ class Grid(NamedTuple):
 def share(memory: int, workers: int, others: int = 2) -> float:
     """Return the bytes that one tile may take.
 
-    Parameters
-    ----------
-    memory : int
-        The budget in bytes.
-    workers : int
-        Threads, each with a tile of its own.
-    others : int
-        How many tiles are held besides: one that waits and one that is written, unless
-        what is kept of a tile is small beside what it takes to compute it.
-
-    Returns
-    -------
-    float
+    `others`: how many tiles are held besides: one that waits and one that is written,
+    unless what is kept of a tile is small beside what it takes to compute it.
 
     Examples
     --------
@@ -115,20 +95,6 @@ def square_side(length: int, itemsize: int, budget: float) -> int:
 
     Both blocks of rows are held as read and as the kernel prepares them, and the
     values twice, because mirroring copies them.
-
-    Parameters
-    ----------
-    length : int
-        Columns of the files.
-    itemsize : int
-        Bytes of a value.
-    budget : float
-        Bytes.
-
-    Returns
-    -------
-    int
-        At least 1.
 
     Examples
     --------
@@ -145,18 +111,6 @@ def square_side(length: int, itemsize: int, budget: float) -> int:
 def band_height(row_bytes: float, budget: float) -> int:
     """Return how many rows are compared at a time if each takes so many bytes.
 
-    Parameters
-    ----------
-    row_bytes : float
-        What a row and its results take.
-    budget : float
-        Bytes.
-
-    Returns
-    -------
-    int
-        At least 1.
-
     Examples
     --------
     >>> band_height(8_000_000, 100e6)
@@ -168,22 +122,6 @@ def band_height(row_bytes: float, budget: float) -> int:
 def thin_side(height: int, length: int, itemsize: int, budget: float) -> int:
     """Return how many rows to compare with `height` others at a time, within a budget of bytes.
 
-    Parameters
-    ----------
-    height : int
-        The other rows.
-    length : int
-        Columns of the files.
-    itemsize : int
-        Bytes of a value.
-    budget : float
-        Bytes.
-
-    Returns
-    -------
-    int
-        At least 1.
-
     Examples
     --------
     >>> thin_side(100, 1000, 8, 25e6)
@@ -194,20 +132,6 @@ def thin_side(height: int, length: int, itemsize: int, budget: float) -> int:
 
 def row_height(length: int, work: int = ROW_WORK, most: int = _LARGEST_BAND) -> int:
     """Return how many rows of a number of elements are a tile's work.
-
-    Parameters
-    ----------
-    length : int
-        Elements that have to be computed for a row.
-    work : int
-        Elements that have to be computed for a tile.
-    most : int
-        How many rows at most.
-
-    Returns
-    -------
-    int
-        At least 1.
 
     Examples
     --------
@@ -222,22 +146,6 @@ def search_height(length: int, others: int, number: int, budget: float) -> int:
 
     The more there are, the less it counts that the others are read and prepared for
     them; the fewer, the sooner a tile is finished.
-
-    Parameters
-    ----------
-    length : int
-        Columns of the files.
-    others : int
-        Among how many rows to search.
-    number : int
-        How many neighbours of each are kept.
-    budget : float
-        Bytes.
-
-    Returns
-    -------
-    int
-        At least 1.
 
     Examples
     --------
@@ -254,20 +162,6 @@ def search_height(length: int, others: int, number: int, budget: float) -> int:
 
 def search_step(length: int, itemsize: int, budget: float) -> int:
     """Return among how many rows to search at a time, within a budget of bytes.
-
-    Parameters
-    ----------
-    length : int
-        Columns of the files.
-    itemsize : int
-        Bytes of a value as it is read.
-    budget : float
-        Bytes.
-
-    Returns
-    -------
-    int
-        At least 1.
 
     Examples
     --------

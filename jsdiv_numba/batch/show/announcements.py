@@ -10,13 +10,7 @@ from jsdiv_numba.batch.run.progress import Progress
 
 
 class Announcements:
-    """What readers say, held back until the work begins: so an error is one line, and alone.
-
-    Parameters
-    ----------
-    progress : Progress
-        Who is told.
-    """
+    """What readers say, held back until the work begins: so an error is one line, and alone."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -66,13 +60,7 @@ class Announcements:
 
 
 class Announcing:
-    """Progress that begins with what there is to announce.
-
-    Parameters
-    ----------
-    announcements : Announcements
-        Those; their progress is told all else.
-    """
+    """Progress that begins with what there is to announce."""
 
     def __init__(self, announcements: Announcements) -> None:
         self.announcements, self.progress = announcements, announcements.progress

@@ -21,17 +21,8 @@ _FEWEST_BARS = 2
 def write_bars(path: Path, explanation: Explanation) -> None:
     """Draw an explanation and write the picture, whole or not at all.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.png``, ``.svg`` or ``.pdf`` file.
-    explanation : Explanation
-        What is drawn.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be written.
+    `path`: a ``.png``, ``.svg`` or ``.pdf`` file. Raises `FileError` if the file cannot be
+    written.
     """
     columns = [str(part.label) for part in explanation.named]
     texts = [*explanation.labels, *columns, explanation.rows.source]
@@ -45,15 +36,7 @@ def draw_bars(explanation: Explanation) -> Figure:
     where the second has; its length is what the column adds, and its share of the
     whole stands at its end.
 
-    Parameters
-    ----------
-    explanation : Explanation
-        What is drawn.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        It belongs to no window and to no global state.
+    The figure belongs to no window and to no global state.
     """
     height = _BAR * max(len(explanation.named), _FEWEST_BARS)
     figure = Figure(figsize=(_WIDTH, height + _HEADING))

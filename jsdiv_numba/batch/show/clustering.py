@@ -12,33 +12,19 @@ _MOST_ORDERED = 1000
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """An order of n leaves and the tree above them.
+    """An order of n leaves and the tree above them."""
 
-    Parameters
-    ----------
-    order : ndarray of int, shape (n,)
-        The leaves from one end to the other.
-    positions, heights : ndarray of float, shape (n - 1, 4)
-        The four corners of each merger's bracket: along the leaves, which stand at
-        0, 1, ... in the order, and above them, in the unit of the distances.
-    """
-
-    order: NDArray[np.intp]
+    order: NDArray[np.intp]  # the leaves from one end to the other. Shape (n,)
     positions: NDArray[np.float64]
     heights: NDArray[np.float64]
+    """The four corners of each merger's bracket: along the leaves, which stand at 0, 1, ... in
+    the order, and above them, in the unit of the distances. Shape (n - 1, 4)."""
 
 
 def cluster(matrix: NDArray[np.floating[Any]]) -> Clustering:
     """Cluster by average linkage, and turn the branches so that neighbours are close.
 
-    Parameters
-    ----------
-    matrix : ndarray, shape (n, n)
-        Distances or divergences; symmetric.
-
-    Returns
-    -------
-    Clustering
+    `matrix`, shape (n, n): distances or divergences; symmetric.
 
     Examples
     --------

@@ -33,17 +33,7 @@ def standard_console(*, stderr: bool = False) -> Console:
 
 
 def print_pairs(console: Console, result: Pairwise, top: int) -> None:
-    """Print the closest and the farthest pairs.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-        Where to.
-    result : Pairwise
-        What was computed.
-    top : int
-        How many pairs of each kind, or all pairs at once where there are not so many.
-    """
+    """Print the closest and the farthest pairs."""
     first, second = result.first, result.second
     count = result.pair_count
     sizes = _size(first) if result.symmetric else f"{_size(first)}; {_size(second)}"
@@ -56,17 +46,7 @@ def print_pairs(console: Console, result: Pairwise, top: int) -> None:
 
 
 def print_rows(console: Console, result: RowByRow, top: int) -> None:
-    """Print the rows that are closest to, and farthest from, their counterparts.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-        Where to.
-    result : RowByRow
-        What was computed.
-    top : int
-        How many rows of each kind, or all rows at once where there are not so many.
-    """
+    """Print the rows that are closest to, and farthest from, their counterparts."""
     sides = [result.first, result.second]
     _print_summary(console, "; ".join(map(_size, sides)), result.quantity)
     if result.first.labels == result.second.labels:
@@ -80,15 +60,7 @@ def print_rows(console: Console, result: RowByRow, top: int) -> None:
 
 
 def print_explanation(console: Console, explanation: Explanation) -> None:
-    """Print the columns that make the divergence of two rows, and what the others add.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-        Where to.
-    explanation : Explanation
-        What was found.
-    """
+    """Print the columns that make the divergence of two rows, and what the others add."""
     quantity, parts = explanation.quantity, explanation.parts
     first, second = (shown(label, _LABEL_LIMIT) for label in explanation.labels)
     _print_summary(console, f"{_size(explanation.rows)}; {first} against {second}", quantity)
@@ -173,15 +145,7 @@ def print_written(console: Console, paths: Iterable[Path | None]) -> None:
 
 
 def print_summary(console: Console, summary: Summary) -> None:
-    """Print what was done in tiles.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-        Where to.
-    summary : Summary
-        What was done.
-    """
+    """Print what was done in tiles."""
     line = f"Compared in {counted(summary.tiles, 'tile')}"
     if summary.resumed:
         line += f", {summary.resumed:,} of them by an earlier run"
@@ -191,13 +155,7 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 
 def print_stopped(output: Path) -> None:
-    """Print, on stderr, how to go on with a run that was stopped.
-
-    Parameters
-    ----------
-    output : Path
-        What it was writing.
-    """
+    """Print, on stderr, how to go on with a run that was stopped."""
     line = f"jsdiv: {printable(str(output))}: stopped; the same command with --resume goes on"
     Console(stderr=True, soft_wrap=True).print(Text(line))
 

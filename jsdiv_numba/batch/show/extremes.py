@@ -11,18 +11,8 @@ Pair = tuple[int, int]
 def closest(matrix: NDArray[np.floating[Any]], count: int, *, upper: bool) -> list[Pair]:
     """Return the indices of the smallest entries, smallest first, ties by index; no NaN is one.
 
-    Parameters
-    ----------
-    matrix : ndarray, shape (n, m)
-        Distances or divergences.
-    count : int
-        How many pairs, at least 1; fewer come back where there are fewer.
-    upper : bool
-        Look only above the diagonal, as a symmetric matrix wants.
-
-    Returns
-    -------
-    list of (int, int)
+    `matrix`, shape (n, m): distances or divergences. `count`: how many pairs, at least 1;
+    fewer come back where there are fewer.
 
     Examples
     --------

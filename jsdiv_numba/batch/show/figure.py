@@ -14,19 +14,7 @@ INK, PALE_INK = "#222222", "#666666"
 
 
 def bare_axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Return axes without frame and ticks.
-
-    Parameters
-    ----------
-    figure : Figure
-        Where they are added.
-    left, bottom, width, height : float
-        Their place, in inches.
-
-    Returns
-    -------
-    Axes
-    """
+    """Return axes without frame and ticks."""
     across, up = figure.get_size_inches()
     axes = figure.add_axes((left / across, bottom / up, width / across, height / up))
     axes.set_frame_on(False)
@@ -35,17 +23,7 @@ def bare_axes(figure: Figure, left: float, bottom: float, width: float, height: 
 
 
 def write_heading(figure: Figure, bottom: float, title: str, subtitle: str) -> None:
-    """Write a title and a paler line below it.
-
-    Parameters
-    ----------
-    figure : Figure
-        Where they are written.
-    bottom : float
-        Where the lower line stands, in inches.
-    title, subtitle : str
-        Text, in which a dollar sign is no formula.
-    """
+    """Write a title and a paler line below it."""
     up = float(figure.get_size_inches()[1])
     lower = figure.text(0, bottom / up, subtitle)
     lower.set(color=PALE_INK, size=11, parse_math=False)
@@ -56,19 +34,8 @@ def write_heading(figure: Figure, bottom: float, title: str, subtitle: str) -> N
 def save(path: Path, draw: Callable[[], Figure], texts: Iterable[str]) -> None:
     """Write a figure, whole or not at all.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.png``, ``.svg`` or ``.pdf`` file.
-    draw : callable
-        Returns the figure.
-    texts : iterable of str
-        What is written in it, in whichever script.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be written.
+    `path`: a ``.png``, ``.svg`` or ``.pdf`` file. Raises `FileError` if the file cannot be
+    written.
     """
     with replacing(path) as file, fonts_for(texts, str(path)), warnings.catch_warnings():
         # What no font has is told once, and not for each glyph.

@@ -25,15 +25,7 @@ _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 @contextmanager
 def fonts_for(texts: Iterable[str], picture: str) -> Iterator[None]:
-    """Have all characters of some texts drawn in a block, and warn of those that no font has.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        What will be drawn.
-    picture : str
-        What the warning calls the picture.
-    """
+    """Have all characters of some texts drawn in a block, and warn of those that no font has."""
     wanted = {character for text in texts for character in text if _is_drawn(character)}
     families, missing = _families(wanted - _characters(_path_of(_FIRST)))
     if missing:

@@ -68,19 +68,8 @@ class _Side:
 def write_picture(path: Path, result: Pairwise, size: float | None = None) -> None:
     """Draw a matrix and write the picture, whole or not at all.
 
-    Parameters
-    ----------
-    path : Path
-        A ``.png``, ``.svg`` or ``.pdf`` file.
-    result : Pairwise
-        What is drawn.
-    size : float, optional
-        The length of each side of the heat map, in inches.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be written.
+    `path`: a ``.png``, ``.svg`` or ``.pdf`` file. Raises `FileError` if the file cannot be
+    written.
     """
     texts = [*result.first.labels, *result.second.labels, result.first.source, result.second.source]
     save(path, lambda: draw(result, size), texts)
@@ -93,17 +82,7 @@ def draw(result: Pairwise, size: float | None = None) -> Figure:
     are clustered each by the distances within their own file. Where not all labels
     fit, every second is written, or every third, and so on.
 
-    Parameters
-    ----------
-    result : Pairwise
-        What is drawn.
-    size : float, optional
-        The length of each side of the heat map, in inches.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        It belongs to no window and to no global state.
+    The figure belongs to no window and to no global state.
     """
     rows, columns = _sides(result, size)
     width, height = columns.length, rows.length
