@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from operator import index
 from typing import Any, Literal, NamedTuple
 
@@ -131,6 +132,31 @@ class Contributions:
         return map(Contribution, self.labels, self.values, self.shares, sides)
 
     def __repr__(self) -> str:
+        lines = self._lines()
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        table = "".join(
+            f"\n  {label:<{widths[0]}}  {value:>{widths[1]}}  {share:>{widths[2]}}  {side}".rstrip()
+            for label, value, share, side in lines
+        )
+        return self._caption() + table
+
+    def _repr_html_(self) -> str:
+        """Return the same as a table, for notebooks."""
+        rows = "".join(
+            f"<tr><th>{escape(label)}</th><td>{value}</td><td>{share}</td><td>{side}</td></tr>"
+            for label, value, share, side in self._lines()
+        )
+        head = "<tr><th>category</th><th>part</th><th>share</th><th>more in</th></tr>"
+        caption = f"<caption>{escape(self._caption())}</caption>"
+        return f"<table>{caption}<thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+    def _caption(self) -> str:
+        count = len(self) + self.others
+        noun = "category" if count == 1 else "categories"
+        return f"Contributions of {count} {noun} to a divergence of {self.total:.4g}"
+
+    def _lines(self) -> list[tuple[str, str, str, str]]:
+        """Return what is shown of the largest, and of all others together."""
         shown = [self[i] for i in range(min(len(self), _LINES))]
         lines: list[tuple[str, str, str, str]] = [
             (str(part.label), f"{part.value:.4g}", f"{part.share:.1%}", part.side) for part in shown
@@ -140,14 +166,7 @@ class Contributions:
             rest = self.rest + self.values[len(shown) :].sum()
             noun = "other" if others == 1 else "others"
             lines.append((f"{others} {noun}", f"{rest:.4g}", f"{self._share(rest):.1%}", ""))
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        table = "".join(
-            f"\n  {label:<{widths[0]}}  {value:>{widths[1]}}  {share:>{widths[2]}}  {side}".rstrip()
-            for label, value, share, side in lines
-        )
-        count = len(self) + self.others
-        noun = "category" if count == 1 else "categories"
-        return f"Contributions of {count} {noun} to a divergence of {self.total:.4g}{table}"
+        return lines
 
 
 def contributions(

@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 from collections import Counter
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -343,3 +344,15 @@ def test_a_label_that_comes_twice_cannot_be_joined():
     assert contributions(twice, twice).labels == ("a", "a")
     with pytest.raises(ValueError, match="Q has the label 'a' twice; add its values up first"):
         contributions({"a": 1}, twice)
+
+
+def test_a_notebook_shows_the_same_as_a_table():
+    parts = contributions([1, 2, 0], [2, 0, 1], labels=["<b>", "R&D", "c"], normalise=True, top=2)
+    shown = parts._repr_html_()
+    root = ElementTree.fromstring(shown)
+    assert root.find("caption").text == repr(parts).splitlines()[0]
+    cells = [[cell.text or "" for cell in row] for row in root.iter("tr")][1:]
+    assert [" ".join(row).split() for row in cells] == [
+        line.split() for line in repr(parts).splitlines()[1:]
+    ]
+    assert "R&amp;D" in shown
