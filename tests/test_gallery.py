@@ -40,3 +40,16 @@ def test_the_mixture_is_found():
     assert len(languages) == 18
     assert np.abs(found - mixed)[mixed > 0].max() < 0.02
     assert found[mixed == 0].sum() < 0.03
+
+
+def test_a_student_names_what_it_never_saw():
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra: frameworks)")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: neighbors)")
+    script = run("distil.py")
+    shares = script["learn"]()
+    unseen = script["UNSEEN"]
+    assert shares["student of labels"][unseen] == 0
+    assert shares["student of the teacher"][unseen] > 0.6
+    for share in shares.values():
+        assert np.delete(share, unseen).mean() > 0.9
+    script["draw"](shares)
