@@ -36,9 +36,9 @@ def js_divergence(
 
     .. math::
 
-        \mathrm{JS}(P \| Q) = \tfrac12 \sum_i \Big[ p_i \log \frac{2 p_i}{p_i + q_i}
-        + q_i \log \frac{2 q_i}{p_i + q_i} \Big]
-        = \tfrac12 \mathrm{KL}(P \| M) + \tfrac12 \mathrm{KL}(Q \| M), \quad M = \tfrac12 (P + Q)
+        \mathrm{JS}(P \| Q) &= \tfrac12 \sum_i \Big[ p_i \log \frac{2 p_i}{p_i + q_i}
+        + q_i \log \frac{2 q_i}{p_i + q_i} \Big] \\
+        &= \tfrac12 \mathrm{KL}(P \| M) + \tfrac12 \mathrm{KL}(Q \| M), \quad M = \tfrac12 (P + Q)
 
     It is 0 for equal distributions and log 2 for disjoint ones. It is the
     divergence, not its square root (`jensenshannon` is), and nothing is
