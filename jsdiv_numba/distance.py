@@ -1,11 +1,11 @@
 """SciPy's names: the Jensen-Shannon distance of rows, and of all pairs of rows."""
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from ._core import alignment, pairwise, validation
+from ._core import alignment, pairwise, sparse, validation
 from ._core.evaluate import evaluate
 from ._core.measures import DISTANCE
 from ._core.metric import takes_root
@@ -89,6 +89,30 @@ def jensenshannon(
     return evaluate(DISTANCE, (p, q), axis, keepdims, True, base=base, out=None, workers=workers)
 
 
+@overload
+def cdist(
+    XA: Any,
+    XB: Any,
+    metric: str = ...,
+    *,
+    out: FloatArray | None = ...,
+    base: float | None = ...,
+    dtype: npt.DTypeLike | None = ...,
+    max_distance: None = ...,
+    workers: int | None = ...,
+) -> FloatArray: ...
+@overload
+def cdist(
+    XA: Any,
+    XB: Any,
+    metric: str = ...,
+    *,
+    out: None = ...,
+    base: float | None = ...,
+    dtype: npt.DTypeLike | None = ...,
+    max_distance: float,
+    workers: int | None = ...,
+) -> Any: ...
 def cdist(
     XA: Any,
     XB: Any,
@@ -97,8 +121,9 @@ def cdist(
     out: FloatArray | None = None,
     base: float | None = None,
     dtype: npt.DTypeLike | None = None,
+    max_distance: float | None = None,
     workers: int | None = None,
-) -> FloatArray:
+) -> Any:
     r"""Jensen-Shannon distance between each row of one matrix and each of another.
 
     .. math::
@@ -107,10 +132,10 @@ def cdist(
 
     Parameters
     ----------
-    XA : array_like, shape (m, n)
+    XA : array_like or sparse array, shape (m, n)
         One distribution a row, finite and not negative, of any positive sum.
-    XB : array_like, shape (k, n)
-        The same.
+    XB : array_like or sparse array, shape (k, n)
+        The same. One may be sparse, or both.
     metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
         The distance, or the divergence: its square. In any case; ``"js"`` is the
         distance, as in SciPy.
@@ -121,22 +146,26 @@ def cdist(
     dtype : {float32, float64}, optional
         Precision of the computation and of the result. By default float32 if
         that holds both inputs' dtypes (float16 too), else float64.
+    max_distance : float, optional
+        What to leave out the pairs beyond of: a distance, or a divergence if `metric`
+        says so. The result then is sparse.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. It changes no bit of the result.
 
     Returns
     -------
-    ndarray, shape (m, k)
+    ndarray, shape (m, k), or scipy.sparse.csr_array with `max_distance`
         Distances, in the square root of nats (of the base's unit), or
-        divergences in nats.
+        divergences in nats. In a sparse result a stored 0 is a distance of 0, and
+        what is not stored is farther than `max_distance`, or NaN.
 
     Raises
     ------
     ValueError
         If an entry is negative or infinite, the matrices have different numbers
-        of columns, or `metric`, `base`, `dtype`, `workers` or the shape of
-        `out` is wrong.
+        of columns, or `metric`, `base`, `dtype`, `max_distance`, `workers` or the
+        shape of `out` is wrong. If a sparse input has a NaN, or is damaged.
     TypeError
         If an input is not real, or `out` cannot hold the result's dtype.
 
@@ -153,13 +182,31 @@ def cdist(
     term, so that near-duplicates are as accurate as others and equal rows have
     distance 0. A row of zeros, or one with a NaN, is at distance NaN of all.
 
+    Of sparse rows a pair costs one logarithm for each column that both have an
+    entry in, and they are never made dense; see :doc:`/guide/sparse`. They are
+    computed in float64, whatever the result's dtype.
+
     Examples
     --------
     >>> from jsdiv_numba import cdist
     >>> cdist([[1, 0], [1, 1]], [[1, 0], [0, 2], [3, 3]], base=2).round(6)
     array([[0.      , 1.      , 0.557923],
            [0.557923, 0.557923, 0.      ]])
+
+    The pairs up to a distance, of sparse rows:
+
+    >>> from scipy.sparse import csr_array
+    >>> counts = csr_array([[1, 0, 2], [0, 3, 0], [2, 0, 4]])
+    >>> cdist(counts, counts, max_distance=0.5).nnz
+    5
     """
+    if max_distance is not None:
+        return _within(XA, XB, metric, out, base, dtype, max_distance, workers)
+    if sparse.is_sparse(XA) or sparse.is_sparse(XB):
+        comparison, kind = _sparse_comparison(XA, XB, metric, base, dtype, workers)
+        result = validation.result_array(out, comparison.shape, kind)
+        comparison.write(result)
+        return result
     if out is None and dtype is None and pairwise.are_plain(XA, XB):
         root, log_base = takes_root(metric), validation.log_base(base) or 1.0
         if workers is not None:
@@ -200,7 +247,7 @@ def pdist(
 
     Parameters
     ----------
-    X : array_like, shape (m, n)
+    X : array_like or sparse array, shape (m, n)
         One distribution a row, finite and not negative, of any positive sum.
     metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
         The distance, or the divergence: its square. In any case; ``"js"`` is the
@@ -227,7 +274,8 @@ def pdist(
     ------
     ValueError
         If an entry is negative or infinite, X is not 2-d, or `metric`, `base`,
-        `dtype`, `workers` or the shape of `out` is wrong.
+        `dtype`, `workers` or the shape of `out` is wrong. If a sparse input has a
+        NaN, or is damaged.
     TypeError
         If the input is not real, or `out` cannot hold the result's dtype.
 
@@ -246,6 +294,12 @@ def pdist(
     >>> pdist([[1, 0], [0, 2], [3, 3]], base=2).round(6)
     array([1.      , 0.557923, 0.557923])
     """
+    if sparse.is_sparse(X):
+        comparison, kind = _sparse_comparison(X, None, metric, base, dtype, workers)
+        number = comparison.shape[0]
+        result = validation.result_array(out, (number * (number - 1) // 2,), kind)
+        comparison.write_condensed(result)
+        return result
     X = pairwise.as_rows("X", X)
     root, log_base = takes_root(metric), validation.log_base(base) or 1.0
     kind = validation.pairs_dtype(dtype, X)
@@ -256,6 +310,66 @@ def pdist(
         one, one, result, kind, root=root, log_base=log_base, workers=workers, condensed=True
     )
     return result
+
+
+def _sparse_comparison(
+    XA: Any,
+    XB: Any,
+    metric: str,
+    base: float | None,
+    dtype: npt.DTypeLike | None,
+    workers: int | None,
+) -> tuple[sparse.Comparison, np.dtype[Any]]:
+    """Return the comparison of rows of which some are sparse, and the dtype of its result.
+
+    Without XB it is that of the rows of XA among each other.
+    """
+    root, log_base = takes_root(metric), validation.log_base(base) or 1.0
+    if XB is None or XB is XA:
+        a = b = sparse.as_compressed("X" if XB is None else "XA", XA)
+        kind = validation.pairs_dtype(dtype, _of_dtype(XA))
+    else:
+        a, b = sparse.as_compressed("XA", XA), sparse.as_compressed("XB", XB)
+        pairwise.check_columns(a.shape, b.shape)
+        kind = validation.pairs_dtype(dtype, _of_dtype(XA), _of_dtype(XB))
+    return sparse.Comparison(a, b, root=root, log_base=log_base, workers=workers), kind
+
+
+def _of_dtype(values: Any) -> FloatArray:
+    """Return an array of the dtype of a sparse matrix, or any array."""
+    return np.empty(0, values.dtype) if sparse.is_sparse(values) else np.asarray(values)
+
+
+def _within(
+    XA: Any,
+    XB: Any,
+    metric: str,
+    out: FloatArray | None,
+    base: float | None,
+    dtype: npt.DTypeLike | None,
+    max_distance: Any,
+    workers: int | None,
+) -> Any:
+    """Return the pairs up to a distance."""
+    if out is not None:
+        raise ValueError("out cannot be given with max_distance, whose result is sparse")
+    most = validation.real_number(max_distance)
+    if most is None or not most >= 0:
+        raise ValueError(
+            f"max_distance is {max_distance!r}; it must be a number that is not negative"
+        )
+    if sparse.is_sparse(XA) or sparse.is_sparse(XB):
+        of_sparse, kind = _sparse_comparison(XA, XB, metric, base, dtype, workers)
+        return of_sparse.within(float(most)).astype(kind, copy=False)
+    given, (XA, XB) = (XA, XB), (pairwise.as_rows("XA", XA), pairwise.as_rows("XB", XB))
+    pairwise.check_columns(XA.shape, XB.shape)
+    alignment.check_labels(("XA", "XB"), given)
+    root, log_base = takes_root(metric), validation.log_base(base) or 1.0
+    settings: dict[str, Any] = {"root": root, "log_base": log_base, "workers": workers}
+    of_dense = pairwise.Comparison(
+        ("XA", XA), ("XB", XB), validation.pairs_dtype(dtype, XA, XB), **settings
+    )
+    return of_dense.within(float(most))
 
 
 def _apart(matrix: FloatArray, out: FloatArray) -> FloatArray:

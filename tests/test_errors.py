@@ -8,6 +8,7 @@ import dask.array as da
 import numpy as np
 import pandas
 import pytest
+import scipy.sparse
 import xarray
 
 import jsdiv_numba.dask
@@ -36,7 +37,7 @@ def test_a_call_raises_what_the_page_says(wrong, error):
     names = {name: getattr(jsdiv_numba, name) for name in jsdiv_numba.__all__}
     P = np.array([[0.5, 0.5], [0.2, 0.8]])
     with pytest.raises((TypeError, ValueError)) as raised:
-        eval(wrong, {**names, "np": np, "pandas": pandas, "P": P, **_of_schemes(P)})
+        eval(wrong, {**names, "np": np, "pandas": pandas, "scipy": scipy, "P": P, **_of_schemes(P)})
     assert matches(f"{type(raised.value).__name__}: {raised.value}", error)
 
 

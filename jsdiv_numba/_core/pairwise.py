@@ -1,5 +1,6 @@
 """All pairs of rows: what is known of each row, and the blocks of pairs that threads share."""
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -193,6 +194,17 @@ class Comparison:
         blocks = self._blocks(condensed)
         run_blocks(lambda block: write(block, result, condensed), blocks, self.workers)
 
+    def within(self, most: float) -> Any:
+        """Return the values up to one as a sparse array."""
+        self._prepare()
+        shape = len(self.a.given), len(self.b.given)
+        return values_within(most, self._blocks(False), self._values, shape, self.workers)
+
+    def _values(self, block: Block) -> FloatArray:
+        values = np.empty(block.shape, self.dtype)
+        self._compute(block, values, False, False)
+        return values
+
     def _write(self, block: Block, result: FloatArray, condensed: bool) -> None:
         target = result[None] if condensed else result[block.place]
         self._compute(block, target, condensed, condensed)
@@ -244,6 +256,31 @@ class Comparison:
             for i in range(0, height_of_a, height)
             for j in range((i + 1) // TOGETHER * TOGETHER if above else 0, width_of_b, width)
         ]
+
+
+def values_within(
+    most: float,
+    blocks: Sequence[Block],
+    values_of: Callable[[Block], FloatArray],
+    shape: tuple[int, int],
+    workers: int | None,
+) -> Any:
+    """Return the values up to one as a sparse array, those of 0 among its entries."""
+    from scipy import sparse
+
+    found = {}
+
+    def select(block: Block) -> None:
+        values = values_of(block)
+        i, j = np.nonzero(values <= most)
+        found[block] = i + block.i_start, j + block.j_start, values[i, j]
+
+    run_blocks(select, blocks, workers)
+    none = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
+    i, j, values = (np.concatenate(each) for each in zip(none, *found.values(), strict=True))
+    order = np.lexsort((j, i))
+    starts = np.searchsorted(i[order], np.arange(shape[0] + 1))
+    return sparse.csr_array((values[order], j[order], starts), shape=shape)
 
 
 def unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:

@@ -123,9 +123,14 @@ _DESCRIBED = "d[:,:] d[:,::1] d[:,::1] f[:,:,::1] f[:,:,::1]"
 
 _DESCRIBE = "d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d ?"
 
+_SPARSE = "p[::1] i[::1] d[::1] d[::1] d[::1] d[:,::1]"
+"""`sparse.Rows`."""
+
 ROUTINES = {
     "pairs": Routine(f"{_ROWS} {_ROWS} p p p p p ? ? ? ? ? d T[:,:]", "?"),
     "few_pairs": Routine("T[:,:] T[:,:] d[::1] T[:,:]", "?"),
+    "prepare_sparse": Routine("p[::1] d[::1] d[::1] d[::1] d[:,::1] p p", "?", ("float64",)),
+    "sparse_pairs": Routine(f"{_SPARSE} {_SPARSE} p p p p ? ? ? d d[:,:]", "", ("float64",)),
     "prepare_neighbors": Routine("d[:,:] d[:,::1] d[:,::1] p p p", "?", ("float64",)),
     "describe_roots": Routine(_DESCRIBE, "", ("float64",)),
     "describe_harmonics": Routine(_DESCRIBE, "", ("float64",)),

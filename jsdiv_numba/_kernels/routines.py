@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .codegen.precision import Precision
-from .pairwise import bounds, pairs, search
+from .pairwise import bounds, pairs, search, sparse
 
 
 class Source(NamedTuple):
@@ -17,6 +17,8 @@ class Source(NamedTuple):
 _SOURCES = {
     "pairs": Source(pairs.pairs, makes_arrays=False),
     "few_pairs": Source(pairs.few_pairs, makes_arrays=True),
+    "prepare_sparse": Source(lambda precision: sparse.prepare_sparse(), makes_arrays=True),
+    "sparse_pairs": Source(lambda precision: sparse.sparse_pairs(), makes_arrays=True),
     "prepare_neighbors": Source(lambda precision: bounds.preparation(), makes_arrays=True),
     "describe_roots": Source(lambda precision: bounds.roots_kernel(), makes_arrays=True),
     "describe_harmonics": Source(lambda precision: bounds.harmonics_kernel(), makes_arrays=True),

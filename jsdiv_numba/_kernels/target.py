@@ -94,6 +94,12 @@ def has_multiply_add() -> bool:
     return "+fma" in _features(here) or not here.triple.startswith("x86")
 
 
+def converts_vectors() -> bool:
+    """Return whether the processor has an instruction from vectors of float64 to int64."""
+    here = target()
+    return "+avx512f" in _features(here) or not here.triple.startswith("x86")
+
+
 @cache
 def _features(of: Target) -> set[str]:
     if of.features and of.features == _host_features():

@@ -11,6 +11,7 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 from numba.np.arrayobj import _empty_nd_impl
 
+from ..target import converts_vectors
 from .pipeline import KernelCompiler
 
 _INTERNAL = {
@@ -283,6 +284,40 @@ def float_of(typingctx, bits):
     return getattr(types, f"float{bits.bitwidth}")(bits), _reinterpret
 
 
+def _split_to_integers(builder, x):
+    """Round to a multiple of 2^12, and what is left over to 1: sums whose last bits are integers.
+
+    Only AVX-512 has an instruction from vectors of float64 to int64; LLVM 20 takes others apart.
+    """
+    coarse, fine = (x.type(1.5 * 2.0**power) for power in (64, 52))
+    integer = ir.IntType(64)
+
+    def rounded(value, magic):
+        total = builder.fadd(value, magic)
+        bits = builder.sub(builder.bitcast(total, integer), builder.bitcast(magic, integer))
+        return total, bits
+
+    total, upper = rounded(x, coarse)
+    _, lower = rounded(builder.fsub(x, builder.fsub(total, coarse)), fine)
+    return builder.add(builder.shl(upper, integer(12)), lower)
+
+
+@intrinsic
+def nearest_integer(typingctx, x):
+    """The int64 next to a float64 below 2^63, the even one of two; of a NaN, any."""
+    if x != types.float64:
+        return None
+
+    def codegen(context, builder, signature, args):
+        if not converts_vectors():
+            return _split_to_integers(builder, args[0])
+        function = ir.FunctionType(args[0].type, [args[0].type])
+        rint = builder.module.declare_intrinsic("llvm.rint", [args[0].type], function)
+        return builder.fptosi(builder.call(rint, args), ir.IntType(64))
+
+    return types.int64(x), codegen
+
+
 @intrinsic
 def any_layout(typingctx, array):
     """Relabel an array as writeable and of any stride, for kernels compiled for those alone."""
@@ -441,6 +476,20 @@ def item_apart(typingctx, array, index):
         return value
 
     return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def set_item_apart(typingctx, array, index, value):
+    """Assign to an element of an array that shares no memory with those that `item_apart` reads."""
+    if not (isinstance(array, types.Array) and array.ndim == 1 and array.dtype == value):
+        return None
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        _of_scope(builder, builder.store(args[2], builder.gep(data, [args[1]])), "first")
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, value), codegen
 
 
 @intrinsic

@@ -32,7 +32,13 @@ VOID = ir.VoidType()
 LOOP = [POINTER.as_pointer(), SIZE.as_pointer(), SIZE.as_pointer(), POINTER]
 """What NumPy hands to an inner loop: arrays, their shape, their strides, and data of the loop's."""
 
-TYPES = {"f": types.float32, "d": types.float64, "p": types.intp, "?": types.boolean}
+TYPES = {
+    "f": types.float32,
+    "d": types.float64,
+    "i": types.int32,
+    "p": types.intp,
+    "?": types.boolean,
+}
 
 # Of NumPy's structs, whose layout its C interface promises: PyArrayObject_fields, PyArray_Descr.
 HEAD = object.__basicsize__

@@ -52,6 +52,9 @@ def normalised_kernels(precision: Precision) -> SimpleNamespace:
     return SimpleNamespace(
         scale_of=scale_of,
         row_scale=row_scale,
+        weighted_term=weighted_term,
+        weights_of=weights_of,
+        is_ordinary=_is_ordinary(precision),
         device_scaled_term=_device_scaled_term(precision),
         pair_sum=pair_sum,
         row_sums=_row_sums(precision, row_scale, pair_sum),
@@ -259,19 +262,28 @@ def _device_scaled_term(precision):
     return scaled_term
 
 
+@cache
+def _is_ordinary(precision):
+    lowest = precision.Float(2.0**-precision.weighed)
+    highest = precision.Float(2.0**precision.weighed)
+
+    @formula
+    def is_ordinary(scale):
+        """Whether entries need not be scaled before they are weighed."""
+        return lowest <= scale <= highest
+
+    return is_ordinary
+
+
 def _pair_sum(precision, weighted_term, weights_of):
     Float = precision.Float
     zero, one, ln2 = Float(0), Float(1), np.log(2.0)
-    lowest, highest = Float(2.0**-precision.weighed), Float(2.0**precision.weighed)
+    is_ordinary = _is_ordinary(precision)
     near = NEAR_BYTES // Float(0).itemsize
     lanes = lane_kernels(precision)
     number, sets = lanes.number, lanes.sets
     turns, sum_of_sets = lanes.turns, lanes.sum_of_sets
     groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
-
-    @formula
-    def is_ordinary(scale):
-        return lowest <= scale <= highest
 
     @formula
     def block_sum(p, q, start, size, p_weight, q_weight, ahead):

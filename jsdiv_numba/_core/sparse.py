@@ -1,0 +1,222 @@
+"""Rows of which only the entries that are not 0 are kept: checked, prepared, all pairs of them."""
+
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._kernels.load import routine
+from . import validation
+from .pairwise import Block, check_matrix, values_within
+from .threads import check_workers, get_workers, run_blocks
+from .validation import FloatArray
+
+IntArray = np.ndarray[Any, np.dtype[Any]]
+
+WIDTH = 1024
+"""Rows of the second set that one call of the kernel keeps by column."""
+
+BLOCK_PAIRS = 1 << 20
+"""Pairs that it computes at most: what is kept by column then serves a thousand rows."""
+
+FEWEST_ROWS = 64
+"""Rows of the first set that it is worth to keep the others by column for."""
+
+PREPARED_ENTRIES = 1 << 18
+"""Entries that one call prepares."""
+
+KNOWN = 3
+"""As in `jsdiv_numba._kernels.pairwise.sparse`, which is imported late."""
+
+MOST_COLUMNS = np.iinfo(np.intc).max
+
+
+class Compressed(NamedTuple):
+    """A matrix in compressed rows, sorted by column, none twice and none of them 0."""
+
+    starts: IntArray
+    columns: IntArray
+    given: FloatArray
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape of the matrix."""
+        return len(self), self.width
+
+    def place(self, k: int) -> tuple[int, int]:
+        """Return the row and the column of an entry."""
+        return int(np.searchsorted(self.starts, k, "right")) - 1, int(self.columns[k])
+
+
+class Rows(NamedTuple):
+    """The same, and what is known of them; see `jsdiv_numba._kernels.pairwise.sparse.Rows`."""
+
+    starts: IntArray
+    columns: IntArray
+    given: FloatArray
+    entries: FloatArray
+    logs: FloatArray
+    known: FloatArray
+
+
+def is_sparse(value: object) -> bool:
+    """Whether a value is a sparse array or matrix of SciPy's, which then has been imported."""
+    scipy_sparse = sys.modules.get("scipy.sparse")
+    return scipy_sparse is not None and bool(scipy_sparse.issparse(value))
+
+
+def as_compressed(name: str, values: Any) -> Compressed:
+    """Return a sparse matrix, or any array, in compressed rows of float64, checked.
+
+    What is given is left as it is, and its entries are not copied where they are in order.
+    """
+    from scipy import sparse
+
+    if not is_sparse(values):
+        values = validation.as_real(name, values).astype(np.float64, copy=False)
+    check_matrix(name, values.shape)
+    validation.as_real(name, np.empty(0, values.dtype))
+    if getattr(values, "format", None) in ("csr", "csc"):
+        _check_places(name, values)
+    matrix = sparse.csr_array(values)
+    if matrix.shape[1] > MOST_COLUMNS:
+        raise ValueError(
+            f"{name} has {matrix.shape[1]} columns; there may be {MOST_COLUMNS} at most"
+        )
+    # Small integers might overflow where one place has several.
+    data = matrix.data.astype(np.float64, copy=False)
+    rows = sparse.csr_array((data, matrix.indices, matrix.indptr), matrix.shape)
+    if not rows.has_canonical_format or not data[: rows.indptr[-1]].all():
+        rows = rows.copy()
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+    used = rows.indptr[-1]
+    compressed = Compressed(
+        np.ascontiguousarray(rows.indptr, np.intp),
+        np.ascontiguousarray(rows.indices[:used], np.intc),
+        np.ascontiguousarray(rows.data[:used]),
+        rows.shape[1],
+    )
+    _check_entries(name, compressed)
+    return compressed
+
+
+def _check_places(name: str, matrix: Any) -> None:
+    """Raise if indices lie outside of a matrix, where SciPy would write all the same."""
+    starts, indices, shape = matrix.indptr, matrix.indices, matrix.shape
+    outer, inner = ("row", "column") if matrix.format == "csr" else ("column", "row")
+    number, width = shape if matrix.format == "csr" else shape[::-1]
+    rising = len(starts) == number + 1 and starts[0] == 0 and (starts[1:] >= starts[:-1]).all()
+    if not rising or starts[-1] > min(len(indices), len(matrix.data)):
+        raise ValueError(f"{name} is damaged: its indptr are not places in its {len(indices)} data")
+    used = indices[: starts[-1]]
+    if used.size and not (used.min() >= 0 and used.max() < width):
+        k = int(((used < 0) | (used >= width)).argmax())
+        place = int(np.searchsorted(starts, k, "right")) - 1
+        raise ValueError(
+            f"{name} is damaged: {outer} {place} has an entry in {inner} {used[k]}, "
+            f"of {width} {inner}s"
+        )
+
+
+def _check_entries(name: str, rows: Compressed) -> None:
+    """Raise if an entry is negative, infinite or NaN."""
+    given = rows.given
+    if given.size and not (given.min() > 0 and given.max() < np.inf):
+        k = int((~((given > 0) & (given < np.inf))).argmax())
+        raise ValueError(
+            f"{validation.entry(name, rows.place(k))} is {given[k]}; "
+            "probabilities must be finite and not negative"
+        )
+
+
+def prepared(rows: Compressed, workers: int | None) -> Rows:
+    """Return what a kernel needs to know of rows."""
+    number = len(rows.given)
+    known = np.empty((len(rows), KNOWN))
+    whole = Rows(*rows[:3], np.empty(number), np.empty(number), known)
+    prepare = routine("prepare_sparse", "float64")
+    arguments = whole.starts, whole.given, whole.entries, whole.logs, whole.known
+    limits = np.searchsorted(rows.starts, np.arange(0, number, PREPARED_ENTRIES)[1:]).tolist()
+    cuts = sorted({0, *limits, len(rows)})
+    parts = list(pairwise(cuts))
+    run_blocks(lambda part: prepare(*arguments, *part), parts, workers)
+    return whole
+
+
+class Comparison:
+    """The divergences of all pairs of rows of two matrices, or of one with itself.
+
+    Parameters
+    ----------
+    a, b : Compressed
+        The matrices.
+    root : bool
+        Whether the square roots are wanted.
+    log_base : float
+        What divides a divergence in nats.
+    workers : int or None
+        Number of threads.
+    """
+
+    def __init__(
+        self, a: Compressed, b: Compressed, *, root: bool, log_base: float, workers: int | None
+    ) -> None:
+        self.workers = None if workers is None else check_workers(workers)
+        self.root, self.factor = root, 1.0 / log_base
+        self.a = prepared(a, self.workers)
+        self.b = self.a if b is a else prepared(b, self.workers)
+        self.shape = len(a), len(b)
+
+    def write(self, result: FloatArray) -> None:
+        """Write the values of all pairs to a matrix."""
+        kernel_writes = result.dtype == np.float64 and result.flags.aligned
+
+        def write(block: Block) -> None:
+            if kernel_writes:
+                self._compute(block, result[block.place])
+            else:
+                result[block.place] = self._values(block)
+
+        run_blocks(write, list(self._blocks()), self.workers)
+
+    def write_condensed(self, result: FloatArray) -> None:
+        """Write those of pairs i < j to a vector, as SciPy orders them."""
+        target, kernel_writes = result, result.dtype == np.float64 and result.flags.aligned
+        if not kernel_writes:
+            target = np.empty(result.shape)
+        blocks = list(self._blocks(above=True))
+        run_blocks(lambda block: self._compute(block, target[None], True), blocks, self.workers)
+        if not kernel_writes:
+            result[...] = target
+
+    def within(self, most: float) -> Any:
+        """Return those up to a value as a sparse array."""
+        blocks = list(self._blocks())
+        return values_within(most, blocks, self._values, self.shape, self.workers)
+
+    def _values(self, block: Block) -> FloatArray:
+        values = np.empty(block.shape)
+        self._compute(block, values)
+        return values
+
+    def _compute(self, block: Block, values: FloatArray, condensed: bool = False) -> None:
+        flags = condensed, condensed, self.root
+        kernel = routine("sparse_pairs", "float64")
+        kernel(*self.a, *self.b, *block, *flags, self.factor, values)
+
+    def _blocks(self, above: bool = False) -> Iterator[Block]:
+        number, others = self.shape
+        of_one = -(-number // (4 * get_workers(self.workers)))
+        height = max(FEWEST_ROWS, min(BLOCK_PAIRS // WIDTH, of_one))
+        for j in range(0, others, WIDTH):
+            j_stop = min(j + WIDTH, others)
+            i_stop = min(number, j_stop) if above else number
+            for i in range(0, i_stop, height):
+                yield Block(i, min(i + height, i_stop), j, j_stop)

@@ -1,0 +1,406 @@
+"""Pairs of rows that are mostly zeros, from the columns that both have.
+
+For rows of sum 1 the divergence is
+
+    JS(p, q) = ln 2 - ½ Σ t(p, q),   t(p, q) = (p + q) log (p + q) - p log p - q log q >= 0,
+
+where t is 0 unless p and q are both positive. Each t is rounded to an integer of units that leave
+room for the largest sum, so that sums are exact: they have the same bits in whatever order the
+terms come, in lanes or not. What rounding costs is below 2^-61 a column.
+
+The rows of the second set are kept by column, as lists of who has it; each entry of a row of the
+first meets one list (Gustavson's algorithm). A divergence that comes out small has cancelled, and
+is computed again term by term, over the columns that either row has.
+"""
+
+from collections import namedtuple
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..codegen.intrinsics import (
+    apart,
+    borrowing,
+    empty,
+    formula,
+    item,
+    item_apart,
+    kernel,
+    maximum,
+    minimum,
+    nearest_integer,
+    set_item,
+    set_item_apart,
+    where,
+    zeroed,
+)
+from ..codegen.lanes import lane_kernels
+from ..codegen.precision import FLOAT64
+from ..formulas.js import exact_sum, scalar_formulas
+from ..rows.normalised import normalised_kernels
+from ..rows.sums import BLOCK
+
+SPREAD = 9
+"""Rows are normalised to a sum of 2^9. The terms' sum is at most twice that in bits, and in units
+of 2^-52 bits, which logarithms are in, 2^62."""
+
+UNIT = np.log(2.0) * 2.0 ** -(SPREAD + 53)
+"""What the divergence lacks of ln 2 for each unit of the sum."""
+
+NEAR = 4e-3
+"""A divergence below this, in nats, is computed again."""
+
+KNOWN = 3
+"""Columns of `Rows.known`."""
+
+GROUP = 8
+"""Lists are padded with zeros to a multiple of so many."""
+
+BLOCK_ROWS = 32
+"""Rows of the first set that meet the lists together, while these are in the cache."""
+
+DIGIT = 11
+"""Bits that one pass of the radix sort looks at."""
+
+Rows = namedtuple("Rows", "starts columns given entries logs known")
+"""Compressed rows: entries as given, normalised, and those times their logarithms. What
+`row_scale` says of each row is known; where it says NaN or 0, its entries are 0."""
+
+Lists = namedtuple("Lists", "columns starts stops rows entries logs")
+"""The rows of a block by column: their numbers in the block, their entries and logarithms."""
+
+Room = namedtuple("Room", "sums terms values")
+"""Of a block of rows the sums, of a list the terms, and of a row what is written of it."""
+
+
+@cache
+def shared_terms() -> SimpleNamespace:
+    """Compile the term of a column that two rows share."""
+    log2_in_ulps = scalar_formulas(FLOAT64).log2_in_ulps
+
+    @formula
+    def times_log(p):
+        return p * log2_in_ulps(p)
+
+    @formula
+    def shared_term(p, p_log, q, q_log):
+        """Return t in units; exactly 0 where p or q is 0."""
+        return nearest_integer(times_log(p + q) - (p_log + q_log))
+
+    return SimpleNamespace(times_log=times_log, shared_term=shared_term)
+
+
+def prepare_sparse() -> Any:
+    """Return the routine `prepare_sparse`."""
+    row_scale, times_log = normalised_kernels(FLOAT64).row_scale, shared_terms().times_log
+
+    @kernel
+    def normalise(row, scale, factor, entries, logs, first):
+        for k in range(row.size):
+            # Not times both at once: of subnormal rows that is infinite.
+            p = abs(item(row, k)) * scale * factor
+            set_item(entries, first + k, p)
+            set_item(logs, first + k, times_log(p))
+
+    def prepare_sparse(starts, given, entries, logs, known, start, stop):
+        """Fill in what is known of rows start .. stop; return whether any of it is NaN."""
+        with_nan = False
+        for i in range(start, stop):
+            row = given[starts[i] : starts[i + 1]]
+            scale, total, rest = row_scale(row)
+            known[i, 0], known[i, 1], known[i, 2] = scale, total, rest
+            if total > 0.0:
+                normalise(row, scale, 2.0**SPREAD / total, entries, logs, starts[i])
+            else:
+                entries[starts[i] : starts[i + 1]] = 0.0
+                logs[starts[i] : starts[i + 1]] = 0.0
+            with_nan |= np.isnan(total)
+        return with_nan
+
+    return prepare_sparse
+
+
+def _sum_over_either():
+    """Return a kernel that gives the bits that `pair_sum` gives of dense rows."""
+    kernels, lanes = normalised_kernels(FLOAT64), lane_kernels(FLOAT64)
+    weighted_term, weights_of = kernels.weighted_term, kernels.weights_of
+    is_ordinary = kernels.is_ordinary
+    number, zeros, sum_of = lanes.number, lanes.zeros, lanes.sum_of
+    none = np.iinfo(np.int64).max
+
+    @formula
+    def next_column(rows, at, stop):
+        return np.int64(rows.columns[at]) if at < stop else none
+
+    @formula
+    def weights(p_known, q_known):
+        if is_ordinary(p_known[0]) and is_ordinary(q_known[0]):
+            return 1.0, 1.0, *weights_of(p_known[0], q_known[0], p_known[1:], q_known[1:])
+        return p_known[0], q_known[0], *weights_of(1.0, 1.0, p_known[1:], q_known[1:])
+
+    @formula
+    def known_of(rows, i):
+        return rows.known[i, 0], rows.known[i, 1], rows.known[i, 2]
+
+    @borrowing
+    def sum_over_either(a, b, i, j):
+        """Return the divergence of two rows, the terms of all columns in lanes added up."""
+        apart()
+        p_known, q_known = known_of(a, i), known_of(b, j)
+        in_lanes = is_ordinary(p_known[0]) and is_ordinary(q_known[0])
+        p_scale, q_scale, p_weight, q_weight, divisor = weights(p_known, q_known)
+        at_p, p_stop, at_q, q_stop = a.starts[i], a.starts[i + 1], b.starts[j], b.starts[j + 1]
+        p_column, q_column = next_column(a, at_p, p_stop), next_column(b, at_q, q_stop)
+        total, rest = 0.0, 0.0
+        while minimum(p_column, q_column) != none:
+            block, totals = minimum(p_column, q_column) // BLOCK, zeros(0.0)
+            for lane in range(number):
+                totals[lane] = 0.0
+            while minimum(p_column, q_column) // BLOCK == block:
+                column, x, y = minimum(p_column, q_column), 0.0, 0.0
+                if p_column == column:
+                    x = abs(a.given[at_p]) * p_scale
+                    at_p += 1
+                    p_column = next_column(a, at_p, p_stop)
+                if q_column == column:
+                    y = abs(b.given[at_q]) * q_scale
+                    at_q += 1
+                    q_column = next_column(b, at_q, q_stop)
+                term = weighted_term(x, y, p_weight, q_weight)[0]
+                if in_lanes:
+                    totals[column % number] += term
+                else:
+                    total, error = exact_sum(total, term)
+                    rest += error
+            if in_lanes:
+                total, error = exact_sum(total, sum_of(totals))
+                rest += error
+        return (total + rest) / divisor
+
+    return sum_over_either
+
+
+@kernel
+def sort_by_column(columns, first, last, order, spare, counts):
+    """Return the places first .. last in order of their columns, and of the places themselves.
+
+    It is in one of two arrays that are given.
+    """
+    size, largest = last - first, np.int32(0)
+    for k in range(size):
+        set_item(order, k, np.int32(k))
+        largest = maximum(largest, item(columns, first + k))
+    shift = 0
+    while largest >> shift:
+        for digit in range(counts.size):
+            counts[digit] = 0
+        for k in range(size):
+            digit = (item(columns, first + item(order, k)) >> shift) & (counts.size - 1)
+            set_item(counts, digit, item(counts, digit) + 1)
+        before = 0
+        for digit in range(counts.size):
+            before, counts[digit] = before + counts[digit], before
+        for k in range(size):
+            place = item(order, k)
+            digit = (item(columns, first + place) >> shift) & (counts.size - 1)
+            set_item(spare, item(counts, digit), place)
+            set_item(counts, digit, item(counts, digit) + 1)
+        order, spare, shift = spare, order, shift + DIGIT
+    return order
+
+
+@kernel
+def row_numbers(rows, start, stop, numbers):
+    """Write for each entry of rows start .. stop which of them it is in."""
+    first = rows.starts[start]
+    for i in range(start, stop):
+        for k in range(rows.starts[i] - first, rows.starts[i + 1] - first):
+            numbers[k] = i - start
+
+
+@kernel
+def lists_of(rows, start, stop, counts):
+    """Return rows start .. stop by column."""
+    first, last = rows.starts[start], rows.starts[stop]
+    size = last - first
+    numbers, order, spare = (
+        empty(size, np.int32),
+        empty(size, np.int32),
+        empty(size, np.int32),
+    )
+    row_numbers(rows, start, stop, numbers)
+    order = sort_by_column(rows.columns, first, last, order, spare, counts)
+    distinct, length, before, run = 0, 0, np.int32(-1), 0
+    for k in range(size):
+        column = rows.columns[first + order[k]]
+        if column != before:
+            distinct, before, run = distinct + 1, column, 0
+        length += GROUP if run % GROUP == 0 else 0
+        run += 1
+    columns, starts, stops = (
+        empty(distinct, np.int32),
+        empty(distinct + 1, np.intp),
+        empty(distinct, np.intp),
+    )
+    numbers_of, entries, logs = (
+        empty(length, np.int32),
+        zeroed(length, np.float64),
+        zeroed(length, np.float64),
+    )
+    for k in range(length):
+        numbers_of[k] = np.int32(stop - start)
+    at, place, before = -1, np.intp(0), np.int32(-1)
+    for k in range(size):
+        source = first + order[k]
+        column = rows.columns[source]
+        if column != before:
+            if at >= 0:
+                stops[at] = place
+                place = (place + GROUP - 1) // GROUP * GROUP
+            at, before = at + 1, column
+            columns[at], starts[at] = column, place
+        numbers_of[place] = numbers[order[k]]
+        entries[place], logs[place] = rows.entries[source], rows.logs[source]
+        place += 1
+    if at >= 0:
+        stops[at] = place
+    starts[distinct] = length
+    return Lists(columns, starts, stops, numbers_of, entries, logs)
+
+
+def _meet():
+    shared_term = shared_terms().shared_term
+
+    @borrowing
+    def terms_of(p, p_log, entries, logs, first, size, terms):
+        for k in range(size):
+            q, q_log = item_apart(entries, first + k), item_apart(logs, first + k)
+            set_item_apart(terms, k, shared_term(p, p_log, q, q_log))
+
+    @borrowing
+    def meet(p, p_log, lists, start, stop, room, base):
+        """Add the terms of an entry with those of a list to sums that begin at a place."""
+        size = (stop - start + GROUP - 1) // GROUP * GROUP
+        terms_of(p, p_log, lists.entries, lists.logs, start, size, room.terms)
+        for k in range(stop - start):
+            at = base + item(lists.rows, start + k)
+            set_item(room.sums, at, item(room.sums, at) + item(room.terms, k))
+
+    return meet
+
+
+def _write_row():
+    sum_over_either, ln2 = _sum_over_either(), np.log(2.0)
+
+    @borrowing
+    def values_of(sums, base, first, last, values):
+        least = ln2
+        for k in range(first, last):
+            value = ln2 - UNIT * np.float64(maximum(item_apart(sums, base + k), 0))
+            set_item_apart(values, k, value)
+            least = minimum(least, value)
+        return least
+
+    @borrowing
+    def finish(values, first, last, factor, root):
+        for k in range(first, last):
+            value = item(values, k) * factor
+            set_item(values, k, np.sqrt(value) if root else value)
+
+    @borrowing
+    def write_row(a, b, i, j_start, first, last, room, base, factor, root, result, row, column):
+        """Write what is wanted of a row's divergences from rows first .. last of a block."""
+        values = room.values
+        least = values_of(room.sums, base, first, last, values)
+        if least < NEAR:
+            for k in range(first, last):
+                if values[k] < NEAR and a.known[i, 1] > 0.0 and b.known[j_start + k, 1] > 0.0:
+                    value = sum_over_either(a, b, i, j_start + k)
+                    values[k] = where(value > ln2, ln2, value)
+        finish(values, first, last, factor, root)
+        for k in range(first, last):
+            defined = a.known[i, 1] > 0.0 and b.known[j_start + k, 1] > 0.0
+            result[row, column + k] = values[k] if defined else np.nan
+
+    return write_row
+
+
+def sparse_pairs() -> Any:
+    """Return the routine `sparse_pairs`."""
+    meet, write_row = _meet(), _write_row()
+
+    @borrowing
+    def add_up(a, lists, i_start, first, order, numbers, skipped, width, above, room):
+        """Add up the terms of a block of rows with those of all lists.
+
+        With `above` numbers of a and b mean the same rows, the first of b's being `above` - 1:
+        what lies before the block is passed over.
+        """
+        at = 0
+        for k in range(order.size):
+            place = first + order[k]
+            column = a.columns[place]
+            while at < lists.columns.size and lists.columns[at] < column:
+                at += 1
+            if at == lists.columns.size:
+                break
+            if lists.columns[at] == column:
+                start, stop = skipped[at], lists.stops[at]
+                if above:
+                    while start < stop and lists.rows[start + GROUP - 1] < i_start - (above - 1):
+                        start += GROUP
+                    skipped[at] = start
+                if start < stop:
+                    base = numbers[order[k]] * width
+                    meet(a.entries[place], a.logs[place], lists, start, stop, room, base)
+
+    def sparse_pairs(
+        a_starts, a_columns, a_given, a_entries, a_logs, a_known,
+        b_starts, b_columns, b_given, b_entries, b_logs, b_known,
+        i_start, i_stop, j_start, j_stop, above, condensed, root, factor, result,
+    ):  # fmt: skip
+        """Write divergences times a factor, or their roots, of rows i_start .. and j_start ..
+
+        The arguments after the rows are those of the routine `pairs`.
+        """
+        a = Rows(a_starts, a_columns, a_given, a_entries, a_logs, a_known)
+        b = Rows(b_starts, b_columns, b_given, b_entries, b_logs, b_known)
+        counts = empty(1 << DIGIT, np.intp)
+        lists = lists_of(b, j_start, j_stop, counts)
+        width = j_stop - j_start
+        skipped = empty(lists.columns.size, np.intp)
+        for k in range(skipped.size):
+            skipped[k] = lists.starts[k]
+        longest = width + GROUP
+        room = Room(
+            empty(BLOCK_ROWS * width, np.int64),
+            empty(longest, np.int64),
+            empty(longest, np.float64),
+        )
+        for start in range(i_start, i_stop, BLOCK_ROWS):
+            stop = minimum(start + BLOCK_ROWS, i_stop)
+            first, last = a.starts[start], a.starts[stop]
+            numbers, order, spare = (
+                empty(last - first, np.int32),
+                empty(last - first, np.int32),
+                empty(last - first, np.int32),
+            )
+            row_numbers(a, start, stop, numbers)
+            order = sort_by_column(a.columns, first, last, order, spare, counts)
+            for k in range((stop - start) * width):
+                set_item(room.sums, k, np.int64(0))
+            base = j_start + 1 if above else 0
+            add_up(a, lists, start, first, order, numbers, skipped, width, base, room)
+            for i in range(start, stop):
+                row, column = i - i_start, 0
+                if condensed:
+                    row, column = 0, i * (2 * (a.starts.size - 1) - i - 3) // 2 - 1 + j_start
+                after = maximum(i + 1 - j_start, 0) if above else 0
+                write_row(
+                    a, b, i, j_start, after, width, room, (i - start) * width,
+                    factor, root, result, row, column,
+                )  # fmt: skip
+
+    return sparse_pairs
