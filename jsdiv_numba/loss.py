@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._core.evaluate import unchecked_totals
 from ._core.many import shape_of_many
+from ._core.measures import (
+    ENTROPY_LOGITS,
+    ENTROPY_PROBABILITIES,
+    KL_LOGITS,
+    KL_PROBABILITIES,
+    LOGITS,
+    PROBABILITIES,
+    Measure,
+)
 from ._core.validation import EQUAL, Axis, as_weight, scores_shape
 from .divergence import (
     js_divergence,
@@ -27,7 +37,7 @@ from .gradient import (
     kl_divergence_grad,
     kl_divergence_logit_grad,
 )
-from .scalarise import Reduction, as_scalarisation, checked_axis, mean_scalarise
+from .scalarise import Reduction, Scalarisation, as_scalarisation, checked_axis, mean_scalarise
 
 __all__ = [
     "EntropyLogitLoss",
@@ -181,6 +191,10 @@ class Loss:
         ValueError
             If the weight does not fit the scores.
         """
+        if key is None and scalarisation_weight is None and not params:
+            value = self._at_once(args)
+            if value is not None:
+                return value
         scores = self.score(*args, **self._settings(key, params))
         reduce = as_scalarisation(self.scalarisation, "scalarisation")
         return self._nu * reduce(scores, scalarisation_weight=scalarisation_weight)
@@ -246,6 +260,10 @@ class Loss:
     def __repr__(self) -> str:
         return f"[ν = {self.nu}]{self.name}"
 
+    def _at_once(self, inputs: tuple[Any, ...]) -> Any:
+        """Return the loss of small inputs that need no preparation, where that is known."""
+        return None
+
     def _settings(self, key: object, params: dict[str, Any]) -> dict[str, Any]:
         if key is not None:
             params = {**params, "key": key}
@@ -283,6 +301,7 @@ class _ScoreLoss(Loss):
 
     _own_score: Callable[..., Any]
     _own_name: str
+    _measure: Measure
 
     def __init__(
         self,
@@ -305,6 +324,23 @@ class _ScoreLoss(Loss):
 
     def _score_params(self) -> dict[str, Any]:
         return {"axis": self.axis, "keepdims": self.keepdims, "reduce": self.reduce}
+
+    def _at_once(self, inputs: tuple[Any, ...]) -> Any:
+        reduction, measure = self.scalarisation, self._measure
+        plain = (
+            self.reduce
+            and not self.keepdims
+            and self.score is self._own_score
+            and type(reduction) is Scalarisation
+            and reduction.shows_nan
+            and len(inputs) == len(measure.names)
+        )
+        scores = unchecked_totals(measure, inputs, self.axis) if plain else None
+        if scores is None:
+            return None
+        value = reduction(scores)
+        # A NaN may come of invalid inputs, of which the score has something to say.
+        return None if value.ndim or math.isnan(value) else self._nu * value
 
 
 class JSDivergenceLoss(_ScoreLoss):
@@ -380,6 +416,7 @@ class JSDivergenceLoss(_ScoreLoss):
     """
 
     _own_score, _own_name = staticmethod(js_divergence), "JSDivergence"
+    _measure = PROBABILITIES
 
     def __init__(
         self,
@@ -404,6 +441,9 @@ class JSDivergenceLoss(_ScoreLoss):
         if self.weight is not EQUAL:
             params["weight"] = self.weight
         return params
+
+    def _at_once(self, inputs: tuple[Any, ...]) -> Any:
+        return super()._at_once(inputs) if self.weight is EQUAL else None
 
 
 class JSDivergenceLogitLoss(_ScoreLoss):
@@ -464,6 +504,7 @@ class JSDivergenceLogitLoss(_ScoreLoss):
     """
 
     _own_score, _own_name = staticmethod(js_divergence_logit), "JSDivergenceLogit"
+    _measure = LOGITS
 
 
 class KLDivergenceLoss(_ScoreLoss):
@@ -526,6 +567,7 @@ class KLDivergenceLoss(_ScoreLoss):
     """
 
     _own_score, _own_name = staticmethod(kl_divergence), "KLDivergence"
+    _measure = KL_PROBABILITIES
 
 
 class KLDivergenceLogitLoss(_ScoreLoss):
@@ -583,6 +625,7 @@ class KLDivergenceLogitLoss(_ScoreLoss):
     """
 
     _own_score, _own_name = staticmethod(kl_divergence_logit), "KLDivergenceLogit"
+    _measure = KL_LOGITS
 
 
 class EntropyLoss(_ScoreLoss):
@@ -638,6 +681,7 @@ class EntropyLoss(_ScoreLoss):
     """
 
     _own_score, _own_name = staticmethod(entropy), "Entropy"
+    _measure = ENTROPY_PROBABILITIES
 
 
 class EntropyLogitLoss(_ScoreLoss):
@@ -699,6 +743,7 @@ class EntropyLogitLoss(_ScoreLoss):
     """
 
     _own_score, _own_name = staticmethod(entropy_logit), "EntropyLogit"
+    _measure = ENTROPY_LOGITS
 
 
 def _shape_of_two(

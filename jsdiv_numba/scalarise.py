@@ -135,6 +135,11 @@ class Scalarisation:
         return self._linear and (self.inner is None or self.inner.linear)
 
     @property
+    def shows_nan(self) -> bool:
+        """Whether the result has a NaN if any of the scores is one."""
+        return self.inner is None and self.reduce in _SHOWING_NAN
+
+    @property
     def takes_weight(self) -> bool:
         """Whether this map, or one inside it, has a parameter named ``weight``."""
         return "weight" in self.params or (self.inner is not None and self.inner.takes_weight)
@@ -976,6 +981,8 @@ def _real(values: Any, name: str) -> FloatArray:
     array = as_real(name, values)
     return array.astype(result_dtype(array), copy=False)
 
+
+_SHOWING_NAN = {total, mean, mean_square, maximum}
 
 _MOST_DIMENSIONS = 64  # of a NumPy array
 

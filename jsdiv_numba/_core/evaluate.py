@@ -164,6 +164,16 @@ def evaluate(
     return result if out is not None or result.ndim else result[()]
 
 
+def unchecked_totals(measure: Measure, arrays: tuple[Any, ...], axis: object) -> Any:
+    """Return the divergences of what `validation.are_plain`, and None of what is not.
+
+    A NaN among them may stand for an input that is invalid.
+    """
+    if not validation.are_plain(arrays, axis):
+        return None
+    return unwarned(built(measure.total, DTYPES[arrays[0].dtype]), *arrays)
+
+
 def _at_once(
     ufunc: np.ufunc,
     arrays: tuple[FloatArray, ...],

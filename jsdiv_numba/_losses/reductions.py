@@ -39,6 +39,8 @@ def mean(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
     """Mean, in float64; NaN of no scores."""
     # `numpy.mean` does the same, with as much Python around it as all of a small loss takes, and
     # a warning of no scores.
+    if axis is None and not keepdims and scores.size:
+        return _sum(scores, None, np.float64) / scores.size
     sums = total(scores, axis, keepdims)
     return sums / (scores.size // sums.size if scores.size else np.nan)
 

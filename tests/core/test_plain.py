@@ -8,6 +8,13 @@ import numpy as np
 import pytest
 
 from jsdiv_numba import (
+    EntropyLogitLoss,
+    EntropyLoss,
+    JSDivergenceLogitLoss,
+    JSDivergenceLoss,
+    KLDivergenceLogitLoss,
+    KLDivergenceLoss,
+    Loss,
     cdist,
     entropy,
     entropy_logit,
@@ -16,7 +23,12 @@ from jsdiv_numba import (
     js_divergence_logit,
     kl_divergence,
     kl_divergence_logit,
+    max_scalarise,
+    mean_scalarise,
+    meansq_scalarise,
     pdist,
+    sum_scalarise,
+    vnorm_scalarise,
 )
 from jsdiv_numba._core import pairwise, validation
 from tests.strategies import LAYOUTS
@@ -31,6 +43,15 @@ OF_TWO = [
 ]
 OF_ONE = [entropy, entropy_logit]
 FUNCTIONS = pytest.mark.parametrize("function", OF_TWO + OF_ONE, ids=lambda f: f.__name__)
+LOSS_CLASSES = [
+    JSDivergenceLoss,
+    JSDivergenceLogitLoss,
+    KLDivergenceLoss,
+    KLDivergenceLogitLoss,
+    EntropyLoss,
+    EntropyLogitLoss,
+]
+LOSSES = pytest.mark.parametrize("loss", LOSS_CLASSES, ids=lambda loss: loss.__name__)
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 
 OPTIONS = {
@@ -222,6 +243,67 @@ def test_the_short_path_is_taken(monkeypatch):
             if name in ("probabilities", "zeros", "equal rows"):
                 arrays = arrays_for(function, given)
                 assert np.isfinite(function(*arrays, axis=-1)).all() or "kl" in function.__name__
+
+
+def without_nan(scores):
+    return np.nanmax(scores, initial=0)
+
+
+SCALARISATIONS = [
+    mean_scalarise(),
+    sum_scalarise(),
+    max_scalarise(),
+    meansq_scalarise(),
+    mean_scalarise(axis=0),
+    max_scalarise(axis=-1, keepdims=True),
+    sum_scalarise(inner=max_scalarise(axis=0)),
+    vnorm_scalarise(p=np.inf),
+    without_nan,
+    np.max,
+]
+
+
+@DTYPES
+@LOSSES
+@pytest.mark.parametrize("inputs", [numbers, shapes, kinds])
+@pytest.mark.filterwarnings("ignore:.*matrix subclass:PendingDeprecationWarning")
+def test_losses(loss, inputs, dtype, general):
+    for name, given in inputs(dtype):
+        for scalarisation in SCALARISATIONS if inputs is numbers else SCALARISATIONS[:1]:
+            of = loss(nu=0.1, scalarisation=scalarisation)
+            arrays = given[: len(of._measure.names)]
+            assert outcome(of, *arrays) == general(of, *arrays), (name, scalarisation)
+
+
+@DTYPES
+@LOSSES
+def test_settings_and_arguments_of_losses(loss, dtype, general):
+    wide = rows(3, 7).astype(dtype), rows(3, 7).astype(dtype)
+    for settings in (
+        *({"axis": axis} for axis in (-1, 0, 1, None, (0, 1))),
+        *({"keepdims": True}, {"reduce": False}),
+        *([{"weight": 0.5}, {"weight": 0.1}] if loss is JSDivergenceLoss else []),
+    ):
+        of = loss(**settings)
+        arrays = wide[: len(of._measure.names)]
+        assert outcome(of, *arrays) == general(of, *arrays), settings
+    of = loss()
+    for arguments in (
+        *({"key": 1}, {"scalarisation_weight": [1.0, 2.0, 3.0]}, {"base": 2}, {"axis": 0}),
+        *({"workers": 0}, {"unknown": 1}),
+    ):
+        assert outcome(of, *arrays, **arguments) == general(of, *arrays, **arguments), arguments
+    for wrong in (arrays[:-1], (*arrays, arrays[0])):
+        assert outcome(of, *wrong) == general(of, *wrong)
+    of.score = lambda *given, **_: np.full((3, 1), len(given))
+    assert of(*arrays) == len(arrays)
+
+
+def test_the_short_path_of_losses_is_taken(monkeypatch):
+    monkeypatch.setattr(Loss, "_settings", None)
+    for name, given in numbers(np.float64):
+        for of in [loss() for loss in LOSS_CLASSES if name in ("probabilities", "equal rows")]:
+            assert np.isfinite(of(*given[: len(of._measure.names)]))
 
 
 @DTYPES
