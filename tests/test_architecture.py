@@ -57,6 +57,7 @@ ENTRANCES = {
     "_neighbors": {"load", "pairwise.blocking"},
     "cache": {"build", "cache.bundle", "cache.folder", "cache.identity", "catalog", "target"},
     "_cuda": {
+        "codegen.dispatch",
         "codegen.intrinsics",
         "codegen.precision",
         "formulas.js",
@@ -74,6 +75,7 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "_dask.pairwise": {"dask"},
     "_dask.rows": {"dask"},
     "_cuda.intrinsics": {"llvmlite", "numba"},
+    "_kernels.codegen.dispatch": {"numba"},
     "_kernels.codegen.intrinsics": {"llvmlite", "numba"},
     "_kernels.codegen.lanes": {"llvmlite", "numba"},
     "_kernels.codegen.memory": {"llvmlite", "numba"},

@@ -320,9 +320,9 @@ def _panels(rows: np.ndarray, height: int) -> np.ndarray:
 
 @cache
 def _callable_multiply():
-    from numba import njit
+    from jsdiv_numba._kernels.codegen.dispatch import callable_from_python
 
-    @njit
+    @callable_from_python
     def multiply(a, b, first, panels, tile, column, add):
         matmul.multiply_panels(a, b, first, panels, tile, column, add)
 

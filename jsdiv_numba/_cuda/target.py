@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numba import config, cuda, from_dtype, njit
+from numba import config, cuda, from_dtype
 
 from .._kernels.codegen import intrinsics as compiler
+from .._kernels.codegen.dispatch import callable_from_python
 from .._kernels.codegen.precision import Precision
 from . import intrinsics
 
@@ -81,7 +82,7 @@ def formula(precision: Precision, compiled: Any) -> Any:
     """
     if not SIMULATED:
         return compiled
-    callable_from_python = njit(error_model="numpy")(compiled.py_func)
+    call_compiled = callable_from_python(compiled.py_func)
 
     def floats(numbers: Any) -> Any:
         if isinstance(numbers, tuple):
@@ -89,7 +90,7 @@ def formula(precision: Precision, compiled: Any) -> Any:
         return precision.Float(numbers)
 
     def call(*numbers: Any) -> Any:
-        return floats(callable_from_python(*floats(numbers)))
+        return floats(call_compiled(*floats(numbers)))
 
     return call
 

@@ -1,45 +1,45 @@
 """How every kernel is compiled: the options, and the few operations that Numba does not offer."""
 
 import hashlib
+import itertools
 import platform
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
-from numba.np.arrayobj import _empty_nd_impl
+from numba.np.arrayobj import populate_array
 
 from ..target import converts_vectors
-from .pipeline import KernelCompiler
+from .dispatch import jit
 
 _INTERNAL = {
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
-    "pipeline_class": KernelCompiler,
 }
 
 # Spelled out, because a helper without a `fastmath` of its own inherits its caller's,
 # and a formula whose operations are reassociated loses its accuracy.
-formula = njit(fastmath=False, forceinline=True, _nrt=False, **_INTERNAL)
+formula = jit(fastmath=False, forceinline=True, _nrt=False, **_INTERNAL)
 """A scalar function: exactly the operations that are written, inlined so that loops vectorise."""
 
-kernel = njit(fastmath=False, forceinline=False, nogil=True, _nrt=True, **_INTERNAL)
+kernel = jit(fastmath=False, forceinline=False, nogil=True, _nrt=True, **_INTERNAL)
 """A loop whose order of operations matters, or that has none."""
 
 # Counting a reference takes as long as some dozen elements of a row.
-borrowing = njit(fastmath=False, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
+borrowing = jit(fastmath=False, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
 """The same, of arrays that its caller holds: it counts no references, and so makes no array."""
 
 # Such a loop must not write but by `set_items_apart`: LLVM would decide by the distance of the
 # arrays in memory whether to run it in lanes, and the bits of the sum would depend on that.
 _IN_LANES = {"reassoc", "nsz", "contract"}
-summing = njit(fastmath=_IN_LANES, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
+summing = jit(fastmath=_IN_LANES, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
 """A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases."""
 
-inlined_summing = njit(fastmath=_IN_LANES, nogil=True, _nrt=False, forceinline=True, **_INTERNAL)
+inlined_summing = jit(fastmath=_IN_LANES, nogil=True, _nrt=False, forceinline=True, **_INTERNAL)
 """The same, part of its caller: where the call and its constants cost as much as a short row."""
 
 
@@ -318,6 +318,12 @@ def nearest_integer(typingctx, x):
     return types.int64(x), codegen
 
 
+@formula
+def power_of_two(exponent):
+    """Return 2.0**exponent, where that is normal: Numba's own takes its whole pipeline."""
+    return float_of(np.int64((exponent + 1023) << 52))
+
+
 @intrinsic
 def any_layout(typingctx, array):
     """Relabel an array as writeable and of any stride, for kernels compiled for those alone."""
@@ -512,6 +518,19 @@ def set_items_apart(typingctx, first, second, index, x, y):
     return types.none(first, second, types.intp, x, y), codegen
 
 
+def _new(context, builder, kind, shape):
+    """Make a C-contiguous array; the kernel fails if there is no memory for it."""
+    array = context.make_array(kind)(context, builder)
+    element = context.get_data_type(kind.dtype)
+    itemsize = context.get_constant(types.intp, context.get_abi_sizeof(element))
+    *strides, size = itertools.accumulate([itemsize, *reversed(shape)], builder.mul)
+    alignment = context.get_preferred_array_alignment(kind.dtype)
+    info = context.nrt.meminfo_alloc_aligned(builder, size, alignment)
+    data = builder.bitcast(context.nrt.meminfo_data(builder, info), element.as_pointer())
+    populate_array(array, data, shape, strides[::-1], itemsize, info)
+    return array
+
+
 def _new_array(fill: Any) -> Any:
     """Return an intrinsic's typing: an array of a size or a shape, and of a dtype."""
 
@@ -524,7 +543,7 @@ def _new_array(fill: Any) -> Any:
 
         def codegen(context, builder, signature, args):
             sizes = cgutils.unpack_tuple(builder, args[0]) if is_tuple else [args[0]]
-            array = _empty_nd_impl(context, builder, kind, sizes)
+            array = _new(context, builder, kind, sizes)
             if fill:
                 size = builder.mul(array.nitems, array.itemsize)
                 cgutils.memset(builder, array.data, size, 0)
@@ -549,6 +568,15 @@ def contiguous(row):
     for i in range(row.size):
         copy[i] = row[i]
     return any_layout(copy)
+
+
+@kernel
+def in_float64(row):
+    """Return a copy of a row in float64: Numba's `astype` takes its whole pipeline."""
+    wide = empty(row.size, np.float64)
+    for i in range(row.size):
+        wide[i] = row[i]
+    return wide
 
 
 @kernel

@@ -1,13 +1,15 @@
 """What Numba's runtime does for arrays that kernels make, by the C library's functions.
 
 Numba 0.68 has its own functions of these names in a library of its (numba/core/runtime/nrt.cpp),
-which is not there where a kernel is loaded without Numba.
+which is not there where a kernel is loaded without Numba. Of what counts references and finds an
+array's data it has intermediate code (numba/core/runtime/nrtdynmod.py), which will do.
 """
 
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
+from numba.core.runtime import nrtdynmod
 
 POINTER, SIZE, INT = ir.IntType(8).as_pointer(), ir.IntType(64), ir.IntType(32)
 
@@ -16,11 +18,16 @@ INFO = ir.LiteralStructType([SIZE, POINTER, POINTER, POINTER, SIZE])
 
 INFO_BYTES = 40
 ONE_REFERENCE = 1
+ORDER = "monotonic"
+"""Of what counts references, atomically."""
 
 
 def define_memory(module: ir.Module) -> None:
-    """Define the two functions that arrays need, for the code that is linked to this module."""
+    """Define the functions that arrays need, for the code that is linked to this module."""
     _define_allocation(module)
+    nrtdynmod._define_nrt_meminfo_data(module)
+    nrtdynmod._define_nrt_incref(module, nrtdynmod._define_atomic_inc_dec(module, "add", ORDER))
+    nrtdynmod._define_nrt_decref(module, nrtdynmod._define_atomic_inc_dec(module, "sub", ORDER))
     _define_release(module)
 
 
@@ -45,8 +52,7 @@ def _define_allocation(module: ir.Module) -> None:
 
 
 def _define_release(module: ir.Module) -> None:
-    kind = ir.FunctionType(ir.VoidType(), [POINTER])
-    function = ir.Function(module, kind, "NRT_MemInfo_call_dtor")
+    function = module.globals["NRT_MemInfo_call_dtor"]
     builder = ir.IRBuilder(function.append_basic_block())
     builder.call(_declare(module, "free", ir.VoidType(), POINTER), function.args)
     builder.ret_void()

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.core import cgutils, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.arrayobj import populate_array
 
 from ..catalog import Routine, Ufunc
 from ..linking import NO_MEMORY, UNFIT, Object
+from .dispatch import jit
 from .memory import define_memory
-from .pipeline import KernelCompiler, KernelLibrary
+from .pipeline import KernelLibrary
 
 WORTH_RELEASING = 2048
 """Elements, in about the time that the GIL's release and return take twenty times. NumPy releases
@@ -150,9 +150,8 @@ def _compiled(
 ) -> Code:
     always = {"nogil": True, "error_model": "numpy", "fastmath": False}
     wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    compiler = {"pipeline_class": KernelCompiler}
-    signature = result(*kinds)
-    dispatcher = njit(signature, **always, **wrappers, **compiler, **options)(function)
+    dispatcher = jit(**always, **wrappers, **options)(function)
+    dispatcher.compile(result(*kinds))
     (compiled,) = dispatcher.overloads.values()
     context = compiled.target_context
     library = Code(context.codegen(), entry)

@@ -18,6 +18,7 @@ from ..codegen.intrinsics import (
     empty,
     fma,
     formula,
+    in_float64,
     item,
     kernel,
     maximum,
@@ -157,7 +158,7 @@ def terms_in_float64(logit_terms: Any) -> Any:
     def terms_in_float64(a, b, terms):
         """Compute the terms of float32 logits in float64."""
         wide = empty(a.size, np.float64)
-        logit_terms(a.astype(np.float64), b.astype(np.float64), wide)
+        logit_terms(in_float64(a), in_float64(b), wide)
         for i in range(a.size):
             terms[i] = wide[i]
 

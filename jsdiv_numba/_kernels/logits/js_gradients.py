@@ -43,7 +43,7 @@ from ..codegen.precision import Precision
 from ..formulas.js import exact_sum, scalar_formulas
 from ..rows.sums import BLOCK
 from .js import logit_kernels
-from .softmax import NEXT_ROW, softmax_kernels
+from .softmax import NEXT_ROW, place_of_largest, softmax_kernels
 
 
 @cache
@@ -107,7 +107,7 @@ def _differences(precision, log_ratios, slope_changes):
     @kernel
     def differences(a, b, p, q, ratios, changes):
         """Write t and g - g_r; return r."""
-        reference = np.argmax(p)
+        reference = place_of_largest(p)
         log_ratios(a, b, reference, ratios)
         slope_changes(p, q, reference, ratios, changes)
         return reference

@@ -17,6 +17,7 @@ from ..codegen.intrinsics import (
     contiguous,
     empty,
     formula,
+    in_float64,
     item,
     kernel,
     minimum,
@@ -201,7 +202,7 @@ def _sum_in_float64():
 
     @kernel
     def sum_in_float64(a, b):
-        return kl_sum(a.astype(np.float64), b.astype(np.float64))
+        return kl_sum(in_float64(a), in_float64(b))
 
     return sum_in_float64
 

@@ -33,7 +33,7 @@ from ..codegen.precision import Precision
 from ..formulas.js import scalar_formulas
 from ..rows.sums import BLOCK
 from .js_gradients import logit_gradient_kernels
-from .softmax import softmax_kernels
+from .softmax import place_of_largest, softmax_kernels
 
 SMALL = 2.0**-6
 """By which logits are multiplied that differ by more than a float, and what follows divided."""
@@ -150,7 +150,7 @@ def _log_total(precision):
             excess += block_excess(p, q, ratios, quotient, start, size)
         if abs(excess) < 0.5:
             return math.log1p(excess)
-        top = np.argmax(q)
+        top = place_of_largest(q)
         ratio_of_tops = np.float64(q[top]) / np.float64(p[reference])
         return np.float64(b[reference]) - np.float64(b[top]) + math.log(ratio_of_tops)
 
@@ -187,7 +187,7 @@ def _small_ratios(precision):
         for i in range(ratios.size):
             ratio = (small * a[i] - a_reference) - (small * b[i] - b_reference)
             ratios[i] = where(np.isnan(ratio), zero, ratio)
-        top = np.argmax(q)
+        top = place_of_largest(q)
         ratio_of_tops = np.float64(q[top]) / np.float64(p[reference])
         difference = np.float64(b_reference) - np.float64(small * b[top])
         return difference + SMALL * math.log(ratio_of_tops)
@@ -251,7 +251,7 @@ def _entropy_gradient(precision, weighted_sums, write_first):
         top, total, _ = exponentials(row, p)
         scale(p, total)
         write_shifted(row, top, slopes)
-        reference = np.argmax(p)
+        reference = place_of_largest(p)
         sums = weighted_sums(p, slopes, c, reference)
         write_first(p, slopes, c, reference, sums, math.log(total) - 1.0, 1.0, gradient)
         clear_exceptions()

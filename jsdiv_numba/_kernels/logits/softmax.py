@@ -7,6 +7,7 @@ import numpy as np
 
 from ..codegen.intrinsics import (
     LINE_BYTES,
+    borrowing,
     clear_exceptions,
     contiguous,
     empty,
@@ -35,6 +36,18 @@ def softmax_kernels(precision: Precision) -> SimpleNamespace:
     return SimpleNamespace(
         exponentials=exponentials, scale=scale, softmax=_softmax(exponentials, scale)
     )
+
+
+@borrowing
+def place_of_largest(row):
+    """Return the index of a row's first largest element, or that of its first NaN."""
+    place = 0
+    for i in range(row.size):
+        if np.isnan(row[i]):
+            return i
+        if row[i] > row[place]:
+            place = i
+    return place
 
 
 def _exponentials(precision):

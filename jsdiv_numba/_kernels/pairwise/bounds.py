@@ -28,6 +28,7 @@ from ..codegen.intrinsics import (
     maximum,
     minimum,
     polynomial,
+    power_of_two,
     set_item,
     summing,
     where,
@@ -147,7 +148,7 @@ def _describe(values_of):
 
         Where there are no panels for them, add their mean to the centre instead.
         """
-        scale, height, length = 2.0**-spread, panels.shape[2], centre.size
+        scale, height, length = power_of_two(-spread), panels.shape[2], centre.size
         values = empty(length, np.float64)
         if not panels.size:
             number = 0

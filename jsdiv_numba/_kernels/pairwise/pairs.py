@@ -29,6 +29,7 @@ from ..codegen.intrinsics import (
     larger,
     maximum,
     minimum,
+    power_of_two,
     set_item,
     summing,
     where,
@@ -120,13 +121,13 @@ def _prepare(precision):
         for i in range(start, stop):
             row = contiguous(rows.given[i])
             scale, total, rest = row_scale(row)
-            factor = Float(np.float64(scale) * 2.0**spread / total)
+            factor = Float(np.float64(scale) * power_of_two(spread) / total)
             normalise(row, rows.padded[i], factor)
             rows.padded[i, row.size :] = 0.0
             entropy, largest = half_entropy(rows.padded[i])
             rows.known[i, 0], rows.known[i, 1] = scale, total
             rows.known[i, 2], rows.known[i, 3] = rest, entropy
-            rows.known[i, 4] = near + near_of_largest * largest * 2.0**-spread
+            rows.known[i, 4] = near + near_of_largest * largest * power_of_two(-spread)
             with_nan |= np.isnan(total)
         return with_nan
 
@@ -211,7 +212,7 @@ def _pair_block(precision):
             with_nan |= prepare(a, i_start, i_stop, spread)
         if prepare_b:
             with_nan |= prepare(b, j_start, j_stop, spread)
-        unit = ln2 * 2.0 ** -(spread + mantissa)
+        unit = ln2 * power_of_two(-(spread + mantissa))
         tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * TOGETHER
         for tile_start in range(j_start, j_stop, tile):
             tile_stop = minimum(tile_start + tile, j_stop)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..codegen.intrinsics import apart, borrowing, formula, maximum, minimum
+from ..codegen.intrinsics import apart, borrowing, formula, maximum, minimum, power_of_two
 from ..codegen.precision import FLOAT64
 from .blocking import NONE, sizes
 from .bounds import WEIGHTS, limit_of
@@ -249,7 +249,7 @@ def search() -> Any:
             halves,
             own,
             offset,
-            Unit(ln2 * 2.0 ** -(spread + mantissa), factor, root),
+            Unit(ln2 * power_of_two(-(spread + mantissa)), factor, root),
             (margin, resolution),
             Found(values, indices, radius, rows, columns, distances, state),
             Room(tile, limits, listed, best, places),
