@@ -32,8 +32,10 @@ def main(folder: Path) -> None:
         path = ROOT / name
         (shutil.copytree if path.is_dir() else shutil.copy2)(path, copied / name)
     built = copied / "jsdiv_numba" / "_kernels" / "built"
+    # Where Python finds the package that the wheel will have: its sources are in the kernels' key.
+    build = sys.executable, "-m", "jsdiv_numba", "cache", "build"
     for level in LEVELS:
-        run(sys.executable, "-m", "jsdiv_numba", "cache", "build", "--target", level, "-o", built)
+        run(*build, "--target", level, "-o", built, cwd=copied)
     run(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", folder, copied)
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
     (pure,) = folder.glob("*.whl")
