@@ -411,7 +411,7 @@ def pairwise(
         workers=workers,
         top=top,
         tiles=commands.TileOptions(**tiles),
-        speech=commands.Speech(quiet, log_json),
+        verbosity=commands.Verbosity(quiet, log_json),
         table=table,
     )
 
@@ -468,7 +468,7 @@ def rows(
         workers=workers,
         top=top,
         tiles=commands.TileOptions(**tiles),
-        speech=commands.Speech(quiet, log_json),
+        verbosity=commands.Verbosity(quiet, log_json),
         table=table,
         match=match,
     )
@@ -528,7 +528,7 @@ def explain(
         Quantity("js_divergence", base),
         plot=plot,
         top=top,
-        speech=commands.Speech(quiet),
+        verbosity=commands.Verbosity(quiet),
         table=table,
     )
 
@@ -601,7 +601,7 @@ def neighbors(
         output=output,
         workers=workers,
         tiles=commands.TileOptions(**tiles),
-        speech=commands.Speech(quiet, log_json),
+        verbosity=commands.Verbosity(quiet, log_json),
         table=table,
     )
 

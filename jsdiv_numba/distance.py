@@ -46,7 +46,7 @@ def jensenshannon(
         Whether the reduced axes stay, with length 1.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+        `set_workers`. Results are bitwise identical for any number.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def cdist(
         says so. The result then is sparse.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+        `set_workers`. Results are bitwise identical for any number.
 
     Returns
     -------
@@ -249,19 +249,8 @@ def pdist(
     ----------
     X : array_like or sparse array, shape (m, n)
         One distribution a row, finite and not negative, of any positive sum.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square. In any case; ``"js"`` is the
-        distance, as in SciPy.
-    out : ndarray, shape (m·(m-1)/2,), optional
-        Array for the result, written block by block; it may be a memory map.
-    base : float, optional
-        Base of the logarithm; None is e.
-    dtype : {float32, float64}, optional
-        Precision of the computation and of the result. By default float32 if
-        that holds the input's dtype (float16 too), else float64.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    metric, out, base, dtype, workers
+        As for `cdist`.
 
     Returns
     -------
@@ -272,12 +261,8 @@ def pdist(
 
     Raises
     ------
-    ValueError
-        If an entry is negative or infinite, X is not 2-d, or `metric`, `base`,
-        `dtype`, `workers` or the shape of `out` is wrong. If a sparse input has a
-        NaN, or is damaged.
-    TypeError
-        If the input is not real, or `out` cannot hold the result's dtype.
+    ValueError, TypeError
+        As for `cdist`, and if X is not 2-d.
 
     See Also
     --------

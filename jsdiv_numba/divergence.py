@@ -73,7 +73,7 @@ def js_divergence(
         Array for the result, of its shape and a floating dtype.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+        `set_workers`. Results are bitwise identical for any number.
 
     Returns
     -------
@@ -173,19 +173,12 @@ def js_divergence_many(
     reduce : bool, default True
         If False, return each category's term of the sum, in the shape of P
         without `over`.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    out : ndarray, optional
-        Array for the result, of its shape and a floating dtype.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
     normalise : bool, default False
         Whether each distribution is first divided by its sum along `axis`, as counts need. A sum
         of 0 gives NaN. Each probability is rounded once: the error is then some units
         in the last place of 1, besides what is said below.
+    key, base, out, workers
+        As for `js_divergence`.
 
     Returns
     -------
@@ -195,12 +188,9 @@ def js_divergence_many(
 
     Raises
     ------
-    ValueError
-        If a probability is negative or infinite, `weights` is of the wrong
-        shape, has a wrong entry or no positive one, P has no distribution, or
-        `axis`, `over`, `base`, `workers` or the shape of `out` is wrong.
-    TypeError
-        If an input is not real, or `out` cannot hold the result's dtype.
+    ValueError, TypeError
+        As for `js_divergence`, and if `weights` is of the wrong shape, has a
+        wrong entry or no positive one, P has no distribution, or `over` is wrong.
 
     See Also
     --------
@@ -264,33 +254,18 @@ def js_divergence_logit(
     axis : int, sequence of int or None, default -1
         The categories' axis, of the broadcast shape. Several axes share one
         softmax. None takes the softmax along the last axis, and sums over all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, return each element's term of the sum, in the broadcast shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    out : ndarray, optional
-        Array for the result, of its shape and a floating dtype.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    keepdims, reduce, key, base, out, workers
+        As for `js_divergence`.
 
     Returns
     -------
     ndarray or scalar
-        Divergences, of dtype float32 if that holds both inputs' dtypes (float16
-        too), else float64. A scalar if no dimension is left.
+        As for `js_divergence`.
 
     Raises
     ------
-    ValueError
-        If a logit is +inf, shapes do not broadcast, or `axis`, `base`,
-        `workers` or the shape of `out` is wrong.
-    TypeError
-        If an input is not real, or `out` cannot hold the result's dtype.
+    ValueError, TypeError
+        As for `js_divergence`; an invalid entry is a logit of +inf.
 
     See Also
     --------
@@ -357,40 +332,25 @@ def kl_divergence(
     P, Q : array_like
         Probabilities, of shapes that broadcast. Finite and not negative. A term
         is 0 where p is 0, and inf where q alone is.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes, of the broadcast shape; None is all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
     reduce : bool, default True
         If False, return each element's term of the sum, p·log(p/q), in the
         broadcast shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    out : ndarray, optional
-        Array for the result, of its shape and a floating dtype.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
     normalise : bool, default False
         Whether both distributions are first divided by their sums along `axis`, as
         counts need. A sum of 0 gives NaN. Each probability is rounded once: the error
         is then some units in the last place of 1, besides what is said below.
+    axis, keepdims, key, base, out, workers
+        As for `js_divergence`.
 
     Returns
     -------
     ndarray or scalar
-        Divergences, of dtype float32 if that holds both inputs' dtypes (float16
-        too), else float64. A scalar if no dimension is left.
+        As for `js_divergence`.
 
     Raises
     ------
-    ValueError
-        If a probability is negative or infinite, shapes do not broadcast, or
-        `axis`, `base`, `workers` or the shape of `out` is wrong.
-    TypeError
-        If an input is not real, or `out` cannot hold the result's dtype.
+    ValueError, TypeError
+        As for `js_divergence`.
 
     See Also
     --------
@@ -454,34 +414,18 @@ def kl_divergence_logit(
     axis : int, sequence of int or None, default -1
         The categories' axis or axes, of the broadcast shape. Several axes share
         one softmax; None is all of them.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, return each element's term of the sum, p·log(p/q), in the
-        broadcast shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    out : ndarray, optional
-        Array for the result, of its shape and a floating dtype.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    keepdims, reduce, key, base, out, workers
+        As for `kl_divergence`.
 
     Returns
     -------
     ndarray or scalar
-        Divergences, of dtype float32 if that holds both inputs' dtypes (float16
-        too), else float64. A scalar if no dimension is left.
+        As for `js_divergence`.
 
     Raises
     ------
-    ValueError
-        If a logit is +inf, shapes do not broadcast, or `axis`, `base`,
-        `workers` or the shape of `out` is wrong.
-    TypeError
-        If an input is not real, or `out` cannot hold the result's dtype.
+    ValueError, TypeError
+        As for `js_divergence`; an invalid entry is a logit of +inf.
 
     See Also
     --------

@@ -4,7 +4,7 @@ from typing import Any
 
 from ._core.evaluate import evaluate, normalised
 from ._core.measures import ENTROPY_LOGITS, ENTROPY_PROBABILITIES
-from ._core.temperature import cooled
+from ._core.temperature import scale_by_temperature
 from ._core.validation import Axis, FloatArray
 
 __all__ = ["entropy", "entropy_logit"]
@@ -35,25 +35,12 @@ def entropy(
     ----------
     X : array_like
         Probabilities. Finite and not negative; 0·log 0 is 0.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes; None is all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, return each element's term of the sum, in the shape of X.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    out : ndarray, optional
-        Array for the result, of its shape and a floating dtype.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
     normalise : bool, default False
         Whether each distribution is first divided by its sum along `axis`, as counts need. A sum
         of 0 gives NaN. Each probability is rounded once: the error is then some units
         in the last place of 1, besides what is said below.
+    axis, keepdims, reduce, key, base, out, workers
+        As for `js_divergence`.
 
     Returns
     -------
@@ -63,11 +50,8 @@ def entropy(
 
     Raises
     ------
-    ValueError
-        If a probability is negative or infinite, or `axis`, `base`, `workers`
-        or the shape of `out` is wrong.
-    TypeError
-        If the input is not real, or `out` cannot hold the result's dtype.
+    ValueError, TypeError
+        As for `js_divergence`.
 
     See Also
     --------
@@ -129,33 +113,19 @@ def entropy_logit(
     axis : int, sequence of int or None, default -1
         The categories' axis or axes. Several axes share one softmax; None is all
         of them.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, return each element's term of the sum, in the shape of X.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    out : ndarray, optional
-        Array for the result, of its shape and a floating dtype.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    keepdims, reduce, key, base, out, workers
+        As for `js_divergence`.
 
     Returns
     -------
     ndarray or scalar
-        Entropies, of dtype float32 if that holds the input's dtype (float16
-        too), else float64. A scalar if no dimension is left.
+        As for `entropy`.
 
     Raises
     ------
-    ValueError
-        If a logit is +inf, `temperature` is not positive and finite, or `axis`,
-        `base`, `workers` or the shape of `out` is wrong.
-    TypeError
-        If the input is not real, or `out` cannot hold the result's dtype.
+    ValueError, TypeError
+        As for `js_divergence`, and if `temperature` is not positive and finite. An
+        invalid entry is a logit of +inf.
 
     See Also
     --------
@@ -179,7 +149,7 @@ def entropy_logit(
     """
     return evaluate(
         ENTROPY_LOGITS,
-        (cooled(X, axis, temperature),),
+        (scale_by_temperature(X, axis, temperature),),
         axis,
         keepdims,
         reduce,

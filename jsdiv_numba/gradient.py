@@ -15,7 +15,7 @@ from ._core.measures import (
     LOGITS,
     PROBABILITIES,
 )
-from ._core.temperature import cooled
+from ._core.temperature import scale_by_temperature
 from ._core.validation import EQUAL, Axis
 
 __all__ = [
@@ -81,7 +81,7 @@ def js_divergence_grad(
     base : float, optional
         Base of the logarithm; None is e, and the unit then nats.
     cotangent : array_like, optional
-        The derivative in the value of what is to be differentiated, of a shape
+        The derivative with respect to the value of what is to be differentiated, of a shape
         that broadcasts to the value's; None is 1 everywhere, which gives the
         derivatives of the value's sum.
     out : tuple of ndarray or None, optional
@@ -90,7 +90,7 @@ def js_divergence_grad(
         them saves the time that new memory costs.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+        `set_workers`. Results are bitwise identical for any number.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def js_divergence_grad(
     The relative error of each derivative is below 1e-14 in float64 and 1e-6 in
     float32, near-equal entries included.
 
-    Where p = 0 < q, the derivative in p is -inf, since the divergence falls
+    Where p = 0 < q, the derivative with respect to p is -inf, since the divergence falls
     steeper and steeper as p goes to 0, and -inf times the cotangent is returned:
     a finite number would have to be made up. Where p = q = 0 there is no
     derivative, and 0 is returned, which is a subgradient. Where the cotangent is
@@ -189,20 +189,8 @@ def js_divergence_many_grad(
     reduce : bool, default True
         If False, the value is each category's term of the sum, in the shape of P
         without `over`.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    cotangent : array_like, optional
-        The derivative in the value of what is to be differentiated, of a shape
-        that broadcasts to the value's; None is 1 everywhere, which gives the
-        derivatives of the value's sum.
-    out : tuple of ndarray or None, optional
-        Arrays for the value and the derivatives, of their shapes and floating
-        dtypes, None for each that is to be made.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    key, base, cotangent, out, workers
+        As for `js_divergence_grad`.
 
     Returns
     -------
@@ -215,13 +203,8 @@ def js_divergence_many_grad(
 
     Raises
     ------
-    ValueError
-        If a probability is negative or infinite, `weights` is of the wrong
-        shape, has a wrong entry or no positive one, P has no distribution,
-        `cotangent` does not broadcast to the value, or `axis`, `over`, `base`,
-        `workers` or a shape in `out` is wrong.
-    TypeError
-        If an input is not real, or `out` cannot hold the results.
+    ValueError, TypeError
+        As for `js_divergence_grad` and `js_divergence_many`.
 
     See Also
     --------
@@ -282,44 +265,20 @@ def js_divergence_logit_grad(
     axis : int, sequence of int or None, default -1
         The categories' axis, of the broadcast shape. Several axes share one
         softmax. None takes the softmax along the last axis, and sums over all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, the value is each element's term of the sum, in the broadcast
-        shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    cotangent : array_like, optional
-        The derivative in the value of what is to be differentiated, of a shape
-        that broadcasts to the value's; None is 1 everywhere, which gives the
-        derivatives of the value's sum.
-    out : tuple of ndarray or None, optional
-        Arrays for the value and the two derivatives, of their shapes and
-        floating dtypes, None for each that is to be made. A loop that passes
-        them saves the time that new memory costs.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    keepdims, reduce, key, base, cotangent, out, workers
+        As for `js_divergence_grad`.
 
     Returns
     -------
     value : ndarray or scalar
         What `js_divergence_logit` returns with these arguments, to the last bit.
     grad_P, grad_Q : ndarray or scalar
-        The derivatives of ``sum(cotangent * value)`` in `P` and in `Q`, in the
-        shapes of these and the dtype of the value: summed over the axes along
-        which the input was broadcast. Without broadcasting, a row's derivatives
-        sum to 0.
+        As for `js_divergence_grad`. Without broadcasting, a row's derivatives sum to 0.
 
     Raises
     ------
-    ValueError
-        If a logit is +inf, shapes do not broadcast, that of `cotangent` to the
-        value's included, or `axis`, `base`, `workers` or a shape in `out` is wrong.
-    TypeError
-        If an input is not real, or `out` cannot hold the results.
+    ValueError, TypeError
+        As for `js_divergence_grad`; an invalid entry is a logit of +inf.
 
     See Also
     --------
@@ -379,42 +338,20 @@ def kl_divergence_grad(
     ----------
     P, Q : array_like
         Probabilities, of shapes that broadcast. Finite and not negative.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes, of the broadcast shape; None is all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, the value is each element's term of the sum, in the broadcast
-        shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    cotangent : array_like, optional
-        The derivative in the value of what is to be differentiated, of a shape
-        that broadcasts to the value's; None is 1 everywhere, which gives the
-        derivatives of the value's sum.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    axis, keepdims, reduce, key, base, cotangent, workers
+        As for `js_divergence_grad`.
 
     Returns
     -------
     value : ndarray or scalar
         What `kl_divergence` returns with these arguments, to the last bit.
     grad_P, grad_Q : ndarray or scalar
-        The derivatives of ``sum(cotangent * value)`` in `P` and in `Q`, in the
-        shapes of these and the dtype of the value: summed over the axes along
-        which the input was broadcast.
+        As for `js_divergence_grad`.
 
     Raises
     ------
-    ValueError
-        If a probability is negative or infinite, shapes do not broadcast, that
-        of `cotangent` to the value's included, or `axis`, `base` or `workers` is
-        wrong.
-    TypeError
-        If an input is not real.
+    ValueError, TypeError
+        As for `js_divergence_grad`.
 
     See Also
     --------
@@ -422,7 +359,7 @@ def kl_divergence_grad(
 
     Notes
     -----
-    The derivative in p is -inf where p = 0 < q, the limit from within; where
+    The derivative with respect to p is -inf where p = 0 < q, the limit from within; where
     q = 0 < p, those in p and q are inf and -inf. Where p = q = 0 there is no
     derivative, and that of p = q is returned, 1 and -1, which is a subgradient.
     Where the cotangent is 0, so are the derivatives. A row with a NaN gives NaN.
@@ -479,40 +416,20 @@ def kl_divergence_logit_grad(
     axis : int, sequence of int or None, default -1
         The categories' axis or axes, of the broadcast shape. Several axes share
         one softmax; None is all of them.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, the value is each element's term of the sum, in the broadcast
-        shape.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    cotangent : array_like, optional
-        The derivative in the value of what is to be differentiated, of a shape
-        that broadcasts to the value's; None is 1 everywhere, which gives the
-        derivatives of the value's sum.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    keepdims, reduce, key, base, cotangent, workers
+        As for `js_divergence_grad`.
 
     Returns
     -------
     value : ndarray or scalar
         What `kl_divergence_logit` returns with these arguments, to the last bit.
     grad_P, grad_Q : ndarray or scalar
-        The derivatives of ``sum(cotangent * value)`` in `P` and in `Q`, in the
-        shapes of these and the dtype of the value: summed over the axes along
-        which the input was broadcast. Without broadcasting, a row's derivatives
-        sum to 0.
+        As for `js_divergence_grad`. Without broadcasting, a row's derivatives sum to 0.
 
     Raises
     ------
-    ValueError
-        If a logit is +inf, shapes do not broadcast, that of `cotangent` to the
-        value's included, or `axis`, `base` or `workers` is wrong.
-    TypeError
-        If an input is not real.
+    ValueError, TypeError
+        As for `js_divergence_grad`; an invalid entry is a logit of +inf.
 
     See Also
     --------
@@ -522,8 +439,8 @@ def kl_divergence_logit_grad(
     -----
     That of a logit -inf of `P` is 0. Where `Q` rules out a category that `P` has,
     the divergence is infinite whatever the finite logits of `P` are: it has no
-    derivatives in `P`, and NaN is returned. Those in `Q` are q - p there too. Rows
-    and terms with a cotangent of 0 count for nothing, infinite ones too. A row with
+    derivatives with respect to `P`, and NaN is returned. Those with respect to `Q`
+    are q - p there too. Rows and terms with a cotangent of 0 count for nothing, infinite ones too. A row with
     a NaN, or whose logits are all -inf, gives NaN. An error is at most 1e-12 (in
     float32 1e-5) of the row's largest derivative, of near-equal rows too, and
     1e-307 (2e-38) times the difference of two logits and `cotangent`, since a
@@ -573,23 +490,8 @@ def entropy_grad(
     ----------
     X : array_like
         Probabilities. Finite and not negative.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes; None is all.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, the value is each element's term of the sum, in the shape of `X`.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    cotangent : array_like, optional
-        The derivative in the value of what is to be differentiated, of a shape
-        that broadcasts to the value's; None is 1 everywhere, which gives the
-        derivatives of the value's sum.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    axis, keepdims, reduce, key, base, cotangent, workers
+        As for `js_divergence_grad`.
 
     Returns
     -------
@@ -601,11 +503,8 @@ def entropy_grad(
 
     Raises
     ------
-    ValueError
-        If a probability is negative or infinite, `cotangent` does not broadcast to
-        the value, or `axis`, `base` or `workers` is wrong.
-    TypeError
-        If an input is not real.
+    ValueError, TypeError
+        As for `js_divergence_grad`.
 
     See Also
     --------
@@ -667,21 +566,8 @@ def entropy_logit_grad(
     axis : int, sequence of int or None, default -1
         The categories' axis or axes. Several axes share one softmax; None is all
         of them.
-    keepdims : bool, default True
-        Whether the reduced axes stay, with length 1.
-    reduce : bool, default True
-        If False, the value is each element's term of the sum, in the shape of `X`.
-    key : object, optional
-        Ignored; hypercoil passes a random key.
-    base : float, optional
-        Base of the logarithm; None is e, and the unit then nats.
-    cotangent : array_like, optional
-        The derivative in the value of what is to be differentiated, of a shape
-        that broadcasts to the value's; None is 1 everywhere, which gives the
-        derivatives of the value's sum.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+    keepdims, reduce, key, base, cotangent, workers
+        As for `js_divergence_grad`.
 
     Returns
     -------
@@ -693,11 +579,9 @@ def entropy_logit_grad(
 
     Raises
     ------
-    ValueError
-        If a logit is +inf, `temperature` is not positive and finite, `cotangent`
-        does not broadcast to the value, or `axis`, `base` or `workers` is wrong.
-    TypeError
-        If an input is not real.
+    ValueError, TypeError
+        As for `js_divergence_grad`, and if `temperature` is not positive and finite. An
+        invalid entry is a logit of +inf.
 
     See Also
     --------
@@ -721,7 +605,7 @@ def entropy_logit_grad(
     """
     value, gradient = evaluate_with_gradient(
         ENTROPY_LOGITS,
-        (cooled(X, axis, temperature),),
+        (scale_by_temperature(X, axis, temperature),),
         axis,
         keepdims,
         reduce,

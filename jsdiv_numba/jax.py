@@ -265,10 +265,10 @@ def _gradients(
         _, *grads = functions[1](*arrays, cotangent=np.asarray(cotangent), **dict(settings))
         return tuple(map(np.asarray, grads))
 
-    pulled_back: tuple[jax.Array, ...] = jax.pure_callback(
+    grads: tuple[jax.Array, ...] = jax.pure_callback(
         gradients, results, cotangent, *inputs, vmap_method="broadcast_all"
     )
-    return pulled_back
+    return grads
 
 
 _value.defjvp(_refuse)
@@ -293,8 +293,8 @@ def _backward(
     inputs: tuple[jax.Array, ...],
     cotangent: jax.Array,
 ) -> tuple[jax.Array, ...]:
-    pulled_back: tuple[jax.Array, ...] = _gradients(functions, settings, cotangent, *inputs)
-    return pulled_back
+    grads: tuple[jax.Array, ...] = _gradients(functions, settings, cotangent, *inputs)
+    return grads
 
 
 _called.defvjp(_forward, _backward)

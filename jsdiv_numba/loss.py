@@ -245,12 +245,12 @@ class Loss:
         shape = self._scores_shape(inputs, settings) if reduce.linear else None
         # What is linear has the same derivative for all scores of this shape.
         scores = self.score(*inputs, **settings) if shape is None else np.broadcast_to(0.0, shape)
-        value, pull_back = reduce.value_and_pull_back(scores, scalarisation_weight)
-        result = grad(*inputs, cotangent=pull_back(self.nu), **settings)
+        value, vjp = reduce.value_and_vjp(scores, scalarisation_weight)
+        result = grad(*inputs, cotangent=vjp(self.nu), **settings)
         if not isinstance(result, tuple) or len(result) < 2:
             raise TypeError(
                 f"grad of {self!r} returned a {type(result).__name__}; it must return a tuple: "
-                "the scores, then the derivative in each input"
+                "the scores, then the derivative with respect to each input"
             )
         scores, *grads = result
         if shape is not None:
@@ -456,35 +456,13 @@ class JSDivergenceLogitLoss(_ScoreLoss):
 
     Parameters
     ----------
-    nu : float
-        Multiplier of the loss.
     name : str, optional
         ``JSDivergenceLogit`` by default.
     axis : int, sequence of ints, or None
         Axes of P and Q over which the softmax is taken and the terms are summed. None takes
         the softmax over the last axis and sums over all.
-    keepdims : bool
-        Whether the scores keep these axes, with length 1. It changes which axes a
-        scalarisation with ``axis=`` sees.
-    reduce : bool
-        Whether the scores are divergences. If False they are the unsummed terms, one for
-        each element of P and Q.
-    scalarisation : callable, optional
-        From the scores to a scalar; the mean by default.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
-
-    Attributes
-    ----------
-    nu, name, axis, keepdims, reduce, scalarisation, score
-        As given. Each may be set between calls; the next call uses it.
-
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind: see :class:`Loss`.
-    ValueError
-        If ``nu`` is NaN or infinite.
+    nu, keepdims, reduce, scalarisation, key
+        As for `JSDivergenceLoss`, as are attributes and errors.
 
     See Also
     --------
@@ -517,34 +495,10 @@ class KLDivergenceLoss(_ScoreLoss):
 
     Parameters
     ----------
-    nu : float
-        Multiplier of the loss.
     name : str, optional
         ``KLDivergence`` by default.
-    axis : int, sequence of ints, or None
-        Axes of P and Q that make up one distribution; None is all of them.
-    keepdims : bool
-        Whether the scores keep these axes, with length 1. It changes which axes a
-        scalarisation with ``axis=`` sees.
-    reduce : bool
-        Whether the scores are divergences. If False they are the unsummed terms, one for
-        each element of P and Q.
-    scalarisation : callable, optional
-        From the scores to a scalar; the mean by default.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
-
-    Attributes
-    ----------
-    nu, name, axis, keepdims, reduce, scalarisation, score
-        As given. Each may be set between calls; the next call uses it.
-
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind: see :class:`Loss`.
-    ValueError
-        If ``nu`` is NaN or infinite.
+    nu, keepdims, reduce, scalarisation, key, axis
+        As for `JSDivergenceLoss`, as are attributes and errors.
 
     See Also
     --------
@@ -580,35 +534,13 @@ class KLDivergenceLogitLoss(_ScoreLoss):
 
     Parameters
     ----------
-    nu : float
-        Multiplier of the loss.
     name : str, optional
         ``KLDivergenceLogit`` by default.
     axis : int, sequence of ints, or None
         Axes of P and Q over which the softmax is taken and the terms are summed; None is all
         of them.
-    keepdims : bool
-        Whether the scores keep these axes, with length 1. It changes which axes a
-        scalarisation with ``axis=`` sees.
-    reduce : bool
-        Whether the scores are divergences. If False they are the unsummed terms, one for
-        each element of P and Q.
-    scalarisation : callable, optional
-        From the scores to a scalar; the mean by default.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
-
-    Attributes
-    ----------
-    nu, name, axis, keepdims, reduce, scalarisation, score
-        As given. Each may be set between calls; the next call uses it.
-
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind: see :class:`Loss`.
-    ValueError
-        If ``nu`` is NaN or infinite.
+    nu, keepdims, reduce, scalarisation, key
+        As for `JSDivergenceLoss`, as are attributes and errors.
 
     See Also
     --------
@@ -637,34 +569,10 @@ class EntropyLoss(_ScoreLoss):
 
     Parameters
     ----------
-    nu : float
-        Multiplier of the loss.
     name : str, optional
         ``Entropy`` by default.
-    axis : int, sequence of ints, or None
-        Axes of X that make up one distribution; None is all of them.
-    keepdims : bool
-        Whether the scores keep these axes, with length 1. It changes which axes a
-        scalarisation with ``axis=`` sees.
-    reduce : bool
-        Whether the scores are entropies. If False they are the unsummed terms, one for each
-        element of X.
-    scalarisation : callable, optional
-        From the scores to a scalar; the mean by default.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
-
-    Attributes
-    ----------
-    nu, name, axis, keepdims, reduce, scalarisation, score
-        As given. Each may be set between calls; the next call uses it.
-
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind: see :class:`Loss`.
-    ValueError
-        If ``nu`` is NaN or infinite.
+    nu, axis, keepdims, reduce, scalarisation, key
+        As for `JSDivergenceLoss`, as are attributes and errors.
 
     See Also
     --------
@@ -693,35 +601,13 @@ class EntropyLogitLoss(_ScoreLoss):
 
     Parameters
     ----------
-    nu : float
-        Multiplier of the loss.
     name : str, optional
         ``EntropyLogit`` by default.
     axis : int, sequence of ints, or None
         Axes of X over which the softmax is taken and the terms are summed; None is all of
         them.
-    keepdims : bool
-        Whether the scores keep these axes, with length 1. It changes which axes a
-        scalarisation with ``axis=`` sees.
-    reduce : bool
-        Whether the scores are entropies. If False they are the unsummed terms, one for each
-        element of X.
-    scalarisation : callable, optional
-        From the scores to a scalar; the mean by default.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
-
-    Attributes
-    ----------
-    nu, name, axis, keepdims, reduce, scalarisation, score
-        As given. Each may be set between calls; the next call uses it.
-
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind: see :class:`Loss`.
-    ValueError
-        If ``nu`` is NaN or infinite.
+    nu, keepdims, reduce, scalarisation, key
+        As for `JSDivergenceLoss`, as are attributes and errors.
 
     See Also
     --------

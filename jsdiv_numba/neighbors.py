@@ -76,7 +76,7 @@ def kneighbors(
         Base of the logarithm; None is e.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+        `set_workers`. Results are bitwise identical for any number.
     return_distance : bool, default True
         Whether the distances are returned, too.
     progress : callable, optional
@@ -160,26 +160,10 @@ def radius_neighbors(
 
     Parameters
     ----------
-    X : array_like, shape (m, n)
-        The rows whose neighbours are wanted: one distribution a row, finite and
-        not negative, of any positive sum.
-    Y : array_like, shape (k, n), optional
-        The rows among which to look. None is `X` itself, of which no row then is
-        its own neighbour.
     radius : float, default 0.1
         The largest distance, itself included, in the unit of the distances.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
-    base : float, optional
-        Base of the logarithm; None is e.
-    workers : int, optional
-        Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
-    return_distance : bool, default True
-        Whether the distances are returned, too.
-    progress : callable, optional
-        Called as ``progress(done, total)``, in pairs of rows, when a block of them
-        is done, from whichever thread did it. What it raises stops the search.
+    X, Y, metric, base, workers, return_distance, progress
+        As for `kneighbors`.
 
     Returns
     -------
@@ -191,11 +175,8 @@ def radius_neighbors(
 
     Raises
     ------
-    ValueError
-        If an entry is negative or infinite, the matrices have different numbers
-        of columns or none, or `radius`, `metric`, `base` or `workers` is wrong.
-    TypeError
-        If an input is not real.
+    ValueError, TypeError
+        As for `kneighbors`, and if `radius` is wrong.
 
     See Also
     --------

@@ -65,8 +65,8 @@ class Scalarisation:
     grad : callable, optional
         The derivative of ``reduce``, for `value_and_grad`. Called as
         ``grad(scores, cotangent, **params)``, where the cotangent is the derivative of what
-        follows and has the shape of the reduced scores, it returns the derivative in the
-        scores, in their shape.
+        follows and has the shape of the reduced scores, it returns the derivative with respect to
+        the scores, in their shape.
     linear : bool
         Whether ``grad`` takes no more of the scores than their shape, as the derivative of a
         mean. The scores of a loss are then computed only once, beside their derivatives.
@@ -212,11 +212,11 @@ class Scalarisation:
         Equal extremes share the derivative of a maximum or of a norm that is one, as in JAX.
         At 0, where a norm has a corner, its derivative is taken as 0.
         """
-        value, pull_back = self.value_and_pull_back(scores, scalarisation_weight)
-        grad = pull_back(1.0)
+        value, vjp = self.value_and_vjp(scores, scalarisation_weight)
+        grad = vjp(1.0)
         return value, np.array(grad, dtype=value.dtype)
 
-    def value_and_pull_back(
+    def value_and_vjp(
         self, scores: npt.ArrayLike, scalarisation_weight: npt.ArrayLike | None = None
     ) -> tuple[Any, Callable[[float], FloatArray]]:
         """Reduce an array to a scalar, and return what takes a factor back to the scores.
@@ -230,7 +230,7 @@ class Scalarisation:
         -------
         value : scalar
             As the call returns it.
-        pull_back : callable
+        vjp : callable
             From a number to the number times the derivative of the value, in float64. The
             array may be a read-only view.
         """
@@ -255,13 +255,13 @@ class Scalarisation:
                 "gradient; reduce the rest, for example with sum_scalarise(inner=...)"
             )
 
-        def pull_back(factor: float) -> FloatArray:
+        def vjp(factor: float) -> FloatArray:
             cotangent = np.asarray(factor, np.float64)
             for step, entered in zip(reversed(steps), reversed(before), strict=True):
-                cotangent = step._pulled_back(entered, cotangent, scalarisation_weight)
+                cotangent = step._vjp(entered, cotangent, scalarisation_weight)
             return cotangent
 
-        return value, pull_back
+        return value, vjp
 
     def __repr__(self) -> str:
         settings = self.params if self.inner is None else {**self.params, "inner": self.inner}
@@ -298,7 +298,7 @@ class Scalarisation:
             )
         return _real(result, "result of the scalarisation").astype(scores.dtype)[()]
 
-    def _pulled_back(
+    def _vjp(
         self, scores: FloatArray, cotangent: FloatArray, weight: npt.ArrayLike | None
     ) -> FloatArray:
         assert self.grad is not None
@@ -351,9 +351,10 @@ def sum_scalarise(
     inner : callable, optional
         The map that is applied first.
     axis : int, sequence of ints, or None
-        Axes of the scores, as ``inner`` leaves them, to sum over; None is all of them.
+        Axes of the scores, as ``inner`` leaves them, to reduce; None is all of
+        them.
     keepdims : bool
-        Whether the summed axes stay, with length 1.
+        Whether these axes stay, with length 1.
     key : object, optional
         Accepted for compatibility with hypercoil and ignored.
 
@@ -389,26 +390,13 @@ def mean_scalarise(
 
     Parameters
     ----------
-    scores : array_like of real numbers, or callable, optional
-        Given, the map is applied to it at once.
-    inner : callable, optional
-        The map that is applied first.
-    axis : int, sequence of ints, or None
-        Axes of the scores, as ``inner`` leaves them, to average over; None is all of them.
-    keepdims : bool
-        Whether the averaged axes stay, with length 1.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
+    scores, inner, axis, keepdims, key
+        As for `sum_scalarise`.
 
     Returns
     -------
-    Scalarisation
-        The map; or, when ``scores`` is given, what the map makes of them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``axis`` is not made of ints, or out of range for the scores.
+    Scalarisation or scalar
+        As for `sum_scalarise`.
 
     Examples
     --------
@@ -434,26 +422,13 @@ def meansq_scalarise(
 
     Parameters
     ----------
-    scores : array_like of real numbers, or callable, optional
-        Given, the map is applied to it at once.
-    inner : callable, optional
-        The map that is applied first.
-    axis : int, sequence of ints, or None
-        Axes of the scores, as ``inner`` leaves them, to average over; None is all of them.
-    keepdims : bool
-        Whether the averaged axes stay, with length 1.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
+    scores, inner, axis, keepdims, key
+        As for `sum_scalarise`.
 
     Returns
     -------
-    Scalarisation
-        The map; or, when ``scores`` is given, what the map makes of them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``axis`` is not made of ints, or out of range for the scores.
+    Scalarisation or scalar
+        As for `sum_scalarise`.
 
     Examples
     --------
@@ -477,26 +452,13 @@ def max_scalarise(
 
     Parameters
     ----------
-    scores : array_like of real numbers, or callable, optional
-        Given, the map is applied to it at once.
-    inner : callable, optional
-        The map that is applied first.
-    axis : int, sequence of ints, or None
-        Axes of the scores, as ``inner`` leaves them, to search; None is all of them.
-    keepdims : bool
-        Whether the searched axes stay, with length 1.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
+    scores, inner, axis, keepdims, key
+        As for `sum_scalarise`.
 
     Returns
     -------
-    Scalarisation
-        The map; or, when ``scores`` is given, what the map makes of them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``axis`` is not made of ints, or out of range for the scores.
+    Scalarisation or scalar
+        As for `sum_scalarise`.
 
     Examples
     --------
@@ -522,8 +484,6 @@ def norm_scalarise(
 
     Parameters
     ----------
-    scores : array_like of real numbers, or callable, optional
-        Given, the map is applied to it at once.
     p : float, str or None
         Order of the norm, as ``ord`` of :func:`numpy.linalg.norm`; inf is the largest
         absolute value, None the root of the sum of squares over any number of axes.
@@ -532,17 +492,13 @@ def norm_scalarise(
     axis : int, sequence of ints, or None
         The last by default. Two axes give the norm of the matrices that they span, rows
         first, unless ``force_vector_norm``; None spans all axes.
-    inner : callable, optional
-        The map that is applied first.
-    keepdims : bool
-        Whether the axes stay, with length 1.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
+    scores, inner, keepdims, key
+        As for `sum_scalarise`.
 
     Returns
     -------
-    Scalarisation
-        The map; or, when ``scores`` is given, what the map makes of them.
+    Scalarisation or scalar
+        As for `sum_scalarise`.
 
     Raises
     ------
@@ -594,28 +550,17 @@ def vnorm_scalarise(
 
     Parameters
     ----------
-    scores : array_like of real numbers, or callable, optional
-        Given, the map is applied to it at once.
     p : float or None
         Order of the norm; inf is the largest absolute value.
     axis : int, sequence of ints, or None
         The axes whose scores make one vector, the last by default; None is all of them.
-    inner : callable, optional
-        The map that is applied first.
-    keepdims : bool
-        Whether the axes stay, with length 1.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
+    scores, inner, keepdims, key
+        As for `sum_scalarise`.
 
     Returns
     -------
-    Scalarisation
-        The map; or, when ``scores`` is given, what the map makes of them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``axis`` is not made of ints, or out of range for the scores.
+    Scalarisation or scalar
+        As for `sum_scalarise`.
 
     Examples
     --------
@@ -648,33 +593,24 @@ def wmean_scalarise(
 
     Parameters
     ----------
-    scores : array_like of real numbers, or callable, optional
-        Given, the map is applied to it at once.
-    inner : callable, optional
-        The map that is applied first.
-    axis : int, sequence of ints, or None
-        Axes of the scores, as ``inner`` leaves them, to average over; None is all of them.
     weight : array_like of real numbers, optional
         One dimension for each averaged axis, in the order of the axes in the scores, and
         of their lengths. A call may give it instead, as ``scalarisation_weight``, which
         comes before this one.
-    keepdims : bool
-        Whether the averaged axes stay, with length 1.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
+    scores, inner, axis, keepdims, key
+        As for `sum_scalarise`.
 
     Returns
     -------
-    Scalarisation
-        The map; or, when ``scores`` is given, what the map makes of them.
+    Scalarisation or scalar
+        As for `sum_scalarise`.
 
     Raises
     ------
     TypeError
-        If ``axis`` is not made of ints, or there is no weight, neither here nor in the call.
+        If there is no weight, neither here nor in the call.
     ValueError
-        If ``axis`` is out of range for the scores, or the weight does not fit them or sums
-        to zero.
+        If the weight does not fit the scores, or sums to zero.
 
     See Also
     --------
@@ -723,12 +659,6 @@ def selfwmean_scalarise(
 
     Parameters
     ----------
-    scores : array_like of real numbers, or callable, optional
-        Given, the map is applied to it at once.
-    inner : callable, optional
-        The map that is applied first.
-    axis : int, sequence of ints, or None
-        Axes of the scores, as ``inner`` leaves them, to average over; None is all of them.
     gradpath : {'input', 'weight', None}
         What a derivative goes through: the scores that are averaged, the weights made of
         them, or both. It has no influence on the value.
@@ -737,23 +667,18 @@ def selfwmean_scalarise(
         the scores over these axes; True and None are all of them.
     softmax_invert : bool
         Negate the scores before the softmax and the mean; without a softmax, do nothing.
-    keepdims : bool
-        Whether the averaged axes stay, with length 1.
-    key : object, optional
-        Accepted for compatibility with hypercoil and ignored.
+    scores, inner, axis, keepdims, key
+        As for `sum_scalarise`.
 
     Returns
     -------
-    Scalarisation
-        The map; or, when ``scores`` is given, what the map makes of them.
+    Scalarisation or scalar
+        As for `sum_scalarise`.
 
     Raises
     ------
-    TypeError
-        If ``axis`` or ``softmax_axis`` is not made of ints.
     ValueError
-        If one of them is out of range for the scores, ``gradpath`` is none of the three, or
-        the weights sum to zero.
+        If ``gradpath`` is none of the three, or the weights sum to zero.
 
     See Also
     --------

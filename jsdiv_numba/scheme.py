@@ -16,12 +16,12 @@ from ._losses.pytree import (
     Path,
     Tree,
     UnpackingLossArgument,
+    accumulate_at,
     added,
     as_tree,
     gradients,
     paths_to,
     pick,
-    planted,
 )
 from .loss import Loss
 
@@ -136,7 +136,7 @@ class _Applying:
             return _Arguments((), dict(applied))
         return _Arguments(applied if type(applied) is tuple else (applied,), {})
 
-    def _pulled_back(self, given: _Arguments, picked: _Arguments, trees: list[Tree]) -> list[Tree]:
+    def _vjp(self, given: _Arguments, picked: _Arguments, trees: list[Tree]) -> list[Tree]:
         """Take the gradients of what was picked back to what it was picked from."""
         if self.apply is None:
             return trees
@@ -150,7 +150,7 @@ class _Applying:
             paths = [(n,) if isinstance(n, int) else (0, n) for n in self._names()]
         back: list[Tree] = [None] * len(given.args)
         for path, tree in zip(paths, trees, strict=False):
-            planted(tree, path, back)
+            accumulate_at(tree, path, back)
         return back
 
     def _path(self, value: Any, args: tuple[Any, ...]) -> Path:
@@ -494,7 +494,7 @@ def _run(
         value, terms, trees = _run_scheme(term, picked, key, grad=grad)
     else:
         value, terms, trees = _run(term.loss, picked, key, grad=grad, skip=skip)
-    return value, terms, term._pulled_back(given, picked, trees) if trees else []
+    return value, terms, term._vjp(given, picked, trees) if trees else []
 
 
 def _run_loss(

@@ -238,7 +238,7 @@ def test_layout_changes_nothing(gradient, divergence, layout, axis):
 @pytest.mark.parametrize("reduce", [True, False])
 def test_blocks_and_threads_make_no_difference(gradient, divergence, axis, reduce, monkeypatch):
     expected = gradient(P, Q, axis=axis, reduce=reduce)
-    monkeypatch.setattr("jsdiv_numba._core.blocks.BLOCK_WITH_COMPANION", 16)
+    monkeypatch.setattr("jsdiv_numba._core.blocks.BLOCK_WITH_SECONDARY", 16)
     monkeypatch.setattr("jsdiv_numba._core.blocks.ROW_PIECE", 4)
     monkeypatch.setattr("jsdiv_numba._core.blocks.COLUMN_PIECE", 2)
     for workers in (1, 3):

@@ -693,7 +693,7 @@ def test_losses_with_a_derivative_can_be_pickled():
             TypeError,
             (
                 "grad of [ν = 1.0]LogRatioLoss returned a ndarray; it must return a tuple: the "
-                "scores, then the derivative in each input"
+                "scores, then the derivative with respect to each input"
             ),
         ),
         (

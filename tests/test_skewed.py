@@ -255,7 +255,7 @@ def test_blocks_and_workers_make_no_difference(axis, reduce, monkeypatch):
     weight = weights_for(axis, reduce)
     options = {"axis": axis, "reduce": reduce, "weight": weight}
     expected = js_divergence_grad(P, Q, **options)
-    for name, size in (("BLOCK_ELEMENTS", 16), ("BLOCK_WITH_COMPANION", 16), ("ROW_PIECE", 4)):
+    for name, size in (("BLOCK_ELEMENTS", 16), ("BLOCK_WITH_SECONDARY", 16), ("ROW_PIECE", 4)):
         monkeypatch.setattr(f"jsdiv_numba._core.blocks.{name}", size)
     monkeypatch.setattr("jsdiv_numba._core.blocks.COLUMN_PIECE", 2)
     for workers in (1, 3):

@@ -27,11 +27,11 @@ COLUMN_PIECE = 1 << 10
 """The same for columns that lie side by side."""
 
 
-BLOCK_WITH_COMPANION = 1 << 18
+BLOCK_WITH_SECONDARY = 1 << 18
 """A block that is read a second time: it should still be in some cache."""
 
 
-class Companion(NamedTuple):
+class SecondaryOutput(NamedTuple):
     """What is computed on each block besides, its arrays laid out as the operands.
 
     By a ufunc that runs once the first one has; or, with None, by the first one
@@ -42,9 +42,11 @@ class Companion(NamedTuple):
     operands: tuple[FloatArray, ...]
     outs: tuple[FloatArray, ...]
 
-    def each(self, view: Callable[[FloatArray], FloatArray]) -> "Companion":
-        """Return the same on a view of each array."""
-        return Companion(self.ufunc, tuple(map(view, self.operands)), tuple(map(view, self.outs)))
+    def each(self, view: Callable[[FloatArray], FloatArray]) -> "SecondaryOutput":
+        """Return the output on a view of each array."""
+        return SecondaryOutput(
+            self.ufunc, tuple(map(view, self.operands)), tuple(map(view, self.outs))
+        )
 
 
 def run(
@@ -54,7 +56,7 @@ def run(
     core: int,
     workers: int | None,
     finish: Finish | None = None,
-    companion: Companion | None = None,
+    secondary: SecondaryOutput | None = None,
     weights: Weights = (),
 ) -> bool:
     """Write ``ufunc(*operands, *weights)`` to `out`, finished; return whether there is any NaN.
@@ -64,13 +66,13 @@ def run(
     """
     shape = operands[0].shape
     outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
-    block_elements = BLOCK_WITH_COMPANION if companion else BLOCK_ELEMENTS
+    block_elements = BLOCK_WITH_SECONDARY if secondary else BLOCK_ELEMENTS
     if math.prod(outer) * length <= block_elements:
-        return unwarned(_compute, ufunc, (*operands, *weights), out, finish, companion)
+        return unwarned(_compute, ufunc, (*operands, *weights), out, finish, secondary)
     with_nan = []
 
     def compute(block: Any) -> None:
-        beside = companion.each(lambda array: array[block]) if companion else None
+        beside = secondary.each(lambda array: array[block]) if secondary else None
         inputs = tuple(array[block] for array in (*operands, *weights))
         if unwarned(_compute, ufunc, inputs, out[block], finish, beside):
             with_nan.append(block)
@@ -97,7 +99,7 @@ def run_pieces(
     core: int,
     workers: int | None,
     finish: Finish | None = None,
-    companion: Companion | None = None,
+    secondary: SecondaryOutput | None = None,
     weights: Weights = (),
 ) -> bool:
     """Do the same for a sum along the first core axis, adding up what `ufunc` gives of its pieces.
@@ -108,7 +110,7 @@ def run_pieces(
     length, piece = operands[0].shape[-core], _piece(core)
     pieces = length // piece
     # The parts of one sum are adjacent, because only then does NumPy add them up in pairs.
-    with_outs = len(companion.outs) if companion and companion.ufunc is None else 0
+    with_outs = len(secondary.outs) if secondary and secondary.ufunc is None else 0
     number = ufunc.nout - with_outs
     parts = np.empty((number, *out.shape, pieces + 1))
     whole, rest = np.moveaxis(parts[..., :pieces], -1, 1), parts[..., pieces]
@@ -118,11 +120,11 @@ def run_pieces(
         ufunc(*operands, out=(*(sums[..., i] for i in range(number)), *others))
 
     for part, view in (whole, partial(_whole, core, piece)), (rest, partial(_rest, core, piece)):
-        beside = companion.each(view) if companion else None
+        beside = secondary.each(view) if secondary else None
         sums = np.moveaxis(part, 0, -1)
         each = tuple(np.broadcast_to(weight, sums.shape[:-1]) for weight in weights)
         cut = tuple(map(view, operands))
-        run(of_pieces, cut, sums, core, workers, companion=beside, weights=each)
+        run(of_pieces, cut, sums, core, workers, secondary=beside, weights=each)
     with np.errstate(all="ignore"):
         out[...] = add(*parts, axis=-1)
         if finish is not None:
@@ -149,19 +151,19 @@ def _compute(
     operands: tuple[FloatArray, ...],
     out: FloatArray,
     finish: Finish | None,
-    companion: Companion | None,
+    secondary: SecondaryOutput | None,
 ) -> bool:
     """Do it for one block.
 
     What a ufunc would warn of here is either an answer, NaN, or an error raised later.
     """
-    if companion is None:
+    if secondary is None:
         ufunc(*operands, out=out)
-    elif companion.ufunc is None:
-        ufunc(*companion.operands, out=(out, *companion.outs))
+    elif secondary.ufunc is None:
+        ufunc(*secondary.operands, out=(out, *secondary.outs))
     else:
         ufunc(*operands, out=out)
-        companion.ufunc(*companion.operands, out=companion.outs)
+        secondary.ufunc(*secondary.operands, out=secondary.outs)
     if finish is not None:
         finish(out)
     return has_nan(out)

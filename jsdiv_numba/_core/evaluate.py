@@ -45,7 +45,7 @@ class Task(NamedTuple):
     weights: blocks.Weights = ()
 
     def weighted(self, weights: blocks.Weights | None, shape: tuple[int, ...]) -> "Task":
-        """Return the same with both inputs' weights in float64, given for a result of this shape.
+        """Return the task with both inputs' weights in float64, given for a result of this shape.
 
         One is not made of the other, which may have taken all of its digits.
         """
@@ -189,17 +189,17 @@ def _at_once(
 
 
 def compute(
-    task: Task, target: FloatArray, reduce: bool, companion: blocks.Companion | None = None
+    task: Task, target: FloatArray, reduce: bool, secondary: blocks.SecondaryOutput | None = None
 ) -> bool:
     """Write the divergences, or their terms, to `target`; return whether there is any NaN.
 
-    The companion's arrays are laid out as `Task.laid_out` says.
+    The secondary's arrays are laid out as `Task.laid_out` says.
     """
     run = _totals if reduce else _terms_by_row if task.measure.by_row else _terms
-    return run(task, target, companion)
+    return run(task, target, secondary)
 
 
-def _totals(task: Task, target: FloatArray, companion: blocks.Companion | None) -> bool:
+def _totals(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | None) -> bool:
     rows = task.rows()
     outer = rows[0].shape[:-1]
     target, weights = target.reshape(outer), tuple([w.reshape(outer) for w in task.weights])
@@ -210,18 +210,18 @@ def _totals(task: Task, target: FloatArray, companion: blocks.Companion | None) 
             columns = tuple(np.moveaxis(operand, axis, -1) for operand in rows)
             target = np.moveaxis(target, axis, -1)
             weights = tuple(np.moveaxis(weight, axis, -1) for weight in weights)
-            if companion:
-                companion = companion.each(lambda array: np.moveaxis(array, axis, -1))
-            beside = _after(task, companion)
+            if secondary:
+                secondary = secondary.each(lambda array: np.moveaxis(array, axis, -1))
+            beside = _after(task, secondary)
             return _sums(task, measure.columns, columns, target, 2, beside, weights)
-    if companion and measure.total_with_gradient is not None:
-        return _sums(task, measure.total_with_gradient, rows, target, 1, companion, weights)
-    return _sums(task, measure.total, rows, target, 1, _after(task, companion), weights)
+    if secondary and measure.total_with_gradient is not None:
+        return _sums(task, measure.total_with_gradient, rows, target, 1, secondary, weights)
+    return _sums(task, measure.total, rows, target, 1, _after(task, secondary), weights)
 
 
-def _after(task: Task, companion: blocks.Companion | None) -> blocks.Companion | None:
+def _after(task: Task, secondary: blocks.SecondaryOutput | None) -> blocks.SecondaryOutput | None:
     """Have the derivatives computed by a ufunc of their own."""
-    return companion and companion._replace(ufunc=task.ufunc(task.measure.gradient))
+    return secondary and secondary._replace(ufunc=task.ufunc(task.measure.gradient))
 
 
 def _sums(
@@ -230,11 +230,11 @@ def _sums(
     operands: tuple[FloatArray, ...],
     target: FloatArray,
     core: int,
-    companion: blocks.Companion | None,
+    secondary: blocks.SecondaryOutput | None,
     weights: blocks.Weights,
 ) -> bool:
     """Write the sums that a ufunc with so many core axes gives, those of long rows in pieces."""
-    measure, settings = task.measure, (core, task.workers, task.finish, companion, weights)
+    measure, settings = task.measure, (core, task.workers, task.finish, secondary, weights)
     if not (measure.in_pieces and blocks.is_long(operands, core)):
         return blocks.run(task.ufunc(name), operands, target, *settings)
     if measure.parts is None:
@@ -253,17 +253,17 @@ def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
     return None
 
 
-def _terms(task: Task, target: FloatArray, companion: blocks.Companion | None) -> bool:
+def _terms(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | None) -> bool:
     operands = tuple([task.laid_out(array, False) for array in task.arrays])
-    ufunc, beside = task.ufunc(task.measure.terms), _after(task, companion)
+    ufunc, beside = task.ufunc(task.measure.terms), _after(task, secondary)
     return blocks.run(ufunc, operands, target, 0, task.workers, task.finish, beside, task.weights)
 
 
-def _terms_by_row(task: Task, target: FloatArray, companion: blocks.Companion | None) -> bool:
+def _terms_by_row(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | None) -> bool:
     rows = task.rows()
     terms = np.empty(rows[0].shape, task.dtype)
     ufunc = task.ufunc(task.measure.terms)
-    beside = _after(task, companion)
+    beside = _after(task, secondary)
     found_nan = blocks.run(ufunc, rows, terms, 1, task.workers, task.finish, beside)
     moved = validation.kept_then_reduced(target, task.axes)
     with np.errstate(all="ignore"):

@@ -8,20 +8,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import validation
-from .blocks import Companion, Weights
+from .blocks import SecondaryOutput, Weights
 from .evaluate import Task, compute, prepare
 from .measures import Measure
 from .validation import Axis, FloatArray
 
 Result = tuple[Any, ...]
-"""The value, and its derivatives in each input."""
+"""The value, and its derivatives with respect to each input."""
 
 Out = tuple[FloatArray | None, ...] | None
 """Arrays for these, None for each that is to be made."""
 
 SHARED_BLOCK = 1 << 20
-"""The derivatives in an input that is broadcast are held in the broadcast shape for so many
-elements at a time, and added up."""
+"""Elements of the broadcast shape for which the derivatives with respect to a broadcast input are
+held at a time, and added up."""
 
 
 def evaluate_with_gradient(
@@ -222,7 +222,7 @@ def _write(
     arrays = tuple(task.laid_out(array, reduce) for array in task.arrays)
     weights = tuple(by_element(task, weight, reduce) for weight in task.weights)
     operands = (*arrays, by_element(task, cotangents, reduce), *weights)
-    if compute(task, value, reduce, Companion(None, operands, laid_out)):
+    if compute(task, value, reduce, SecondaryOutput(None, operands, laid_out)):
         check()
         nans = by_element(task, np.isnan(value), reduce)
         for gradient in laid_out:

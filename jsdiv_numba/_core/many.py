@@ -190,7 +190,7 @@ def _compute(
     task: Task,
     target: FloatArray,
     reduce: bool,
-    companion: blocks.Companion | None = None,
+    secondary: blocks.SecondaryOutput | None = None,
 ) -> bool:
     """Write the divergences, or their terms, to `target`; return whether there is any NaN."""
     operands = _operands(stack)
@@ -198,10 +198,10 @@ def _compute(
     outer, workers = rows.shape[:-2], task.workers
     if reduce:
         ufunc, totals = task.ufunc(MANY.total), target.reshape(outer)
-        return blocks.run(ufunc, operands, totals, 2, workers, task.finish, companion)
+        return blocks.run(ufunc, operands, totals, 2, workers, task.finish, secondary)
     terms = np.empty((*outer, rows.shape[-1]), task.dtype)
     ufunc = task.ufunc(MANY.terms)
-    found_nan = blocks.run(ufunc, operands, terms, 2, workers, task.finish, companion)
+    found_nan = blocks.run(ufunc, operands, terms, 2, workers, task.finish, secondary)
     moved = validation.kept_then_reduced(target, task.axes)
     with np.errstate(all="ignore"):
         moved[...] = terms.reshape(moved.shape)
@@ -245,8 +245,8 @@ def evaluate_many_with_gradient(
     value = outs.usable(0, shape)
     gradients = stack.rows(whole)
     operands = (*_operands(stack), by_element(task, cotangents, reduce))
-    companion = blocks.Companion(task.ufunc(MANY.gradient), operands, (gradients,))
-    if _compute(stack, task, value, reduce, companion):
+    secondary = blocks.SecondaryOutput(task.ufunc(MANY.gradient), operands, (gradients,))
+    if _compute(stack, task, value, reduce, secondary):
         task.check()
         nans = by_element(task, np.isnan(value), reduce)[..., np.newaxis, :]
         gradients[np.broadcast_to(nans, gradients.shape)] = np.nan

@@ -164,7 +164,7 @@ def few_settings(factor: float, *flags: bool) -> FloatArray:
 class Comparison:
     """The divergences of all pairs of rows of two matrices, or of one with itself.
 
-    Of so many that threads share them, in blocks; the parameters are those of `write_pairs`.
+    Of pairs enough that threads share them, in blocks; the parameters are those of `write_pairs`.
     """
 
     def __init__(

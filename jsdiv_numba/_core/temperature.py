@@ -9,7 +9,7 @@ from . import validation
 from .validation import Axis, FloatArray
 
 
-def cooled(X: Any, axis: Axis, temperature: float) -> Any:
+def scale_by_temperature(X: Any, axis: Axis, temperature: float) -> Any:
     """Return logits divided by a temperature, up to a constant for each distribution.
 
     The largest logit is subtracted first. Whatever constant was added to them all

@@ -21,7 +21,7 @@ derivatives, and the value, of which there may be a view too."""
 
 
 def of_probabilities(call: Call, cotangent: Any, keepdims: bool, reduce: bool) -> tuple[Any, ...]:
-    """Return the value and the derivatives in both inputs, in their shapes."""
+    """Return the value and the derivatives with respect to both inputs, in their shapes."""
     if reduce:
         shape = validation.reduced_shape(call.shape, call.axes, keepdims)
         return _evaluate(call, cotangent, shape, _write_rows)
@@ -30,7 +30,7 @@ def of_probabilities(call: Call, cotangent: Any, keepdims: bool, reduce: bool) -
 
 
 def of_logits(call: Call, cotangent: Any, keepdims: bool, reduce: bool) -> tuple[Any, ...]:
-    """Return the value and the derivatives in both inputs, in their shapes."""
+    """Return the value and the derivatives with respect to both inputs, in their shapes."""
     if reduce:
         shape = validation.reduced_shape(call.shape, call.axes, keepdims)
         return _evaluate(call, cotangent, shape, _write_logit_rows)
@@ -74,7 +74,7 @@ def _evaluate(
 
 
 def _weights(call: Call, cotangent: Any, shape: tuple[int, ...], by_element: bool) -> Any:
-    """Return the derivatives in the value, with the broadcast shape's axes.
+    """Return the derivatives with respect to the value, with the broadcast shape's axes.
 
     `shape` is that of the value; those of its axes that are reduced may be gone.
     """

@@ -30,7 +30,7 @@ class Matrix(NamedTuple):
     known: Any
 
     def flat(self) -> tuple[Any, Any, Any]:
-        """Return the same, the padded rows with one axis."""
+        """Return the rows with their padded matrix flattened to one axis."""
         return self.given, evaluate.flat(self.padded), self.known
 
 

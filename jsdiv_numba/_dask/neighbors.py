@@ -54,7 +54,7 @@ class Sets(NamedTuple):
         return cls(X, Y, names, parted)
 
     def nearest(self, n_neighbors: Any) -> da.Array:
-        """Return so many nearest rows of each row, as records."""
+        """Return the k nearest rows of each row, as records."""
         number = validation.wanted_number(n_neighbors, len(self.Y), self.parted.among_itself)
         find = partial(self.parted.nearest, number=number)
         merge = partial(merging.nearest_of_all, number=number)
@@ -72,7 +72,7 @@ class Sets(NamedTuple):
         return Graph(cut, name, find, merging.within_of_all).array((), np.empty(0, object))
 
     def _cut(self, row_bytes: int) -> "Sets":
-        """Return the same in chunks that a task has room for."""
+        """Return rows in chunks that fit into a task's memory."""
         limit, columns = chunks.chunk_bytes(), self.Y.shape[1]
         width = 1 if math.isnan(columns) else columns
         others = max(1, limit // (_PREPARED_BYTES * width))

@@ -258,7 +258,7 @@ def paths_to(wanted: Any, args: tuple[Any, ...]) -> Iterator[Path]:
             waiting.extend((entry, (*path, name)) for name, entry in entries_of(value).items())
 
 
-def planted(tree: Tree, path: Path, trees: list[Tree]) -> None:
+def accumulate_at(tree: Tree, path: Path, trees: list[Tree]) -> None:
     """Add a gradient to those of the arguments, at its place."""
     position, *names = path
     for name in reversed(names):

@@ -94,7 +94,7 @@ class JensenShannonNeighbors(_Base):
         Base of the logarithm; None is e.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
-        `set_workers`. It changes no bit of the result.
+        `set_workers`. Results are bitwise identical for any number.
 
     Attributes
     ----------

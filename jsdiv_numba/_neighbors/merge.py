@@ -55,7 +55,7 @@ class Parted(NamedTuple):
         return np.dtype([(NEIGHBOR, np.int64), (self.metric, np.float64)])
 
     def nearest(self, part: Part, number: int, limits: FloatArray | None = None) -> Records:
-        """Return so many nearest rows of each row of a part, or all if they are fewer.
+        """Return the k nearest rows of each row of a part, or all if they are fewer.
 
         A row that is its own neighbour is replaced by none, which is farther than any. With
         `limits`, a value or NaN for each row, farther ones may be missing, and are replaced too.
@@ -96,7 +96,7 @@ class Parted(NamedTuple):
 
 
 def nearest_of_all(parts: Sequence[Records], number: int) -> Records:
-    """Return so many nearest of what parts have found: by value, then by index, NaN last."""
+    """Return the k nearest of what parts have found: by value, then by index, NaN last."""
     joined = np.concatenate(parts, axis=1)
     index, value = joined.dtype.names or ()
     order = np.lexsort((joined[index], joined[value]))[:, :number]

@@ -250,7 +250,7 @@ class Search:
     def nearest(
         self, number: int, limits: FloatArray | None = None
     ) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
-        """Return the values and indices of so many nearest rows, in order.
+        """Return the values and indices of the k nearest rows, in order.
 
         With `limits`, a value or inf for each query, rows farther than a query's limit may be
         missing: NaN, at index -1.
@@ -279,7 +279,7 @@ class Search:
         return values, indices
 
     def _nearest_of_all(self, number: int) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
-        """Return the same, from the values of all pairs."""
+        """Return the k nearest rows from the values of all pairs."""
         queries, others = len(self.matrix), len(self.population.matrix)
         values, indices = np.empty((queries, number)), np.empty((queries, number), np.intp)
         step = max(1, BLOCK_PAIRS // others)

@@ -57,7 +57,7 @@ class TileOptions:
 
 
 @dataclass(frozen=True)
-class Speech:
+class Verbosity:
     """How much the command says."""
 
     quiet: bool = False  # nothing on the way
@@ -70,7 +70,7 @@ class Speech:
         return self.quiet or self.log_json
 
 
-_TALKATIVE = Speech()
+_TALKATIVE = Verbosity()
 _IN_MEMORY = TileOptions()
 _STDOUT = Path("-")
 
@@ -80,21 +80,21 @@ def _on_streams(job: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(job)
     def with_streams(
-        *files: Any, output: Path | None = None, speech: Speech = _TALKATIVE, **more: Any
+        *files: Any, output: Path | None = None, verbosity: Verbosity = _TALKATIVE, **more: Any
     ) -> None:
-        progress = chosen(quiet=speech.quiet, as_json=speech.log_json)
+        progress = chosen(quiet=verbosity.quiet, as_json=verbosity.log_json)
         with contextlib.ExitStack() as stack:
             said = stack.enter_context(Announcements(progress))
             if STDIN in files:
                 stack.enter_context(stdin_as_file())
             if output != _STDOUT:
-                job(*files, output=output, speech=speech, said=said, **more)
+                job(*files, output=output, verbosity=verbosity, said=said, **more)
                 return
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="jsdiv-"))
             output = Path(folder, "values.csv")
-            speech = replace(speech, values_on_stdout=True)
+            verbosity = replace(verbosity, values_on_stdout=True)
             _require_no_resume(more.get("tiles", _IN_MEMORY))
-            job(*files, output=output, speech=speech, said=said, **more)
+            job(*files, output=output, verbosity=verbosity, said=said, **more)
             with output.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.flush()
@@ -119,7 +119,7 @@ def pairwise(
     top: int,
     plot_size: float | None = None,
     tiles: TileOptions = _IN_MEMORY,
-    speech: Speech,
+    verbosity: Verbosity,
     said: Announcements,
     table: TableOptions = DEFAULT,
 ) -> None:
@@ -145,12 +145,12 @@ def pairwise(
         arguments: dict[str, Any] = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
         arguments |= table.arguments
         _in_tiles(
-            batch.pairwise, sources, quantity, output, workers, tiles, speech, said, **arguments
+            batch.pairwise, sources, quantity, output, workers, tiles, verbosity, said, **arguments
         )
         return
     if output:
         check_headings(output, [first.label_name, *second.labels])
-    with report.progress(f"{len(first):,} × {len(second):,} rows", quiet=speech.silent):
+    with report.progress(f"{len(first):,} × {len(second):,} rows", quiet=verbosity.silent):
         result = compare_pairs(first, second, quantity, workers)
     if output:
         labels = {first.label_name: first.labels}
@@ -160,9 +160,9 @@ def pairwise(
 
         write_picture(plot, result, plot_size)
     said.release()
-    console = report.standard_console(stderr=speech.values_on_stdout)
+    console = report.standard_console(stderr=verbosity.values_on_stdout)
     report.print_pairs(console, result, top)
-    report.print_written(console, [_named(output, speech), plot])
+    report.print_written(console, [_named(output, verbosity), plot])
 
 
 @_on_streams
@@ -175,7 +175,7 @@ def rows(
     top: int,
     workers: int | None = None,
     tiles: TileOptions = _IN_MEMORY,
-    speech: Speech,
+    verbosity: Verbosity,
     said: Announcements,
     table: TableOptions = DEFAULT,
     match: str | None = None,
@@ -186,7 +186,9 @@ def rows(
         from jsdiv_numba import batch
 
         arguments = {"match": match, **table.arguments}
-        _in_tiles(batch.rows, [p, q], quantity, output, workers, tiles, speech, said, **arguments)
+        _in_tiles(
+            batch.rows, [p, q], quantity, output, workers, tiles, verbosity, said, **arguments
+        )
         return
     if output:
         check_destination(output, OUTPUT_SUFFIXES, [p, q])
@@ -196,9 +198,9 @@ def rows(
         labels = {"p": result.first.labels, "q": result.second.labels}
         write_table(output, result.values, labels=labels, headings=[quantity.metric])
     said.release()
-    console = report.standard_console(stderr=speech.values_on_stdout)
+    console = report.standard_console(stderr=verbosity.values_on_stdout)
     report.print_rows(console, result, top)
-    report.print_written(console, [_named(output, speech)])
+    report.print_written(console, [_named(output, verbosity)])
 
 
 @_on_streams
@@ -211,7 +213,7 @@ def neighbors(
     output: Path,
     workers: int | None,
     tiles: TileOptions = _IN_MEMORY,
-    speech: Speech,
+    verbosity: Verbosity,
     said: Announcements,
     table: TableOptions = DEFAULT,
 ) -> None:
@@ -229,7 +231,7 @@ def neighbors(
         output,
         workers,
         tiles,
-        speech,
+        verbosity,
         said,
         **arguments,
     )
@@ -244,7 +246,7 @@ def explain(
     *,
     plot: Path | None,
     top: int,
-    speech: Speech,
+    verbosity: Verbosity,
     said: Announcements,
     table: TableOptions = DEFAULT,
     output: None = None,
@@ -258,7 +260,7 @@ def explain(
 
         write_bars(plot, explanation)
     said.release()
-    console = report.standard_console(stderr=speech.values_on_stdout)
+    console = report.standard_console(stderr=verbosity.values_on_stdout)
     report.print_explanation(console, explanation)
     report.print_written(console, [plot])
 
@@ -316,7 +318,7 @@ def _in_tiles(
     output: Path,
     workers: int | None,
     tiles: TileOptions,
-    speech: Speech,
+    verbosity: Verbosity,
     said: Announcements,
     **more: Any,
 ) -> None:
@@ -339,14 +341,14 @@ def _in_tiles(
     except KeyboardInterrupt:
         report.print_stopped(output)
         raise
-    console = report.standard_console(stderr=speech.values_on_stdout)
+    console = report.standard_console(stderr=verbosity.values_on_stdout)
     report.print_summary(console, summary)
-    report.print_written(console, [_named(summary.output, speech), summary.report])
+    report.print_written(console, [_named(summary.output, verbosity), summary.report])
 
 
-def _named(output: Path | None, speech: Speech) -> Path | None:
+def _named(output: Path | None, verbosity: Verbosity) -> Path | None:
     """Return the file that is told of; that of the values is not if they go to stdout."""
-    return None if speech.values_on_stdout else output
+    return None if verbosity.values_on_stdout else output
 
 
 def _executor(

@@ -230,8 +230,8 @@ def test_the_derivative_can_be_written_to():
 
 
 def test_a_factor_is_pulled_back_without_rounding_to_float32():
-    _, pull_back = scalarise.mean_scalarise().value_and_pull_back(np.ones(3, np.float32))
-    np.testing.assert_array_equal(pull_back(0.1), np.full(3, 0.1 / 3))
+    _, vjp = scalarise.mean_scalarise().value_and_vjp(np.ones(3, np.float32))
+    np.testing.assert_array_equal(vjp(0.1), np.full(3, 0.1 / 3))
 
 
 def quantile_grad(scores, cotangent, q, axis):

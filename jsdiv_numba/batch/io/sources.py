@@ -62,7 +62,7 @@ class _Described(ABC):
         """Return rows start .. stop, shape (stop - start, width)."""
 
     def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
-        """Yield the same rows, `step` at a time; the next block may overwrite the one before."""
+        """Yield rows start .. stop, `step` at a time; a block may overwrite the one before."""
         for first in range(start, stop, step):
             yield self.rows(first, min(first + step, stop))
 
@@ -128,7 +128,7 @@ class ArrayFile(_Described):
         return rows
 
     def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
-        """Yield the same rows, `step` at a time, from memory that is used again."""
+        """Yield rows start .. stop, `step` at a time, from memory that is used again."""
         with self._unchanged() as file:
             if self._is_as_in_memory and take_lease(file):
                 for block in self._mapped_blocks(file, start, stop, step):

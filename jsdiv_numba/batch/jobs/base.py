@@ -36,7 +36,7 @@ EDGE_BYTES = 100
 """What a pair that is kept takes, all in all."""
 
 
-class Frame:
+class RunOptions:
     """The arguments that all jobs share, checked."""
 
     def __init__(
@@ -96,39 +96,39 @@ class FileJob:
     """What the jobs over files share."""
 
     files: tuple[Input, ...]  # one or two files
-    frame: Frame  # arguments
+    run_options: RunOptions  # arguments
 
     @property
     def output(self) -> Path:
         """The file or folder to be written."""
-        return self.frame.output
+        return self.run_options.output
 
     @property
     def lists_bad_rows(self) -> bool:
         """Whether rows that are no distributions are listed."""
-        return self.frame.bad_is_nan
+        return self.run_options.bad_is_nan
 
     def inputs(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the files' fingerprints."""
         return {file.source: file.fingerprint() for file in self.files}
 
     def _arguments(self, command: str, **more: Any) -> dict[str, Any]:
-        quantity = self.frame.quantity
+        quantity = self.run_options.quantity
         return {
             "command": command,
             "files": [file.source for file in self.files],
             "metric": quantity.metric,
             "base": quantity.base,
-            "tile": self.frame.tile,
-            "on_bad": self.frame.on_bad,
-            "table": self.frame.table.given,
+            "tile": self.run_options.tile,
+            "on_bad": self.run_options.on_bad,
+            "table": self.run_options.table.given,
             **more,
         }
 
     def _open(self, folder: Path) -> tuple[Source, Source]:
         """Return both sources: the same one twice where there is one file."""
         opened = [
-            file.open(folder, role, lenient=self.frame.lenient)
+            file.open(folder, role, lenient=self.run_options.lenient)
             for file, role in zip(self.files, ("first", "second"), strict=False)
         ]
         first, second = opened[0], opened[-1]

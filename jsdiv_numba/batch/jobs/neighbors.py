@@ -16,7 +16,7 @@ from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.options import TableArguments, TableOptions
 from jsdiv_numba.batch.io.sources import Source
 from jsdiv_numba.batch.io.write import OUTPUT_SUFFIXES, TABLE_SUFFIXES, check_headings
-from jsdiv_numba.batch.jobs.base import ARRAYS, EDGE_BYTES, FileJob, Frame, array_sink
+from jsdiv_numba.batch.jobs.base import ARRAYS, EDGE_BYTES, FileJob, RunOptions, array_sink
 from jsdiv_numba.batch.jobs.neighbor_tasks import NearestTask, SearchTask, WithinTask
 from jsdiv_numba.batch.run.engine import Plan, Summary
 from jsdiv_numba.batch.run.executor import Executor
@@ -134,10 +134,12 @@ def neighbors(
     if max_distance is None:
         number = NUMBER if n_neighbors is None else _integer("n_neighbors", n_neighbors)
     options = TableOptions(**table)
-    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor, options)
-    files = frame.inputs(progress, X=X, Y=Y)
-    frame.check(files, TABLE_SUFFIXES if number is None else OUTPUT_SUFFIXES)
-    return frame.carry_out(NeighborJob(files, frame, number, max_distance), resume, progress)
+    run_options = RunOptions(out, metric, base, tile, memory, on_bad, workers, executor, options)
+    files = run_options.inputs(progress, X=X, Y=Y)
+    run_options.check(files, TABLE_SUFFIXES if number is None else OUTPUT_SUFFIXES)
+    return run_options.carry_out(
+        NeighborJob(files, run_options, number, max_distance), resume, progress
+    )
 
 
 def _integer(name: str, value: Any) -> int:
@@ -179,28 +181,36 @@ class NeighborJob(FileJob):
             )
 
     def _sizes(self, first: Source, second: Source) -> list[int]:
-        frame, rows, others = self.frame, first.shape[0], second.shape[0]
-        workers = frame.executor.workers
-        budget = share(frame.memory, workers, others=0)
+        run_options, rows, others = self.run_options, first.shape[0], second.shape[0]
+        workers = run_options.executor.workers
+        budget = share(run_options.memory, workers, others=0)
         step = search_step(first.width, second.dtype.itemsize, 0.75 * budget)
-        if frame.tile is not None:
-            return [min(frame.tile, rows), min(step, others)]
+        if run_options.tile is not None:
+            return [min(run_options.tile, rows), min(step, others)]
         height = search_height(first.width, others, self.number or 0, 0.25 * budget)
         # Several for each worker, so that none waits long for the last ones.
         fair = max(_FEWEST, -(-rows // (_TILES * workers)))
         return [min(height, fair, rows), min(step, others)]
 
     def _task(self, tile: Tile, *, first: Source, second: Source, step: int) -> SearchTask:
-        frame = self.frame
-        common = tile, first, second, frame.quantity, frame.bad_is_nan, step, first is second
+        run_options = self.run_options
+        common = (
+            tile,
+            first,
+            second,
+            run_options.quantity,
+            run_options.bad_is_nan,
+            step,
+            first is second,
+        )
         if self.number is not None:
             return NearestTask(*common, number=self.number)
-        most = max(tile.shape[0], int(frame.budget / EDGE_BYTES))
+        most = max(tile.shape[0], int(run_options.budget / EDGE_BYTES))
         return WithinTask(*common, max_distance=self.max_distance or 0.0, most_pairs=most)
 
     def _sink(self, first: Source, second: Source, grid: Grid) -> Any:
         if self.number is not None and self.output.suffix.lower() in ARRAYS:
-            quantity = self.frame.quantity
+            quantity = self.run_options.quantity
             return partial(
                 array_sink,
                 shape=(grid.rows, self.number),
@@ -208,7 +218,7 @@ class NeighborJob(FileJob):
                 chunks=(grid.height, self.number),
                 mirrored=False,
             )
-        headings = [first.label_name, NEIGHBOR, self.frame.quantity.metric]
+        headings = [first.label_name, NEIGHBOR, self.run_options.quantity.metric]
         check_headings(self.output, headings)
         table = partial(_table, first, second, headings)
 

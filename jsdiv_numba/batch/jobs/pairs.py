@@ -16,7 +16,7 @@ from jsdiv_numba.batch.io.write import (
     arrow_table,
     check_headings,
 )
-from jsdiv_numba.batch.jobs.base import ARRAYS, EDGE_BYTES, FileJob, Frame, array_sink, listed
+from jsdiv_numba.batch.jobs.base import ARRAYS, EDGE_BYTES, FileJob, RunOptions, array_sink, listed
 from jsdiv_numba.batch.jobs.tasks import REDUCTIONS, BandTask, MatrixTask
 from jsdiv_numba.batch.run.engine import Plan, Summary
 from jsdiv_numba.batch.run.executor import Executor
@@ -86,7 +86,7 @@ def pairwise(
         is lost at most when a run is stopped.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of `set_workers`.
-        It changes no bit of the result.
+        Results are bitwise identical for any number.
     progress : Progress, optional
         What is told how far the work is; None keeps silent.
     resume : bool, default False
@@ -156,12 +156,12 @@ def pairwise(
     if reduce is not None and max_distance is not None:
         raise ValueError("reduce and max_distance cannot be used together")
     options = TableOptions(**table)
-    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor, options)
+    run_options = RunOptions(out, metric, base, tile, memory, on_bad, workers, executor, options)
     suffixes = OUTPUT_SUFFIXES if max_distance is None else (".parquet",)
-    files = frame.inputs(progress, X=X, Y=Y)
-    frame.check(files, suffixes)
-    job = PairJob(files, frame, max_distance, reduce)
-    return frame.carry_out(job, resume, progress)
+    files = run_options.inputs(progress, X=X, Y=Y)
+    run_options.check(files, suffixes)
+    job = PairJob(files, run_options, max_distance, reduce)
+    return run_options.carry_out(job, resume, progress)
 
 
 @dataclass(frozen=True)
@@ -184,15 +184,20 @@ class PairJob(FileJob):
         return self._bands(first, second, sizes)
 
     def _tiles(self, first: Source, second: Source, sizes: list[int] | None) -> Plan:
-        frame, kind = self.frame, np.result_type(first.dtype, second.dtype)
+        run_options, kind = self.run_options, np.result_type(first.dtype, second.dtype)
         symmetric, shape = first is second, (first.shape[0], second.shape[0])
-        side = frame.tile or square_side(first.width, kind.itemsize, frame.budget)
+        side = run_options.tile or square_side(first.width, kind.itemsize, run_options.budget)
         height, width = sizes or [min(side, n) for n in shape]
         grid = Grid(*shape, height, width, upper=symmetric)
 
         def task(tile: Tile) -> MatrixTask:
             return MatrixTask(
-                tile, first, second, frame.quantity, frame.bad_is_nan, symmetric=symmetric
+                tile,
+                first,
+                second,
+                run_options.quantity,
+                run_options.bad_is_nan,
+                symmetric=symmetric,
             )
 
         def amount(tile: Tile) -> int:
@@ -205,7 +210,7 @@ class PairJob(FileJob):
         return Plan(grid, [height, width], task, sink, amount, "pairs")
 
     def _bands(self, first: Source, second: Source, sizes: list[int] | None) -> Plan:
-        frame, kind = self.frame, np.result_type(first.dtype, second.dtype)
+        run_options, kind = self.run_options, np.result_type(first.dtype, second.dtype)
         number, columns = first.shape[0], second.shape[0]
         height, step = sizes or self._band_sizes(first, columns, kind)
         grid = Grid(number, columns, height, columns)
@@ -215,8 +220,8 @@ class PairJob(FileJob):
                 tile,
                 first,
                 second,
-                frame.quantity,
-                frame.bad_is_nan,
+                run_options.quantity,
+                run_options.bad_is_nan,
                 step=step,
                 symmetric=first is second,
                 max_distance=self.max_distance,
@@ -232,13 +237,13 @@ class PairJob(FileJob):
 
     @property
     def _most_pairs(self) -> int:
-        return int(self.frame.budget / EDGE_BYTES)
+        return int(self.run_options.budget / EDGE_BYTES)
 
     def _band_sizes(self, first: Source, columns: int, kind: np.dtype[Any]) -> list[int]:
-        budget, width = self.frame.budget, first.width
+        budget, width = self.run_options.budget, first.width
         if self.max_distance is None and self.reduce is None:
             row_bytes = kind.itemsize * (_TABLE_COPIES * columns + 3 * width)
-            height = self.frame.tile or band_height(row_bytes, budget / 2)
+            height = self.run_options.tile or band_height(row_bytes, budget / 2)
             step = thin_side(height, width, kind.itemsize, budget / 4)
         else:
             most = square_side(width, 8, budget / 2)
@@ -246,7 +251,7 @@ class PairJob(FileJob):
                 # A fifth of the pairs may be close, or some thousands of each row.
                 most = min(most, max(LEAST_BAND, self._most_pairs * 5 // columns))
             height = max(row_height(columns * width, PAIR_WORK), LEAST_BAND)
-            height = self.frame.tile or min(height, most)
+            height = self.run_options.tile or min(height, most)
             step = thin_side(height, width, 16, budget / 2)
         return [min(height, first.shape[0]), min(step, columns)]
 
@@ -256,13 +261,15 @@ class PairJob(FileJob):
             return partial(array_sink, shape=shape, dtype=kind, chunks=chunks, mirrored=False)
         table: Callable[[Result], Any]
         if self.reduce is not None:
-            table = partial(_band_table, first, [f"{self.reduce} {self.frame.quantity.metric}"])
+            table = partial(
+                _band_table, first, [f"{self.reduce} {self.run_options.quantity.metric}"]
+            )
         elif self.max_distance is None:
             headings = second.labels(0, grid.columns).to_pylist()
             check_headings(self.output, [first.label_name, *headings])
             table = partial(_band_table, first, headings)
         else:
-            table = partial(_edge_table, first, second, self.frame.quantity.metric)
+            table = partial(_edge_table, first, second, self.run_options.quantity.metric)
         return lambda part, _fresh: TableSink(part, grid, table)
 
 

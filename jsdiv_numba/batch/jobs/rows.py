@@ -16,7 +16,7 @@ from jsdiv_numba.batch.io.write import (
     OUTPUT_SUFFIXES,
     arrow_table,
 )
-from jsdiv_numba.batch.jobs.base import ARRAYS, FileJob, Frame, array_sink, listed
+from jsdiv_numba.batch.jobs.base import ARRAYS, FileJob, RunOptions, array_sink, listed
 from jsdiv_numba.batch.jobs.tasks import RowTask
 from jsdiv_numba.batch.run.engine import Plan, Summary
 from jsdiv_numba.batch.run.executor import Executor
@@ -112,10 +112,10 @@ def rows(
     if match not in (None, *MATCHES):
         raise ValueError(f"match is {match!r}; it must be one of {listed(MATCHES)} or None")
     options = TableOptions(**table)
-    frame = Frame(out, metric, base, tile, memory, on_bad, workers, executor, options)
-    files = frame.inputs(progress, P=P, Q=Q)
-    frame.check(files, OUTPUT_SUFFIXES)
-    return frame.carry_out(RowJob(files, frame, match), resume, progress)
+    run_options = RunOptions(out, metric, base, tile, memory, on_bad, workers, executor, options)
+    files = run_options.inputs(progress, P=P, Q=Q)
+    run_options.check(files, OUTPUT_SUFFIXES)
+    return run_options.carry_out(RowJob(files, run_options, match), resume, progress)
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,16 @@ class RowJob(FileJob):
     def plan(self, folder: Path, sizes: list[int] | None) -> Plan:
         """Cut the rows into bands."""
         first, second = matched(*self._open(folder), self.match)
-        number, frame = first.shape[0], self.frame
+        number, run_options = first.shape[0], self.run_options
         kind = np.result_type(first.dtype, second.dtype)
-        height = frame.tile or min(row_height(first.width), int(frame.budget / _ROW_BYTES))
+        height = run_options.tile or min(
+            row_height(first.width), int(run_options.budget / _ROW_BYTES)
+        )
         (height,) = sizes or [max(1, min(height, number))]
         grid = Grid(number, 1, height, 1)
 
         def task(tile: Tile) -> RowTask:
-            return RowTask(tile, first, second, frame.quantity, frame.bad_is_nan)
+            return RowTask(tile, first, second, run_options.quantity, run_options.bad_is_nan)
 
         def amount(tile: Tile) -> int:
             return tile.shape[0]
@@ -153,6 +155,6 @@ class RowJob(FileJob):
         def table(result: Result) -> Any:
             start, stop = result.tile.i_start, result.tile.i_stop
             labels = {"p": first.labels(start, stop), "q": second.labels(start, stop)}
-            return arrow_table(result.values, labels, [self.frame.quantity.metric])
+            return arrow_table(result.values, labels, [self.run_options.quantity.metric])
 
         return lambda part, _fresh: TableSink(part, grid, table)

@@ -51,7 +51,7 @@ class Rows(Protocol):
         """Return rows start .. stop, shape (stop - start, width)."""
 
     def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
-        """Yield the same rows, `step` at a time; the next block may overwrite the one before."""
+        """Yield rows start .. stop, `step` at a time; a block may overwrite the one before."""
 
 
 @dataclass(frozen=True)

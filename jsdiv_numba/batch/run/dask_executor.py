@@ -58,7 +58,7 @@ def connected(scheduler: str) -> Iterator["Cluster"]:
         address: Any = scheduler
         open_until_done.enter_context(_silent())
         if local:
-            with _deaf_to_ctrl_c():
+            with _ignoring_ctrl_c():
                 cluster = distributed.LocalCluster(
                     n_workers=int(local[1]),
                     threads_per_worker=1,
@@ -106,7 +106,7 @@ def _silent() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
+def _ignoring_ctrl_c() -> Iterator[None]:
     """Have threads that begin now, and all processes that they start, never hear of Ctrl-C.
 
     A terminal tells every process of it; this one stops the others. It hears of it afterwards.
