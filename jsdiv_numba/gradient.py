@@ -440,11 +440,12 @@ def kl_divergence_logit_grad(
     That of a logit -inf of `P` is 0. Where `Q` rules out a category that `P` has,
     the divergence is infinite whatever the finite logits of `P` are: it has no
     derivatives with respect to `P`, and NaN is returned. Those with respect to `Q`
-    are q - p there too. Rows and terms with a cotangent of 0 count for nothing, infinite ones too. A row with
-    a NaN, or whose logits are all -inf, gives NaN. An error is at most 1e-12 (in
-    float32 1e-5) of the row's largest derivative, of near-equal rows too, and
-    1e-307 (2e-38) times the difference of two logits and `cotangent`, since a
-    logit more than 707 (87) below its row's largest counts as -inf.
+    are q - p there too. Rows and terms with a cotangent of 0 count for nothing,
+    infinite ones too. A row with a NaN, or whose logits are all -inf, gives NaN.
+    An error is at most 1e-12 (in float32 1e-5) of the row's largest derivative, of
+    near-equal rows too, and 1e-307 (2e-38) times the difference of two logits and
+    `cotangent`, since a logit more than 707 (87) below its row's largest counts as
+    -inf.
 
     Examples
     --------

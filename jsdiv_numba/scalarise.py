@@ -243,7 +243,7 @@ class Scalarisation:
                     "the cotangent times the derivative, in the shape of the scores"
                 )
         if scalarisation_weight is not None:
-            self._check_weight(scalarisation_weight)
+            self._require_a_weighted_mean()
         before = []
         value: Any = scores
         for step in steps:
@@ -278,7 +278,7 @@ class Scalarisation:
 
     def _reduced(self, scores: Any, weight: npt.ArrayLike | None) -> Any:
         if weight is not None:
-            self._check_weight(weight)
+            self._require_a_weighted_mean()
         if self.inner is None:
             return self._of(_real(scores, "scores"), weight)
         for step in self._steps():
@@ -314,7 +314,7 @@ class Scalarisation:
         """Return the maps of the composition in the order in which they are applied."""
         return [*(self.inner._steps() if self.inner is not None else ()), self]
 
-    def _check_weight(self, weight: npt.ArrayLike) -> None:
+    def _require_a_weighted_mean(self) -> None:
         if not self.takes_weight:
             raise TypeError(
                 f"scalarisation_weight was given, but {self!r} takes no weight; "

@@ -211,7 +211,7 @@ class _Differentiable(torch.autograd.Function):
     @staticmethod
     def forward(
         function: Callable[..., Any],
-        derivative: Callable[..., Any],
+        _derivative: Callable[..., Any],
         settings: dict[str, Any],
         *inputs: torch.Tensor,
     ) -> torch.Tensor:
@@ -219,7 +219,7 @@ class _Differentiable(torch.autograd.Function):
         return torch.from_numpy(np.asarray(value))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], _output: torch.Tensor) -> None:
         _, ctx.derivative, ctx.settings, *tensors = inputs
         ctx.save_for_backward(*tensors)
 
@@ -245,11 +245,11 @@ class _Gradients(torch.autograd.Function):
         return tuple(tensor.to(x.dtype) for tensor, x in zip(tensors, inputs, strict=True))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    def setup_context(_ctx: Any, _inputs: tuple[Any, ...], _output: Any) -> None:
         pass
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
+    def backward(_ctx: Any, *_cotangents: torch.Tensor) -> Any:
         raise RuntimeError("the functions of jsdiv_numba.torch can be differentiated only once")
 
 

@@ -118,7 +118,7 @@ def check(name: str, array: Any, lowest: float, gathered: arrays.Gathered) -> No
 def _named(shape: tuple[int, ...], number: int) -> validation.Naming:
     """Return what names one element, counted along all axes, as one of an array."""
     place = tuple(int(i) for i in np.unravel_index(number, shape))
-    return lambda name, where: validation.entry(name, place)
+    return lambda name, _where: validation.entry(name, place)
 
 
 def element(array: Any, number: int, gathered: arrays.Gathered) -> Any:

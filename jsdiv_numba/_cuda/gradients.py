@@ -139,7 +139,7 @@ def _write_rows(call: Call, views: Any, result: Any) -> None:
     evaluate.in_pieces(call, shares, 2, cut, evaluate.put_together(call, kernel, result))
 
 
-def _write_terms(call: Call, views: Any, result: Any) -> None:
+def _write_terms(call: Call, views: Any, _result: Any) -> None:
     p, q, weights, in_p, in_q, terms = views
     shares = shares_of([p, q, in_p, in_q, terms])
     kernel = derivative_kernels(call.precision).term_gradients[shares.grid, THREADS, call.stream]
@@ -178,7 +178,7 @@ def _write_logit_rows(call: Call, views: Any, result: Any) -> None:
     evaluate.sweep_logits(*given, sweeps=(2, 3), state=state)
 
 
-def _write_logit_terms(call: Call, views: Any, result: Any) -> None:
+def _write_logit_terms(call: Call, views: Any, _result: Any) -> None:
     a, b, weights, in_a, in_b, terms = views
     evaluate.write_logit_terms_of(call, a, b, terms)
     kernels, shares = logit_gradient_kernels(call.precision), shares_of([a, b, in_a, in_b])

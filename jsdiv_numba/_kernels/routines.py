@@ -17,12 +17,12 @@ class Source(NamedTuple):
 _SOURCES = {
     "pairs": Source(pairs.pairs, makes_arrays=False),
     "few_pairs": Source(pairs.few_pairs, makes_arrays=True),
-    "prepare_sparse": Source(lambda precision: sparse.prepare_sparse(), makes_arrays=True),
-    "sparse_pairs": Source(lambda precision: sparse.sparse_pairs(), makes_arrays=True),
-    "prepare_neighbors": Source(lambda precision: bounds.preparation(), makes_arrays=True),
-    "describe_roots": Source(lambda precision: bounds.roots_kernel(), makes_arrays=True),
-    "describe_harmonics": Source(lambda precision: bounds.harmonics_kernel(), makes_arrays=True),
-    "search_neighbors": Source(lambda precision: search.search(), makes_arrays=False),
+    "prepare_sparse": Source(lambda _: sparse.prepare_sparse(), makes_arrays=True),
+    "sparse_pairs": Source(lambda _: sparse.sparse_pairs(), makes_arrays=True),
+    "prepare_neighbors": Source(lambda _: bounds.preparation(), makes_arrays=True),
+    "describe_roots": Source(lambda _: bounds.roots_kernel(), makes_arrays=True),
+    "describe_harmonics": Source(lambda _: bounds.harmonics_kernel(), makes_arrays=True),
+    "search_neighbors": Source(lambda _: search.search(), makes_arrays=False),
 }
 
 

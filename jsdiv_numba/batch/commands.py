@@ -252,6 +252,7 @@ def explain(
     output: None = None,
 ) -> None:
     """Do what ``jsdiv explain`` does; the arguments are the command's."""
+    del output  # which every command has, and this one does not write
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, [file])
     explanation = explain_rows(_read(file, table, said), row_a, row_b, quantity, top)

@@ -208,7 +208,7 @@ class _Sniffer:
             encoding=self.encoding,
             separator=separator,
             comment=self.options.comment,
-            numerals=self._numerals(header, below, separator),
+            numerals=self._numerals(below, separator),
             skip=self.skip,
             header=None if header is None else (*header, *[""] * (width - len(header))),
             width=width,
@@ -356,9 +356,7 @@ class _Sniffer:
             return width
         return len(header)
 
-    def _numerals(
-        self, header: Sequence[str] | None, below: Sequence[Record], separator: str
-    ) -> Numerals:
+    def _numerals(self, below: Sequence[Record], separator: str) -> Numerals:
         columns = zip(*(r.cells for r in below if len(r.cells) == len(below[0].cells)), strict=True)
         cells = [cell for column in columns if not is_text(column) for cell in column]
         try:

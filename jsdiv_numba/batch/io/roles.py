@@ -66,7 +66,6 @@ def roles(
     source: str,
     *,
     named: bool,
-    labels: Sequence[str] = (),
 ) -> Roles:
     """Return what the columns of a table are for.
 

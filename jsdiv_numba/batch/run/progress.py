@@ -158,6 +158,7 @@ class Bar(Silent):
 
     def say(self, event: str, **facts: Any) -> None:
         """Something else has happened."""
+        del event  # a line tells it
         if "line" in facts:
             sys.stderr.write(f"{facts['line']}\n")
 
