@@ -19,7 +19,7 @@ FLOORS = (
     "_kernels.cache _kernels.codegen",
     "_kernels.formulas",
     "_kernels.rows",
-    "_kernels.logits _kernels.pairwise",
+    "_kernels.logits _kernels.pairwise _kernels.counts",
     "_kernels.ufuncs _kernels.routines",
     "_kernels.compilation",
     "_kernels.load",
@@ -27,8 +27,8 @@ FLOORS = (
     # From arguments to kernels, and the public functions.
     "_core",
     "divergence entropies gradient distance contribution ufuncs _losses _neighbors cache",
-    "scalarise neighbors",
-    "loss",
+    "scalarise neighbors _stats",
+    "loss stats",
     "scheme torch jax _dask _cuda.intrinsics",
     "dask _cuda.target",
     "_cuda.kernels",
@@ -55,6 +55,7 @@ ENTRANCES = {
     "_core": {"catalog", "load"},
     "ufuncs": {"load"},
     "_neighbors": {"load", "pairwise.blocking"},
+    "_stats": {"load"},
     "cache": {"build", "cache.bundle", "cache.folder", "cache.identity", "catalog", "target"},
     "_cuda": {
         "codegen.dispatch",
@@ -89,6 +90,10 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "batch.show.console": {"rich"},
     "cli": {"click"},
     "cli_cache": {"click"},
+    "_stats.estimators": {"scipy"},
+    "_stats.intervals": {"scipy"},
+    "_stats.null": {"scipy"},
+    "_stats.pvalues": {"scipy"},
     "jax": {"jax"},
     "torch": {"torch"},
 }
@@ -121,6 +126,8 @@ HEAVY_WHEN_USED: dict[str, set[str]] = {
     "_core.sparse": {"scipy"},
     "_neighbors.validation": {"scipy"},
     "_neighbors.estimator": {"sklearn"},
+    "_stats.groups": {"scipy"},
+    "_stats.methods": {"scipy"},
 }
 """Those that only a function of the module imports."""
 

@@ -9,16 +9,18 @@ import numpy as np
 import pandas
 import pytest
 import scipy.sparse
+import scipy.stats
 import xarray
 
 import jsdiv_numba.dask
-from jsdiv_numba import batch, cli
+from jsdiv_numba import batch, cli, stats
 from tests.errors_page import SECTIONS, matches, rows
 
 
 def test_every_section_has_a_table():
     assert list(SECTIONS) == [
         "Functions",
+        "Samples",
         "Arrays on a device",
         "Dask arrays",
         "Losses",
@@ -38,6 +40,15 @@ def test_a_call_raises_what_the_page_says(wrong, error):
     P = np.array([[0.5, 0.5], [0.2, 0.8]])
     with pytest.raises((TypeError, ValueError)) as raised:
         eval(wrong, {**names, "np": np, "pandas": pandas, "scipy": scipy, "P": P, **_of_schemes(P)})
+    assert matches(f"{type(raised.value).__name__}: {raised.value}", error)
+
+
+@pytest.mark.parametrize(("wrong", "error"), rows("Samples"))
+def test_a_test_of_samples_raises_what_the_page_says(wrong, error):
+    names = {name: getattr(stats, name) for name in stats.__all__}
+    x = [[3, 1, 0, 2], [1, 2, 2, 0]]
+    with pytest.raises((TypeError, ValueError)) as raised:
+        eval(wrong, {**names, "scipy": scipy, "x": x})
     assert matches(f"{type(raised.value).__name__}: {raised.value}", error)
 
 

@@ -141,6 +141,21 @@ ROUTINES = {
         "?",
         ("float64",),
     ),
+    # Two matrices of counts and the sums of their rows, the pairs, what `counts.pairs` keeps
+    # between them, and the result.
+    "count_pairs": Routine(
+        "p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1] p[::1] p[::1] p[::1] "
+        "d[:,::1] p[::1] d[:,::1] d[:,::1] d[:,::1]",
+        "",
+        ("float64",),
+    ),
+    # The same, the observed divergences, what `counts.tables` works in, and the result.
+    "table_tails": Routine(
+        "p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1] d[::1] "
+        "p[:,::1] d[:,::1] d[:,::1] d[:,::1] d[:,::1] d[:,::1] d[::1]",
+        "",
+        ("float64",),
+    ),
 }
 
 KERNELS: dict[str, Ufunc | Routine] = {**UFUNCS, **ROUTINES}

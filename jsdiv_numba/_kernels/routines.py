@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .codegen.precision import Precision
+from .counts.pairs import count_pairs
+from .counts.tables import table_tails
 from .pairwise import bounds, pairs, search, sparse
 
 
@@ -23,6 +25,8 @@ _SOURCES = {
     "describe_roots": Source(lambda _: bounds.roots_kernel(), makes_arrays=True),
     "describe_harmonics": Source(lambda _: bounds.harmonics_kernel(), makes_arrays=True),
     "search_neighbors": Source(lambda _: search.search(), makes_arrays=False),
+    "count_pairs": Source(lambda _: count_pairs(), makes_arrays=False),
+    "table_tails": Source(lambda _: table_tails(), makes_arrays=False),
 }
 
 

@@ -1,0 +1,1 @@
+"""Kernels for rows of counts: what chance alone makes of the divergence of two samples."""

@@ -1,0 +1,1 @@
+"""What is behind `jsdiv_numba.stats`: counts, what chance makes of them, p-values, intervals."""

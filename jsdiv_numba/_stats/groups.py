@@ -1,0 +1,150 @@
+"""Rows in two groups: what permuting whole rows makes of the divergence of the groups' sums."""
+
+import math
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from .._core import validation
+from .._core.validation import FloatArray
+from .counts import IntArray
+from .estimators import by_moments
+from .intervals import by_drawing
+from .methods import generator, resampling
+from .resampling import SLACK, batches, plain
+from .results import JSTestResult
+from .testing import Settings
+
+ESTIMATORS = "null", "adjusted", "plugin"
+"""Those that need nothing but the mean by chance."""
+
+
+def check_groups(groups: Any, rows: int) -> Any:
+    """Return which rows are in the first of two groups."""
+    labels = np.asarray(groups)
+    if labels.shape != (rows,):
+        raise ValueError(f"groups has shape {labels.shape}; x has {rows} rows, and each is in one")
+    names, places = np.unique(labels, return_inverse=True)
+    if len(names) != 2:
+        found = ", ".join(map(repr, names[:5].tolist()))
+        raise ValueError(f"groups has {len(names)} different labels ({found}); it must have two")
+    return places.reshape(rows) == 0
+
+
+def check_estimator_of_groups(estimator: str) -> None:
+    """Raise if an estimator takes observations for independent, which rows are not."""
+    if estimator not in ESTIMATORS:
+        listed = ", ".join(map(repr, ESTIMATORS))
+        raise ValueError(f"estimator is {estimator!r}; with groups, it must be one of {listed}")
+
+
+def sums_of(rows: IntArray, first: Any) -> tuple[IntArray, IntArray]:
+    """Return the sums of both groups, for one choice of the first or for many."""
+    # Floats, because NumPy multiplies matrices of integers without BLAS.
+    x = (first.astype(float) @ rows.astype(float)).astype(np.intp)
+    return x, rows.sum(axis=0) - x
+
+
+def permuted(
+    rows: IntArray, first: Any, method: Any, workers: int | None
+) -> tuple[FloatArray, bool]:
+    """Return divergences with rows in the groups by chance, and whether that is all there are."""
+    number, size = len(rows), int(first.sum())
+    if math.comb(number, size) <= method.n_resamples and not hasattr(method, "rvs"):
+        chosen = np.array(list(combinations(range(number), size)))
+        every = np.zeros((len(chosen), number), bool)
+        np.put_along_axis(every, chosen, True, axis=1)
+        return _divergences(rows, every, workers), True
+    rng = generator(method)
+    found = []
+    for count in batches(method, max(rows.shape)):
+        places = np.argsort(rng.random((count, number)), axis=1)
+        found.append(_divergences(rows, places < size, workers))
+    return np.concatenate(found), False
+
+
+def _divergences(rows: IntArray, first: Any, workers: int | None) -> FloatArray:
+    x, y = sums_of(rows, first)
+    with np.errstate(invalid="ignore"):
+        return plain(x, y, workers)
+
+
+def tail(observed: float, by_chance: FloatArray, is_all: bool) -> float:
+    """Return the p-value."""
+    reached = int((by_chance >= observed * (1 - SLACK)).sum())
+    return reached / len(by_chance) if is_all else (reached + 1) / (len(by_chance) + 1)
+
+
+def rows_along(values: IntArray, axis: Any) -> IntArray:
+    """Return a matrix of counts with the categories' axis last."""
+    if values.ndim != 2:
+        raise ValueError(f"x has shape {values.shape}; with groups it must be 2-d, one row an item")
+    axes = validation.normalise_axes(axis, 2)
+    if len(axes) != 1:
+        raise ValueError(f"axis is {axis!r}; with groups it must be one axis")
+    return np.ascontiguousarray(values if axes == (1,) else values.T)
+
+
+def compare_groups(
+    rows: IntArray, groups: Any, settings: Settings, shape: tuple[int, ...]
+) -> JSTestResult:
+    """Test whether two groups of rows come from one distribution."""
+    check_estimator_of_groups(settings.estimator)
+    method = _method(settings.method)
+    first = check_groups(groups, len(rows))
+    observed = _divergences(rows, first[None], settings.workers)
+    by_chance, is_all = permuted(rows, first, method, settings.workers)
+    mean = np.array([by_chance.mean()])
+    estimate = by_moments(settings.estimator, observed, mean, mean)
+
+    def draw(method: Any, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        found = []
+        for count in batches(method, rows.shape[1]):
+            x, y = (_drawn(rows[part], count, rng) for part in (first, ~first))
+            values = plain(x, y, settings.workers)
+            found.append(by_moments(settings.estimator, values, mean, mean))
+        return np.concatenate(found), observed[0]
+
+    def interval(level: float, method: Any) -> tuple[Any, Any]:
+        if method is None:
+            raise ValueError(
+                "method is None, and with groups an interval needs rows drawn again: pass "
+                "scipy.stats.BootstrapMethod(method='basic')"
+            )
+        low, high = by_drawing(estimate, [draw], method, level)
+        return shaped(low), shaped(high)
+
+    def shaped(values: Any) -> Any:
+        return (values / settings.divisor).reshape(shape)[()]
+
+    return JSTestResult(
+        statistic=shaped(observed),
+        pvalue=np.full(shape, tail(observed[0], by_chance, is_all))[()],
+        estimate=shaped(estimate),
+        null_mean=shaped(mean),
+        null_std=shaped(np.array([by_chance.std()])),
+        undersampled=np.full(shape, False)[()],
+        _interval=interval,
+    )
+
+
+def _method(method: Any) -> Any:
+    if method == "auto":
+        from scipy.stats import PermutationMethod
+
+        return PermutationMethod()
+    if not resampling(method):
+        raise ValueError(
+            f"method is {method!r}; with groups, rows are permuted: pass 'auto', or a "
+            "PermutationMethod of scipy.stats"
+        )
+    return method
+
+
+def _drawn(rows: IntArray, count: int, rng: np.random.Generator) -> IntArray:
+    """Return sums of as many rows, drawn with replacement."""
+    number = len(rows)
+    weights = rng.multinomial(number, np.full(number, 1 / number), count)
+    sums: IntArray = (weights.astype(float) @ rows.astype(float)).astype(np.intp)
+    return sums

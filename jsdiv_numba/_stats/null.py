@@ -1,0 +1,163 @@
+"""What chance alone makes of the divergence of pairs of rows: moments, and tables one by one."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import gammaln
+
+from .._core.threads import run_blocks
+from .._core.validation import FloatArray
+from .._kernels.load import routine
+from .counts import IntArray
+
+COLUMNS, SCRATCH, NODES, RESULTS = 16, 6, 512, 6
+"""As in `jsdiv_numba._kernels.counts`, which is imported late."""
+
+MOST_TOTALS = 1 << 16
+"""Totals of categories below this are looked up where samples of the same sizes come again."""
+
+BLOCK_PAIRS = 1 << 12
+"""Pairs that one thread takes at a time."""
+
+MOST_TABLES = 1e5
+"""So many tables take about as long as a thousand pairs by their moments."""
+
+MOST_OBSERVATIONS = 1000
+"""Of a table that is enumerated: the number of ways to fill it has to be a float64."""
+
+
+class Pairs(NamedTuple):
+    """Pairs of rows of two matrices of counts."""
+
+    a: IntArray
+    b: IntArray
+    size_a: FloatArray
+    size_b: FloatArray
+    i: IntArray
+    """Which row of `a`, for each pair."""
+    j: IntArray
+
+    @property
+    def sizes(self) -> tuple[FloatArray, FloatArray]:
+        """How many observations both samples of each pair have."""
+        return self.size_a[self.i], self.size_b[self.j]
+
+
+class Null(NamedTuple):
+    """What is known of each pair; all in nats."""
+
+    divergence: FloatArray
+    mean: FloatArray
+    """By chance, given the totals of the categories: exact, as the variance is."""
+    variance: FloatArray
+    third: FloatArray
+    delta_variance: FloatArray
+    """The variance of the divergence by the delta method."""
+    second_order: FloatArray
+    """The bias to second order in the counts."""
+
+
+def null_of(pairs: Pairs, workers: int | None) -> Null:
+    """Return what is known of each pair."""
+    order = _by_sizes(pairs)
+    if order is not None:
+        sorted_result = null_of(fewest(pairs, order), workers)
+        result = np.empty((len(order), RESULTS))
+        result[order] = np.stack(sorted_result, axis=1)
+        return Null(*result.T.copy())
+    columns, highest = pairs.a.shape[1], int(_highest(pairs.a) + _highest(pairs.b))
+    kernel = routine("count_pairs", "float64")
+    result = np.empty((len(pairs.i), RESULTS))
+    room = min(highest, MOST_TOTALS) + 1
+
+    def compute(block: slice) -> None:
+        kernel(
+            *pairs[:4],
+            pairs.i[block],
+            pairs.j[block],
+            np.empty(columns, np.intp),
+            np.empty(columns, np.intp),
+            np.zeros(room, np.intp),
+            np.empty((room, COLUMNS)),
+            np.zeros(room, np.intp),
+            np.empty((columns, COLUMNS)),
+            np.empty((SCRATCH, NODES)),
+            result[block],
+        )
+
+    run_blocks(compute, _blocks(len(result)), workers)
+    return Null(*result.T.copy())
+
+
+def _by_sizes(pairs: Pairs) -> IntArray | None:
+    """Return an order in which samples of the same sizes come together; None if they do."""
+    least, most = np.minimum(*pairs.sizes), np.maximum(*pairs.sizes)
+    changes = (np.diff(least) != 0) | (np.diff(most) != 0)
+    order: IntArray = np.lexsort((most, least))
+    together = np.diff(least[order]) + np.diff(most[order]) != 0
+    return order if 2 * together.sum() < changes.sum() else None
+
+
+def exact_tails(pairs: Pairs, observed: FloatArray, workers: int | None) -> FloatArray:
+    """Return the probability of at least the observed divergences, by all tables there are."""
+    kernel = routine("table_tails", "float64")
+    sizes = np.minimum(*pairs.sizes)
+    columns, first = pairs.a.shape[1], int(sizes.max(initial=0))
+    totals = min(int(_highest(pairs.a) + _highest(pairs.b)), MOST_OBSERVATIONS)
+    height = int(sum(n.max(initial=0) for n in pairs.sizes)) + 2 * columns + 2
+    result = np.empty(len(pairs.i))
+
+    def compute(block: slice) -> None:
+        kernel(
+            *pairs[:4],
+            pairs.i[block],
+            pairs.j[block],
+            observed[block],
+            np.empty((columns + 1, 2), np.intp),
+            np.empty((columns + 1, first + 1)),
+            np.empty((height, 4)),
+            np.empty((columns, totals + 1)),
+            np.empty((columns + 1, first + 1)),
+            np.empty((columns + 1, first + 1)),
+            result[block],
+        )
+
+    run_blocks(compute, _blocks(len(result), 64), workers)
+    return result
+
+
+def log_tables(pairs: Pairs) -> FloatArray:
+    """Return the logarithm of a bound on the number of tables with the margins of each pair.
+
+    That of a table too long for enumeration is infinite.
+    """
+    result = np.empty(len(pairs.i))
+    step = max(1, (1 << 22) // max(pairs.a.shape[1], 1))
+    for start in range(0, len(result), step):
+        part = slice(start, start + step)
+        totals = pairs.a[pairs.i[part]] + pairs.b[pairs.j[part]]
+        # The last category's count follows from the others.
+        ways = np.log1p(totals)
+        result[part] = ways.sum(axis=1) - ways.max(axis=1, initial=0.0)
+        result[part][totals.sum(axis=1) > MOST_OBSERVATIONS] = np.inf
+    return result
+
+
+def fewest(pairs: Pairs, rows: Any) -> Pairs:
+    """Return some of the pairs."""
+    return pairs._replace(i=pairs.i[rows], j=pairs.j[rows])
+
+
+def log_arrangements(sizes: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Return log C(n1 + n2, n1): no p-value by chance is below one over that."""
+    n1, n2 = sizes
+    logs: FloatArray = gammaln(n1 + n2 + 1) - gammaln(n1 + 1) - gammaln(n2 + 1)
+    return logs
+
+
+def _highest(rows: IntArray) -> int:
+    return int(rows.max(initial=0))
+
+
+def _blocks(number: int, step: int = BLOCK_PAIRS) -> list[slice]:
+    return [slice(i, min(i + step, number)) for i in range(0, number, step)]
