@@ -46,6 +46,7 @@ SPREAD = 9
 """Rows are normalised to a sum of 2^9. The terms' sum is at most twice that in bits, and in units
 of 2^-52 bits, which logarithms are in, 2^62."""
 
+SCALE = 2.0**SPREAD
 UNIT = np.log(2.0) * 2.0 ** -(SPREAD + 53)
 """What the divergence lacks of ln 2 for each unit of the sum."""
 
@@ -112,7 +113,7 @@ def prepare_sparse() -> Any:
             scale, total, rest = row_scale(row)
             known[i, 0], known[i, 1], known[i, 2] = scale, total, rest
             if total > 0.0:
-                normalise(row, scale, 2.0**SPREAD / total, entries, logs, starts[i])
+                normalise(row, scale, SCALE / total, entries, logs, starts[i])
             else:
                 entries[starts[i] : starts[i + 1]] = 0.0
                 logs[starts[i] : starts[i + 1]] = 0.0
