@@ -200,20 +200,21 @@ def cdist(
     >>> cdist(counts, counts, max_distance=0.5).nnz
     5
     """
-    if max_distance is not None:
-        return _within(XA, XB, metric, out, base, dtype, max_distance, workers)
-    if sparse.is_sparse(XA) or sparse.is_sparse(XB):
-        comparison, kind = _sparse_comparison(XA, XB, metric, base, dtype, workers)
-        result = validation.result_array(out, comparison.shape, kind)
-        comparison.write(result)
-        return result
-    if out is None and dtype is None and pairwise.are_plain(XA, XB):
+    plain = out is None and dtype is None and max_distance is None
+    if plain and pairwise.are_plain(XA, XB):
         root, log_base = takes_root(metric), validation.log_base(base) or 1.0
         if workers is not None:
             check_workers(workers)
         result = np.empty((len(XA), len(XB)), XA.dtype)
         if pairwise.write_few(XA, XB, result, root, 1.0 / log_base):
             validation.check_probabilities(XA=XA, XB=XB)
+        return result
+    if max_distance is not None:
+        return _within(XA, XB, metric, out, base, dtype, max_distance, workers)
+    if sparse.is_sparse(XA) or sparse.is_sparse(XB):
+        comparison, kind = _sparse_comparison(XA, XB, metric, base, dtype, workers)
+        result = validation.result_array(out, comparison.shape, kind)
+        comparison.write(result)
         return result
     given, (XA, XB) = (XA, XB), (pairwise.as_rows("XA", XA), pairwise.as_rows("XB", XB))
     pairwise.check_columns(XA.shape, XB.shape)

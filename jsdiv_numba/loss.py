@@ -327,18 +327,20 @@ class _ScoreLoss(Loss):
 
     def _at_once(self, inputs: tuple[Any, ...]) -> Any:
         reduction, measure = self.scalarisation, self._measure
+        if type(reduction) is not Scalarisation:
+            return None
         plain = (
             self.reduce
             and not self.keepdims
+            and getattr(self, "weight", EQUAL) is EQUAL
             and self.score is self._own_score
-            and type(reduction) is Scalarisation
             and reduction.shows_nan
             and len(inputs) == len(measure.names)
         )
         scores = unchecked_totals(measure, inputs, self.axis) if plain else None
         if scores is None:
             return None
-        value = reduction(scores)
+        value = reduction.at_once(scores)
         # A NaN may come of invalid inputs, of which the score has something to say.
         return None if value.ndim or math.isnan(value) else self._nu * value
 
@@ -441,9 +443,6 @@ class JSDivergenceLoss(_ScoreLoss):
         if self.weight is not EQUAL:
             params["weight"] = self.weight
         return params
-
-    def _at_once(self, inputs: tuple[Any, ...]) -> Any:
-        return super()._at_once(inputs) if self.weight is EQUAL else None
 
 
 class JSDivergenceLogitLoss(_ScoreLoss):

@@ -139,6 +139,11 @@ class Scalarisation:
         """Whether the result has a NaN if any of the scores is one."""
         return self.inner is None and self.reduce in _SHOWING_NAN
 
+    def at_once(self, scores: FloatArray) -> Any:
+        """Reduce an array of floats where this map takes no weight and has no other inside."""
+        result = self.reduce(scores, **self.params)
+        return result if type(result) is np.ndarray else scores.dtype.type(result)
+
     @property
     def takes_weight(self) -> bool:
         """Whether this map, or one inside it, has a parameter named ``weight``."""
