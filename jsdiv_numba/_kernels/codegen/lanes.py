@@ -3,10 +3,9 @@
 LLVM keeps them in vector registers. The loop over groups of as many elements, the last one
 filled up with 0, has no remainder, and its constants are loaded once.
 
-Sums that should be accurate have several sets of lanes, which take turns. Equal terms are rounded
-the same way each time they are added to one, and the more of them are, the larger what is
-rounded: 8 are off by 2.5 units of rounding at most, 64 by 16.5. Of a set in memory each group
-loads and stores its lanes, which other operations hide.
+Equal terms are rounded the same way each time they are added to one lane, and the more of them
+are, the larger what is rounded. So float32 lanes add up runs of few groups, and lanes of float64
+the runs.
 """
 
 from functools import cache
@@ -25,8 +24,9 @@ ALIGNMENT = 64
 """Of the widest vectors, in bytes."""
 
 
-ONE_SET = 8
-"""Groups of which one set of lanes may add up all."""
+RUN = 8
+"""Groups that lanes of float32 add up: so many equal terms are off by 2.5 units of rounding, 64 by
+16.5."""
 
 
 def number_of_lanes(precision: Precision) -> int:
@@ -38,15 +38,12 @@ def number_of_lanes(precision: Precision) -> int:
     return 32 if precision is FLOAT32 and registers(target()).floats == 16 else 16
 
 
-def number_of_sums(precision: Precision) -> int:
-    """Return the number of lanes in all sets: float64 has room for more units of rounding."""
-    return 128 if precision is FLOAT32 else number_of_lanes(precision)
-
-
 @cache
 def lane_kernels(precision: Precision) -> SimpleNamespace:
     """Compile what loops over groups of one precision need."""
-    Int, number, sums = precision.Int, number_of_lanes(precision), number_of_sums(precision)
+    Int, number = precision.Int, number_of_lanes(precision)
+    # float64 has room for as many units of rounding as a block has groups.
+    half, last = number // 2, RUN - 1 if precision is FLOAT32 else -1
 
     @formula
     def sum_of(lanes):
@@ -59,22 +56,8 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
         return lanes[0]
 
     @formula
-    def turns(groups):
-        """Return what `group * number` is masked with to find the set that a group is added to.
-
-        Few groups take one set.
-        """
-        return sums - 1 if groups > ONE_SET else number - 1
-
-    @formula
-    def sum_of_sets(lanes, groups):
-        if groups > ONE_SET:
-            half = sums // 2
-            while half >= number:
-                for i in range(half):
-                    lanes[i] += lanes[i + half]
-                half //= 2
-        return sum_of(lanes)
+    def ends_run(group):
+        return (group & last) == last
 
     @formula
     def bits_of_all(lanes):
@@ -96,9 +79,10 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
         last_group=_last_group(number),
         group_at=_group_at(precision, number),
         sum_of=sum_of,
-        turns=turns,
-        sets=_zero_sets(number, sums),
-        sum_of_sets=sum_of_sets,
+        ends_run=ends_run,
+        zero_sums=_zeros(half),
+        add_run=_add_run(number),
+        sum_of_runs=_sum_of_runs(half),
         bits_of_all=bits_of_all,
     )
 
@@ -122,29 +106,61 @@ def _zeros(number: int) -> Any:
     return zeros
 
 
-def _zero_sets(number: int, sums: int) -> Any:
-    @intrinsic
-    def sets(typingctx, like, all_of_them):
-        """Sets of lanes of the type of the first argument: the first, or all of them, at 0.
+def _vector_at(builder: Any, place: Any, number: int) -> Any:
+    """Where lanes are, as one vector: a loop over so few would be unrolled, not vectorised."""
+    return builder.bitcast(place, ir.VectorType(place.type.pointee, number).as_pointer())
 
-        They are on the stack of the function that calls this, which no other may do for it.
-        """
+
+def _add_run(number: int) -> Any:
+    @intrinsic
+    def add_run(typingctx, sums, lanes):
+        """Move what lanes hold to sums in float64, of which there are half as many."""
 
         def codegen(context, builder, signature, args):
-            ask_for_wide_vectors(builder.function)
-            kind = context.get_value_type(signature.args[0])
-            lanes, first = ir.ArrayType(kind, sums), ir.ArrayType(kind, number)
-            place = cgutils.alloca_once(builder, lanes)
-            place.align = ALIGNMENT
-            builder.store(ir.Constant(first, None), builder.bitcast(place, first.as_pointer()))
-            if sums > number:
-                with builder.if_then(args[1], likely=False):
-                    builder.store(ir.Constant(lanes, None), place)
-            return builder.bitcast(place, kind.as_pointer())
+            sums, lanes = args
+            half, lane = number // 2, ir.IntType(32)
+            place, from_place = (
+                _vector_at(builder, sums, half),
+                _vector_at(builder, lanes, number),
+            )
+            values = builder.load(from_place, align=ALIGNMENT)
+            parts = (
+                builder.shuffle_vector(
+                    values, values, ir.Constant(ir.VectorType(lane, half), which)
+                )
+                for which in (list(range(half)), list(range(half, number)))
+            )
+            run = builder.fadd(*parts)
+            if run.type != place.type.pointee:
+                run = builder.fpext(run, place.type.pointee)
+            total = builder.fadd(builder.load(place, align=ALIGNMENT), run)
+            builder.store(total, place, align=ALIGNMENT)
+            builder.store(ir.Constant(values.type, None), from_place, align=ALIGNMENT)
+            return context.get_dummy_value()
 
-        return types.CPointer(like)(like, types.boolean), codegen
+        return types.void(sums, lanes), codegen
 
-    return sets
+    return add_run
+
+
+def _sum_of_runs(number: int) -> Any:
+    @intrinsic
+    def sum_of_runs(typingctx, sums):
+        """The sum of the sums."""
+
+        def codegen(context, builder, signature, args):
+            place = _vector_at(builder, args[0], number)
+            kind = place.type.pointee.element
+            name = f"llvm.vector.reduce.fadd.v{number}f64"
+            function = ir.FunctionType(kind, [kind, place.type.pointee])
+            reduce = cgutils.get_or_insert_function(builder.module, function, name)
+            sums = builder.load(place, align=ALIGNMENT)
+            # Each half to the other, and so on, which "reassoc" allows.
+            return builder.call(reduce, [kind(-0.0), sums], fastmath=("reassoc",))
+
+        return types.float64(sums), codegen
+
+    return sum_of_runs
 
 
 def _masked_load(builder: Any, place: Any, count: Any) -> Any:

@@ -47,6 +47,7 @@ def relative_formulas(precision: Precision) -> SimpleNamespace:
         ratio_parts=ratio_parts,
         full_ratio_parts=full_ratio_parts,
         log_of=log_of,
+        excess=_excess(ratio_parts, excess_from),
         excess_of=_excess_of(precision, ratio_parts, excess_from),
         lifted_excess=_lifted_excess(precision, full_ratio_parts, excess_from),
         kl_term=kl_term,
@@ -60,21 +61,22 @@ def relative_formulas(precision: Precision) -> SimpleNamespace:
 
 def _ratio_parts(precision):
     Float, Int = precision.Float, precision.Int
-    mantissa, sign = Int(precision.mantissa), Int(8 * Float(0).itemsize - 1)
+    sign, exponent_bits = Int(8 * Float(0).itemsize - 1), Int(-(1 << precision.mantissa))
     fraction, smallest = Int((1 << precision.mantissa) - 1), np.finfo(Float).tiny
 
     @formula
     def ratio_parts(p, q):
-        """Return k, what p·2^-k exceeds q by, and what both add up to.
+        """Return k·2^mantissa, what p·2^-k exceeds q by, and what both add up to.
 
+        Such a k need not be shifted out of the exponent's place.
         Where p or q is 0 or subnormal they are finite nonsense, unless both are 0.
         """
         bits = bits_of(p)
         # Int() at every step: Numba would widen int32 to int64, at half the speed.
         difference = Int(bits - bits_of(q))
         towards_zero = Int(difference + Int(Int(difference >> sign) & fraction))
-        k = Int(towards_zero >> mantissa)
-        reduced = float_of(Int(bits - Int(k << mantissa)))
+        k = Int(towards_zero & exponent_bits)
+        reduced = float_of(Int(bits - k))
         return Float(k), reduced - q, maximum(reduced + q, smallest)
 
     return ratio_parts
@@ -84,12 +86,16 @@ def _lone_scale(precision):
     Float = precision.Float
     tiny, huge = np.finfo(Float).tiny, Float(2.0**precision.huge)
     lift, lower, one = Float(2.0**64), Float(2.0**-64), Float(1)
+    exponent = Float(64 * 2.0**precision.mantissa)
 
     @formula
     def lone_scale(x):
-        """Return a power of two that brings x to where `ratio_parts` holds, and its logarithm."""
+        """Return a power of two that brings x to where `ratio_parts` holds, and its logarithm.
+
+        The latter in k's unit.
+        """
         scale = where(x < tiny, lift, where(x > huge, lower, one))
-        return scale, where(x < tiny, Float(64), where(x > huge, Float(-64), Float(0)))
+        return scale, where(x < tiny, exponent, where(x > huge, -exponent, Float(0)))
 
     return lone_scale
 
@@ -97,7 +103,7 @@ def _lone_scale(precision):
 def _full_ratio_parts(ratio_parts, lone_scale):
     @formula
     def full_ratio_parts(p, q):
-        """Return k, the difference and the sum for any p and q > 0, and q's scale."""
+        """Return the same for any p and q > 0."""
         p_scale, p_exponent = lone_scale(p)
         q_scale, q_exponent = lone_scale(q)
         k, difference, total = ratio_parts(p * p_scale, q * q_scale)
@@ -111,13 +117,13 @@ def _tail(precision):
 
 
 def _log_of(precision):
-    ln2, tail = precision.Float(np.log(2)), _tail(precision)
+    ln2_per_ulp, tail = precision.Float(np.log(2) / 2.0**precision.mantissa), _tail(precision)
 
     @formula
     def log_of(k, v):
-        """Return k·ln 2 + 2·atanh(v)."""
+        """Return k·ln 2 + 2·atanh(v), given k·2^mantissa."""
         vv = v * v
-        return fma(k, ln2, fma((v + v) * vv, tail(vv), v + v))
+        return fma(k, ln2_per_ulp, fma((v + v) * vv, tail(vv), v + v))
 
     return log_of
 
@@ -125,6 +131,7 @@ def _log_of(precision):
 def _excess_from(precision):
     Float = precision.Float
     ln2, zero, tail = Float(np.log(2)), Float(0), _tail(precision)
+    ulp = Float(2.0**-precision.mantissa)
 
     @formula
     def excess_from(k, v, p, d, difference):
@@ -134,11 +141,22 @@ def _excess_from(precision):
         """
         vv = v * v
         # The logarithm would be rounded before most of it cancels.
-        far = fma(p, v + v, fma(p * k, ln2, -difference))
+        twice = p + p
+        far = fma(twice, v, fma(p * (k * ulp), ln2, -difference))
         leading = where(k == zero, d * v, far)
-        return fma((p + p) * (v * vv), tail(vv), leading)
+        return fma(twice * (v * vv), tail(vv), leading)
 
     return excess_from
+
+
+def _excess(ratio_parts, excess_from):
+    @formula
+    def excess(p, q):
+        """Return the excess of p, q >= 0 that need no lifting, both possibly 0."""
+        k, difference, total = ratio_parts(p, q)
+        return excess_from(k, difference / total, p, difference, p - q)
+
+    return excess
 
 
 def _excess_of(precision, ratio_parts, excess_from):
@@ -146,7 +164,7 @@ def _excess_of(precision, ratio_parts, excess_from):
 
     @formula
     def excess_of(p, q, d):
-        """Return the excess of p, q >= 0 that need no lifting, both possibly 0, given p - q."""
+        """Return the same, given what p - q is more precisely."""
         k, difference, total = ratio_parts(p, q)
         return excess_from(k, where(k == zero, d, difference) / total, p, d, p - q)
 

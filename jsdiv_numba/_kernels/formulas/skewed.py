@@ -112,7 +112,7 @@ def _skewed_term(precision, full_term):
 
 def _log_ratio(precision):
     Float = precision.Float
-    zero, tiny = Float(0), np.finfo(Float).tiny
+    zero, tiny, ulps = Float(0), np.finfo(Float).tiny, Float(2.0**precision.mantissa)
     formulas = relative_formulas(precision)
     full_ratio_parts, log_of = formulas.full_ratio_parts, formulas.log_of
 
@@ -122,7 +122,7 @@ def _log_ratio(precision):
         small = scaled < tiny
         k, difference, total = full_ratio_parts(where(small, p, scaled), m)
         v = where(k == zero, d, difference) / total
-        return log_of(k + where(small, exponent, zero), v)
+        return log_of(k + where(small, exponent * ulps, zero), v)
 
     return log_ratio
 

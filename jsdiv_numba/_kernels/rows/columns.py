@@ -5,14 +5,26 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..codegen.intrinsics import empty, item, items, kernel, minimum, set_item, where, zeroed
+from ..codegen.intrinsics import (
+    empty,
+    formula,
+    item,
+    items,
+    kernel,
+    minimum,
+    row_item,
+    set_item,
+    where,
+    zeroed,
+)
 from ..codegen.precision import Precision
 from ..formulas.js import exact_sum
 from .summands import entropy_summand, js_summand, kl_summand, skewed_summand
 from .sums import row_kernels
 
 BLOCK = 16
-"""Rows added up in the input's precision before float64 takes over."""
+"""Rows added up in the input's precision before float64 takes over, four at a time: equal terms
+are rounded the same way each time they are added to a sum."""
 
 
 @cache
@@ -28,25 +40,48 @@ def column_kernels(precision: Precision) -> SimpleNamespace:
     )
 
 
-def _add_terms(precision, summand):
+def _add_rows(precision, summand):
     Float = precision.Float
     term, mass = summand.term, summand.mass
     zero, nan = Float(0), Float(np.nan)
 
+    @formula
+    def term_at(p, q, i, j, own):
+        """Return a column's term in one row, NaN for a negative entry, and its mass."""
+        x, y = row_item(p, i, j), row_item(q, i, j)
+        return where(minimum(x, y) < zero, nan, term(abs(x), abs(y), *own)), mass(x, y, *own)
+
     @kernel
-    def add_terms(p, q, sums, masses, *weights):
-        """Add the terms of two contiguous rows, and their masses, to the columns' sums.
-
-        NaN for a negative entry.
-        """
+    def add_terms(p, q, i, sums, masses, *weights):
+        """Add the terms of a row, and their masses, to the columns' sums."""
         for j in range(sums.size):
-            x, y = item(p, j), item(q, j)
-            own = items(weights, j)
-            value = where(minimum(x, y) < zero, nan, term(abs(x), abs(y), *own))
+            value, own_mass = term_at(p, q, i, j, items(weights, j))
             set_item(sums, j, item(sums, j) + value)
-            set_item(masses, j, item(masses, j) + mass(x, y, *own))
+            set_item(masses, j, item(masses, j) + own_mass)
 
-    return add_terms
+    @kernel
+    def add_four(p, q, i, sums, masses, *weights):
+        """Add those of four rows."""
+        for j in range(sums.size):
+            own = items(weights, j)
+            a, a_mass = term_at(p, q, i, j, own)
+            b, b_mass = term_at(p, q, i + 1, j, own)
+            c, c_mass = term_at(p, q, i + 2, j, own)
+            d, d_mass = term_at(p, q, i + 3, j, own)
+            set_item(sums, j, item(sums, j) + ((a + b) + (c + d)))
+            set_item(masses, j, item(masses, j) + ((a_mass + b_mass) + (c_mass + d_mass)))
+
+    @kernel
+    def add_rows(p, q, start, stop, sums, masses, *weights):
+        """Write those of some rows, which are contiguous."""
+        sums[:], masses[:] = 0, 0
+        fours = start + (stop - start) // 4 * 4
+        for i in range(start, fours, 4):
+            add_four(p, q, i, sums, masses, *weights)
+        for i in range(fours, stop):
+            add_terms(p, q, i, sums, masses, *weights)
+
+    return add_rows
 
 
 @kernel
@@ -61,13 +96,7 @@ def _add_gaps(p, q, gaps, rests):
 def _added_up(precision, summand):
     Float = precision.Float
     itemsize = Float(0).itemsize
-    add_terms, with_gap = _add_terms(precision, summand), summand.with_gap
-
-    @kernel
-    def add_block(p, q, start, stop, sums, masses, *weights):
-        sums[:], masses[:] = 0, 0
-        for i in range(start, stop):
-            add_terms(p[i], q[i], sums, masses, *weights)
+    add_rows, with_gap = _add_rows(precision, summand), summand.with_gap
 
     @kernel
     def added_up(p, q, *weights):
@@ -87,7 +116,7 @@ def _added_up(precision, summand):
             sums, block_masses = empty(number, Float), empty(number, Float)
             for start in range(0, length, BLOCK):
                 stop = minimum(start + BLOCK, length)
-                add_block(p, q, start, stop, sums, block_masses, *weights)
+                add_rows(p, q, start, stop, sums, block_masses, *weights)
                 for j in range(number):
                     totals[j], error = exact_sum(totals[j], np.float64(sums[j]))
                     rests[j] += error

@@ -18,13 +18,25 @@ from ..codegen.intrinsics import (
     set_items_apart,
     summing,
 )
-from ..codegen.precision import Precision
+from ..codegen.precision import FLOAT32, Precision
 from ..formulas.js import exact_sum
 from ..formulas.slopes import gradient_formulas
+from ..target import registers, target
 from .sums import BLOCK, row_kernels
 
-CHUNK_LINES, AHEAD_LINES = 8, 32
-"""A chunk of so many cache lines is computed while the lines so far ahead are being loaded."""
+CHUNK_BYTES, AHEAD_LINES = 512, 32
+"""A chunk of so many bytes is computed while the lines so far ahead are being loaded."""
+
+CHUNK_REGISTERS = 4
+"""A chunk of float32 is not longer than so many registers hold: equal terms are rounded the same
+way each time they are added to a lane."""
+
+
+def _chunk(precision):
+    elements = CHUNK_BYTES // precision.Float(0).itemsize
+    if precision is not FLOAT32:
+        return elements
+    return min(elements, CHUNK_REGISTERS * registers(target()).floats)
 
 
 def _block_sum(precision):
@@ -33,7 +45,7 @@ def _block_sum(precision):
     term, plain_slopes = formulas.term_beside_slopes, formulas.plain_slopes
     zero, none = Float(0), Int(0)
     line = LINE_BYTES // Float(0).itemsize
-    chunk, ahead = CHUNK_LINES * line, AHEAD_LINES * line
+    chunk, ahead = _chunk(precision), AHEAD_LINES * line
 
     @summing
     def block_sum(p, q, cotangent, in_p, in_q, start, size):

@@ -30,7 +30,7 @@ from ..codegen.intrinsics import (
     where,
 )
 from ..codegen.intrinsics import product as rounded_product
-from ..codegen.lanes import ONE_SET, lane_kernels
+from ..codegen.lanes import lane_kernels
 from ..codegen.precision import FLOAT32, Precision
 from ..formulas.js import exact_sum, scalar_formulas
 from .sums import BLOCK
@@ -281,22 +281,24 @@ def _pair_sum(precision, weighted_term, weights_of):
     is_ordinary = _is_ordinary(precision)
     near = NEAR_BYTES // Float(0).itemsize
     lanes = lane_kernels(precision)
-    number, sets = lanes.number, lanes.sets
-    turns, sum_of_sets = lanes.turns, lanes.sum_of_sets
+    number, zeros, zero_sums = lanes.number, lanes.zeros, lanes.zero_sums
+    ends_run, add_run, sum_of_runs = lanes.ends_run, lanes.add_run, lanes.sum_of_runs
     groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
 
     @formula
     def block_sum(p, q, start, size, p_weight, q_weight, ahead):
-        groups = groups_in(size)
-        mask, totals = turns(groups), sets(zero, groups > ONE_SET)
+        groups, totals = groups_in(size), zero_sums(0.0)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
+        run_total = zeros(zero)
         for group in range(groups):
             xs = group_at(p, p_last, start, size, group, ahead)
             ys = group_at(q, q_last, start, size, group, ahead)
-            at = (group * number) & mask
             for i in range(number):
-                totals[at + i] += weighted_term(xs[i], ys[i], p_weight, q_weight)[0]
-        return sum_of_sets(totals, groups)
+                run_total[i] += weighted_term(xs[i], ys[i], p_weight, q_weight)[0]
+            if ends_run(group):
+                add_run(totals, run_total)
+        add_run(totals, run_total)
+        return sum_of_runs(totals)
 
     @borrowing
     def extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum):
@@ -322,7 +324,7 @@ def _pair_sum(precision, weighted_term, weights_of):
             for start in range(0, p.size, BLOCK):
                 size = minimum(BLOCK, p.size - start)
                 part = block_sum(p, q, start, size, p_weight, q_weight, ahead)
-                total, error = exact_sum(total, np.float64(part))
+                total, error = exact_sum(total, part)
                 rest += error
             total = (total + rest) / divisor
         else:

@@ -144,11 +144,7 @@ def _excess_in_loops(precision):
     Float, Int = precision.Float, precision.Int
     tiny, zero, infinity = np.finfo(Float).tiny, Float(0), Float(np.inf)
     none, sign = Int(0), np.iinfo(Int).min
-    excess_of, both_bits = relative_formulas(precision).excess_of, _bits(precision)
-
-    @formula
-    def term(p, q):
-        return excess_of(p, q, p - q)
+    both_bits = _bits(precision)
 
     @formula
     def bits(p, q):
@@ -159,4 +155,4 @@ def _excess_in_loops(precision):
     def mass(p, q):
         return where(q < tiny, where(p > zero, infinity, zero), p + q)
 
-    return term, bits, mass
+    return relative_formulas(precision).excess, bits, mass

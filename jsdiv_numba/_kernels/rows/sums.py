@@ -21,7 +21,7 @@ from ..codegen.intrinsics import (
     summing,
     zeroed,
 )
-from ..codegen.lanes import ONE_SET, lane_kernels
+from ..codegen.lanes import lane_kernels
 from ..codegen.precision import FLOAT64, Precision
 from ..formulas.js import exact_sum
 from .summands import entropy_summand, excess_summand, js_summand, kl_summand, skewed_summand
@@ -73,7 +73,12 @@ def _block_sum(precision, summand):
     ahead = AHEAD_LINES * LINE_BYTES // Float(0).itemsize
     lanes = lane_kernels(precision)
     number, zeros, sum_of, bits_of_all = lanes.number, lanes.zeros, lanes.sum_of, lanes.bits_of_all
-    sets, turns, sum_of_sets = lanes.sets, lanes.turns, lanes.sum_of_sets
+    ends_run, zero_sums, add_run, sum_of_runs = (
+        lanes.ends_run,
+        lanes.zero_sums,
+        lanes.add_run,
+        lanes.sum_of_runs,
+    )
     groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
 
     @formula
@@ -84,23 +89,29 @@ def _block_sum(precision, summand):
         rounded is so by little more than its term.
         """
         groups = groups_in(size)
-        mask = turns(groups)
-        totals, bits = sets(zero, groups > ONE_SET), zeros(none)
-        gaps, spreads = sets(zero, groups > ONE_SET), zeros(zero)
+        totals, bits = zero_sums(0.0), zeros(none)
+        gaps, spreads = zero_sums(0.0), zeros(zero)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
+        run_total, run_gap = zeros(zero), zeros(zero)
         for group in range(groups):
             xs = group_at(p, p_last, start, size, group, ahead)
             ys = group_at(q, q_last, start, size, group, ahead)
-            at = (group * number) & mask
             for i in range(number):
                 x, y = xs[i], ys[i]
-                totals[at + i] += term(x, y, *beside)
+                run_total[i] += term(x, y, *beside)
                 bits[i] = Int(bits[i] | bits_in(x, y, *beside))
                 if with_gap:
-                    gaps[at + i] += x - y
+                    run_gap[i] += x - y
                     spreads[i] += abs(x - y)
-        gap, spread = (sum_of_sets(gaps, groups), sum_of(spreads)) if with_gap else (zero, zero)
-        return sum_of_sets(totals, groups), bits_of_all(bits), gap, spread
+            if ends_run(group):
+                add_run(totals, run_total)
+                if with_gap:
+                    add_run(gaps, run_gap)
+        add_run(totals, run_total)
+        if with_gap:
+            add_run(gaps, run_gap)
+        gap, spread = (sum_of_runs(gaps), sum_of(spreads)) if with_gap else (0.0, zero)
+        return sum_of_runs(totals), bits_of_all(bits), gap, spread
 
     return block_sum
 
@@ -263,7 +274,7 @@ def _row_sum(precision, summand):
         for start in range(0, x.size, BLOCK):
             size = minimum(BLOCK, x.size - start)
             part, part_bits, part_gap, part_spread = block_sum(x, y, start, size, *weights)
-            total, error = exact_sum(total, np.float64(part))
+            total, error = exact_sum(total, part)
             rest += error
             bits |= part_bits
             gap += part_gap
@@ -307,7 +318,7 @@ def _row_parts(precision, summand):
         for start in range(0, x.size, BLOCK):
             size = minimum(BLOCK, x.size - start)
             part, part_bits, _, _ = block_sum(x, y, start, size)
-            total, error = exact_sum(total, np.float64(part))
+            total, error = exact_sum(total, part)
             rest += error
             bits |= part_bits
             part, part_rest = gap_parts(x, y, start, size)
