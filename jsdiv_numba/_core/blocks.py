@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errstate import unwarned
+from .gather import GatheredPieces, GatheredRows
 from .threads import run_blocks
-from .validation import SMALL, FloatArray
+from .validation import SMALL, FloatArray, known_to_numpy
 
 Finish = Callable[[FloatArray], object]
 """What is done to each block of results, in place: another base, a square root."""
+
+Operand = FloatArray | GatheredRows | GatheredPieces
+"""What blocks are taken of."""
 
 Weights = tuple[FloatArray, ...]
 """What a ufunc takes after the operands, each in the shape of the result."""
@@ -39,7 +43,7 @@ class SecondaryOutput(NamedTuple):
     """
 
     ufunc: np.ufunc | None
-    operands: tuple[FloatArray, ...]
+    operands: tuple[Any, ...]
     outs: tuple[FloatArray, ...]
 
     def each(self, view: Callable[[FloatArray], FloatArray]) -> "SecondaryOutput":
@@ -51,8 +55,8 @@ class SecondaryOutput(NamedTuple):
 
 def run(
     ufunc: Callable[..., Any],
-    operands: tuple[FloatArray, ...],
-    out: FloatArray,
+    operands: tuple[Operand, ...],
+    out: FloatArray | GatheredRows,
     core: int,
     workers: int | None,
     finish: Finish | None = None,
@@ -67,21 +71,27 @@ def run(
     shape = operands[0].shape
     outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
     block_elements = BLOCK_WITH_SECONDARY if secondary else BLOCK_ELEMENTS
-    if math.prod(outer) * length <= block_elements:
-        return unwarned(_compute, ufunc, (*operands, *weights), out, finish, secondary)
+    is_small = math.prod(outer) * length <= block_elements
+    if is_small and isinstance(out, np.ndarray):
+        whole: tuple[Any, ...] = (*operands, *weights)
+        inputs = tuple(map(known_to_numpy, whole))
+        return unwarned(_compute, ufunc, inputs, out, finish, secondary)
     with_nan = []
 
     def compute(block: Any) -> None:
         beside = secondary.each(lambda array: array[block]) if secondary else None
-        inputs = tuple(array[block] for array in (*operands, *weights))
-        if unwarned(_compute, ufunc, inputs, out[block], finish, beside):
+        inputs = tuple([known_to_numpy(array[block]) for array in (*operands, *weights)])
+        result = out[block] if isinstance(out, np.ndarray) else out.empty(block)
+        if unwarned(_compute, ufunc, inputs, result, finish, beside):
             with_nan.append(block)
+        if isinstance(out, GatheredRows):
+            out[block] = result
 
-    run_blocks(compute, _blocks(outer, length, block_elements), workers)
+    run_blocks(compute, [...] if is_small else _blocks(outer, length, block_elements), workers)
     return bool(with_nan)
 
 
-def is_long(operands: tuple[FloatArray, ...], core: int) -> bool:
+def is_long(operands: tuple[Operand, ...], core: int) -> bool:
     """Whether the first core axis is so long that it is added up in pieces."""
     length: int = operands[0].shape[-core]
     return length > _piece(core)
@@ -94,7 +104,7 @@ def _piece(core: int) -> int:
 def run_pieces(
     ufunc: np.ufunc,
     add: Callable[..., Any],
-    operands: tuple[FloatArray, ...],
+    operands: tuple[Operand, ...],
     out: FloatArray,
     core: int,
     workers: int | None,
@@ -132,23 +142,27 @@ def run_pieces(
         return has_nan(out)
 
 
-def _whole(core: int, piece: int, operand: FloatArray) -> FloatArray:
+def _whole(core: int, piece: int, operand: Any) -> Any:
     """View the first core axis as whole pieces, along a new first axis."""
+    if isinstance(operand, GatheredRows):
+        return operand.pieces(piece)
     moved = np.moveaxis(operand, -core, 0)
     pieces = len(moved) // piece
     whole = moved[: pieces * piece].reshape(pieces, piece, *moved.shape[1:])
     return np.moveaxis(whole, 1, -core)
 
 
-def _rest(core: int, piece: int, operand: FloatArray) -> FloatArray:
+def _rest(core: int, piece: int, operand: Any) -> Any:
     """View what the whole pieces leave."""
+    if isinstance(operand, GatheredRows):
+        return operand.after_pieces(piece)
     moved = np.moveaxis(operand, -core, 0)
     return np.moveaxis(moved[len(moved) // piece * piece :], 0, -core)
 
 
 def _compute(
     ufunc: Callable[..., Any],
-    operands: tuple[FloatArray, ...],
+    operands: tuple[Operand, ...],
     out: FloatArray,
     finish: Finish | None,
     secondary: SecondaryOutput | None,
@@ -160,10 +174,10 @@ def _compute(
     if secondary is None:
         ufunc(*operands, out=out)
     elif secondary.ufunc is None:
-        ufunc(*secondary.operands, out=(out, *secondary.outs))
+        ufunc(*map(known_to_numpy, secondary.operands), out=(out, *secondary.outs))
     else:
         ufunc(*operands, out=out)
-        secondary.ufunc(*secondary.operands, out=secondary.outs)
+        secondary.ufunc(*map(known_to_numpy, secondary.operands), out=secondary.outs)
     if finish is not None:
         finish(out)
     return has_nan(out)

@@ -1,5 +1,6 @@
 """From checked arguments to a result: the path that every divergence along an axis takes."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from .._kernels.load import built
 from . import alignment, blocks, validation
 from .errstate import unwarned
+from .gather import GatheredRows, result_rows, rows_of
 from .measures import Measure
 from .threads import check_workers
 from .validation import Axis, FloatArray
@@ -78,10 +80,9 @@ class Task(NamedTuple):
             raise NotImplementedError("this measure has no such ufunc")
         return built(name, DTYPES[self.dtype])
 
-    def rows(self) -> tuple[FloatArray, ...]:
+    def rows(self) -> tuple[FloatArray | GatheredRows, ...]:
         """Return the arrays, broadcast, with the reduced axes as one last axis."""
-        along = validation.rows_along
-        return tuple([along(array, self.shape, self.axes) for array in self.arrays])
+        return tuple([rows_of(array, self.shape, self.axes) for array in self.arrays])
 
     def laid_out(self, array: FloatArray, reduce: bool) -> FloatArray:
         """Return an array as `compute` has the operands: in rows, or in the broadcast shape."""
@@ -95,7 +96,8 @@ class Task(NamedTuple):
 
     def check(self) -> None:
         """Raise if an input is invalid."""
-        self.measure.check(**dict(zip(self.measure.names, self.arrays, strict=True)))
+        arrays = map(validation.known_to_numpy, self.arrays)
+        self.measure.check(**dict(zip(self.measure.names, arrays, strict=True)))
 
 
 def prepare(
@@ -123,6 +125,7 @@ def normalised(measure: Measure, arrays: tuple[Any, ...], axis: Axis) -> tuple[F
     shape = validation.broadcast_shape(arrays, names)
     axes = validation.normalise_axes(axis, len(shape))
     alignment.check_labels(names, given, [a - len(shape) for a in axes])
+    arrays = tuple(map(validation.known_to_numpy, arrays))
     measure.check(**dict(zip(names, arrays, strict=True)))
     return tuple(validation.divided_by_sums(array, shape, axes) for array in arrays)
 
@@ -207,7 +210,8 @@ def _totals(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | 
     if measure.columns is not None:
         axis = columns_axis(rows)
         if axis is not None:
-            columns = tuple(np.moveaxis(operand, axis, -1) for operand in rows)
+            arrays = (operand for operand in rows if isinstance(operand, np.ndarray))
+            columns = tuple(np.moveaxis(operand, axis, -1) for operand in arrays)
             target = np.moveaxis(target, axis, -1)
             weights = tuple(np.moveaxis(weight, axis, -1) for weight in weights)
             if secondary:
@@ -227,7 +231,7 @@ def _after(task: Task, secondary: blocks.SecondaryOutput | None) -> blocks.Secon
 def _sums(
     task: Task,
     name: str,
-    operands: tuple[FloatArray, ...],
+    operands: tuple[blocks.Operand, ...],
     target: FloatArray,
     core: int,
     secondary: blocks.SecondaryOutput | None,
@@ -243,12 +247,15 @@ def _sums(
     return blocks.run_pieces(parts, add, operands, target, *settings)
 
 
-def columns_axis(rows: tuple[FloatArray, ...]) -> int | None:
+def columns_axis(rows: Sequence[FloatArray | GatheredRows]) -> int | None:
     """Return the outer axis that memory follows, if it does not follow the rows."""
-    if rows[0].ndim == 1 or any(operand.strides[-1] == operand.itemsize for operand in rows):
+    arrays = [operand for operand in rows if isinstance(operand, np.ndarray)]
+    if len(arrays) < len(rows):
         return None
-    for axis in range(rows[0].ndim - 1):
-        if all(operand.strides[axis] == operand.itemsize for operand in rows):
+    if arrays[0].ndim == 1 or any(operand.strides[-1] == operand.itemsize for operand in arrays):
+        return None
+    for axis in range(arrays[0].ndim - 1):
+        if all(operand.strides[axis] == operand.itemsize for operand in arrays):
             return axis
     return None
 
@@ -260,12 +267,6 @@ def _terms(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | N
 
 
 def _terms_by_row(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | None) -> bool:
-    rows = task.rows()
-    terms = np.empty(rows[0].shape, task.dtype)
-    ufunc = task.ufunc(task.measure.terms)
-    beside = _after(task, secondary)
-    found_nan = blocks.run(ufunc, rows, terms, 1, task.workers, task.finish, beside)
-    moved = validation.kept_then_reduced(target, task.axes)
-    with np.errstate(all="ignore"):
-        moved[...] = terms.reshape(moved.shape)
-    return found_nan
+    rows, out = task.rows(), result_rows(target, task.axes)
+    ufunc, beside = task.ufunc(task.measure.terms), _after(task, secondary)
+    return blocks.run(ufunc, rows, out, 1, task.workers, task.finish, beside)

@@ -10,6 +10,7 @@ import numpy as np
 from . import validation
 from .blocks import SecondaryOutput, Weights
 from .evaluate import Task, compute, prepare
+from .gather import GatheredRows
 from .measures import Measure
 from .validation import Axis, FloatArray
 
@@ -20,8 +21,9 @@ Out = tuple[FloatArray | None, ...] | None
 """Arrays for these, None for each that is to be made."""
 
 SHARED_BLOCK = 1 << 20
-"""Elements of the broadcast shape for which the derivatives with respect to a broadcast input are
-held at a time, and added up."""
+"""The derivatives in an input that is broadcast are held in the broadcast shape for so many
+elements at a time, and added up; along several axes that memory does not follow, inputs and
+derivatives are copied as many at a time."""
 
 
 def evaluate_with_gradient(
@@ -179,11 +181,12 @@ def _run(
 ) -> list[FloatArray]:
     """Write the value; return the derivatives in the inputs' shapes."""
     shared = any(array.shape != task.shape for array in task.arrays)
+    copied = any(isinstance(rows, GatheredRows) for rows in task.rows())
     results = [
         outs.usable(i, task.shape) if array.shape == task.shape else np.zeros(array.shape)
         for i, array in enumerate(task.arrays, 1)
     ]
-    for rows in _row_blocks(task) if shared else [_Rows(task)]:
+    for rows in _row_blocks(task) if shared or copied else [_Rows(task)]:
         _run_rows(rows, value, cotangents, reduce, results)
     with np.errstate(all="ignore"):
         return [result.astype(task.dtype, copy=False) for result in results]

@@ -10,6 +10,7 @@ from numpy.exceptions import AxisError
 
 from . import alignment, blocks, validation
 from .evaluate import Task, evaluate
+from .gather import GatheredRows, merged, result_rows
 from .gradients import Out, Outs, Result, by_element, cotangents_of, evaluate_with_gradient
 from .measures import PROBABILITIES, SKEWED, Measure
 from .threads import check_workers
@@ -41,7 +42,7 @@ class Stack(NamedTuple):
     @classmethod
     def check(cls, P: Any, weights: Any, axis: Axis, over: int) -> "Stack":
         """Return the distributions, or raise what is wrong about them."""
-        array = validation.as_real("P", P)
+        array = validation.as_numbers("P", P)
         if isinstance(P, list | tuple):
             alignment.check_labels([f"P[{i}]" for i in range(len(P))], P)
         over = _axis_over(over, array.ndim)
@@ -66,6 +67,14 @@ class Stack(NamedTuple):
         shape = tuple(n for i, n in enumerate(self.array.shape) if i != self.over)
         dtype, divisor = validation.result_dtype(self.array), validation.log_base(base)
         return Task(MANY, (self.array,), shape, self.axes, dtype, divisor, workers)
+
+    def operand(self) -> FloatArray | GatheredRows:
+        """Lay out P in the same way, copied block by block where no view does so."""
+        moved = np.moveaxis(self.array, self.over, 0)
+        moved = validation.kept_then_reduced(moved, tuple(i + 1 for i in self.axes))
+        core = len(self.axes)
+        rows = np.moveaxis(moved, 0, moved.ndim - core - 1)
+        return merged(rows, core) if core > 1 else rows if core else rows[..., np.newaxis]
 
     def rows(self, array: FloatArray) -> FloatArray:
         """Lay out an array of P's shape: results, then distributions, then categories."""
@@ -137,7 +146,7 @@ def shape_of_many(P: Any, axis: Axis, over: int, keepdims: bool, reduce: bool) -
 def normalised_many(P: Any, axis: Axis, over: int) -> FloatArray:
     """Return P with each distribution divided by its sum."""
     stack = Stack.check(P, None, axis, over)
-    validation.check_probabilities(P=stack.array)
+    validation.check_probabilities(P=validation.known_to_numpy(stack.array))
     axes = tuple(i + (i >= stack.over) for i in stack.axes)
     return validation.divided_by_sums(stack.array, stack.array.shape, axes)
 
@@ -180,8 +189,8 @@ def evaluate_many(
     return result if out is not None or result.ndim else result[()]
 
 
-def _operands(stack: Stack) -> tuple[FloatArray, FloatArray]:
-    rows = stack.rows(stack.array)
+def _operands(stack: Stack) -> tuple[FloatArray | GatheredRows, FloatArray]:
+    rows = stack.operand()
     return rows, np.broadcast_to(stack.weights, rows.shape[:-1])
 
 
@@ -199,13 +208,8 @@ def _compute(
     if reduce:
         ufunc, totals = task.ufunc(MANY.total), target.reshape(outer)
         return blocks.run(ufunc, operands, totals, 2, workers, task.finish, secondary)
-    terms = np.empty((*outer, rows.shape[-1]), task.dtype)
-    ufunc = task.ufunc(MANY.terms)
-    found_nan = blocks.run(ufunc, operands, terms, 2, workers, task.finish, secondary)
-    moved = validation.kept_then_reduced(target, task.axes)
-    with np.errstate(all="ignore"):
-        moved[...] = terms.reshape(moved.shape)
-    return found_nan
+    ufunc, out = task.ufunc(MANY.terms), result_rows(target, task.axes)
+    return blocks.run(ufunc, operands, out, 2, workers, task.finish, secondary)
 
 
 def evaluate_many_with_gradient(

@@ -20,10 +20,20 @@ FloatArray = np.ndarray[Any, np.dtype[Any]]
 
 def as_real(name: str, values: object) -> FloatArray:
     """Return `values` as an array of real numbers, without a copy where it is one."""
+    return known_to_numpy(as_numbers(name, values))
+
+
+def known_to_numpy(array: FloatArray) -> FloatArray:
+    """Return an array, or float32 of bfloat16, whose dtype is another library's."""
+    return array.astype(np.float32) if array.dtype.kind == "V" else array
+
+
+def as_numbers(name: str, values: object) -> FloatArray:
+    """Return the same, which may be of bfloat16: blocks of it are converted later."""
     array = values if type(values) is np.ndarray else _as_array(name, values)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         if array.dtype.name == "bfloat16":
-            return array.astype(np.float32)
+            return array
         raise TypeError(
             f"{name} has dtype {array.dtype}; pass real numbers of at most 64 bits, "
             f"{_advice(array)}"
@@ -42,7 +52,7 @@ def as_operands(
     names: Sequence[str], values: Sequence[object]
 ) -> tuple[tuple[FloatArray, ...], np.dtype[Any]]:
     """Return inputs that are compared as arrays of real numbers, and the dtype of the result."""
-    arrays = tuple(map(as_real, names, values))
+    arrays = tuple(map(as_numbers, names, values))
     others = tuple(a for a, value in zip(arrays, values, strict=True) if not is_number(value))
     if not 0 < len(others) < len(arrays):
         return arrays, result_dtype(*arrays)
@@ -142,7 +152,7 @@ def result_dtype(*arrays: FloatArray) -> np.dtype[Any]:
     """Return float32 where it holds every array (float16 too), else float64 (integers too)."""
     if arrays[0].dtype is _FLOAT64:
         return _FLOAT64
-    common = np.result_type(*arrays)
+    common = np.result_type(*(_FLOAT32 if a.dtype.kind == "V" else a.dtype for a in arrays))
     return _FLOAT32 if common.kind == "f" and common.itemsize <= 4 else _FLOAT64
 
 
@@ -269,7 +279,7 @@ def scores_shape(
     inputs: dict[str, object], axis: Axis, keepdims: bool, reduce: bool
 ) -> tuple[int, ...]:
     """Return the shape of the divergences of named inputs or, without `reduce`, of their terms."""
-    arrays = [as_real(name, values) for name, values in inputs.items()]
+    arrays = [as_numbers(name, values) for name, values in inputs.items()]
     shape = broadcast_shape(arrays, list(inputs))
     axes = normalise_axes(axis, len(shape))
     return reduced_shape(shape, axes, keepdims) if reduce else shape
