@@ -1,9 +1,12 @@
 """Which categories make a divergence, and on which side each of them has more."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import operator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import chain
 from operator import index
 from typing import Any, Literal, NamedTuple
 
@@ -21,6 +24,9 @@ Side = Literal["P", "Q", "="]
 
 _SIDES: dict[int, Side] = {1: "P", -1: "Q", 0: "="}
 _LINES = 10
+
+PART = 1 << 15
+"""Values that are looked at together."""
 
 
 class Contribution(NamedTuple):
@@ -276,21 +282,27 @@ def contributions(
         measure = NORMALISED if normalise else PROBABILITIES
         return evaluate(measure, (P, Q), -1, False, reduce, base=base, out=None, workers=None)
 
-    total, terms = part_of(reduce=True), part_of(reduce=False)
-    signs = _signs(terms, 0) if normalise else _signs(P, Q)
-    values = _adding_up(np.abs(terms), total, signs != 0)
-    order = np.argsort(np.where(np.isnan(values), -np.inf, -values), kind="stable")
-    shown, others = order[:top], order[top:]
-    rest = _rounded_sum(values[others])
-    entries = np.append(values[shown], rest)
-    *_, rest = entries = _adding_up(entries, total, entries > 0)
+    total, values = part_of(reduce=True), part_of(reduce=False)
+    signs = _signs(values, 0) if normalise else _signs(P, Q)
+    np.abs(values, out=values)
+    order = _descending(values)
+    values, signs = values[order], signs[order]
+    _make_add_up(values, total, signs != 0)
+    if (values[1:] > values[:-1]).any():
+        # A value of 0 that may be moved stood after one that may not.
+        again = _descending(values)
+        order, values, signs = order[again], values[again], signs[again]
+    rest = _rounded_sum(values[top:])
+    entries = np.append(values[:top], rest)
+    *_, rest = entries = _adding_up(entries, total)
+    shown = order[:top].copy()
     return Contributions(
-        labels=tuple(names[i] for i in shown.tolist()),
+        labels=tuple(map(names.__getitem__, _numbers(shown))),
         indices=shown,
         values=entries[:-1],
-        signs=signs[shown],
+        signs=signs[:top].astype(np.intp),
         rest=rest,
-        others=others.size,
+        others=max(order.size - top, 0),
         total=total,
     )
 
@@ -305,8 +317,10 @@ def _one_distribution(name: str, values: Any) -> FloatArray:
     return array
 
 
-def _checked_labels(labels: Iterable[Any] | None, count: int) -> list[Any]:
-    names = list(range(count) if labels is None else labels)
+def _checked_labels(labels: Iterable[Any] | None, count: int) -> Sequence[Any]:
+    if labels is None:
+        return range(count)
+    names = labels if isinstance(labels, list | tuple) else list(labels)
     if len(names) != count:
         raise ValueError(f"labels has length {len(names)}; there are {count} categories")
     return names
@@ -322,31 +336,101 @@ def _checked_top(top: Any) -> int:
     return checked
 
 
-def _signs(P: FloatArray, Q: FloatArray | int) -> NDArray[np.intp]:
-    return np.greater(P, Q).astype(np.intp) - np.less(P, Q)
+def _signs(P: FloatArray, Q: FloatArray | int) -> NDArray[np.int8]:
+    signs = np.greater(P, Q).view(np.int8)
+    signs -= np.less(P, Q).view(np.int8)
+    return signs
 
 
-def _adding_up(values: FloatArray, total: Any, movable: NDArray[np.bool]) -> FloatArray:
-    """Return values whose exact sum rounds to `total`, and which still stand in the same order.
+def _descending(values: FloatArray) -> NDArray[np.intp]:
+    """Return the order of values from the largest on, NaN first, equal ones as they stand."""
+    keys = np.negative(values)
+    keys[np.isnan(keys)] = -np.inf
+    return np.argsort(keys, kind="stable")
+
+
+def _adding_up(values: FloatArray, total: Any) -> FloatArray:
+    """Return values of any order whose sum is right; those that are 0 stay so."""
+    if _adds_up(values, total):
+        return values
+    order = _descending(values)
+    moved, result = values[order], np.empty_like(values)
+    _make_add_up(moved, total, moved > 0)
+    result[order] = moved
+    return result
+
+
+def _adds_up(values: FloatArray, total: Any) -> bool:
+    return not np.isfinite(total) or _rounded_sum(values) == total
+
+
+def _make_add_up(values: FloatArray, total: Any, movable: NDArray[np.bool]) -> None:
+    """Move descending values so that their exact sum rounds to `total`; they stay in that order.
 
     Those that are movable are, from the largest on, moved by one unit in the last
     place, and again until the sum is right. That is soon: as long as it is wrong, half
     a unit of the total is missing at least, and no value has a greater unit than that.
     """
-    values = values.copy()
-    while np.isfinite(total) and _rounded_sum(values) != total:
-        missing = math.fsum([float(total), *(-values).tolist()])
-        up = missing > 0
-        moved = np.nextafter(values, np.inf if up else 0)
-        units = np.abs(moved.astype(np.float64) - values)
-        able = movable & (units > 0) & (units < 2 * abs(missing))
-        # Among equals, the first goes up and the last goes down.
-        order = np.argsort(-values if up else values, kind="stable")[:: 1 if up else -1]
-        order = order[able[order]]
-        enough = int(np.searchsorted(np.cumsum(units[order]), abs(missing), side="right"))
-        chosen = order[: max(enough, 1)]
-        values[chosen] = moved[chosen]
-    return values
+    while not _adds_up(values, total):
+        missing = math.fsum(chain([float(total)], map(operator.neg, _numbers(values))))
+        _move(values, movable, missing)
+
+
+def _move(values: FloatArray, movable: NDArray[np.bool], missing: float) -> None:
+    """Move as many as it takes to add what is missing, one at least."""
+    left, number = abs(missing), 0
+    for part in _parts(values, missing > 0):
+        own = values[part]
+        moved = np.nextafter(own, np.inf if missing > 0 else 0)
+        units = np.abs(moved.astype(np.float64) - own)
+        able = np.flatnonzero(movable[part] & (units > 0) & (units < 2 * abs(missing)))
+        sums = np.cumsum(units[able])
+        enough = int(np.searchsorted(sums, left, side="right"))
+        chosen = able[: enough if number else max(enough, 1)]
+        own[chosen] = moved[chosen]
+        values[part] = own
+        number += chosen.size
+        if enough < able.size:
+            return
+        left -= sums[-1] if able.size else 0
+
+
+def _parts(values: FloatArray, up: bool) -> Iterator[NDArray[np.intp]]:
+    """Yield indices of descending values, in parts, from the largest on.
+
+    Among equals, the first goes up and the last goes down.
+    """
+    start = 0
+    while start < values.size:
+        stop = min(start + PART, values.size)
+        if up:
+            yield np.arange(start, stop)
+        elif stop == values.size:
+            yield _last_first(values, np.arange(start, stop))
+        elif (first := _first_equal(values, stop - 1, start)) > start:
+            stop = first
+            yield _last_first(values, np.arange(start, stop))
+        else:
+            stop = bisect_right(values, -values[start], key=operator.neg)
+            for last in range(stop, start, -PART):
+                yield np.arange(last - 1, max(last - PART, start) - 1, -1)
+        start = stop
+
+
+def _first_equal(values: FloatArray, i: int, lowest: int) -> int:
+    """Return the first index, not below the lowest, of a value that is equal to one."""
+    return max(bisect_left(values, -values[i], key=operator.neg), lowest)
+
+
+def _last_first(values: FloatArray, part: NDArray[np.intp]) -> NDArray[np.intp]:
+    order: NDArray[np.intp] = part[np.argsort(values[part], kind="stable")[::-1]]
+    return order
+
+
+def _numbers(values: NDArray[Any]) -> Iterator[Any]:
+    """Yield the values as Python's numbers, which are made a few at a time."""
+    starts = range(0, values.size, PART)
+    return chain.from_iterable(values[i : i + PART].tolist() for i in starts)
 
 
 def _rounded_sum(values: FloatArray) -> Any:
@@ -356,6 +440,6 @@ def _rounded_sum(values: FloatArray) -> Any:
 
 def _exact_sum(values: FloatArray) -> float:
     try:
-        return math.fsum(values.tolist())
+        return math.fsum(_numbers(values))
     except OverflowError:
         return math.inf
