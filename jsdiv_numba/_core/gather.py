@@ -95,7 +95,7 @@ def _elements(array: FloatArray, core: int, start: int, stop: int) -> FloatArray
     if inner > stop - start:
         parts = of_one(low, start, high * inner), of_one(high, high * inner, stop)
         return np.concatenate(parts, axis=-1)
-    slab = array[(*before, slice(low, high + 1))].reshape(*outer, -1)
+    slab = array[(*before, slice(low, high + 1))].reshape(*outer, (high + 1 - low) * inner)
     return slab[..., start - low * inner : stop - low * inner]
 
 
@@ -106,7 +106,7 @@ def rows_of(
 
     Where their strides do not allow a view, its blocks are copied when they are needed.
     """
-    if len(axes) < 2 or math.prod(shape) <= LEAST:
+    if len(axes) < 2:
         return rows_along(array, shape, axes)
     return merged(kept_then_reduced(np.broadcast_to(array, shape), axes), len(axes))
 
@@ -116,14 +116,20 @@ def result_rows(array: FloatArray, axes: tuple[int, ...]) -> FloatArray | Gather
     if not axes:
         return rows_along(array, array.shape, axes)
     moved = kept_then_reduced(array, axes)
-    rows = merged(moved, len(axes))
+    rows = _merged(moved, len(axes))
     if isinstance(rows, np.ndarray) and rows.strides[-1] == rows.itemsize:
         return rows
     return GatheredRows(moved, len(axes))
 
 
 def merged(array: FloatArray, core: int) -> FloatArray | GatheredRows:
-    """Return the same of the last axes of an array."""
+    """Return the same of the last axes of an array; few elements are copied at once."""
+    rows = _merged(array, core)
+    small = isinstance(rows, GatheredRows) and array.size <= LEAST
+    return rows[...] if small else rows
+
+
+def _merged(array: FloatArray, core: int) -> FloatArray | GatheredRows:
     longer = [
         (n, stride)
         for n, stride in zip(array.shape[-core:], array.strides[-core:], strict=True)

@@ -111,26 +111,23 @@ def _vector_at(builder: Any, place: Any, number: int) -> Any:
     return builder.bitcast(place, ir.VectorType(place.type.pointee, number).as_pointer())
 
 
+def _halves(builder: Any, values: Any) -> list[Any]:
+    lane, half = ir.IntType(32), values.type.count // 2
+    places = list(range(half)), list(range(half, 2 * half))
+    masks = (ir.Constant(ir.VectorType(lane, half), which) for which in places)
+    return [builder.shuffle_vector(values, values, mask) for mask in masks]
+
+
 def _add_run(number: int) -> Any:
     @intrinsic
     def add_run(typingctx, sums, lanes):
         """Move what lanes hold to sums in float64, of which there are half as many."""
 
         def codegen(context, builder, signature, args):
-            sums, lanes = args
-            half, lane = number // 2, ir.IntType(32)
-            place, from_place = (
-                _vector_at(builder, sums, half),
-                _vector_at(builder, lanes, number),
-            )
+            place = _vector_at(builder, args[0], number // 2)
+            from_place = _vector_at(builder, args[1], number)
             values = builder.load(from_place, align=ALIGNMENT)
-            parts = (
-                builder.shuffle_vector(
-                    values, values, ir.Constant(ir.VectorType(lane, half), which)
-                )
-                for which in (list(range(half)), list(range(half, number)))
-            )
-            run = builder.fadd(*parts)
+            run = builder.fadd(*_halves(builder, values))
             if run.type != place.type.pointee:
                 run = builder.fpext(run, place.type.pointee)
             total = builder.fadd(builder.load(place, align=ALIGNMENT), run)
@@ -146,17 +143,13 @@ def _add_run(number: int) -> Any:
 def _sum_of_runs(number: int) -> Any:
     @intrinsic
     def sum_of_runs(typingctx, sums):
-        """The sum of the sums."""
+        """The sum of the sums, as `sum_of` adds up lanes."""
 
         def codegen(context, builder, signature, args):
-            place = _vector_at(builder, args[0], number)
-            kind = place.type.pointee.element
-            name = f"llvm.vector.reduce.fadd.v{number}f64"
-            function = ir.FunctionType(kind, [kind, place.type.pointee])
-            reduce = cgutils.get_or_insert_function(builder.module, function, name)
-            sums = builder.load(place, align=ALIGNMENT)
-            # Each half to the other, and so on, which "reassoc" allows.
-            return builder.call(reduce, [kind(-0.0), sums], fastmath=("reassoc",))
+            values = builder.load(_vector_at(builder, args[0], number), align=ALIGNMENT)
+            while values.type.count > 1:
+                values = builder.fadd(*_halves(builder, values))
+            return builder.extract_element(values, ir.Constant(ir.IntType(32), 0))
 
         return types.float64(sums), codegen
 
