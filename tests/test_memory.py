@@ -52,7 +52,7 @@ def in_rows(array, axis):
 def test_any_axes_are_reduced_in_blocks(pair, function, axis):
     result, most = beyond(function, *pair, axis=axis, keepdims=False)
     assert most < pair[0].nbytes / 3
-    expected = function(*(in_rows(array, axis) for array in pair), keepdims=False)
+    expected = function(*(in_rows(array, axis) for array in pair), axis=-1, keepdims=False)
     np.testing.assert_allclose(result, expected, rtol=1e-12)
 
 
