@@ -260,7 +260,7 @@ class Loss:
     def __repr__(self) -> str:
         return f"[ν = {self.nu}]{self.name}"
 
-    def _at_once(self, inputs: tuple[Any, ...]) -> Any:
+    def _at_once(self, _inputs: tuple[Any, ...]) -> Any:
         """Return the loss of small inputs that need no preparation, where that is known."""
         return None
 

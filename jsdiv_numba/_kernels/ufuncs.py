@@ -46,15 +46,15 @@ def _weights(first: int, itemsize: int) -> tuple[Any, Any]:
     return weights_of, weights_at
 
 
-def _no_weights(first: int, itemsize: int) -> tuple[Any, Any]:
+def _no_weights(_first: int, _itemsize: int) -> tuple[Any, Any]:
     """Return the same where there are none."""
 
     @formula
-    def weights_of(arrays, strides):
+    def weights_of(_arrays, _strides):
         return (), (0, 0), 0
 
     @formula
-    def weights_at(inputs, steps, i):
+    def weights_at(_inputs, _steps, _i):
         return ()
 
     return weights_of, weights_at
@@ -68,7 +68,7 @@ def _loop(inputs: int, kernel: Any, itemsize: int, weighted: bool = False) -> Ca
     second, last = inputs - 1, inputs + 2 * weighted
     weights_of, weights_at = (_weights if weighted else _no_weights)(inputs, itemsize)
 
-    def loop(arrays, shape, strides, data):
+    def loop(arrays, shape, strides, _data):
         prefer_wide_vectors()
         p, q, result = arrays[0], arrays[second], arrays[last]
         # NumPy hands over aligned elements alone: strides are multiples of their size.
@@ -95,16 +95,12 @@ def _loop(inputs: int, kernel: Any, itemsize: int, weighted: bool = False) -> Ca
     return loop
 
 
-def _gradient_loop(formulas: Any, itemsize: int, weighted: bool = False) -> Callable[..., None]:
-    """Return the inner loop of a ufunc of p, q and a cotangent with two derivatives."""
-    plain_gradient, gradient = formulas.plain_gradient, formulas.gradient
-    all_plain = formulas.all_plain
-    weights_of, weights_at = (_weights if weighted else _no_weights)(3, itemsize)
-    first_out = 3 + 2 * weighted
-    second_out = first_out + 1
+def _fast_path(formulas: Any, weights_at: Any) -> Any:
+    """Return what differentiates a block of adjacent elements, if all of them are plain."""
+    plain_gradient, all_plain = formulas.plain_gradient, formulas.all_plain
 
     @formula
-    def plain_block(inputs, beside, outputs, start, stop, cotangent_step, weights_step):
+    def block(inputs, beside, outputs, start, stop, cotangent_step, weights_step):
         """Write the derivatives of adjacent elements; return whether they are right."""
         (p, q, cotangents), (in_p, in_q) = inputs, outputs
         cotangent, weights = cotangents[0], weights_at(beside, (0, 0), 0)
@@ -118,7 +114,31 @@ def _gradient_loop(formulas: Any, itemsize: int, weighted: bool = False) -> Call
             in_p[i], in_q[i] = x, y
         return not plain < 0
 
-    def loop(arrays, shape, strides, data):
+    @formula
+    def fast_path(inputs, beside, outputs, start, stop, step, weights_step):
+        """Return whether the block is done; steps are constants in each of the calls."""
+        if step == 0 and weights_step == 0:
+            return block(inputs, beside, outputs, start, stop, False, False)
+        if step == 1 and weights_step == 0:
+            return block(inputs, beside, outputs, start, stop, True, False)
+        if step == 0 and weights_step == 1:
+            return block(inputs, beside, outputs, start, stop, False, True)
+        if step == 1 and weights_step == 1:
+            return block(inputs, beside, outputs, start, stop, True, True)
+        return False
+
+    return fast_path
+
+
+def _gradient_loop(formulas: Any, itemsize: int, weighted: bool = False) -> Callable[..., None]:
+    """Return the inner loop of a ufunc of p, q and a cotangent with two derivatives."""
+    gradient = formulas.gradient
+    weights_of, weights_at = (_weights if weighted else _no_weights)(3, itemsize)
+    fast_path = _fast_path(formulas, weights_at)
+    first_out = 3 + 2 * weighted
+    second_out = first_out + 1
+
+    def loop(arrays, shape, strides, _data):
         prefer_wide_vectors()
         inputs = p, q, cotangents = arrays[0], arrays[1], arrays[2]
         outputs = in_p, in_q = arrays[first_out], arrays[second_out]
@@ -130,14 +150,8 @@ def _gradient_loop(formulas: Any, itemsize: int, weighted: bool = False) -> Call
         adjacent = step_p == 1 and step_q == 1 and step_in_p == 1 and step_in_q == 1
         for start in range(0, shape[0], BLOCK):
             stop, done = minimum(start + BLOCK, shape[0]), False
-            if adjacent and step == 0 and common_step == 0:
-                done = plain_block(inputs, beside, outputs, start, stop, False, False)
-            elif adjacent and step == 1 and common_step == 0:
-                done = plain_block(inputs, beside, outputs, start, stop, True, False)
-            elif adjacent and step == 0 and common_step == 1:
-                done = plain_block(inputs, beside, outputs, start, stop, False, True)
-            elif adjacent and step == 1 and common_step == 1:
-                done = plain_block(inputs, beside, outputs, start, stop, True, True)
+            if adjacent:
+                done = fast_path(inputs, beside, outputs, start, stop, step, common_step)
             if not done:
                 for i in range(start, stop):
                     weights = weights_at(beside, steps, i)
@@ -262,7 +276,7 @@ def _js_sum_skewed(precision: Precision) -> Body:
     return weighted_rows(each_weighted_row(row_kernels(precision).of_contiguous.skewed_sum))
 
 
-def _added_up(precision: Precision) -> Body:
+def _added_up(_: Precision) -> Body:
     return _returning(added_up)
 
 

@@ -139,7 +139,7 @@ class Described:
         return self._harmonics
 
     def _panels(self, centre: FloatArray) -> FloatArray:
-        """Return room for vectors, and an entry more."""
+        """Return memory for vectors, and an entry more."""
         return np.zeros((-(-len(self) // self.panel), len(centre) + 1, self.panel), np.float32)
 
     def _fill(
@@ -365,30 +365,31 @@ class Search:
         own: int,
         start: int,
     ) -> Iterator[tuple[FloatArray, ...]]:
-        """Search a chunk, and yield copies of what is within the radius, whenever room runs out."""
+        """Search a chunk; yield copies of what is within the radius whenever memory runs out."""
         wanted = found[0].shape[1]
         tile = self._tile(queries, chunk, wanted)
         places = 0 if wanted else tile.size
         pairs = np.empty(places, np.intp), np.empty(places, np.intp), np.empty(places)
-        state = np.array([0, 0, -1], np.intp)
+        state = np.zeros(3, np.intp)
+        state[blocking.LEFT] = -1
         limits, listed = np.empty(len(queries), np.float32), np.empty(tile.shape[1], np.intp)
-        room = tile, limits, listed, np.empty(wanted), np.empty(wanted, np.intp)
+        scratch = tile, limits, listed, np.empty(wanted), np.empty(wanted, np.intp)
         length, unit = self.matrix.shape[1], self.unit
         numbers = len(queries), len(chunk), own, start, self.population.spread
         bounds = blocking.margin(length), blocking.resolution(length)
         refined = False
-        while state[1] * tile.shape[1] < len(chunk):
+        while state[blocking.TILE] * tile.shape[1] < len(chunk):
             a = *queries.rows, queries.roots, queries.harmonics(refined)
             b = *chunk.rows, chunk.roots, chunk.harmonics(refined)
             sets = *a, *b, queries.halves
             wants = *numbers, unit.root, unit.factor, *bounds
-            refined = kernel("search_neighbors")(*sets, *wants, *found, *pairs, state, *room)
-            if state[0]:
-                yield tuple(array[: state[0]].copy() for array in pairs)
-                state[0] = 0
+            refined = kernel("search_neighbors")(*sets, *wants, *found, *pairs, state, *scratch)
+            if state[blocking.FOUND]:
+                yield tuple(array[: state[blocking.FOUND]].copy() for array in pairs)
+                state[blocking.FOUND] = 0
 
     def _tile(self, queries: Described, chunk: Described, wanted: int) -> FloatArray:
-        """Return room for the products of all queries with some rows of a chunk."""
+        """Return memory for the products of all queries with some rows of a chunk."""
         most = -(-len(chunk) // sizes().square)
         width = min(TILE_WIDTH if wanted else 1, most) * sizes().square
         return np.empty((len(queries.roots) * sizes().panel, width), np.float32)

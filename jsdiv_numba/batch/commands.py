@@ -128,25 +128,21 @@ def pairwise(
     sources = [file] if file2 is None else [file, file2]
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, sources)
-    cut = _needs_tiles(sources, output, tiles, table)
-    if plot and cut:
-        raise FileError(f"{plot}: a picture shows what is compared in memory, without {cut}")
-    if output and not cut:
+    reason = _reason_for_tiles(sources, output, tiles, table)
+    given = sources, quantity, output, workers, tiles, verbosity, said
+    if reason is not None:
+        if plot:
+            raise FileError(f"{plot}: a picture shows what is compared in memory, without {reason}")
+        _pairwise_in_tiles(*given, table)
+        return
+    if output:
         check_destination(output, OUTPUT_SUFFIXES, sources)
-    if not cut:
-        first = _read(file, table, said)
-        second = first if file2 is None else _read(file2, table, said)
-        values = len(first) * len(second) * first.values.itemsize
-    if plot and not cut:
+    first = _read(file, table, said)
+    second = first if file2 is None else _read(file2, table, said)
+    if plot:
         _require_whole(plot, first, second)
-    if output and (cut or (not plot and values > MEMORY)):
-        from jsdiv_numba import batch
-
-        arguments: dict[str, Any] = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
-        arguments |= table.arguments
-        _in_tiles(
-            batch.pairwise, sources, quantity, output, workers, tiles, verbosity, said, **arguments
-        )
+    elif output and len(first) * len(second) * first.values.itemsize > MEMORY:
+        _pairwise_in_tiles(*given, table)
         return
     if output:
         check_headings(output, [first.label_name, *second.labels])
@@ -165,6 +161,26 @@ def pairwise(
     report.print_written(console, [_named(output, verbosity), plot])
 
 
+def _pairwise_in_tiles(
+    sources: Sequence[str],
+    quantity: Quantity,
+    output: Path | None,
+    workers: int | None,
+    tiles: TileOptions,
+    verbosity: Verbosity,
+    said: Announcements,
+    table: TableOptions,
+) -> None:
+    from jsdiv_numba import batch
+
+    assert output is not None  # without it, nothing asks for tiles
+    arguments: dict[str, Any] = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
+    arguments |= table.arguments
+    _in_tiles(
+        batch.pairwise, sources, quantity, output, workers, tiles, verbosity, said, **arguments
+    )
+
+
 @_on_streams
 def rows(
     p: str,
@@ -181,8 +197,8 @@ def rows(
     match: str | None = None,
 ) -> None:
     """Do what ``jsdiv rows`` does; the arguments are the command's."""
-    cut = _needs_tiles([p, q], output, tiles, table)
-    if output and cut:
+    reason = _reason_for_tiles([p, q], output, tiles, table)
+    if output and reason is not None:
         from jsdiv_numba import batch
 
         arguments = {"match": match, **table.arguments}
@@ -294,7 +310,7 @@ def _places(sources: Sequence[str], table: TableOptions) -> Iterator[Place]:
         yield place
 
 
-def _needs_tiles(
+def _reason_for_tiles(
     sources: Sequence[str], output: Path | None, tiles: TileOptions, table: TableOptions
 ) -> str | None:
     """Return what asks for work in tiles: an option, the kind of output, or sheer size."""

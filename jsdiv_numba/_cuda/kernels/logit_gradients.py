@@ -351,27 +351,28 @@ def _pieces_of_gradients(precision, near):
         stop = min(start + piece, a.shape[0])
         end = stop if exists else NONE
         part, means, where = parts[row, cuda.blockIdx.y], (s[6], s[7]), (s[10], s[11])
+        first = exists and lane == 0
         if sweep > 1 and s[8] >= cancelled and s[9] >= cancelled:
             stop = start
         if sweep == 0:
             total, of_p, of_q = add_up(a, b, s, start, stop, aligned, lane, lanes, shared)
-            if exists and lane == 0:
+            if first:
                 part[0], part[1] = total
                 part[2], part[3] = of_p
                 part[4], part[5] = of_q
-        elif sweep == 1:
-            largest = write(
-                a, b, s, means, weight, in_a, in_b, start, stop, end, aligned, lane, lanes, shared
-            )
-            if exists and lane == 0:
-                part[0], part[1] = largest
-        elif sweep == 2:
-            found = references(a, b, s, start, stop, lane, lanes, shared)
-            if exists and lane == 0:
+        elif sweep < 3:
+            if sweep == 1:
+                found = write(
+                    a, b, s, means, weight, in_a, in_b, start, stop, end, aligned, lane, lanes,
+                    shared,
+                )  # fmt: skip
+            else:
+                found = references(a, b, s, start, stop, lane, lanes, shared)
+            if first:
                 part[0], part[1] = found
         elif sweep == 3:
             of_p, of_q = add_near(a, b, s, where, start, stop, lane, lanes, shared)
-            if exists and lane == 0:
+            if first:
                 part[0], part[1] = of_p
                 part[2], part[3] = of_q
         else:
@@ -603,7 +604,7 @@ def _term_gradients_of_pieces(precision, near):
     _, mean_of = _weighted_sums(precision, near.at)
 
     @jit
-    def term_gradients_of_pieces(parts, sweep, divisor, states, result):
+    def term_gradients_of_pieces(parts, sweep, _divisor, states, _result):
         """Put together, a block for each row, what a sweep found out of its pieces."""
         shared = cuda.shared.array((2, WARPS), Float)
         row = cuda.blockIdx.x

@@ -89,7 +89,7 @@ def _adding(precision, staged):
         return total + part, rest
 
     @device
-    def sum_of_group(total, rest, lanes, shared):
+    def sum_of_group(total, _rest, lanes, shared):
         return plain_sum_of_group(total, lanes, shared), zero
 
     if staged:
@@ -140,7 +140,7 @@ def _softmax(precision):
     of_four, lowest = _tops(precision)
 
     @device
-    def softmax(a, kept, start, stop, aligned, lane, lanes, shared):
+    def softmax(a, _kept, start, stop, aligned, lane, lanes, shared):
         """Return the largest logit, and the sum of the exponentials of all less that one."""
         top, total, rest, invalid = lowest, zero, zero, False
         i = start + 4 * lane
@@ -211,7 +211,7 @@ def _exponentials(precision):
 
 def _staged_exponentials():
     @device
-    def exponentials(kept, i, stop, aligned, top):
+    def exponentials(kept, i, _stop, _aligned, _top):
         """Return four of a row's exponentials, which its own thread has kept."""
         return four(kept, i)
 
@@ -220,12 +220,12 @@ def _staged_exponentials():
 
 def _kept(staged):
     @device
-    def its_place(row, place):
+    def its_place(_row, place):
         """Return where a row's exponentials are kept."""
         return place
 
     @device
-    def itself(row, place):
+    def itself(row, _place):
         """Return the row, of which nothing is kept."""
         return row
 
@@ -439,33 +439,38 @@ def _logit_terms(precision):
     return logit_terms
 
 
-def _pieces_of_logits(precision, with_terms):
-    Float, sweeps = precision.Float, logit_sweeps(precision, False)
-    softmax, near, limit = sweeps.softmax, sweeps.near, Float(precision.logit_near)
-    add_ratios, add_near, near_term = near.add_ratios, near.add_terms, near.term
-    write_terms, add_terms = _write_terms(precision), sweeps.add_terms
+def _sums_of_pieces(precision, with_terms):
+    """Return what adds up the terms of a piece, by exponentials and by ratios; or writes them."""
+    sweeps = logit_sweeps(precision, False)
+    write_terms, add_terms, near = _write_terms(precision), sweeps.add_terms, sweeps.near
+    add_near, near_term = near.add_terms, near.term
 
     @device
-    def add_and_write(a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared):
-        return write_terms(
-            a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared
-        )
-
-    @device
-    def only_add(a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared):
+    def plain_sum(a, b, state, divisor, terms, piece, aligned, lane, lanes, shared):
+        start, stop, end = piece
+        if with_terms:  # known when this is compiled
+            return write_terms(
+                a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared
+            )
         return add_terms(a, b, state, start, stop, aligned, lane, lanes, shared)
 
     @device
-    def write_near(a, b, state, divisor, terms, start, stop, end, lane, lanes, shared):
-        for n in range(start + lane, min(stop, end), lanes):
-            terms[n] = near_term(a, b, n, state, state[5]) / divisor
-        return state[4], state[4]
-
-    @device
-    def only_add_near(a, b, state, divisor, terms, start, stop, end, lane, lanes, shared):
+    def near_sum(a, b, state, divisor, terms, piece, lane, lanes, shared):
+        start, stop, end = piece
+        if with_terms:
+            for n in range(start + lane, min(stop, end), lanes):
+                terms[n] = near_term(a, b, n, state, state[5]) / divisor
+            return state[4], state[4]
         return add_near(a, b, state, state[5], start, stop, lane, lanes, shared)
 
-    second, fourth = (add_and_write, write_near) if with_terms else (only_add, only_add_near)
+    return plain_sum, near_sum
+
+
+def _pieces_of_logits(precision, with_terms):
+    Float, sweeps = precision.Float, logit_sweeps(precision, False)
+    softmax, limit = sweeps.softmax, Float(precision.logit_near)
+    add_ratios = sweeps.near.add_ratios
+    plain_sum, near_sum = _sums_of_pieces(precision, with_terms)
 
     @jit
     def pieces_of_logits(A, B, shift, aligned, piece, sweep, divisor, states, parts, result):
@@ -483,31 +488,28 @@ def _pieces_of_logits(precision, with_terms):
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, a.shape[0])
         end = stop if exists else NONE
-        part = parts[row, cuda.blockIdx.y]
+        part, first = parts[row, cuda.blockIdx.y], exists and lane == 0
         if sweep > 1 and not state[4] < limit:
             stop = start
         if sweep == 0:
             of_a = softmax(a, a, start, stop, aligned, lane, lanes, shared)
             of_b = softmax(b, b, start, stop, aligned, lane, lanes, shared)
-            if exists and lane == 0:
+            if first:
                 part[0], part[1], part[2] = of_a
                 part[3], part[4], part[5] = of_b
         elif sweep == 2:
             in_b, in_a = add_ratios(a, b, state, start, stop, lane, lanes, shared)
-            if exists and lane == 0:
+            if first:
                 part[0], part[1] = in_b
                 part[2], part[3] = in_a
         else:
+            place = start, stop, end
             if sweep == 1:
-                total, rest = second(
-                    a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared
-                )
+                total = plain_sum(a, b, state, divisor, terms, place, aligned, lane, lanes, shared)
             else:
-                total, rest = fourth(
-                    a, b, state, divisor, terms, start, stop, end, lane, lanes, shared
-                )
-            if exists and lane == 0:
-                part[0], part[1] = total, rest
+                total = near_sum(a, b, state, divisor, terms, place, lane, lanes, shared)
+            if first:
+                part[0], part[1] = total
 
     return pieces_of_logits
 

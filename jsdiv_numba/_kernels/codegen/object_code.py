@@ -188,7 +188,7 @@ def _loop_function(module: ir.Module, name: str) -> tuple[ir.Function, ir.IRBuil
     return function, ir.IRBuilder(function.append_basic_block())
 
 
-def _emit_elementwise(call: Call, name: str, ufunc: Ufunc) -> None:
+def _emit_elementwise(call: Call, name: str, _ufunc: Ufunc) -> None:
     function, builder = _loop_function(call.module, name)
     kinds = [call.context.get_value_type(kind) for kind in call.compiled.fndesc.argtypes]
     values = [

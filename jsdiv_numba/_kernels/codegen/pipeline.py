@@ -94,7 +94,7 @@ class _LowerToIntermediateCode(NativeLowering):
 class _Passes(PassManager):
     """Passes of which no record is kept: that takes Numba 0.68 a tenth of the time."""
 
-    def _runPass(self, index: int, pss: Any, internal_state: Any) -> None:  # noqa: N802
+    def _runPass(self, _index: int, pss: Any, internal_state: Any) -> None:  # noqa: N802
         pss.analysis = self._analysis
         for run in (pss.run_initialization, pss.run_pass, pss.run_finalizer):
             run(internal_state)

@@ -186,7 +186,7 @@ def _term_of_by_log2(precision):
     far_series = _polynomial(precision, precision.far_term)
 
     @formula
-    def term_of_by_log2(s, d, m, M):
+    def term_of_by_log2(s, d, m, _M):
         """Return what `term_of` does."""
         inverse = reciprocal(s)
         z, x = d * inverse, m * inverse

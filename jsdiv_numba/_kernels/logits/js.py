@@ -238,7 +238,7 @@ def _near_js_terms(softmax):
     smallest = np.finfo(np.float64).tiny
 
     @formula
-    def js_part(p, q, difference, log_ratio):
+    def js_part(p, q, difference, _log_ratio):
         return term_of(maximum(p + q, smallest), abs(difference), minimum(p, q), maximum(p, q))
 
     return near_terms(softmax, js_part, symmetric=True)

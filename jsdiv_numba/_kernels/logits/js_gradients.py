@@ -50,7 +50,7 @@ from .softmax import NEXT_ROW, place_of_largest, softmax_kernels
 def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     log_ratios = _log_ratios(precision)
-    differences = _differences(precision, log_ratios, _slope_changes(precision))
+    differences = _differences(log_ratios, _slope_changes(precision))
     return SimpleNamespace(
         log_ratios=log_ratios,
         sum_with_gradient=_sum_with_gradient(
@@ -103,7 +103,7 @@ def _slope_changes(precision):
     return slope_changes
 
 
-def _differences(precision, log_ratios, slope_changes):
+def _differences(log_ratios, slope_changes):
     @kernel
     def differences(a, b, p, q, ratios, changes):
         """Write t and g - g_r; return r."""

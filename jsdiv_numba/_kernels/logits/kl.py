@@ -144,7 +144,7 @@ def _near_kl_terms(softmax, whole):
         return excess_of(p, q, difference) if near else p * log_ratio - difference
 
     @formula
-    def whole_part(p, q, difference, log_ratio):
+    def whole_part(p, _q, _difference, log_ratio):
         return 0.0 if p == 0.0 else p * log_ratio
 
     return near_terms(softmax, whole_part if whole else excess_part, symmetric=False)

@@ -50,21 +50,22 @@ def place_of_largest(row):
     return place
 
 
-def _exponentials(precision):
-    Float = precision.Float
-    exp = scalar_formulas(precision).exp
-    line = LINE_BYTES // Float(0).itemsize
-    lowest, zero, none = Float(precision.exp_min), Float(0), Float(-np.inf)
-    # Of a few numbers at a time, LLVM calls the C library for each, and adds and subtracts what
-    # else is in their registers along.
-    leaves_exceptions = not has_multiply_add()
-
+def _largest(none):
     @summing
     def largest(x):
         top = none
         for i in range(x.size):
             top = larger(item(x, i), top)
         return top
+
+    return largest
+
+
+def _of_block(precision):
+    """Return what writes the exponentials of a block, and what adds them up."""
+    Float = precision.Float
+    exp = scalar_formulas(precision).exp
+    lowest, zero = Float(precision.exp_min), Float(0)
 
     @kernel
     def write_exponentials(x, top, values, start, size):
@@ -79,6 +80,18 @@ def _exponentials(precision):
             total += value
             moment += value * where(shifted < lowest, lowest, shifted)
         return total, moment
+
+    return write_exponentials, sums
+
+
+def _exponentials(precision):
+    Float = precision.Float
+    line = LINE_BYTES // Float(0).itemsize
+    largest = _largest(Float(-np.inf))
+    write_exponentials, sums = _of_block(precision)
+    # Of a few numbers at a time, LLVM calls the C library for each, and adds and subtracts what
+    # else is in their registers along.
+    leaves_exceptions = not has_multiply_add()
 
     @kernel
     def exponentials(logits, values):

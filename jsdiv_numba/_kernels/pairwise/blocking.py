@@ -12,6 +12,10 @@ import numpy as np
 from ..cache import bundle
 from ..target import registers, target
 
+FOUND, TILE, LEFT = range(3)
+"""Slots of what a search that stops keeps: how many pairs it has found since it was emptied, the
+tile at which it goes on, and how many pairs its first bound has left there, or -1."""
+
 VECTORS = 3
 """Registers side by side in a row of the block."""
 

@@ -116,33 +116,41 @@ def _direction():
     return direction
 
 
+@borrowing
+def _add_scaled(total, values, factor):
+    """Add values to a total, and scale the sum."""
+    for k in range(total.size):
+        set_item(total, k, (item(total, k) + item(values, k)) * factor)
+
+
+@borrowing
+def _centre(values, centre, vector):
+    """Write values less those of the centre, in float32."""
+    for k in range(values.size):
+        set_item(vector, k, np.float32(item(values, k) - item(centre, k)))
+
+
+@summing
+def _square(vector, size):
+    """Return the sum of squares of a vector."""
+    total = 0.0
+    for k in range(size):
+        x = np.float64(item(vector, k))
+        total += x * x
+    return total
+
+
+@borrowing
+def _transpose(vectors, panels, panel, first, number):
+    """Write vectors into a panel, an entry of all of them after another."""
+    length = panels.shape[1]
+    for start in range(0, length, LINE):
+        for i in range(number):
+            for k in range(start, minimum(start + LINE, length)):
+                panels[panel, k, first + i] = vectors[i, k]
+
+
 def _describe(values_of):
-    @borrowing
-    def add(total, values, factor):
-        for k in range(total.size):
-            set_item(total, k, (item(total, k) + item(values, k)) * factor)
-
-    @borrowing
-    def centred(values, centre, vector):
-        for k in range(values.size):
-            set_item(vector, k, np.float32(item(values, k) - item(centre, k)))
-
-    @summing
-    def square(vector, size):
-        total = 0.0
-        for k in range(size):
-            x = np.float64(item(vector, k))
-            total += x * x
-        return total
-
-    @borrowing
-    def transpose(vectors, panels, panel, first, number):
-        length = panels.shape[1]
-        for start in range(0, length, LINE):
-            for i in range(number):
-                for k in range(start, minimum(start + LINE, length)):
-                    panels[panel, k, first + i] = vectors[i, k]
-
     def describe(padded, panels, halves, centre, start, stop, spread, margin, as_queries):
         """Fill in the vectors of rows start .. stop, and the halves of their squares.
 
@@ -155,9 +163,9 @@ def _describe(values_of):
             for i in range(start, stop):
                 if not np.isnan(padded[i, 0]):
                     values_of(padded[i], values, scale)
-                    add(centre, values, 1.0)
+                    _add_scaled(centre, values, 1.0)
                     number += 1
-            add(centre, centre, 0.5 / maximum(number, 1))
+            _add_scaled(centre, centre, 0.5 / maximum(number, 1))
             return
         vectors = empty((height, length + LINE), np.float32)
         while start < stop:
@@ -165,11 +173,11 @@ def _describe(values_of):
             number = minimum(height - first, stop - start)
             for i in range(number):
                 values_of(padded[start + i], values, scale)
-                centred(values, centre, vectors[i])
-                half = 0.5 * square(vectors[i], length)
+                _centre(values, centre, vectors[i])
+                half = 0.5 * _square(vectors[i], length)
                 halves[start + i] = half
                 vectors[i, length] = 1.0 if as_queries else -(1.0 - 2.0 * margin) * half
-            transpose(vectors, panels, panel, first, number)
+            _transpose(vectors, panels, panel, first, number)
             start += number
 
     return describe

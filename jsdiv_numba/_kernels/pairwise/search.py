@@ -11,7 +11,7 @@ import numpy as np
 
 from ..codegen.intrinsics import apart, borrowing, formula, maximum, minimum, power_of_two
 from ..codegen.precision import FLOAT64
-from .blocking import NONE, sizes
+from .blocking import FOUND, LEFT, NONE, TILE, sizes
 from .bounds import WEIGHTS, limit_of
 from .matmul import WIDTH, lowest_bit, multiply_panels, number_of_bits, reaching
 from .pairs import TOGETHER, Rows, pair_kernels
@@ -76,9 +76,9 @@ def keep(found, i, value, index):
     if found.values.shape[1]:
         offer(found.values[i], found.indices[i], value, index)
     elif value <= found.radius:
-        used = found.state[0]
+        used = found.state[FOUND]
         found.rows[used], found.columns[used], found.distances[used] = i, index, value
-        found.state[0] = used + 1
+        found.state[FOUND] = used + 1
 
 
 @borrowing
@@ -238,7 +238,7 @@ def search() -> Any:
     ):  # fmt: skip
         """Search the rows of one set for the neighbours of those of another.
 
-        Goes on at tile `state[1]`, where `state[2]` pairs are left of its first bound, or
+        Goes on at tile `state[TILE]`, where `state[LEFT]` pairs are left of its first bound, or
         none are known to be if it is negative. Returns whether it stops for want of
         harmonics; it also does where there might be no room for the pairs of the next tile,
         and at the end.
@@ -256,14 +256,14 @@ def search() -> Any:
         )
         step = tile.shape[1]
         cached = maximum(BLOCK_BYTES // (8 * WIDTH * b_padded.shape[1]), 1) * WIDTH
-        while state[1] * step < rows_of_b:
-            start = state[1] * step
+        while state[TILE] * step < rows_of_b:
+            start = state[TILE] * step
             width = minimum(step, rows_of_b - start)
             pairs = number * width
-            if not values.shape[1] and state[0] + pairs > rows.size:
+            if not values.shape[1] and state[FOUND] + pairs > rows.size:
                 return False
             # Whether, rather than True and False, for each of which Numba would compile anew.
-            left = state[2]
+            left = state[LEFT]
             refined = left >= 0
             if not refined:
                 multiply(task.room, a_roots, b_roots, start, width, refined)
@@ -272,7 +272,7 @@ def search() -> Any:
                 left = number_left(task, number, start, width, refined)
             if left > REFINE_ABOVE * pairs:
                 if not a_harmonics.size:
-                    state[2] = left
+                    state[LEFT] = left
                     return True
                 refined = left >= 0
                 multiply(task.room, a_harmonics, b_harmonics, start, width, refined)
@@ -284,7 +284,7 @@ def search() -> Any:
                 for i in range(number):
                     size = list_reaching(task, i, start, first, last)
                     compare(task, i, start, size, width, refined)
-            state[1], state[2] = state[1] + 1, -1
+            state[TILE], state[LEFT] = state[TILE] + 1, -1
         return False
 
     return search_neighbors

@@ -73,23 +73,27 @@ def gap_of(reference, mean, excess):
     return where(4.0 * abs(own) > mean, 0.0, own + excess)
 
 
+@kernel
+def _add_weighted(rows, i, weight, means, rests, start, size):
+    """Add a row times its weight to means, by two-sums whose errors are kept."""
+    for j in range(size):
+        part = weight * row_item(rows, i, start + j)
+        total, error = exact_sum(item(means, j), part)
+        set_item(means, j, total)
+        set_item(rests, j, item(rests, j) + error)
+
+
+@kernel
+def _add_differences(rows, i, r, weight, sums, start, size):
+    """Add what a row exceeds another by, times its weight."""
+    for j in range(size):
+        part = weight * (row_item(rows, i, start + j) - row_item(rows, r, start + j))
+        set_item(sums, j, item(sums, j) + np.float64(part))
+
+
 def _mix(precision):
     Float = precision.Float
     zero = Float(0)
-
-    @kernel
-    def add(rows, i, weight, means, rests, start, size):
-        for j in range(size):
-            part = weight * row_item(rows, i, start + j)
-            total, error = exact_sum(item(means, j), part)
-            set_item(means, j, total)
-            set_item(rests, j, item(rests, j) + error)
-
-    @kernel
-    def add_differences(rows, i, r, weight, sums, start, size):
-        for j in range(size):
-            part = weight * (row_item(rows, i, start + j) - row_item(rows, r, start + j))
-            set_item(sums, j, item(sums, j) + np.float64(part))
 
     @kernel
     def mix(rows, weights, means, gaps, sums, start, size):
@@ -99,13 +103,13 @@ def _mix(precision):
         """
         means[:size], gaps[:size] = zero, zero
         for i in range(weights.size):
-            add(rows, i, Float(weights[i]), means, gaps, start, size)
+            _add_weighted(rows, i, Float(weights[i]), means, gaps, start, size)
         for j in range(size):
             set_item(means, j, item(means, j) + item(gaps, j))
         r, sums[:size] = heaviest(weights), 0.0
         for i in range(weights.size):
             if i != r:
-                add_differences(rows, i, r, Float(weights[i]), sums, start, size)
+                _add_differences(rows, i, r, Float(weights[i]), sums, start, size)
         for j in range(size):
             reference, mean = row_item(rows, r, start + j), item(means, j)
             gap = gap_of(np.float64(reference), np.float64(mean), item(sums, j))
