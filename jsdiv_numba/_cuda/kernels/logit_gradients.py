@@ -15,7 +15,7 @@ import numpy as np
 from ..._kernels.codegen.precision import FLOAT32, Precision
 from ..._kernels.formulas.js import scalar_formulas
 from .. import target
-from ..target import ALIGNMENT, cuda, device, jit, least, most, product, row_of
+from ..target import ALIGNMENT, cuda, device, jit, least, most, mul_rn, row_of
 from .indexing import NONE, ONE, access, index_of, place_of
 from .logits import logit_sweeps
 from .reductions import WARPS, group_functions
@@ -70,32 +70,32 @@ def _add_up(precision, exponentials, adding, slopes):
     @device
     def at(x, y):
         of_x, of_y = slopes(x, y)
-        return term(x, y), product(x, of_x), product(y, of_y)
+        return term(x, y), mul_rn(x, of_x), mul_rn(y, of_y)
 
     @device
     def add_up(a, b, sums, start, stop, aligned, lane, lanes, shared):
         """Return the sums of the terms, of p·½·log(2p/s) and of q·½·log(2q/s)."""
         of_a, of_b = one / sums[1], one / sums[3]
         total, p_mean, q_mean = zero, zero, zero
-        rest, p_rest, q_rest = zero, zero, zero
+        lo, p_lo, q_lo = zero, zero, zero
         i = start + 4 * lane
         while i < stop:
             e = exponentials(a, i, stop, aligned, sums[0])
             f = exponentials(b, i, stop, aligned, sums[2])
-            t0, g0, h0 = at(product(e[0], of_a), product(f[0], of_b))
-            t1, g1, h1 = at(product(e[1], of_a), product(f[1], of_b))
-            t2, g2, h2 = at(product(e[2], of_a), product(f[2], of_b))
-            t3, g3, h3 = at(product(e[3], of_a), product(f[3], of_b))
+            t0, g0, h0 = at(mul_rn(e[0], of_a), mul_rn(f[0], of_b))
+            t1, g1, h1 = at(mul_rn(e[1], of_a), mul_rn(f[1], of_b))
+            t2, g2, h2 = at(mul_rn(e[2], of_a), mul_rn(f[2], of_b))
+            t3, g3, h3 = at(mul_rn(e[3], of_a), mul_rn(f[3], of_b))
             part = (t0 + t1) + (t2 + t3)
             p_part, q_part = (g0 + g1) + (g2 + g3), (h0 + h1) + (h2 + h3)
-            total, rest = add(total, rest, part)
-            p_mean, p_rest = add(p_mean, p_rest, p_part)
-            q_mean, q_rest = add(q_mean, q_rest, q_part)
+            total, lo = add(total, lo, part)
+            p_mean, p_lo = add(p_mean, p_lo, p_part)
+            q_mean, q_lo = add(q_mean, q_lo, q_part)
             i += 4 * lanes
-        total, rest = sum_of_group(total, rest, lanes, shared)
-        p_mean, p_rest = sum_of_group(p_mean, p_rest, lanes, shared)
-        q_mean, q_rest = sum_of_group(q_mean, q_rest, lanes, shared)
-        return (total, rest), (p_mean, p_rest), (q_mean, q_rest)
+        total, lo = sum_of_group(total, lo, lanes, shared)
+        p_mean, p_lo = sum_of_group(p_mean, p_lo, lanes, shared)
+        q_mean, q_lo = sum_of_group(q_mean, q_lo, lanes, shared)
+        return (total, lo), (p_mean, p_lo), (q_mean, q_lo)
 
     return add_up
 
@@ -110,10 +110,10 @@ def _of_four(precision, slopes):
     @device
     def of_four(e, f, of_a, of_b, means):
         """Return the derivatives in four logits of both rows, over their sums of exponentials."""
-        g0, h0 = slopes(product(e[0], of_a), product(f[0], of_b))
-        g1, h1 = slopes(product(e[1], of_a), product(f[1], of_b))
-        g2, h2 = slopes(product(e[2], of_a), product(f[2], of_b))
-        g3, h3 = slopes(product(e[3], of_a), product(f[3], of_b))
+        g0, h0 = slopes(mul_rn(e[0], of_a), mul_rn(f[0], of_b))
+        g1, h1 = slopes(mul_rn(e[1], of_a), mul_rn(f[1], of_b))
+        g2, h2 = slopes(mul_rn(e[2], of_a), mul_rn(f[2], of_b))
+        g3, h3 = slopes(mul_rn(e[3], of_a), mul_rn(f[3], of_b))
         in_a = (
             derivative(e[0], g0, means[0]),
             derivative(e[1], g1, means[0]),
@@ -214,11 +214,11 @@ def _at(precision):
     def change(x, y, ratio, x_reference, y_reference):
         """Return g - g_r, and 0 for a probability of 0."""
         above = ratio > zero
-        exponential, rest = exp_and_rest(-abs(ratio))
+        exponential, lo = exp_and_rest(-abs(ratio))
         share, other = (x_reference, y_reference) if above else (x, y)
         whole = share + other
         share, other = share / whole, other / whole
-        value = half_log_lesser(one, other * rest, share + other * exponential)
+        value = half_log_lesser(one, other * lo, share + other * exponential)
         value = -value if above else value
         return zero if x == zero else value
 
@@ -243,7 +243,7 @@ def _near_sums(precision, at):
         total, total_rest = zero, zero
         for i in range(start + lane, stop, lanes):
             p, _, _, g = at(a, b, i, a_top, a_sum, b_top, b_sum, b_reference)
-            total, error = two_sum(total, product(p, g))
+            total, error = two_sum(total, mul_rn(p, g))
             total_rest += error
         return sum_of_group(total, total_rest, lanes, shared)
 
@@ -301,9 +301,9 @@ def _whole_gradients(precision, staged, near):
         x, y = memory[first : first + room], memory[first + room : first + 2 * room]
         weight, stop = Float(weights[i, j, k, 0]) / divisor, a.shape[0]
         end = stop if exists else NONE
-        a_top, a_total, a_rest = softmax(a, x, NONE, stop, aligned, lane, lanes, shared)
-        b_top, b_total, b_rest = softmax(b, y, NONE, stop, aligned, lane, lanes, shared)
-        sums = a_top, sum_of(a_top, a_total, a_rest), b_top, sum_of(b_top, b_total, b_rest)
+        a_top, a_total, a_lo = softmax(a, x, NONE, stop, aligned, lane, lanes, shared)
+        b_top, b_total, b_lo = softmax(b, y, NONE, stop, aligned, lane, lanes, shared)
+        sums = a_top, sum_of(a_top, a_total, a_lo), b_top, sum_of(b_top, b_total, b_lo)
         x, y = kept(a, x), kept(b, y)
         total, of_p, of_q = add_up(x, y, sums, NONE, stop, aligned, lane, lanes, shared)
         means = of_p[0] + of_p[1], of_q[0] + of_q[1]
@@ -394,11 +394,11 @@ def _gradients_of_pieces(precision):
         row = cuda.blockIdx.x
         s = states[row]
         if sweep == 0:
-            total, rest = sum_of_pieces(parts, row, 0, shared)
-            p, p_rest = sum_of_pieces(parts, row, 2, shared)
-            q, q_rest = sum_of_pieces(parts, row, 4, shared)
+            total, lo = sum_of_pieces(parts, row, 0, shared)
+            p, p_lo = sum_of_pieces(parts, row, 2, shared)
+            q, q_lo = sum_of_pieces(parts, row, 4, shared)
             if cuda.threadIdx.x == 0:
-                s[4], s[6], s[7] = total + rest, p + p_rest, q + q_rest
+                s[4], s[6], s[7] = total + lo, p + p_lo, q + q_lo
                 result[row] = s[4] / divisor
         elif sweep < 3:
             _, of_a = ends_of_pieces(parts, row, 0, 0, shared)
@@ -408,10 +408,10 @@ def _gradients_of_pieces(precision):
             elif cuda.threadIdx.x == 0:
                 s[10], s[11] = of_a, of_b
         else:
-            p, p_rest = sum_of_pieces(parts, row, 0, shared)
-            q, q_rest = sum_of_pieces(parts, row, 2, shared)
+            p, p_lo = sum_of_pieces(parts, row, 0, shared)
+            q, q_lo = sum_of_pieces(parts, row, 2, shared)
             if cuda.threadIdx.x == 0 and not (s[8] >= cancelled and s[9] >= cancelled):
-                s[6], s[7] = p + p_rest, q + q_rest
+                s[6], s[7] = p + p_lo, q + q_lo
 
     return gradients_of_pieces
 
@@ -444,18 +444,18 @@ def _weighted_sums(precision, at):
         a, b, w, a_top, a_sum, b_top, b_sum, b_reference, w_reference, start, stop, lane, lanes,
         shared,
     ):  # fmt: skip
-        """Return Σ p·c·(g - g_r), Σ p·(c - c_r) and what gives g_r, each with what it lacks."""
+        """Return Σ p·c·(g - g_r), Σ p·(c - c_r) and what gives g_r, with their low-order parts."""
         slope, slope_rest, more, more_rest, excess, excess_rest = zero, zero, zero, zero, zero, zero
         quotient = exp(b_reference - b_top) / b_sum * a_sum
         for i in range(start + lane, stop, lanes):
             p, q, ratio, g = at(a, b, i, a_top, a_sum, b_top, b_sum, b_reference)
             own = Float(w[i])
-            slope, error = two_sum(slope, product(p, own * g))
+            slope, error = two_sum(slope, mul_rn(p, own * g))
             slope_rest += error
-            more, error = two_sum(more, product(p, own - w_reference))
+            more, error = two_sum(more, mul_rn(p, own - w_reference))
             more_rest += error
-            _, rest = exp_and_rest(-abs(ratio))
-            part = product(product(p, quotient), rest) if ratio > zero else -product(q, rest)
+            _, lo = exp_and_rest(-abs(ratio))
+            part = mul_rn(mul_rn(p, quotient), lo) if ratio > zero else -mul_rn(q, lo)
             excess, error = two_sum(excess, part)
             excess_rest += error
         slope, slope_rest = sum_of_group(slope, slope_rest, lanes, shared)
@@ -522,10 +522,10 @@ def _term_gradients(precision, near):
         in_a, in_b = row_of(in_A, i, j, k), row_of(in_B, i, j, k)
         stop = a.shape[0]
         end = stop if exists else NONE
-        a_top, total, rest = softmax(a, a, NONE, stop, aligned, lane, lanes, shared)
-        a_sum = sum_of(a_top, total, rest)
-        b_top, total, rest = softmax(b, b, NONE, stop, aligned, lane, lanes, shared)
-        b_sum = sum_of(b_top, total, rest)
+        a_top, total, lo = softmax(a, a, NONE, stop, aligned, lane, lanes, shared)
+        a_sum = sum_of(a_top, total, lo)
+        b_top, total, lo = softmax(b, b, NONE, stop, aligned, lane, lanes, shared)
+        b_sum = sum_of(b_top, total, lo)
         sums = a_top, a_sum, b_top, b_sum
         in_b_row, in_a_row = references(a, b, sums, NONE, stop, lane, lanes, shared)
         one_side(

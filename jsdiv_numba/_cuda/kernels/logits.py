@@ -30,7 +30,7 @@ from ..target import (
     jit,
     least,
     most,
-    product,
+    mul_rn,
     row_of,
     set_four,
 )
@@ -80,16 +80,16 @@ def _adding(precision, staged):
     two_sum, plain_sum_of_group = groups.two_sum, groups.plain_sum_of_group
 
     @device
-    def add(total, rest, part):
+    def add(total, lo, part):
         total, error = two_sum(total, part)
-        return total, rest + error
+        return total, lo + error
 
     @device
-    def add_plainly(total, rest, part):
-        return total + part, rest
+    def add_plainly(total, lo, part):
+        return total + part, lo
 
     @device
-    def sum_of_group(total, _rest, lanes, shared):
+    def sum_of_group(total, _lo, lanes, shared):
         return plain_sum_of_group(total, lanes, shared), zero
 
     if staged:
@@ -120,9 +120,9 @@ def _sum_of(precision):
     nan, infinity = Float(np.nan), Float(np.inf)
 
     @device
-    def sum_of(top, total, rest):
+    def sum_of(top, total, lo):
         """Return a row's sum of exponentials: NaN if a logit is NaN or +inf, or none is finite."""
-        value = total + rest
+        value = total + lo
         return value if value > zero and top < infinity else nan
 
     return sum_of
@@ -142,7 +142,7 @@ def _softmax(precision):
     @device
     def softmax(a, _kept, start, stop, aligned, lane, lanes, shared):
         """Return the largest logit, and the sum of the exponentials of all less that one."""
-        top, total, rest, invalid = lowest, zero, zero, False
+        top, total, lo, invalid = lowest, zero, zero, False
         i = start + 4 * lane
         while i < stop:
             x = load(a, i, stop, aligned)
@@ -150,15 +150,15 @@ def _softmax(precision):
             invalid = invalid or wrong
             if largest > top:
                 factor = exp(top - largest)
-                total, rest, top = total * factor, rest * factor, largest
+                total, lo, top = total * factor, lo * factor, largest
             part = (exp(x[0] - top) + exp(x[1] - top)) + (exp(x[2] - top) + exp(x[3] - top))
             total, error = two_sum(total, part)
-            rest += error
+            lo += error
             i += 4 * lanes
         top_of_all = top_of_group(infinity if invalid else top, lanes, shared)
         factor = exp(top - top_of_all)
-        total, rest = sum_of_group(total * factor, rest * factor, lanes, shared)
-        return top_of_all, total, rest
+        total, lo = sum_of_group(total * factor, lo * factor, lanes, shared)
+        return top_of_all, total, lo
 
     return softmax
 
@@ -182,16 +182,16 @@ def _staged_softmax(precision, adding):
             set_four(kept, i, x)
             i += 4 * lanes
         top = top_of_group(infinity if invalid else top, lanes, shared)
-        total, rest = zero, zero
+        total, lo = zero, zero
         i = start + 4 * lane
         while i < stop:
             x = four(kept, i)
             x = exp(x[0] - top), exp(x[1] - top), exp(x[2] - top), exp(x[3] - top)
             set_four(kept, i, x)
-            total, rest = add(total, rest, (x[0] + x[1]) + (x[2] + x[3]))
+            total, lo = add(total, lo, (x[0] + x[1]) + (x[2] + x[3]))
             i += 4 * lanes
-        total, rest = sum_of_group(total, rest, lanes, shared)
-        return top, total, rest
+        total, lo = sum_of_group(total, lo, lanes, shared)
+        return top, total, lo
 
     return softmax
 
@@ -239,23 +239,23 @@ def _add_terms(precision, exponentials, adding):
 
     @device
     def add_terms(a, b, sums, start, stop, aligned, lane, lanes, shared):
-        """Return the sum of terms of probabilities, and what it lacks."""
+        """Return the sum of terms of probabilities, and its low-order part."""
         a_top, of_a, b_top, of_b = sums[0], one / sums[1], sums[2], one / sums[3]
-        total, rest = zero, zero
+        total, lo = zero, zero
         i = start + 4 * lane
         while i < stop:
             x = exponentials(a, i, stop, aligned, a_top)
             y = exponentials(b, i, stop, aligned, b_top)
             part = (
-                term(product(x[0], of_a), product(y[0], of_b))
-                + term(product(x[1], of_a), product(y[1], of_b))
+                term(mul_rn(x[0], of_a), mul_rn(y[0], of_b))
+                + term(mul_rn(x[1], of_a), mul_rn(y[1], of_b))
             ) + (
-                term(product(x[2], of_a), product(y[2], of_b))
-                + term(product(x[3], of_a), product(y[3], of_b))
+                term(mul_rn(x[2], of_a), mul_rn(y[2], of_b))
+                + term(mul_rn(x[3], of_a), mul_rn(y[3], of_b))
             )
-            total, rest = add(total, rest, part)
+            total, lo = add(total, lo, part)
             i += 4 * lanes
-        return sum_of_group(total, rest, lanes, shared)
+        return sum_of_group(total, lo, lanes, shared)
 
     return add_terms
 
@@ -278,8 +278,8 @@ def _near(precision):
 
     @device
     def add_ratios(a, b, sums, start, stop, lane, lanes, shared):
-        """Return the two sums that give Λ, each with what it lacks."""
-        in_b, b_rest, in_a, a_rest = zero, zero, zero, zero
+        """Return the two sums that give Λ, each with its low-order part."""
+        in_b, b_lo, in_a, a_lo = zero, zero, zero, zero
         for i in range(start + lane, stop, lanes):
             e, f = exp(Float(a[i]) - sums[0]), exp(Float(b[i]) - sums[2])
             if e > zero or f > zero:
@@ -288,12 +288,12 @@ def _near(precision):
                 up = f * Float(math.expm1(delta)) if close else e - f
                 down = e * Float(math.expm1(-delta)) if close else f - e
                 in_b, error = two_sum(in_b, up)
-                b_rest += error
+                b_lo += error
                 in_a, error = two_sum(in_a, down)
-                a_rest += error
-        in_b, b_rest = sum_of_group(in_b, b_rest, lanes, shared)
-        in_a, a_rest = sum_of_group(in_a, a_rest, lanes, shared)
-        return (in_b, b_rest), (in_a, a_rest)
+                a_lo += error
+        in_b, b_lo = sum_of_group(in_b, b_lo, lanes, shared)
+        in_a, a_lo = sum_of_group(in_a, a_lo, lanes, shared)
+        return (in_b, b_lo), (in_a, a_lo)
 
     @device
     def ratio_of(in_b, in_a, sums):
@@ -315,12 +315,12 @@ def _near(precision):
 
     @device
     def add_terms(a, b, sums, ratio, start, stop, lane, lanes, shared):
-        """Return the sum of terms, and what it lacks."""
-        total, rest = zero, zero
+        """Return the sum of terms, and its low-order part."""
+        total, lo = zero, zero
         for i in range(start + lane, stop, lanes):
             total, error = two_sum(total, term(a, b, i, sums, ratio))
-            rest += error
-        return sum_of_group(total, rest, lanes, shared)
+            lo += error
+        return sum_of_group(total, lo, lanes, shared)
 
     return SimpleNamespace(add_ratios=add_ratios, ratio_of=ratio_of, term=term, add_terms=add_terms)
 
@@ -337,8 +337,8 @@ def _divergence(precision, near):
             stop = a.shape[0] if close else NONE
             in_b, in_a = add_ratios(a, b, sums, NONE, stop, lane, lanes, shared)
             ratio = ratio_of(in_b, in_a, sums)
-            total, rest = add_near(a, b, sums, ratio, NONE, stop, lane, lanes, shared)
-            value = total + rest if close else value
+            total, lo = add_near(a, b, sums, ratio, NONE, stop, lane, lanes, shared)
+            value = total + lo if close else value
         # No divergence of distributions is above ln 2, though rounding may be.
         return ln2 if value > ln2 else value
 
@@ -361,13 +361,13 @@ def _whole_logits(precision, sweeps):
         a, b = row_of(A, i, j, k), row_of(B, i, j, k)
         x, y = memory[first : first + room], memory[first + room : first + 2 * room]
         stop = a.shape[0]
-        a_top, a_total, a_rest = softmax(a, x, NONE, stop, aligned, lane, lanes, shared)
-        b_top, b_total, b_rest = softmax(b, y, NONE, stop, aligned, lane, lanes, shared)
-        sums = a_top, sum_of(a_top, a_total, a_rest), b_top, sum_of(b_top, b_total, b_rest)
-        total, rest = add_terms(
+        a_top, a_total, a_lo = softmax(a, x, NONE, stop, aligned, lane, lanes, shared)
+        b_top, b_total, b_lo = softmax(b, y, NONE, stop, aligned, lane, lanes, shared)
+        sums = a_top, sum_of(a_top, a_total, a_lo), b_top, sum_of(b_top, b_total, b_lo)
+        total, lo = add_terms(
             kept(a, x), kept(b, y), sums, NONE, stop, aligned, lane, lanes, shared
         )
-        value = divergence(a, b, sums, total + rest, lane, lanes, shared)
+        value = divergence(a, b, sums, total + lo, lane, lanes, shared)
         if exists and lane == 0:
             result[row] = value / divisor
 
@@ -383,25 +383,25 @@ def _write_terms(precision):
 
     @device
     def write_terms(a, b, sums, divisor, terms, start, stop, end, aligned, lane, lanes, shared):
-        """Write terms of probabilities up to `end`; return their sum and what it lacks."""
+        """Write terms of probabilities up to `end`; return their sum and its low-order part."""
         of_a, of_b = one / sums[1], one / sums[3]
-        total, rest = zero, zero
+        total, lo = zero, zero
         i = start + 4 * lane
         while i < stop:
             x = exponentials(a, i, stop, aligned, sums[0])
             y = exponentials(b, i, stop, aligned, sums[2])
             t = (
-                term(product(x[0], of_a), product(y[0], of_b)),
-                term(product(x[1], of_a), product(y[1], of_b)),
-                term(product(x[2], of_a), product(y[2], of_b)),
-                term(product(x[3], of_a), product(y[3], of_b)),
+                term(mul_rn(x[0], of_a), mul_rn(y[0], of_b)),
+                term(mul_rn(x[1], of_a), mul_rn(y[1], of_b)),
+                term(mul_rn(x[2], of_a), mul_rn(y[2], of_b)),
+                term(mul_rn(x[3], of_a), mul_rn(y[3], of_b)),
             )
             total, error = two_sum(total, (t[0] + t[1]) + (t[2] + t[3]))
-            rest += error
+            lo += error
             t = t[0] / divisor, t[1] / divisor, t[2] / divisor, t[3] / divisor
             store(terms, i, end, aligned, t)
             i += 4 * lanes
-        return sum_of_group(total, rest, lanes, shared)
+        return sum_of_group(total, lo, lanes, shared)
 
     return write_terms
 
@@ -422,13 +422,13 @@ def _logit_terms(precision):
         a, b, terms = row_of(A, i, j, k), row_of(B, i, j, k), row_of(result, i, j, k)
         stop = a.shape[0]
         end = stop if exists else NONE
-        a_top, a_total, a_rest = softmax(a, a, NONE, stop, aligned, lane, lanes, shared)
-        b_top, b_total, b_rest = softmax(b, b, NONE, stop, aligned, lane, lanes, shared)
-        sums = a_top, sum_of(a_top, a_total, a_rest), b_top, sum_of(b_top, b_total, b_rest)
-        total, rest = write_terms(
+        a_top, a_total, a_lo = softmax(a, a, NONE, stop, aligned, lane, lanes, shared)
+        b_top, b_total, b_lo = softmax(b, b, NONE, stop, aligned, lane, lanes, shared)
+        sums = a_top, sum_of(a_top, a_total, a_lo), b_top, sum_of(b_top, b_total, b_lo)
+        total, lo = write_terms(
             a, b, sums, divisor, terms, NONE, stop, end, aligned, lane, lanes, shared
         )
-        close = total + rest < limit
+        close = total + lo < limit
         if cuda.syncthreads_or(np.int32(close)):
             stop = stop if close else NONE
             in_b, in_a = add_ratios(a, b, sums, NONE, stop, lane, lanes, shared)
@@ -527,13 +527,13 @@ def _logits_of_pieces(precision):
     def softmax(parts, row, column, shared):
         """Return a row's largest logit and its sum of exponentials."""
         _, top = ends_of_pieces(parts, row, column, column, shared)
-        total, rest = zero, zero
+        total, lo = zero, zero
         for n in range(cuda.threadIdx.x, parts.shape[1], THREADS):
             factor = exp(parts[row, n, column] - top)
             total, error = two_sum(total, parts[row, n, column + 1] * factor)
-            rest += parts[row, n, column + 2] * factor + error
-        total, rest = sum_of_group(total, rest, THREADS, shared)
-        return top, sum_of(top, total, rest)
+            lo += parts[row, n, column + 2] * factor + error
+        total, lo = sum_of_group(total, lo, THREADS, shared)
+        return top, sum_of(top, total, lo)
 
     @jit
     def logits_of_pieces(parts, sweep, divisor, states, result):
@@ -552,8 +552,8 @@ def _logits_of_pieces(precision):
             in_a = sum_of_pieces(parts, row, 2, shared)
             ratio = ratio_of(in_b, in_a, state)
         else:
-            total, rest = sum_of_pieces(parts, row, 0, shared)
-            value = total + rest if sweep == 1 or value < limit else value
+            total, lo = sum_of_pieces(parts, row, 0, shared)
+            value = total + lo if sweep == 1 or value < limit else value
         cuda.syncthreads()
         if cuda.threadIdx.x == 0 and sweep > 0:
             state[4], state[5] = value, ratio

@@ -68,18 +68,18 @@ def _prepare(precision):
         x, stop = given[row], given.shape[1]
         weight = weight_of(x, NONE, stop, aligned, np.int64(lane), np.int64(THREADS), shared)
         factor = weight[0] * spread / weight[1]
-        total, rest, top = zero, zero, zero
+        total, lo, top = zero, zero, zero
         for i in range(lane, padded.shape[1], THREADS):
             x = abs(Float(given[row, i])) * factor if i < given.shape[1] else zero
             padded[row, i] = x
             total, error = two_sum(total, x * log2(x) + x * unit)
-            rest += error
+            lo += error
             top = most(x, top)
-        total, rest = sum_of_group(total, rest, THREADS, shared)
+        total, lo = sum_of_group(total, lo, THREADS, shared)
         _, top = ends_of_group(zero, top, THREADS, shared)
         if lane == 0:
             known[row, 0], known[row, 1], known[row, 2] = weight
-            known[row, 3] = half * (total + rest)
+            known[row, 3] = half * (total + lo)
             known[row, 4] = near + near_of_largest * top / spread
 
     return prepare
@@ -111,7 +111,7 @@ def _compensated(precision):
 
     @device
     def compensated(totals, rests, parts):
-        """Return four totals with something added, and what they lack."""
+        """Return four totals with something added, and their low-order parts."""
         t0, e0 = two_sum(totals[0], parts[0])
         t1, e1 = two_sum(totals[1], parts[1])
         t2, e2 = two_sum(totals[2], parts[2])
@@ -219,12 +219,12 @@ def _add_terms(precision):
     @device
     def add_terms(p, q, p_weight, q_weight, lane, shared):
         """Do what that of `rows` does, by a warp, and with few registers."""
-        total, rest = zero, zero
+        total, lo = zero, zero
         for i in range(lane, p.shape[0], WARP):
             term, _ = scaled_term(Float(p[i]), Float(q[i]), p_weight, q_weight)
             total, error = two_sum(total, term)
-            rest += error
-        return sum_of_group(total, rest, WARP, shared)
+            lo += error
+        return sum_of_group(total, lo, WARP, shared)
 
     return add_terms
 

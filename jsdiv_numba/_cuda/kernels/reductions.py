@@ -1,7 +1,7 @@
 """Sums, largest and smallest numbers over the threads that share a row.
 
 `lanes` adjacent threads do: a power of two up to a warp, or the block. Sums are
-kept as a float and what it lacks, so that float32 needs no float64. Every
+kept as a float and its low-order part, so that float32 needs no float64. Every
 thread of a group gets the same bits, whatever their number in the block. What
 the warps of a block tell each other goes through `shared`, of shape (2, WARPS):
 numba-cuda cannot link two functions that have shared arrays of their own.
@@ -43,31 +43,31 @@ def group_functions(precision: Precision) -> SimpleNamespace:
 
 def _sum_of_group(two_sum, from_lane):
     @device
-    def with_lane(total, rest, offset, lanes):
+    def with_lane(total, lo, offset, lanes):
         if offset < lanes and offset < WARP:
-            other, other_rest = from_lane(total, offset), from_lane(rest, offset)
+            other, other_lo = from_lane(total, offset), from_lane(lo, offset)
             total, error = two_sum(total, other)
-            rest = (rest + other_rest) + error
-        return total, rest
+            lo = (lo + other_lo) + error
+        return total, lo
 
     @device
-    def sum_of_group(total, rest, lanes, shared):
-        """Return the sum of all numbers of a group, as a float and what it lacks."""
-        total, rest = with_lane(total, rest, 1, lanes)
-        total, rest = with_lane(total, rest, 2, lanes)
-        total, rest = with_lane(total, rest, 4, lanes)
-        total, rest = with_lane(total, rest, 8, lanes)
-        total, rest = with_lane(total, rest, 16, lanes)
+    def sum_of_group(total, lo, lanes, shared):
+        """Return the sum of all numbers of a group, as a float and its low-order part."""
+        total, lo = with_lane(total, lo, 1, lanes)
+        total, lo = with_lane(total, lo, 2, lanes)
+        total, lo = with_lane(total, lo, 4, lanes)
+        total, lo = with_lane(total, lo, 8, lanes)
+        total, lo = with_lane(total, lo, 16, lanes)
         if lanes > WARP:
             cuda.syncthreads()
             shared[0, cuda.threadIdx.x // WARP] = total
-            shared[1, cuda.threadIdx.x // WARP] = rest
+            shared[1, cuda.threadIdx.x // WARP] = lo
             cuda.syncthreads()
-            total, rest = shared[0, 0], shared[1, 0]
+            total, lo = shared[0, 0], shared[1, 0]
             for warp in range(1, lanes // WARP):
                 total, error = two_sum(total, shared[0, warp])
-                rest = (rest + shared[1, warp]) + error
-        return total, rest
+                lo = (lo + shared[1, warp]) + error
+        return total, lo
 
     return sum_of_group
 
@@ -122,11 +122,11 @@ def _sum_of_pieces(precision, two_sum, sum_of_group):
     @device
     def sum_of_pieces(parts, row, column, shared):
         """Return the sum of a number that each piece of a row has in two columns, by a block."""
-        total, rest = zero, zero
+        total, lo = zero, zero
         for n in range(cuda.threadIdx.x, parts.shape[1], THREADS):
             total, error = two_sum(total, parts[row, n, column])
-            rest += parts[row, n, column + 1] + error
-        return sum_of_group(total, rest, THREADS, shared)
+            lo += parts[row, n, column + 1] + error
+        return sum_of_group(total, lo, THREADS, shared)
 
     return sum_of_pieces
 

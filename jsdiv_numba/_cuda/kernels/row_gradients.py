@@ -34,7 +34,7 @@ def _slopes(precision):
     gradient = target.formula(precision, formulas.gradient)
 
     @device
-    def careful(x, y, weight):
+    def slow_path(x, y, weight):
         """Return the derivatives of any term; NaN for what is no probability."""
         top = most(x, y)
         if not (x >= zero and y >= zero) or top == np.inf:
@@ -55,10 +55,10 @@ def _slopes(precision):
         of_x, of_y = (a[0], b[0], c[0], d[0]), (a[1], b[1], c[1], d[1])
         if least(least(a[2], b[2]), least(c[2], d[2])) < zero:
             e, f, g, h = (
-                careful(x[0], y[0], w[0]),
-                careful(x[1], y[1], w[1]),
-                careful(x[2], y[2], w[2]),
-                careful(x[3], y[3], w[3]),
+                slow_path(x[0], y[0], w[0]),
+                slow_path(x[1], y[1], w[1]),
+                slow_path(x[2], y[2], w[2]),
+                slow_path(x[3], y[3], w[3]),
             )
             of_x, of_y = (e[0], f[0], g[0], h[0]), (e[1], f[1], g[1], h[1])
         return of_x, of_y
@@ -75,19 +75,19 @@ def _add_up(precision, slopes):
     @device
     def add_up(p, q, weight, in_p, in_q, start, stop, end, aligned, lane, lanes, shared):
         """Return what `rows.add_up` does, and write the derivatives up to `end`."""
-        total, rest, low, size = zero, zero, zero, zero
+        total, lo, low, size = zero, zero, zero, zero
         w = weight, weight, weight, weight
         i = start + 4 * lane
         while i < stop:
             x, y = load(p, i, stop, aligned), load(q, i, stop, aligned)
-            total, rest, low, size = add_four(x, y, total, rest, low, size)
+            total, lo, low, size = add_four(x, y, total, lo, low, size)
             of_x, of_y = slopes(x, y, w)
             store(in_p, i, end, aligned, of_x)
             store(in_q, i, end, aligned, of_y)
             i += 4 * lanes
-        total, rest = sum_of_group(total, rest, lanes, shared)
+        total, lo = sum_of_group(total, lo, lanes, shared)
         low, size = ends_of_group(low, size, lanes, shared)
-        return total, rest, low, size
+        return total, lo, low, size
 
     return add_up
 

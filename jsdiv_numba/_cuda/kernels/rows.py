@@ -16,7 +16,7 @@ from ..._kernels.codegen.precision import Precision
 from ..._kernels.formulas.js import scalar_formulas
 from ..._kernels.rows.normalised import normalised_kernels
 from .. import target
-from ..target import THREADS, cuda, device, jit, least, most, product, row_of
+from ..target import THREADS, cuda, device, jit, least, most, mul_rn, row_of
 from .indexing import NONE, ONE, access, index_of, place_of
 from .reductions import WARPS, group_functions
 
@@ -56,8 +56,8 @@ def _add_four(precision):
     term = target.formula(precision, scalar_formulas(precision).device_term)
 
     @device
-    def add_four(x, y, total, rest, low, size):
-        """Add terms to their sum and to what it lacks, and entries to the smallest and the sum."""
+    def add_four(x, y, total, lo, low, size):
+        """Add terms to their sum and its low-order part, entries to the smallest and the sum."""
         part = (term(x[0], y[0]) + term(x[1], y[1])) + (term(x[2], y[2]) + term(x[3], y[3]))
         total, error = two_sum(total, part)
         smallest = least(
@@ -65,7 +65,7 @@ def _add_four(precision):
             least(least(x[2], y[2]), least(x[3], y[3])),
         )
         entries = ((x[0] + y[0]) + (x[1] + y[1])) + ((x[2] + y[2]) + (x[3] + y[3]))
-        return total, rest + error, least(smallest, low), size + entries
+        return total, lo + error, least(smallest, low), size + entries
 
     return add_four
 
@@ -78,19 +78,19 @@ def _add_up(precision):
     def of(add_four):
         @device
         def add_up(p, q, start, stop, aligned, lane, lanes, shared):
-            """Return the sum of a row's terms, what it lacks, the smallest entry and a sum of some.
+            """Return a row's sum of terms, its low-order part, the smallest entry, a sum of some.
 
             The last is no smaller than the largest entry, but for what of it is not finite.
             """
-            total, rest, low, size = zero, zero, zero, zero
+            total, lo, low, size = zero, zero, zero, zero
             i = start + 4 * lane
             while i < stop:
                 x, y = load(p, i, stop, aligned), load(q, i, stop, aligned)
-                total, rest, low, size = add_four(x, y, total, rest, low, size)
+                total, lo, low, size = add_four(x, y, total, lo, low, size)
                 i += 4 * lanes
-            total, rest = sum_of_group(total, rest, lanes, shared)
+            total, lo = sum_of_group(total, lo, lanes, shared)
             low, size = ends_of_group(low, size, lanes, shared)
-            return total, rest, low, size
+            return total, lo, low, size
 
         return add_up
 
@@ -114,49 +114,56 @@ def _full_range(precision):
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
     formulas = scalar_formulas(precision)
     term = target.formula(precision, formulas.device_term)
-    lift_of = target.formula(precision, formulas.lift_of)
+    scale_up_of = target.formula(precision, formulas.lift_of)
     zero, one, nan = Float(0), Float(1), Float(np.nan)
 
     @device
     def full_range(p, q, start, stop, lane, lanes, shared):
-        """Add up lifted, plain and lowered terms apart, which no others can drown so."""
-        lifted, total, lowered = zero, zero, zero
-        lifted_rest, rest, lowered_rest = zero, zero, zero
+        """Add up large, ordinary and small terms in separate accumulators: Blue's algorithm.
+
+        J. L. Blue, A portable Fortran program to find the Euclidean norm, ACM TOMS 4 (1978).
+        """
+        scaled_up, total, scaled_down = zero, zero, zero
+        scaled_up_lo, lo, scaled_down_lo = zero, zero, zero
         for i in range(start + lane, stop, lanes):
             x, y = Float(p[i]), Float(q[i])
             if not (x >= zero and y >= zero):
                 total = nan
             x, y = abs(x), abs(y)
-            own = lift_of(most(x, y))
+            own = scale_up_of(most(x, y))
             value = term(x * own, y * own)
             if own > one:
-                lifted, error = two_sum(lifted, value)
-                lifted_rest += error
+                scaled_up, error = two_sum(scaled_up, value)
+                scaled_up_lo += error
             elif own < one:
-                lowered, error = two_sum(lowered, value)
-                lowered_rest += error
+                scaled_down, error = two_sum(scaled_down, value)
+                scaled_down_lo += error
             else:
                 total, error = two_sum(total, value)
-                rest += error
-        lifted, lifted_rest = sum_of_group(lifted, lifted_rest, lanes, shared)
-        total, rest = sum_of_group(total, rest, lanes, shared)
-        lowered, lowered_rest = sum_of_group(lowered, lowered_rest, lanes, shared)
-        return (lifted, lifted_rest), (total, rest), (lowered, lowered_rest)
+                lo += error
+        scaled_up, scaled_up_lo = sum_of_group(scaled_up, scaled_up_lo, lanes, shared)
+        total, lo = sum_of_group(total, lo, lanes, shared)
+        scaled_down, scaled_down_lo = sum_of_group(scaled_down, scaled_down_lo, lanes, shared)
+        return (scaled_up, scaled_up_lo), (total, lo), (scaled_down, scaled_down_lo)
 
     return full_range
 
 
 def _of_full_range(precision):
     Float, zero, one = precision.Float, precision.Float(0), precision.Float(1)
-    lift, lower = Float(2.0**precision.lift), Float(2.0**-64)
+    scale_up, lower = Float(2.0**precision.lift), Float(2.0**-64)
 
     @device
-    def of_full_range(lifted, plain, lowered):
+    def of_full_range(scaled_up, plain, scaled_down):
         """Return the sum of the three."""
-        total, much = plain[0] + plain[1], lowered[0] + lowered[1]
+        total, much = plain[0] + plain[1], scaled_down[0] + scaled_down[1]
         if much != zero:
             return (much + total * lower) / lower
-        return total if not total <= one else (lifted[0] + lifted[1] + total * lift) / lift
+        return (
+            total
+            if not total <= one
+            else (scaled_up[0] + scaled_up[1] + total * scale_up) / scale_up
+        )
 
     return of_full_range
 
@@ -167,13 +174,13 @@ def _settle(precision, full_range, of_full_range):
     @device
     def settle(p, q, sums, lane, lanes, shared):
         """Return a row's divergence, computed again where the first sum is not to be trusted."""
-        total, rest, low, size = sums
-        value = total + rest
+        total, lo, low, size = sums
+        value = total + lo
         again = not is_trusted(value, low, size)
         if cuda.syncthreads_or(np.int32(again)):
             stop = p.shape[0] if again else NONE
-            lifted, plain, lowered = full_range(p, q, NONE, stop, lane, lanes, shared)
-            value = of_full_range(lifted, plain, lowered) if again else value
+            scaled_up, plain, scaled_down = full_range(p, q, NONE, stop, lane, lanes, shared)
+            value = of_full_range(scaled_up, plain, scaled_down) if again else value
         return value
 
     return settle
@@ -214,16 +221,16 @@ def _pieces_of_rows(precision, sweeps):
         stop = min(start + piece, p.shape[0])
         part = parts[row, cuda.blockIdx.y]
         if sweep == 0:
-            total, rest, low, size = add_up(p, q, start, stop, aligned, lane, lanes, shared)
+            total, lo, low, size = add_up(p, q, start, stop, aligned, lane, lanes, shared)
             if exists and lane == 0:
-                part[0], part[1], part[2], part[3] = total, rest, low, size
+                part[0], part[1], part[2], part[3] = total, lo, low, size
         else:
             stop = stop if state[row, 1] == one else start
-            lifted, plain, lowered = full_range(p, q, start, stop, lane, lanes, shared)
+            scaled_up, plain, scaled_down = full_range(p, q, start, stop, lane, lanes, shared)
             if exists and lane == 0:
-                part[0], part[1] = lifted
+                part[0], part[1] = scaled_up
                 part[2], part[3] = plain
-                part[4], part[5] = lowered
+                part[4], part[5] = scaled_down
 
     return pieces_of_rows
 
@@ -240,16 +247,16 @@ def _rows_of_pieces(precision, sweeps):
         shared = cuda.shared.array((2, WARPS), Float)
         row = cuda.blockIdx.x
         if sweep == 0:
-            total, rest = sum_of_pieces(parts, row, 0, shared)
+            total, lo = sum_of_pieces(parts, row, 0, shared)
             low, size = ends_of_pieces(parts, row, 2, 3, shared)
-            value = total + rest
+            value = total + lo
             again = zero if is_trusted(value, low, size) else one
         else:
-            lifted = sum_of_pieces(parts, row, 0, shared)
+            scaled_up = sum_of_pieces(parts, row, 0, shared)
             plain = sum_of_pieces(parts, row, 2, shared)
-            lowered = sum_of_pieces(parts, row, 4, shared)
+            scaled_down = sum_of_pieces(parts, row, 4, shared)
             again = state[row, 1]
-            value = of_full_range(lifted, plain, lowered) if again == one else state[row, 0]
+            value = of_full_range(scaled_up, plain, scaled_down) if again == one else state[row, 0]
         cuda.syncthreads()
         if cuda.threadIdx.x == 0:
             state[row, 0], state[row, 1] = value, again
@@ -279,47 +286,47 @@ def _weight_of(precision):
 
     @device
     def sum_and_ends(p, start, stop, aligned, lane, lanes, shared):
-        total, rest, low, top = zero, zero, zero, zero
+        total, lo, low, top = zero, zero, zero, zero
         i = start + 4 * lane
         while i < stop:
             x = load(p, i, stop, aligned)
             # What is rounded here shifts all differences alike, which cancels.
             total, error = two_sum(total, (x[0] + x[1]) + (x[2] + x[3]))
-            rest += error
+            lo += error
             low = least(least(least(x[0], x[1]), least(x[2], x[3])), low)
             top = most(most(most(x[0], x[1]), most(x[2], x[3])), top)
             i += 4 * lanes
-        total, rest = sum_of_group(total, rest, lanes, shared)
+        total, lo = sum_of_group(total, lo, lanes, shared)
         low, top = ends_of_group(low, top, lanes, shared)
-        return total, rest, low, top
+        return total, lo, low, top
 
     @device
     def scaled_sum(p, start, stop, scale, lane, lanes, shared):
-        total, rest = zero, zero
+        total, lo = zero, zero
         for i in range(start + lane, stop, lanes):
-            total, error = two_sum(total, product(Float(p[i]), scale))
-            rest += error
-        return sum_of_group(total, rest, lanes, shared)
+            total, error = two_sum(total, mul_rn(Float(p[i]), scale))
+            lo += error
+        return sum_of_group(total, lo, lanes, shared)
 
     @device
     def weight_of(p, start, stop, aligned, lane, lanes, shared):
         """Return a power of two that brings the largest entry near 1, and the row's sum times it.
 
-        The sum is a float and what it lacks; NaN if an entry is negative, infinite or NaN.
+        The sum is a float and its low-order part; NaN if an entry is negative, infinite or NaN.
         """
-        total, rest, low, top = sum_and_ends(p, start, stop, aligned, lane, lanes, shared)
+        total, lo, low, top = sum_and_ends(p, start, stop, aligned, lane, lanes, shared)
         scale = scale_of(top)
         extreme = top > zero and not (tiny < top < huge)
         if cuda.syncthreads_or(np.int32(extreme)):
             end = stop if extreme else start
-            again, again_rest = scaled_sum(p, start, end, scale, lane, lanes, shared)
-            total, rest = (again, again_rest) if extreme else (total * scale, rest * scale)
+            again, again_lo = scaled_sum(p, start, end, scale, lane, lanes, shared)
+            total, lo = (again, again_lo) if extreme else (total * scale, lo * scale)
         else:
-            total, rest = total * scale, rest * scale
-        rounded = total + rest
+            total, lo = total * scale, lo * scale
+        rounded = total + lo
         if low < zero or not top < infinity:
             rounded = nan
-        return scale, rounded, (total - rounded) + rest
+        return scale, rounded, (total - rounded) + lo
 
     return weight_of
 
@@ -333,8 +340,8 @@ def _add_normalised(precision):
 
     @device
     def add_terms(p, q, p_weight, q_weight, start, stop, aligned, lane, lanes, shared):
-        """Return the sum of terms of p·T and q·S, and what it lacks."""
-        total, rest = zero, zero
+        """Return the sum of terms of p·T and q·S, and its low-order part."""
+        total, lo = zero, zero
         i = start + 4 * lane
         while i < stop:
             x, y = load(p, i, stop, aligned), load(q, i, stop, aligned)
@@ -346,9 +353,9 @@ def _add_normalised(precision):
                 + scaled_term(x[3], y[3], p_weight, q_weight)[0]
             )
             total, error = two_sum(total, part)
-            rest += error
+            lo += error
             i += 4 * lanes
-        return sum_of_group(total, rest, lanes, shared)
+        return sum_of_group(total, lo, lanes, shared)
 
     return add_terms
 
@@ -429,14 +436,14 @@ def _normalised_of_pieces(precision):
     def weight(parts, row, column, shared):
         """Return the weight of a row from those of its pieces, all scaled as the largest is."""
         scale, _ = ends_of_pieces(parts, row, column, column, shared)
-        total, rest = zero, zero
+        total, lo = zero, zero
         for n in range(cuda.threadIdx.x, parts.shape[1], THREADS):
             ratio = scale / parts[row, n, column]
             total, error = two_sum(total, parts[row, n, column + 1] * ratio)
-            rest += parts[row, n, column + 2] * ratio + error
-        total, rest = sum_of_group(total, rest, THREADS, shared)
-        rounded = total + rest
-        return scale, rounded, (total - rounded) + rest
+            lo += parts[row, n, column + 2] * ratio + error
+        total, lo = sum_of_group(total, lo, THREADS, shared)
+        rounded = total + lo
+        return scale, rounded, (total - rounded) + lo
 
     @jit
     def normalised_of_pieces(parts, sweep, divisor, state, result):
@@ -465,16 +472,16 @@ def _sums(precision):
 
     @device
     def add_up(x, start, stop, lane, lanes, shared):
-        total, rest = zero, zero
+        total, lo = zero, zero
         for n in range(start + lane, stop, lanes):
             total, error = two_sum(total, Float(x[n]))
-            rest += error
-        return sum_of_group(total, rest, lanes, shared)
+            lo += error
+        return sum_of_group(total, lo, lanes, shared)
 
     @device
-    def rounded(total, rest):
+    def rounded(total, lo):
         # A sum of infinities lacks NaN.
-        return total + rest if math.isfinite(total) else total
+        return total + lo if math.isfinite(total) else total
 
     @jit
     def sums(X, shift, result):
@@ -482,9 +489,9 @@ def _sums(precision):
         shared = cuda.shared.array((2, WARPS), Float)
         row, lane, exists = place_of(shift, result.shape[0])
         i, j, k = index_of(row, X.shape)
-        total, rest = add_up(row_of(X, i, j, k), NONE, X.shape[3], lane, ONE << shift, shared)
+        total, lo = add_up(row_of(X, i, j, k), NONE, X.shape[3], lane, ONE << shift, shared)
         if exists and lane == 0:
-            result[row] = rounded(total, rest)
+            result[row] = rounded(total, lo)
 
     @jit
     def pieces_of_sums(X, shift, piece, parts):
@@ -494,16 +501,16 @@ def _sums(precision):
         i, j, k = index_of(row, X.shape)
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, X.shape[3])
-        total, rest = add_up(row_of(X, i, j, k), start, stop, lane, ONE << shift, shared)
+        total, lo = add_up(row_of(X, i, j, k), start, stop, lane, ONE << shift, shared)
         if exists and lane == 0:
-            parts[row, cuda.blockIdx.y, 0], parts[row, cuda.blockIdx.y, 1] = total, rest
+            parts[row, cuda.blockIdx.y, 0], parts[row, cuda.blockIdx.y, 1] = total, lo
 
     @jit
     def sums_of_pieces(parts, result):
         """Put a row together, a block for each."""
         shared = cuda.shared.array((2, WARPS), Float)
-        total, rest = sum_of_pieces(parts, cuda.blockIdx.x, 0, shared)
+        total, lo = sum_of_pieces(parts, cuda.blockIdx.x, 0, shared)
         if cuda.threadIdx.x == 0:
-            result[cuda.blockIdx.x] = rounded(total, rest)
+            result[cuda.blockIdx.x] = rounded(total, lo)
 
     return {"sums": sums, "pieces_of_sums": pieces_of_sums, "sums_of_pieces": sums_of_pieces}
