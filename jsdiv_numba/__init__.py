@@ -18,8 +18,9 @@ __all__, __getattr__, __dir__ = attach(__name__, "__version__")
 class _CudaFinder:
     """Finds `jsdiv_numba.cuda`, before numba-cuda is asked for it.
 
-    The finder of that package takes every module with "numba.cuda" in its name for
-    one of its own, and this one sends it into an endless recursion.
+    The finder of numba-cuda 0.30 (`_numba_cuda_redirector`, in github.com/NVIDIA/numba-cuda) takes
+    every module with "numba.cuda" in its name for one of its own, and this one sends it into an
+    endless recursion.
     """
 
     @staticmethod

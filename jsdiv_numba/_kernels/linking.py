@@ -24,7 +24,8 @@ ABI_VERSION = 0x2000000
 """NumPy 2's, whose table of functions is the one that is read here."""
 
 ARRAY_ABI_VERSION, UFUNC_FROM_SIGNATURE = 0, 31
-"""Places in NumPy's tables: numpy/_core/code_generators/numpy_api.py."""
+"""Places in NumPy's tables (numpy/_core/code_generators/numpy_api.py, the same in all of NumPy 2:
+https://numpy.org/doc/stable/reference/c-api/ufunc.html)."""
 
 _pointer, _text = ctypes.c_void_p, ctypes.c_char_p
 _ARGUMENTS = {"p": ctypes.c_ssize_t, "d": ctypes.c_double, "?": ctypes.c_int}

@@ -149,20 +149,7 @@ class JensenShannonNeighbors(_Base):
         self.workers = workers
 
     def fit(self, X: Any, y: Any = None) -> Any:
-        """Prepare the rows among which to search.
-
-        Parameters
-        ----------
-        X : array_like, shape (k, n)
-            One distribution a row, finite and not negative, of any positive sum.
-        y : object, optional
-            Is ignored.
-
-        Returns
-        -------
-        JensenShannonNeighbors
-            The object itself.
-        """
+        """Prepare the rows among which to search, one distribution a row; return the object."""
         population = population_of("X", self._validated(X, reset=True))
         population.keep(self.workers)
         self.n_samples_fit_ = len(population.matrix)
@@ -173,24 +160,10 @@ class JensenShannonNeighbors(_Base):
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
     ) -> Any:
-        """Return the nearest of the fitted rows.
+        """Return the k nearest of the fitted rows, as `jsdiv_numba.kneighbors` does.
 
-        Parameters
-        ----------
-        X : array_like, shape (m, n), optional
-            The rows whose neighbours are wanted; None is those that were fitted, of
-            which no row then is its own neighbour.
-        n_neighbors : int, optional
-            How many; None is what the object was made with.
-        return_distance : bool, default True
-            Whether the distances are returned, too.
-
-        Returns
-        -------
-        distances : ndarray of float64, shape (m, n_neighbors)
-            From the nearest on. Not returned if `return_distance` is False.
-        indices : ndarray of int, shape (m, n_neighbors)
-            Of the fitted rows.
+        Without `X`, the queries are the fitted rows, of which none is its own neighbour. Without
+        `n_neighbors`, it is what the object was made with.
         """
         found = self._nearest(X, n_neighbors)
         return found if return_distance else found[1]
@@ -198,20 +171,7 @@ class JensenShannonNeighbors(_Base):
     def kneighbors_graph(
         self, X: Any = None, n_neighbors: int | None = None, mode: str = "distance"
     ) -> Any:
-        """Return the distances to the nearest of the fitted rows as a sparse matrix.
-
-        Parameters
-        ----------
-        X, n_neighbors
-            As for `kneighbors`.
-        mode : {"distance", "connectivity"}, default "distance"
-            Whether the entries are distances, or 1.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of float64, shape (m, k)
-            Row i has `n_neighbors` entries, distances of 0 among them.
-        """
+        """Return the k nearest as a sparse matrix, as `jsdiv_numba.kneighbors_graph` does."""
         wanted_mode(mode)
         return as_graph(flat(*self._nearest(X, n_neighbors)), self.n_samples_fit_, mode)
 
@@ -222,25 +182,10 @@ class JensenShannonNeighbors(_Base):
         return_distance: bool = True,
         sort_results: bool = True,
     ) -> Any:
-        """Return all fitted rows within a radius.
+        """Return all fitted rows within a radius, as `jsdiv_numba.radius_neighbors` does.
 
-        Parameters
-        ----------
-        X : array_like, shape (m, n), optional
-            As for `kneighbors`.
-        radius : float, optional
-            The largest distance; None is what the object was made with.
-        return_distance : bool, default True
-            Whether the distances are returned, too.
-        sort_results : bool, default True
-            Is accepted for scikit-learn's sake: they always are in order.
-
-        Returns
-        -------
-        distances : ndarray of ndarray of float64, shape (m,)
-            From the nearest on. Not returned if `return_distance` is False.
-        indices : ndarray of ndarray of int, shape (m,)
-            Of the fitted rows.
+        `X` is as for `kneighbors`. Without `radius`, it is what the object was made with.
+        Neighbours are in order always; `sort_results` is accepted for scikit-learn's sake.
         """
         return in_rows(self._within(X, radius), return_distance)
 
@@ -251,35 +196,15 @@ class JensenShannonNeighbors(_Base):
         mode: str = "distance",
         sort_results: bool = True,
     ) -> Any:
-        """Return the distances to all fitted rows within a radius as a sparse matrix.
-
-        Parameters
-        ----------
-        X, radius, sort_results
-            As for `radius_neighbors`.
-        mode : {"distance", "connectivity"}, default "distance"
-            Whether the entries are distances, or 1.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of float64, shape (m, k)
-            Distances of 0 are entries, too.
-        """
+        """Return a radius's rows as a sparse matrix, as `jsdiv_numba.radius_neighbors_graph`."""
         wanted_mode(mode)
         return as_graph(self._within(X, radius), self.n_samples_fit_, mode)
 
     def transform(self, X: Any) -> Any:
         """Return the graph of the nearest fitted rows, for ``metric="precomputed"``.
 
-        Parameters
-        ----------
-        X : array_like, shape (m, n)
-            Rows; those that were fitted are their own nearest neighbours.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of float64, shape (m, k)
-            Distances, of one neighbour more than `n_neighbors`, or connectivity.
+        Fitted rows in `X` are their own nearest neighbours: with distances, the graph has one
+        neighbour more than `n_neighbors`.
         """
         wanted_mode(self.mode)
         search, one_more = self._search(X), self.mode == "distance"

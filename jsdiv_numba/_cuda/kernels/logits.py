@@ -141,7 +141,11 @@ def _softmax(precision):
 
     @device
     def softmax(a, _kept, start, stop, aligned, lane, lanes, shared):
-        """Return the largest logit, and the sum of the exponentials of all less that one."""
+        """Return the largest logit, and the sum of the exponentials of all less that one.
+
+        In one sweep, by scaling what there is whenever a larger one comes: online softmax
+        (M. Milakov and N. Gimelshein, arXiv:1805.02867).
+        """
         top, total, lo, invalid = lowest, zero, zero, False
         i = start + 4 * lane
         while i < stop:

@@ -34,10 +34,12 @@ borrowing = jit(fastmath=False, forceinline=False, nogil=True, _nrt=False, **_IN
 """The same, of arrays that its caller holds: it counts no references, and so makes no array."""
 
 # Such a loop must not write but by `set_items_apart`: LLVM would decide by the distance of the
-# arrays in memory whether to run it in lanes, and the bits of the sum would depend on that.
+# arrays in memory whether to run it in lanes, and the bits of the sum would depend on that:
+# https://llvm.org/docs/Vectorizers.html#runtime-checks-of-pointers.
 _IN_LANES = {"reassoc", "nsz", "contract"}
 summing = jit(fastmath=_IN_LANES, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
-"""A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases."""
+"""A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases
+(https://llvm.org/docs/LangRef.html#fast-math-flags)."""
 
 inlined_summing = jit(fastmath=_IN_LANES, nogil=True, _nrt=False, forceinline=True, **_INTERNAL)
 """The same, part of its caller: where the call and its constants cost as much as a short row."""

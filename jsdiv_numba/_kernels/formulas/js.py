@@ -1,4 +1,4 @@
-"""The mathematics, written once: the term of the divergence and what it is made of.
+"""The mathematics, written once: the term of the divergence of J. Lin (1991), and its parts.
 
 `scalar_formulas(precision)` compiles it for one precision. With s = p + q,
 d = |p - q|, m = min(p, q) and M = max(p, q),
@@ -79,7 +79,10 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
 
 @formula
 def exact_sum(x, y):
-    """Return x + y and its rounding error, exactly (Knuth's two-sum)."""
+    """Return x + y and its rounding error, exactly: Knuth's two-sum.
+
+    D. E. Knuth, The Art of Computer Programming, volume 2, section 4.2.2, theorem B.
+    """
     total = x + y
     part = total - x
     return total, (x - (total - part)) + (y - part)

@@ -6,9 +6,11 @@ With r the roots √p of a normalised row, and h its harmonics √p·cos(λ log 
     JS >= ln 2·½|r - r'|²,
     JS >= β·½|r - r'|² + γ·½|h - h'|²,  β + γ = ln 2.
 
-The second is within some per cent of the divergence. Distances do not change when all
-vectors are measured from one centre, but what float32 rounds does: it is as small as the
-vectors are. So both are kept centred, in panels for `matmul`, with one entry more: 1 in a
+The first is by the Hellinger distance; the second, by two points of the spectrum that embeds the
+divergence's root into a Hilbert space (B. Fuglede and F. Topsøe, Jensen-Shannon divergence and
+Hilbert space embedding, ISIT 2004), is within some per cent of the divergence. Distances do not
+change when all vectors are measured from one centre, but what float32 rounds does: it is as small
+as the vectors are. So both are kept centred, in panels for `matmul`, with one entry more: 1 in a
 query, and in the others what makes a product S of a distance,
 
     S = x·x' - ½|x'|² = ½|x|² - ½|x - x'|².

@@ -2,7 +2,9 @@
 
 It is here, rather than a BLAS, because its threads are then those of this
 package, its rounding errors are known, and its tiles are read while they are in
-the cache. `PANEL` rows of the one matrix meet `WIDTH` of the other in registers:
+the cache. Blocked for registers and caches as GotoBLAS is (K. Goto and R. A. van de Geijn, Anatomy
+of high-performance matrix multiplication, ACM TOMS 34, 2008): `PANEL` rows of the one matrix meet
+`WIDTH` of the other in registers,
 
     C[i, j] += Σ_k A[i, k]·B[j, k].
 
