@@ -61,19 +61,19 @@ def entropy_summand(precision: Precision) -> Summand:
     lifted_entropy = relative_formulas(FLOAT64).lifted_entropy
 
     @formula
-    def term(p, q):
+    def term(p, _q):
         return minus_p_log_p(p)
 
     @formula
-    def bits(p, q):
+    def bits(p, _q):
         return bits_of(p)
 
     @formula
-    def mass(p, q):
+    def mass(p, _q):
         return p
 
     @formula
-    def lifted(p, q):
+    def lifted(p, _q):
         scale, entropy = lifted_entropy(p)
         return scale, entropy, 0.0
 
