@@ -145,17 +145,20 @@ def _split_sums(precision):
     return sums
 
 
-def _row_scale(precision, scale_of):
+def _scaled(precision):
     Float = precision.Float
-    infinite = np.int64(np.float64(np.inf).view(np.int64))
-    lowest, highest = 2.0**-precision.weighed, 2.0**precision.weighed
-    zero, nan = Float(0), Float(np.nan)
-    sums = _sums_in_float64(precision) if precision is FLOAT32 else _split_sums(precision)
 
     @formula
     def scaled(scale, total, rest):
         rounded = Float(scale * total)
         return Float(scale), rounded, Float((scale * total - np.float64(rounded)) + scale * rest)
+
+    return scaled
+
+
+def _row_scale_by_largest(precision, scale_of, scaled):
+    Float = precision.Float
+    zero, nan = Float(0), Float(np.nan)
 
     @borrowing
     def row_scale_by_largest(p):
@@ -171,6 +174,17 @@ def _row_scale(precision, scale_of):
             total, error = exact_sum(total, np.float64(p[i] * scale))
             rest += error
         return scale, *scaled(1.0, total, rest)[1:]
+
+    return row_scale_by_largest
+
+
+def _row_scale(precision, scale_of):
+    Float = precision.Float
+    infinite = np.int64(np.float64(np.inf).view(np.int64))
+    lowest, highest = 2.0**-precision.weighed, 2.0**precision.weighed
+    nan, scaled = Float(np.nan), _scaled(precision)
+    row_scale_by_largest = _row_scale_by_largest(precision, scale_of, scaled)
+    sums = _sums_in_float64(precision) if precision is FLOAT32 else _split_sums(precision)
 
     @formula
     def row_scale(p):
