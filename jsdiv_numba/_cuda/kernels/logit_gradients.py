@@ -17,8 +17,28 @@ from ..._kernels.formulas.js import scalar_formulas
 from .. import target
 from ..target import ALIGNMENT, cuda, device, jit, least, most, mul_rn, row_of
 from .indexing import NONE, ONE, access, index_of, place_of
-from .logits import logit_sweeps
+from .logits import A_SUM, A_TOP, B_SUM, B_TOP, STATE, VALUE, logit_sweeps
 from .reductions import WARPS, group_functions
+
+P_MEAN, Q_MEAN, A_LARGEST, B_LARGEST, B_AT_A, A_AT_B = range(6, STATE)
+"""Slots of a row's state: the means of both sides' slopes, each side's largest derivative, and the
+logits of b and of a where the other one is largest, which are the references."""
+
+A_WEIGHT, B_WEIGHT = 4, 5
+"""Of weighted terms, whose value is not kept, the weights at the references; beside each mean, two
+slots on, stands the slope there."""
+
+
+@device
+def both(sums):
+    """Return the largest logits and the sums of both sides."""
+    return sums[A_TOP], sums[A_SUM], sums[B_TOP], sums[B_SUM]
+
+
+@device
+def swapped(sums):
+    """Return them with the second side first."""
+    return sums[B_TOP], sums[B_SUM], sums[A_TOP], sums[A_SUM]
 
 
 @cache
@@ -75,13 +95,13 @@ def _add_up(precision, exponentials, adding, slopes):
     @device
     def add_up(a, b, sums, start, stop, aligned, lane, lanes, shared):
         """Return the sums of the terms, of p·½·log(2p/s) and of q·½·log(2q/s)."""
-        of_a, of_b = one / sums[1], one / sums[3]
+        of_a, of_b = one / sums[A_SUM], one / sums[B_SUM]
         total, p_mean, q_mean = zero, zero, zero
         lo, p_lo, q_lo = zero, zero, zero
         i = start + 4 * lane
         while i < stop:
-            e = exponentials(a, i, stop, aligned, sums[0])
-            f = exponentials(b, i, stop, aligned, sums[2])
+            e = exponentials(a, i, stop, aligned, sums[A_TOP])
+            f = exponentials(b, i, stop, aligned, sums[B_TOP])
             t0, g0, h0 = at(mul_rn(e[0], of_a), mul_rn(f[0], of_b))
             t1, g1, h1 = at(mul_rn(e[1], of_a), mul_rn(f[1], of_b))
             t2, g2, h2 = at(mul_rn(e[2], of_a), mul_rn(f[2], of_b))
@@ -145,16 +165,15 @@ def _write(precision, exponentials, of_four):
         return x[0] * factor, x[1] * factor, x[2] * factor, x[3] * factor
 
     @device
-    def write(
-        a, b, sums, means, weight, in_a, in_b, start, stop, end, aligned, lane, lanes, shared
-    ):
-        """Write the derivatives up to `end`; return the largest of each row."""
-        of_a, of_b = one / sums[1], one / sums[3]
+    def write(a, b, sums, means, weight, outs, piece, aligned, lane, lanes, shared):
+        """Write the derivatives up to the piece's end; return the largest of each row."""
+        (in_a, in_b), (start, stop, end) = outs, piece
+        of_a, of_b = one / sums[A_SUM], one / sums[B_SUM]
         a_largest, b_largest = zero, zero
         i = start + 4 * lane
         while i < stop:
-            e = exponentials(a, i, stop, aligned, sums[0])
-            f = exponentials(b, i, stop, aligned, sums[2])
+            e = exponentials(a, i, stop, aligned, sums[A_TOP])
+            f = exponentials(b, i, stop, aligned, sums[B_TOP])
             of_e, of_f = of_four(e, f, of_a, of_b, means)
             a_largest, b_largest = largest_of(of_e, a_largest), largest_of(of_f, b_largest)
             store(in_a, i, end, aligned, times(of_e, weight * of_a))
@@ -183,8 +202,8 @@ def _references(precision):
         in_b, in_a = none, none
         for i in range(start + lane, stop, lanes):
             x, y = Float(a[i]), Float(b[i])
-            in_b = most(y, in_b) if x == sums[0] else in_b
-            in_a = most(x, in_a) if y == sums[2] else in_a
+            in_b = most(y, in_b) if x == sums[A_TOP] else in_b
+            in_a = most(x, in_a) if y == sums[B_TOP] else in_a
         in_b = top_of_group(in_b, lanes, shared)
         in_a = top_of_group(in_a, lanes, shared)
         return in_b, in_a
@@ -223,8 +242,9 @@ def _at(precision):
         return zero if x == zero else value
 
     @device
-    def at(a, b, i, a_top, a_sum, b_top, b_sum, b_reference):
+    def at(a, b, i, sums, b_reference):
         """Return p, q, t and g - g_r of a category; the reference is where a is largest."""
+        a_top, a_sum, b_top, b_sum = sums
         x, y = Float(a[i]), Float(b[i])
         p, q = exp(x - a_top) / a_sum, exp(y - b_top) / b_sum
         ratio = log_ratio(x, y, a_top, b_reference)
@@ -239,10 +259,10 @@ def _near_sums(precision, at):
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
 
     @device
-    def add_side(a, b, a_top, a_sum, b_top, b_sum, b_reference, start, stop, lane, lanes, shared):
+    def add_side(a, b, sums, b_reference, start, stop, lane, lanes, shared):
         total, total_rest = zero, zero
         for i in range(start + lane, stop, lanes):
-            p, _, _, g = at(a, b, i, a_top, a_sum, b_top, b_sum, b_reference)
+            p, _, _, g = at(a, b, i, sums, b_reference)
             total, error = two_sum(total, mul_rn(p, g))
             total_rest += error
         return sum_of_group(total, total_rest, lanes, shared)
@@ -250,12 +270,8 @@ def _near_sums(precision, at):
     @device
     def add_up(a, b, s, references, start, stop, lane, lanes, shared):
         """Return the sums of p·(g - g_r), of both sides."""
-        of_a = add_side(
-            a, b, s[0], s[1], s[2], s[3], references[0], start, stop, lane, lanes, shared
-        )
-        of_b = add_side(
-            b, a, s[2], s[3], s[0], s[1], references[1], start, stop, lane, lanes, shared
-        )
+        of_a = add_side(a, b, both(s), references[0], start, stop, lane, lanes, shared)
+        of_b = add_side(b, a, swapped(s), references[1], start, stop, lane, lanes, shared)
         return of_a, of_b
 
     return add_up
@@ -268,9 +284,9 @@ def _near_derivatives(precision, at):
     def write(a, b, s, references, means, weight, in_a, in_b, start, stop, lane, lanes):
         """Write the derivatives."""
         for i in range(start + lane, stop, lanes):
-            p, _, _, g = at(a, b, i, s[0], s[1], s[2], s[3], references[0])
+            p, _, _, g = at(a, b, i, both(s), references[0])
             in_a[i] = zero if p == zero else p * (g - means[0]) * weight
-            q, _, _, h = at(b, a, i, s[2], s[3], s[0], s[1], references[1])
+            q, _, _, h = at(b, a, i, swapped(s), references[1])
             in_b[i] = zero if q == zero else q * (h - means[1]) * weight
 
     return write
@@ -307,8 +323,9 @@ def _whole_gradients(precision, staged, near):
         x, y = kept(a, x), kept(b, y)
         total, of_p, of_q = add_up(x, y, sums, NONE, stop, aligned, lane, lanes, shared)
         means = of_p[0] + of_p[1], of_q[0] + of_q[1]
+        outs, piece = (in_a, in_b), (NONE, stop, end)
         a_largest, b_largest = write(
-            x, y, sums, means, weight, in_a, in_b, NONE, stop, end, aligned, lane, lanes, shared
+            x, y, sums, means, weight, outs, piece, aligned, lane, lanes, shared
         )
         value = divergence(a, b, sums, total[0] + total[1], lane, lanes, shared)
         again = not (a_largest >= cancelled and b_largest >= cancelled)
@@ -350,9 +367,13 @@ def _pieces_of_gradients(precision, near):
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, a.shape[0])
         end = stop if exists else NONE
-        part, means, where = parts[row, cuda.blockIdx.y], (s[6], s[7]), (s[10], s[11])
+        part, means, where = (
+            parts[row, cuda.blockIdx.y],
+            (s[P_MEAN], s[Q_MEAN]),
+            (s[B_AT_A], s[A_AT_B]),
+        )
         first = exists and lane == 0
-        if sweep > 1 and s[8] >= cancelled and s[9] >= cancelled:
+        if sweep > 1 and s[A_LARGEST] >= cancelled and s[B_LARGEST] >= cancelled:
             stop = start
         if sweep == 0:
             total, of_p, of_q = add_up(a, b, s, start, stop, aligned, lane, lanes, shared)
@@ -362,10 +383,10 @@ def _pieces_of_gradients(precision, near):
                 part[4], part[5] = of_q
         elif sweep < 3:
             if sweep == 1:
+                place = start, stop, end
                 found = write(
-                    a, b, s, means, weight, in_a, in_b, start, stop, end, aligned, lane, lanes,
-                    shared,
-                )  # fmt: skip
+                    a, b, s, means, weight, (in_a, in_b), place, aligned, lane, lanes, shared
+                )
             else:
                 found = references(a, b, s, start, stop, lane, lanes, shared)
             if first:
@@ -398,20 +419,22 @@ def _gradients_of_pieces(precision):
             p, p_lo = sum_of_pieces(parts, row, 2, shared)
             q, q_lo = sum_of_pieces(parts, row, 4, shared)
             if cuda.threadIdx.x == 0:
-                s[4], s[6], s[7] = total + lo, p + p_lo, q + q_lo
-                result[row] = s[4] / divisor
+                s[VALUE], s[P_MEAN], s[Q_MEAN] = total + lo, p + p_lo, q + q_lo
+                result[row] = s[VALUE] / divisor
         elif sweep < 3:
             _, of_a = ends_of_pieces(parts, row, 0, 0, shared)
             _, of_b = ends_of_pieces(parts, row, 1, 1, shared)
             if cuda.threadIdx.x == 0 and sweep == 1:
-                s[8], s[9] = of_a, of_b
+                s[A_LARGEST], s[B_LARGEST] = of_a, of_b
             elif cuda.threadIdx.x == 0:
-                s[10], s[11] = of_a, of_b
+                s[B_AT_A], s[A_AT_B] = of_a, of_b
         else:
             p, p_lo = sum_of_pieces(parts, row, 0, shared)
             q, q_lo = sum_of_pieces(parts, row, 2, shared)
-            if cuda.threadIdx.x == 0 and not (s[8] >= cancelled and s[9] >= cancelled):
-                s[6], s[7] = p + p_lo, q + q_lo
+            if cuda.threadIdx.x == 0 and not (
+                s[A_LARGEST] >= cancelled and s[B_LARGEST] >= cancelled
+            ):
+                s[P_MEAN], s[Q_MEAN] = p + p_lo, q + q_lo
 
     return gradients_of_pieces
 
@@ -440,15 +463,13 @@ def _weighted_sums(precision, at):
     zero, half = Float(0), Float(0.5)
 
     @device
-    def add_up(
-        a, b, w, a_top, a_sum, b_top, b_sum, b_reference, w_reference, start, stop, lane, lanes,
-        shared,
-    ):  # fmt: skip
+    def add_up(a, b, w, sums, where, start, stop, lane, lanes, shared):
         """Return Σ p·c·(g - g_r), Σ p·(c - c_r) and what gives g_r, with their low-order parts."""
+        b_reference, w_reference = where
         slope, slope_rest, more, more_rest, excess, excess_rest = zero, zero, zero, zero, zero, zero
-        quotient = exp(b_reference - b_top) / b_sum * a_sum
+        quotient = exp(b_reference - sums[B_TOP]) / sums[B_SUM] * sums[A_SUM]
         for i in range(start + lane, stop, lanes):
-            p, q, ratio, g = at(a, b, i, a_top, a_sum, b_top, b_sum, b_reference)
+            p, q, ratio, g = at(a, b, i, sums, b_reference)
             own = Float(w[i])
             slope, error = two_sum(slope, mul_rn(p, own * g))
             slope_rest += error
@@ -476,13 +497,11 @@ def _write_weighted(precision, at):
     Float, zero = precision.Float, precision.Float(0)
 
     @device
-    def write(
-        a, b, w, a_top, a_sum, b_top, b_sum, b_reference, w_reference, mean, at_reference, divisor,
-        result, start, stop, lane, lanes,
-    ):  # fmt: skip
-        """Write the derivatives in one side."""
+    def write(a, b, w, sums, where, means, divisor, result, start, stop, lane, lanes):
+        """Write the derivatives with respect to one side."""
+        (b_reference, w_reference), (mean, at_reference) = where, means
         for i in range(start + lane, stop, lanes):
-            p, _, _, g = at(a, b, i, a_top, a_sum, b_top, b_sum, b_reference)
+            p, _, _, g = at(a, b, i, sums, b_reference)
             own = Float(w[i])
             value = p * ((own * g + at_reference * (own - w_reference)) - mean) / divisor
             result[i] = zero if p == zero else value
@@ -497,19 +516,12 @@ def _term_gradients(precision, near):
     add_up, mean_of = _weighted_sums(precision, at)
 
     @device
-    def one_side(
-        a, b, w, a_top, a_sum, b_top, b_sum, reference, divisor, result, stop, end, lane, lanes,
-        shared,
-    ):  # fmt: skip
-        own = weight_at(a, b, w, a_top, reference, NONE, stop, lane, lanes, shared)
-        slope, more, excess = add_up(
-            a, b, w, a_top, a_sum, b_top, b_sum, reference, own, NONE, stop, lane, lanes, shared
-        )
-        mean, at_reference = mean_of(slope, more, excess)
-        write(
-            a, b, w, a_top, a_sum, b_top, b_sum, reference, own, mean, at_reference, divisor,
-            result, NONE, end, lane, lanes,
-        )  # fmt: skip
+    def one_side(a, b, w, sums, reference, divisor, result, stop, end, lane, lanes, shared):
+        own = weight_at(a, b, w, sums[A_TOP], reference, NONE, stop, lane, lanes, shared)
+        where = reference, own
+        slope, more, excess = add_up(a, b, w, sums, where, NONE, stop, lane, lanes, shared)
+        means = mean_of(slope, more, excess)
+        write(a, b, w, sums, where, means, divisor, result, NONE, end, lane, lanes)
 
     @jit
     def term_gradients(A, B, weights, shift, aligned, divisor, in_A, in_B):
@@ -528,14 +540,9 @@ def _term_gradients(precision, near):
         b_sum = sum_of(b_top, total, lo)
         sums = a_top, a_sum, b_top, b_sum
         in_b_row, in_a_row = references(a, b, sums, NONE, stop, lane, lanes, shared)
-        one_side(
-            a, b, w, a_top, a_sum, b_top, b_sum, in_b_row, divisor, in_a, stop, end, lane, lanes,
-            shared,
-        )  # fmt: skip
-        one_side(
-            b, a, w, b_top, b_sum, a_top, a_sum, in_a_row, divisor, in_b, stop, end, lane, lanes,
-            shared,
-        )  # fmt: skip
+        one_side(a, b, w, sums, in_b_row, divisor, in_a, stop, end, lane, lanes, shared)
+        sums = swapped(sums)
+        one_side(b, a, w, sums, in_a_row, divisor, in_b, stop, end, lane, lanes, shared)
 
     return term_gradients
 
@@ -558,27 +565,26 @@ def _pieces_of_term_gradients(precision, near):
         in_a, in_b, s = row_of(in_A, i, j, k), row_of(in_B, i, j, k), states[row]
         start = cuda.blockIdx.y * piece
         stop = min(start + piece, a.shape[0])
-        part, sums = parts[row, cuda.blockIdx.y], (s[0], s[1], s[2], s[3])
+        part, sums, of_b_first = parts[row, cuda.blockIdx.y], both(s), swapped(s)
+        of_p, of_q = (s[B_AT_A], s[A_WEIGHT]), (s[A_AT_B], s[B_WEIGHT])
         if sweep == 0:
             found = references(a, b, sums, start, stop, lane, lanes, shared)
             if exists and lane == 0:
                 part[0], part[1] = found
         elif sweep == 1:
-            of_a = weight_at(a, b, w, s[0], s[10], start, stop, lane, lanes, shared)
-            of_b = weight_at(b, a, w, s[2], s[11], start, stop, lane, lanes, shared)
+            of_a = weight_at(a, b, w, s[A_TOP], s[B_AT_A], start, stop, lane, lanes, shared)
+            of_b = weight_at(b, a, w, s[B_TOP], s[A_AT_B], start, stop, lane, lanes, shared)
             if exists and lane == 0:
                 part[0], part[1] = of_a, of_b
         elif sweep == 2:
-            slope, more, excess = add_up(
-                a, b, w, s[0], s[1], s[2], s[3], s[10], s[4], start, stop, lane, lanes, shared
-            )
+            slope, more, excess = add_up(a, b, w, sums, of_p, start, stop, lane, lanes, shared)
             if exists and lane == 0:
                 part[0], part[1] = slope
                 part[2], part[3] = more
                 part[4], part[5] = excess
         elif sweep == 3:
             slope, more, excess = add_up(
-                b, a, w, s[2], s[3], s[0], s[1], s[11], s[5], start, stop, lane, lanes, shared
+                b, a, w, of_b_first, of_q, start, stop, lane, lanes, shared
             )
             if exists and lane == 0:
                 part[0], part[1] = slope
@@ -586,14 +592,10 @@ def _pieces_of_term_gradients(precision, near):
                 part[4], part[5] = excess
         else:
             stop = stop if exists else start
-            write(
-                a, b, w, s[0], s[1], s[2], s[3], s[10], s[4], s[6], s[8], divisor, in_a, start,
-                stop, lane, lanes,
-            )  # fmt: skip
-            write(
-                b, a, w, s[2], s[3], s[0], s[1], s[11], s[5], s[7], s[9], divisor, in_b, start,
-                stop, lane, lanes,
-            )  # fmt: skip
+            means = s[P_MEAN], s[P_MEAN + 2]
+            write(a, b, w, sums, of_p, means, divisor, in_a, start, stop, lane, lanes)
+            means = s[Q_MEAN], s[Q_MEAN + 2]
+            write(b, a, w, of_b_first, of_q, means, divisor, in_b, start, stop, lane, lanes)
 
     return pieces_of_term_gradients
 
@@ -613,14 +615,15 @@ def _term_gradients_of_pieces(precision, near):
             _, of_a = ends_of_pieces(parts, row, 0, 0, shared)
             _, of_b = ends_of_pieces(parts, row, 1, 1, shared)
             if cuda.threadIdx.x == 0 and sweep == 0:
-                s[10], s[11] = of_a, of_b
+                s[B_AT_A], s[A_AT_B] = of_a, of_b
             elif cuda.threadIdx.x == 0:
-                s[4], s[5] = of_a, of_b
+                s[A_WEIGHT], s[B_WEIGHT] = of_a, of_b
         elif sweep < 4:
             slope = sum_of_pieces(parts, row, 0, shared)
             more = sum_of_pieces(parts, row, 2, shared)
             excess = sum_of_pieces(parts, row, 4, shared)
             if cuda.threadIdx.x == 0:
-                s[4 + sweep], s[6 + sweep] = mean_of(slope, more, excess)
+                mean = P_MEAN if sweep == 2 else Q_MEAN
+                s[mean], s[mean + 2] = mean_of(slope, more, excess)
 
     return term_gradients_of_pieces

@@ -37,9 +37,12 @@ from ..target import (
 from .indexing import NONE, ONE, access, index_of, place_of
 from .reductions import WARPS, group_functions
 
+A_TOP, A_SUM, B_TOP, B_SUM, VALUE, RATIO = range(6)
+"""Slots of what is known of a row, for all sweeps over it: each side's largest logit and its sum of
+exponentials, the divergence and Λ."""
+
 STATE = 12
-"""Numbers that are known of a row: the first six are each side's largest logit and its sum of
-exponentials, the divergence and Λ. The others are `logit_gradients`'."""
+"""Slots of a row; those after the first six are `logit_gradients`'s."""
 
 
 @cache
@@ -244,7 +247,7 @@ def _add_terms(precision, exponentials, adding):
     @device
     def add_terms(a, b, sums, start, stop, aligned, lane, lanes, shared):
         """Return the sum of terms of probabilities, and its low-order part."""
-        a_top, of_a, b_top, of_b = sums[0], one / sums[1], sums[2], one / sums[3]
+        a_top, of_a, b_top, of_b = sums[A_TOP], one / sums[A_SUM], sums[B_TOP], one / sums[B_SUM]
         total, lo = zero, zero
         i = start + 4 * lane
         while i < stop:
@@ -277,7 +280,7 @@ def _near(precision):
     def difference(a, b, i, sums):
         """Return δ."""
         delta, error = two_sum(Float(a[np.uint64(i)]), -Float(b[np.uint64(i)]))
-        of_tops, of_tops_error = two_sum(sums[0], -sums[2])
+        of_tops, of_tops_error = two_sum(sums[A_TOP], -sums[B_TOP])
         return (delta - of_tops) + (error - of_tops_error)
 
     @device
@@ -285,7 +288,7 @@ def _near(precision):
         """Return the two sums that give Λ, each with its low-order part."""
         in_b, b_lo, in_a, a_lo = zero, zero, zero, zero
         for i in range(start + lane, stop, lanes):
-            e, f = exp(Float(a[i]) - sums[0]), exp(Float(b[i]) - sums[2])
+            e, f = exp(Float(a[i]) - sums[A_TOP]), exp(Float(b[i]) - sums[B_TOP])
             if e > zero or f > zero:
                 delta = difference(a, b, i, sums)
                 close = abs(delta) < one
@@ -302,15 +305,15 @@ def _near(precision):
     @device
     def ratio_of(in_b, in_a, sums):
         """Return Λ, from both sides, so that it changes its sign alone when they are swapped."""
-        from_b = Float(math.log1p((in_b[0] + in_b[1]) / sums[3]))
-        from_a = Float(math.log1p((in_a[0] + in_a[1]) / sums[1]))
+        from_b = Float(math.log1p((in_b[0] + in_b[1]) / sums[B_SUM]))
+        from_a = Float(math.log1p((in_a[0] + in_a[1]) / sums[A_SUM]))
         return half * (from_b - from_a)
 
     @device
     def term(a, b, i, sums, ratio):
         """Return a category's term."""
-        x = exp(Float(a[i]) - sums[0]) / sums[1]
-        y = exp(Float(b[i]) - sums[2]) / sums[3]
+        x = exp(Float(a[i]) - sums[A_TOP]) / sums[A_SUM]
+        y = exp(Float(b[i]) - sums[B_TOP]) / sums[B_SUM]
         s, d = most(x + y, smallest), abs(x - y)
         delta = difference(a, b, i, sums) - ratio
         if abs(delta) < one:
@@ -388,12 +391,12 @@ def _write_terms(precision):
     @device
     def write_terms(a, b, sums, divisor, terms, start, stop, end, aligned, lane, lanes, shared):
         """Write terms of probabilities up to `end`; return their sum and its low-order part."""
-        of_a, of_b = one / sums[1], one / sums[3]
+        of_a, of_b = one / sums[A_SUM], one / sums[B_SUM]
         total, lo = zero, zero
         i = start + 4 * lane
         while i < stop:
-            x = exponentials(a, i, stop, aligned, sums[0])
-            y = exponentials(b, i, stop, aligned, sums[2])
+            x = exponentials(a, i, stop, aligned, sums[A_TOP])
+            y = exponentials(b, i, stop, aligned, sums[B_TOP])
             t = (
                 term(mul_rn(x[0], of_a), mul_rn(y[0], of_b)),
                 term(mul_rn(x[1], of_a), mul_rn(y[1], of_b)),
@@ -463,9 +466,9 @@ def _sums_of_pieces(precision, with_terms):
         start, stop, end = piece
         if with_terms:
             for n in range(start + lane, min(stop, end), lanes):
-                terms[n] = near_term(a, b, n, state, state[5]) / divisor
-            return state[4], state[4]
-        return add_near(a, b, state, state[5], start, stop, lane, lanes, shared)
+                terms[n] = near_term(a, b, n, state, state[RATIO]) / divisor
+            return state[VALUE], state[VALUE]
+        return add_near(a, b, state, state[RATIO], start, stop, lane, lanes, shared)
 
     return plain_sum, near_sum
 
@@ -493,7 +496,7 @@ def _pieces_of_logits(precision, with_terms):
         stop = min(start + piece, a.shape[0])
         end = stop if exists else NONE
         part, first = parts[row, cuda.blockIdx.y], exists and lane == 0
-        if sweep > 1 and not state[4] < limit:
+        if sweep > 1 and not state[VALUE] < limit:
             stop = start
         if sweep == 0:
             of_a = softmax(a, a, start, stop, aligned, lane, lanes, shared)
@@ -545,12 +548,12 @@ def _logits_of_pieces(precision):
         shared = cuda.shared.array((2, WARPS), Float)
         row = cuda.blockIdx.x
         state = states[row]
-        value, ratio = state[4], state[5]
+        value, ratio = state[VALUE], state[RATIO]
         if sweep == 0:
             a_top, a_sum = softmax(parts, row, 0, shared)
             b_top, b_sum = softmax(parts, row, 3, shared)
             if cuda.threadIdx.x == 0:
-                state[0], state[1], state[2], state[3] = a_top, a_sum, b_top, b_sum
+                state[A_TOP], state[A_SUM], state[B_TOP], state[B_SUM] = a_top, a_sum, b_top, b_sum
         elif sweep == 2:
             in_b = sum_of_pieces(parts, row, 0, shared)
             in_a = sum_of_pieces(parts, row, 2, shared)
@@ -560,7 +563,7 @@ def _logits_of_pieces(precision):
             value = total + lo if sweep == 1 or value < limit else value
         cuda.syncthreads()
         if cuda.threadIdx.x == 0 and sweep > 0:
-            state[4], state[5] = value, ratio
+            state[VALUE], state[RATIO] = value, ratio
             result[row] = (ln2 if value > ln2 else value) / divisor
 
     return logits_of_pieces
