@@ -147,7 +147,7 @@ class Contributions:
         return self._caption() + table
 
     def _repr_html_(self) -> str:
-        """Return the same as a table, for notebooks."""
+        """Return the contributions as an HTML table, for notebooks."""
         rows = "".join(
             f"<tr><th>{escape(label)}</th><td>{value}</td><td>{share}</td><td>{side}</td></tr>"
             for label, value, share, side in self._lines()

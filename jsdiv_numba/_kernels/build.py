@@ -66,6 +66,13 @@ def build(workers: int, progress: Progress | None, into: Bundle | None = None) -
     return len(missing)
 
 
+def _taken(waiting: "queue.SimpleQueue[tuple[str, str]]") -> Iterator[tuple[str, str]]:
+    """Yield what waits, until nothing does."""
+    with suppress(queue.Empty):
+        while True:
+            yield waiting.get_nowait()
+
+
 def _drive(
     waiting: "queue.SimpleQueue[tuple[str, str]]",
     finished: "queue.SimpleQueue[BuildError | None]",
@@ -74,13 +81,11 @@ def _drive(
     """Hand one kernel after another to a process."""
     try:
         with _worker(into) as (tasks, answers, faults):
-            while not waiting.empty():
-                with suppress(queue.Empty):
-                    name, dtype = waiting.get_nowait()
-                    print(name, dtype, file=tasks, flush=True)
-                    if not answers.readline():
-                        raise BuildError(f"{name} for {dtype}: {faults.read()}")
-                    finished.put(None)
+            for name, dtype in _taken(waiting):
+                print(name, dtype, file=tasks, flush=True)
+                if not answers.readline():
+                    raise BuildError(f"{name} for {dtype}: {faults.read()}")
+                finished.put(None)
     except BuildError as error:
         finished.put(error)
     except OSError as error:

@@ -47,7 +47,7 @@ def _weights(first: int, itemsize: int) -> tuple[Any, Any]:
 
 
 def _no_weights(_first: int, _itemsize: int) -> tuple[Any, Any]:
-    """Return the same where there are none."""
+    """Return what stands in the place of a ufunc's weights where it has none."""
 
     @formula
     def weights_of(_arrays, _strides):

@@ -33,7 +33,7 @@ def gradient_formulas(precision: Precision) -> SimpleNamespace:
 
 
 def unconditional(precision: Precision, gradient: Any) -> SimpleNamespace:
-    """Return the same for a formula that has no short cut for plain numbers."""
+    """Return the formulas of a gradient that has no fast path for plain numbers."""
 
     @formula
     def plain_gradient(p, q, cotangent, plain, *weights):

@@ -18,7 +18,7 @@ def each_row(of_row: Any) -> Any:
 
 
 def each_weighted_row(of_row: Any) -> Any:
-    """Return the same of rows with weights."""
+    """Return what writes a kernel's number for each pair of contiguous rows and their weights."""
 
     @borrowing
     def of_adjacent(P, Q, results, p_weights, q_weights):
@@ -45,7 +45,7 @@ def rows_of_one(of_adjacent: Any) -> Any:
 
 
 def rows_of_two(of_adjacent: Any) -> Any:
-    """Return the same of two sets of rows."""
+    """Return a body of a ufunc: what does so for two sets of rows of any strides."""
 
     def body(P, Q, results):
         if P.strides[1] == P.itemsize and Q.strides[1] == Q.itemsize:
@@ -59,7 +59,7 @@ def rows_of_two(of_adjacent: Any) -> Any:
 
 
 def weighted_rows(of_adjacent: Any) -> Any:
-    """Return the same of two sets of rows with weights."""
+    """Return a body of a ufunc: what does so for two sets of rows, and a weight of each."""
 
     def body(P, Q, p_weights, q_weights, results):
         if P.strides[1] == P.itemsize and Q.strides[1] == Q.itemsize:

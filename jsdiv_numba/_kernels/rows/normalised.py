@@ -134,7 +134,7 @@ def _split_sums(precision):
 
     @kernel
     def sums(p):
-        """Return the same of float64 entries."""
+        """Return the sum of float64 entries, its low-order part, and the signs of all."""
         total, signs = rounded_sum(p)
         # Entries are below twice the sum's power of two: their parts above 2^-50 of that add
         # up without rounding.

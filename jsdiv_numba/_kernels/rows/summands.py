@@ -96,7 +96,7 @@ def excess_summand(precision: Precision) -> Summand:
 
 @cache
 def kl_summand(precision: Precision) -> Summand:
-    """Return the same with p - q apart, which makes it the sum of p·log(p/q)."""
+    """Return the excess with p - q apart: both added up are the sum of p·log(p/q)."""
     lifted = relative_formulas(FLOAT64).lifted_excess
     term, bits, mass = _excess_in_loops(precision)
     return Summand(term, bits, mass, lifted, with_gap=True)

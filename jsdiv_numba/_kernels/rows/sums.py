@@ -172,7 +172,7 @@ def _split_gap():
 
     @kernel
     def split_gap(p, q, start, size):
-        """Return the same of float64 elements, as a sum without rounding and a small one."""
+        """Return Σ (p - q) of float64 elements, as a sum without rounding and a small one."""
         magic = 3.0 * BLOCK * largest_difference(p, q, start, size)
         return split_sums(p, q, start, size, magic)
 
