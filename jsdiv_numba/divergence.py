@@ -335,12 +335,10 @@ def kl_divergence(
     reduce : bool, default True
         If False, return each element's term of the sum, p·log(p/q), in the
         broadcast shape.
-    normalise : bool, default False
-        Whether both distributions are first divided by their sums along `axis`, as
-        counts need. A sum of 0 gives NaN. Each probability is rounded once: the error
-        is then some units in the last place of 1, besides what is said below.
     axis, keepdims, key, base, out, workers
         As for `js_divergence`.
+    normalise
+        As for `js_divergence_many`.
 
     Returns
     -------
@@ -408,14 +406,13 @@ def kl_divergence_logit(
 
     Parameters
     ----------
-    P, Q : array_like
-        Logits, of shapes that broadcast. An entry -inf is a probability of 0;
-        adding a constant to a row changes nothing.
     axis : int, sequence of int or None, default -1
         The categories' axis or axes, of the broadcast shape. Several axes share
         one softmax; None is all of them.
     keepdims, reduce, key, base, out, workers
         As for `kl_divergence`.
+    P, Q
+        As for `js_divergence_logit`.
 
     Returns
     -------

@@ -35,12 +35,10 @@ def entropy(
     ----------
     X : array_like
         Probabilities. Finite and not negative; 0·log 0 is 0.
-    normalise : bool, default False
-        Whether each distribution is first divided by its sum along `axis`, as counts need. A sum
-        of 0 gives NaN. Each probability is rounded once: the error is then some units
-        in the last place of 1, besides what is said below.
     axis, keepdims, reduce, key, base, out, workers
         As for `js_divergence`.
+    normalise
+        As for `js_divergence_many`.
 
     Returns
     -------

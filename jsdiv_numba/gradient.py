@@ -173,24 +173,13 @@ def js_divergence_many_grad(
 
     Parameters
     ----------
-    P : array_like
-        Probabilities, of two dimensions at least. Finite and not negative;
-        0·log 0 is 0.
-    weights : array_like, optional
-        One for each distribution, finite and not negative. They are divided by
-        their sum; None is 1/N for each.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes, of P; None is all but `over`.
-    over : int, default 0
-        The axis along which the distributions stand. The value does not have
-        it.
-    keepdims : bool, default True
-        Whether the categories' axes stay, with length 1.
     reduce : bool, default True
         If False, the value is each category's term of the sum, in the shape of P
         without `over`.
     key, base, cotangent, out, workers
         As for `js_divergence_grad`.
+    P, weights, axis, over, keepdims
+        As for `js_divergence_many`.
 
     Returns
     -------
@@ -259,14 +248,10 @@ def js_divergence_logit_grad(
 
     Parameters
     ----------
-    P, Q : array_like
-        Logits, of shapes that broadcast. An entry -inf is a probability of 0;
-        adding a constant to a row changes nothing.
-    axis : int, sequence of int or None, default -1
-        The categories' axis, of the broadcast shape. Several axes share one
-        softmax. None takes the softmax along the last axis, and sums over all.
     keepdims, reduce, key, base, cotangent, out, workers
         As for `js_divergence_grad`.
+    P, Q, axis
+        As for `js_divergence_logit`.
 
     Returns
     -------
@@ -336,10 +321,10 @@ def kl_divergence_grad(
 
     Parameters
     ----------
-    P, Q : array_like
-        Probabilities, of shapes that broadcast. Finite and not negative.
     axis, keepdims, reduce, key, base, cotangent, workers
         As for `js_divergence_grad`.
+    P, Q
+        As for `kl_divergence`.
 
     Returns
     -------
@@ -410,14 +395,10 @@ def kl_divergence_logit_grad(
 
     Parameters
     ----------
-    P, Q : array_like
-        Logits, of shapes that broadcast. An entry -inf is a probability of 0;
-        adding a constant to a row changes nothing.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes, of the broadcast shape. Several axes share
-        one softmax; None is all of them.
     keepdims, reduce, key, base, cotangent, workers
         As for `js_divergence_grad`.
+    P, Q, axis
+        As for `kl_divergence_logit`.
 
     Returns
     -------
@@ -489,10 +470,10 @@ def entropy_grad(
 
     Parameters
     ----------
-    X : array_like
-        Probabilities. Finite and not negative.
     axis, keepdims, reduce, key, base, cotangent, workers
         As for `js_divergence_grad`.
+    X
+        As for `entropy`.
 
     Returns
     -------
@@ -559,16 +540,10 @@ def entropy_logit_grad(
 
     Parameters
     ----------
-    X : array_like
-        Logits. An entry -inf is a probability of 0; adding a constant to a row
-        changes nothing.
-    temperature : float, default 1.0
-        By which logits are divided.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes. Several axes share one softmax; None is all
-        of them.
     keepdims, reduce, key, base, cotangent, workers
         As for `js_divergence_grad`.
+    X, temperature, axis
+        As for `entropy_logit`.
 
     Returns
     -------

@@ -76,13 +76,9 @@ class Terms(dict[str, LossReturn]):
     """
 
     def table(self) -> str:
-        """Return a line for each term and one for their sum.
+        """Return a line for each term, its name, multiplier and value, and one for their sum.
 
-        Returns
-        -------
-        str
-            The name, the multiplier and the value of each term, the last two to six digits.
-            The multiplier is in the value.
+        Numbers have six digits; the multiplier is in the value.
         """
         total = sum(term.value for term in self.values())
         cells = [(name, f"{nu:.6g}", f"{value:.6g}") for name, (value, nu) in self.items()]
@@ -246,19 +242,10 @@ class LossApply(_Applying):
         return self.loss.nu if isinstance(self.loss, Loss) else None
 
     def __call__(self, *args: Any, key: object = None, **params: Any) -> Any:
-        """Evaluate the loss on the arguments that are picked.
+        """Evaluate the loss on the arguments that are picked; return what it returns.
 
-        Parameters
-        ----------
-        *args, **params
-            What is picked from. Keywords go to a callable ``apply``, otherwise to the loss.
-        key : object, optional
-            Passed to the loss.
-
-        Returns
-        -------
-        scalar, or tuple of a scalar and Terms
-            What the loss, or the scheme, returns.
+        Keywords go to a callable ``apply``, otherwise to the loss; `key`, if it is not None, to the
+        loss.
         """
         picked = self._picked(_Arguments(args, params))
         return self.loss(*picked.args, key=key, **picked.params)
@@ -266,22 +253,8 @@ class LossApply(_Applying):
     def value_and_grad(self, *args: Any, key: object = None, **params: Any) -> tuple[Any, Any]:
         """Evaluate the loss, and differentiate it with respect to the arguments.
 
-        Parameters
-        ----------
-        *args, key, **params
-            As in a call.
-
-        Returns
-        -------
-        value : scalar, or tuple of a scalar and Terms
-            What a call returns.
-        grad : ndarray, LossArgument, or tuple of them
-            The derivatives, as of `LossScheme.value_and_grad`.
-
-        Raises
-        ------
-        TypeError
-            If a derivative is not known.
+        The value is what a call returns; the derivatives and errors are as of
+        `LossScheme.value_and_grad`.
         """
         value, terms, trees = _run(self, _Arguments(args, params), key, grad=True, skip=False)
         if isinstance(self.loss, LossScheme):

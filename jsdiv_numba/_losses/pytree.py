@@ -51,19 +51,7 @@ class LossArgument(Mapping[str, Any]):
 
     @classmethod
     def add(cls, arg: "LossArgument", **entries: Any) -> "LossArgument":
-        """Return an argument with more entries, or others of the same names.
-
-        Parameters
-        ----------
-        arg : LossArgument
-            What to start from.
-        **entries
-            The entries; they win over those of `arg`.
-
-        Returns
-        -------
-        LossArgument
-            A new one.
+        """Return `arg` with these entries, which win over its own, as a new argument.
 
         Examples
         --------
@@ -75,19 +63,7 @@ class LossArgument(Mapping[str, Any]):
 
     @classmethod
     def all_except(cls, arg: Mapping[str, Any], *names: str) -> Self:
-        """Return an argument without the entries of these names.
-
-        Parameters
-        ----------
-        arg : mapping
-            What to start from.
-        *names
-            The names, which need not be there.
-
-        Returns
-        -------
-        LossArgument
-            A new one, of the class whose method this is.
+        """Return `arg` as one of this class, without the entries of these names if it has them.
 
         Examples
         --------
@@ -99,20 +75,10 @@ class LossArgument(Mapping[str, Any]):
 
     @classmethod
     def replaced(cls, arg: Mapping[str, Any], **entries: Any) -> Self:
-        """Return an argument with other entries of the same names.
+        """Return `arg` as one of this class, with other entries of the same names.
 
-        Parameters
-        ----------
-        arg : mapping
-            What to start from.
-        **entries
-            The entries that take the place of those of `arg`. As in hypercoil, one that is
-            None leaves what is there, and one that `arg` does not have is passed over.
-
-        Returns
-        -------
-        LossArgument
-            A new one, of the class whose method this is.
+        As in hypercoil, an entry that is None leaves what is there, and one that `arg` does not
+        have is passed over.
 
         Examples
         --------
@@ -125,21 +91,7 @@ class LossArgument(Mapping[str, Any]):
 
     @classmethod
     def swap(cls, arg: Mapping[str, Any], *names: str, **entries: Any) -> Self:
-        """Return an argument with new entries for those of these names.
-
-        Parameters
-        ----------
-        arg : mapping
-            What to start from.
-        *names
-            The names of what goes.
-        **entries
-            What comes.
-
-        Returns
-        -------
-        LossArgument
-            A new one, of the class whose method this is.
+        """Return `arg` as one of this class, with entries that come for those of the names that go.
 
         Examples
         --------

@@ -72,20 +72,14 @@ def neighbors(
         How many; 5 if `max_distance` is not given either.
     max_distance : float, optional
         Find all rows up to this value instead.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
-    base : float, optional
-        Base of the logarithm; None is e.
     tile : int, optional
         Rows of `X` in a tile; by default what `memory` allows, up to some thousand.
-    workers, progress, resume, memory, executor
-        As in `pairwise`.
     on_bad : {"error", "nan"}, default "error"
         What to do with a row that is no distribution: stop, or list it in the file
         ``OUT.bad.csv``. It has no neighbours and is none: where there are not enough
         others, the index is -1, the label is empty, and the value is NaN.
-    **table
-        As in `pairwise`.
+    metric, base, workers, progress, resume, memory, executor, **table
+        As for `pairwise`.
 
     Returns
     -------

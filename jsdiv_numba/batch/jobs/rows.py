@@ -65,20 +65,14 @@ def rows(
         One distribution a row; files as in `pairwise`.
     out : str or path
         A ``.npy``, ``.zarr``, ``.parquet``, ``.csv`` or ``.tsv`` file for the n values.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
-    base : float, optional
-        Base of the logarithm; None is e.
     tile : int, optional
         Rows of a tile; by default what takes a fraction of a second.
-    workers, progress, resume, memory, on_bad, executor
-        As in `pairwise`.
     match : {"label", "position"}, optional
         Whether rows of the same label are compared, in the order of `P`, or rows in the
         same place; by default by label where both files have labels. Rows whose label the
         other file does not have are left out, with a warning.
-    **table
-        As in `pairwise`.
+    metric, base, workers, progress, resume, memory, on_bad, executor, **table
+        As for `pairwise`.
 
     Returns
     -------
