@@ -163,7 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--before", type=Path, help="a checkout to compile the same with")
-    before = parser.parse_args(arguments).before
+    parser.add_argument("--only", choices=("warm", "cold"), help="one of the two tables")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             **os.environ,
@@ -173,13 +174,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         environment.pop("JSDIV_NUMBA_CACHE", None)
         # What is installed is there as bytecode.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        warm = warm_lines(environment)
-        cold = cold_table(environment, before)
+        tables = []
+        if options.only != "cold":
+            tables.append(ratios(warm_lines(environment)))
+        if options.only != "warm":
+            tables.append(cold_table(environment, options.before))
     from jsdiv_numba.cache import info
 
     print(heading("python -m benchmarks.startup", info().processor), end="\n\n")
-    print(ratios(warm), end="\n\n")
-    print(cold)
+    print(*tables, sep="\n\n")
 
 
 if __name__ == "__main__":
