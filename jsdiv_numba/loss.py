@@ -262,7 +262,6 @@ class Loss:
 
     def _at_once(self, _inputs: tuple[Any, ...]) -> Any:
         """Return the loss of small inputs that need no preparation, where that is known."""
-        del inputs  # of which this class knows nothing
         return None
 
     def _settings(self, key: object, params: dict[str, Any]) -> dict[str, Any]:
