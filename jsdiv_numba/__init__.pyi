@@ -8,6 +8,7 @@ from .distance import pdist as pdist
 from .divergence import js_divergence as js_divergence
 from .divergence import js_divergence_logit as js_divergence_logit
 from .divergence import js_divergence_many as js_divergence_many
+from .divergence import js_divergence_many_logit as js_divergence_many_logit
 from .divergence import kl_divergence as kl_divergence
 from .divergence import kl_divergence_logit as kl_divergence_logit
 from .entropies import entropy as entropy
@@ -17,6 +18,7 @@ from .gradient import entropy_logit_grad as entropy_logit_grad
 from .gradient import js_divergence_grad as js_divergence_grad
 from .gradient import js_divergence_logit_grad as js_divergence_logit_grad
 from .gradient import js_divergence_many_grad as js_divergence_many_grad
+from .gradient import js_divergence_many_logit_grad as js_divergence_many_logit_grad
 from .gradient import kl_divergence_grad as kl_divergence_grad
 from .gradient import kl_divergence_logit_grad as kl_divergence_logit_grad
 from .loss import EntropyLogitLoss as EntropyLogitLoss

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from . import distance, divergence
-from ._core.validation import Axis
+from ._core.validation import EQUAL, Axis
 from ._dask import chunks, neighbors, pairwise
 from ._dask.rows import Call, sum_of_all
 from ._neighbors.merge import NEIGHBOR
@@ -43,11 +43,12 @@ def js_divergence(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: float = EQUAL,
     key: object = None,
     base: float | None = None,
     workers: int | None = None,
 ) -> "da.Array":
-    """As `jsdiv_numba.js_divergence`, without `weight`, as a Dask array.
+    """As `jsdiv_numba.js_divergence`, with one weight, as a Dask array.
 
     Notes
     -----
@@ -64,7 +65,7 @@ def js_divergence(
     array([0.      , 0.219128])
     """
     function = divergence.js_divergence
-    call = Call.check(function, (P, Q), ("P", "Q"), axis, base, workers)
+    call = Call.check(function, (P, Q), ("P", "Q"), axis, base, workers, weight)
     if not reduce:
         return call.terms(whole=())
     if call.is_long():
@@ -79,11 +80,12 @@ def js_divergence_logit(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: float = EQUAL,
     key: object = None,
     base: float | None = None,
     workers: int | None = None,
 ) -> "da.Array":
-    """As `jsdiv_numba.js_divergence_logit`, as a Dask array.
+    """As `jsdiv_numba.js_divergence_logit`, with one weight, as a Dask array.
 
     Notes
     -----
@@ -101,7 +103,7 @@ def js_divergence_logit(
     """
     function = divergence.js_divergence_logit
     each = -1 if axis is None else axis
-    call = Call.check(function, (P, Q), ("P", "Q"), each, base, workers)
+    call = Call.check(function, (P, Q), ("P", "Q"), each, base, workers, weight)
     if not reduce:
         return call.terms(whole=call.axes)
     rows = call.totals()

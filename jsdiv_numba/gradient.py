@@ -6,7 +6,7 @@ import numpy as np
 
 from ._core import validation
 from ._core.gradients import Out, Result, evaluate_with_gradient, total_with_gradient
-from ._core.many import evaluate_many_with_gradient
+from ._core.many import MANY_LOGITS, evaluate_many_with_gradient
 from ._core.measures import (
     ENTROPY_LOGITS,
     ENTROPY_PROBABILITIES,
@@ -24,6 +24,7 @@ __all__ = [
     "js_divergence_grad",
     "js_divergence_logit_grad",
     "js_divergence_many_grad",
+    "js_divergence_many_logit_grad",
     "kl_divergence_grad",
     "kl_divergence_logit_grad",
 ]
@@ -224,6 +225,79 @@ def js_divergence_many_grad(
     )
 
 
+def js_divergence_many_logit_grad(
+    P: Any,
+    *,
+    weights: Any = None,
+    axis: Axis = -1,
+    over: int = 0,
+    keepdims: bool = True,
+    reduce: bool = True,
+    key: object = None,
+    base: float | None = None,
+    cotangent: Any = None,
+    out: Out = None,
+    workers: int | None = None,
+) -> Result:
+    r"""Jensen-Shannon divergence of softmaxes of any number of rows, and its derivatives.
+
+    .. math::
+
+        \frac{\partial\, \mathrm{JS}_w}{\partial a_{ij}}
+        = w_i\, p_{ij} \Big( \log \frac{p_{ij}}{m_j} - \mathrm{KL}(p_i \| m) \Big),
+        \quad p_i = \operatorname{softmax}(a_i),\ m = \sum_i w_i p_i
+
+    Parameters
+    ----------
+    P : array_like
+        Logits, of two dimensions at least. An entry -inf is a probability of 0.
+    weights, axis, over, keepdims, reduce, key, base, workers
+        As of `js_divergence_many_logit`.
+    cotangent, out
+        As of `js_divergence_many_grad`.
+
+    Returns
+    -------
+    value : ndarray or scalar
+        What `js_divergence_many_logit` returns with these arguments.
+    grad_P : ndarray
+        The derivatives of ``sum(cotangent * value)`` with respect to `P`, in its shape
+        and the dtype of the value.
+
+    Raises
+    ------
+    ValueError
+        If a logit is +inf, or as `js_divergence_many_grad` does.
+    TypeError
+        If an input is not real, or `out` cannot hold the results.
+
+    See Also
+    --------
+    js_divergence_logit_grad : of two distributions.
+
+    Notes
+    -----
+    All derivatives are finite; that of a logit -inf is 0. The error of one is below 1e-12
+    (in float32 1e-4) of its weight times the largest \|log(p/m)\| of its distribution.
+
+    Examples
+    --------
+    >>> from jsdiv_numba import js_divergence_many_logit_grad
+    >>> value, grad_P = js_divergence_many_logit_grad([[0.0, 1.0], [0.0, 0.0], [2.0, 0.0]])
+    >>> value.round(6)
+    array([0.141262])
+    >>> grad_P.round(6)
+    array([[-0.078666,  0.078666],
+           [-0.016693,  0.016693],
+           [ 0.062985, -0.062985]])
+    """
+    options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out}
+    settings = weights, axis, over, keepdims, reduce
+    return evaluate_many_with_gradient(
+        P, *settings, workers=workers, measure=MANY_LOGITS, **options
+    )
+
+
 def js_divergence_logit_grad(
     P: Any,
     Q: Any,
@@ -231,6 +305,7 @@ def js_divergence_logit_grad(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     cotangent: Any = None,
@@ -246,11 +321,14 @@ def js_divergence_logit_grad(
         \quad g_i = \tfrac12 \log \frac{2 p_i}{p_i + q_i},
         \quad p = \operatorname{softmax}(a)
 
+    With a weight :math:`\pi` of Q other than ½, :math:`g_i = (1 - \pi) \log (p_i / m_i)`,
+    :math:`m = (1 - \pi) p + \pi q`.
+
     Parameters
     ----------
     keepdims, reduce, key, base, cotangent, out, workers
         As for `js_divergence_grad`.
-    P, Q, axis
+    P, Q, axis, weight
         As for `js_divergence_logit`.
 
     Returns
@@ -290,6 +368,7 @@ def js_divergence_logit_grad(
     array([-0.064751, -0.082138,  0.146889])
     """
     options: dict[str, Any] = {"base": base, "cotangent": cotangent, "out": out, "workers": workers}
+    options["weights"] = None if weight is EQUAL else validation.as_weights(weight)
     if axis is None and reduce:
         return total_with_gradient(LOGITS, (P, Q), keepdims, **options)
     logits_axis = -1 if axis is None else axis

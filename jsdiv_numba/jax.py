@@ -19,7 +19,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._core.validation import Axis, broadcast_shape, normalise_axes, reduced_shape
+from ._core.validation import (
+    EQUAL,
+    Axis,
+    as_weight,
+    broadcast_shape,
+    normalise_axes,
+    reduced_shape,
+)
 from .divergence import js_divergence as _js_divergence
 from .divergence import js_divergence_logit as _js_divergence_logit
 from .divergence import kl_divergence as _kl_divergence
@@ -58,11 +65,14 @@ def js_divergence(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     workers: int | None = None,
 ) -> jax.Array:
     """As `jsdiv_numba.js_divergence`, on JAX arrays.
+
+    The weight is a constant: nothing is differentiated with respect to it, nor may it be traced.
 
     Examples
     --------
@@ -76,7 +86,8 @@ def js_divergence(
            [-0.3132, -0.1014,  0.1175]], dtype=float32)
     """
     functions = _js_divergence, js_divergence_grad
-    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    settings: dict[str, Any] = {"keepdims": keepdims, "reduce": reduce, "base": base}
+    settings |= {"workers": workers, "weight": _constant(weight)}
     return _differentiable(functions, axis, settings, P=P, Q=Q)
 
 
@@ -87,11 +98,14 @@ def js_divergence_logit(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     workers: int | None = None,
 ) -> jax.Array:
     """As `jsdiv_numba.js_divergence_logit`, on JAX arrays: its gradient is finite everywhere.
+
+    The weight is a constant: nothing is differentiated with respect to it, nor may it be traced.
 
     Examples
     --------
@@ -103,7 +117,8 @@ def js_divergence_logit(
            [0.    ]], dtype=float32)
     """
     functions = _js_divergence_logit, js_divergence_logit_grad
-    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    settings: dict[str, Any] = {"keepdims": keepdims, "reduce": reduce, "base": base}
+    settings |= {"workers": workers, "weight": _constant(weight)}
     if axis is None and reduce:
         settings["keepdims"] = True
         rows = _differentiable(functions, -1, settings, P=P, Q=Q)
@@ -225,6 +240,20 @@ def _differentiable(
     arrays = [x.astype(wide).reshape((1,) * (ndim - x.ndim) + x.shape) for x in arrays]
     keywords = {"axis": axes, **settings}
     return _called(functions, tuple(keywords.items()), *arrays)
+
+
+def _constant(weight: Any) -> Any:
+    """Return a weight, or several, checked and in a form that can be compared and hashed."""
+    if isinstance(weight, jax.core.Tracer):
+        raise TypeError(
+            "weight is traced by JAX; it is a constant here, without a derivative: let the "
+            "function that is transformed close over it, or name it in jit's static_argnames"
+        )
+    return weight if weight is EQUAL else _nested(as_weight(weight).tolist())
+
+
+def _nested(values: Any) -> Any:
+    return tuple(map(_nested, values)) if isinstance(values, list) else values
 
 
 def _refuse(_functions: Functions, _settings: Settings, *_: Any) -> Any:

@@ -24,6 +24,7 @@ from .divergence import (
     js_divergence,
     js_divergence_logit,
     js_divergence_many,
+    js_divergence_many_logit,
     kl_divergence,
     kl_divergence_logit,
 )
@@ -34,6 +35,7 @@ from .gradient import (
     js_divergence_grad,
     js_divergence_logit_grad,
     js_divergence_many_grad,
+    js_divergence_many_logit_grad,
     kl_divergence_grad,
     kl_divergence_logit_grad,
 )
@@ -345,7 +347,35 @@ class _ScoreLoss(Loss):
         return None if value.ndim or math.isnan(value) else self._nu * value
 
 
-class JSDivergenceLoss(_ScoreLoss):
+class _WeightedScoreLoss(_ScoreLoss):
+    """A loss whose score takes the weight of the second of its inputs."""
+
+    def __init__(
+        self,
+        nu: float = 1.0,
+        name: str | None = None,
+        *,
+        axis: Axis = -1,
+        keepdims: bool = False,
+        reduce: bool = True,
+        weight: Any = EQUAL,
+        scalarisation: Reduction | None = None,
+        key: object = None,
+    ) -> None:
+        super().__init__(
+            nu, name, axis=axis, keepdims=keepdims, reduce=reduce, scalarisation=scalarisation
+        )
+        as_weight(weight)
+        self.weight = weight
+
+    def _score_params(self) -> dict[str, Any]:
+        params = super()._score_params()
+        if self.weight is not EQUAL:
+            params["weight"] = self.weight
+        return params
+
+
+class JSDivergenceLoss(_WeightedScoreLoss):
     """Jensen-Shannon divergence of two arrays of probabilities, as a loss in nats.
 
     Called ``loss(P, Q, *, key=None, scalarisation_weight=None)`` with two arrays that
@@ -420,38 +450,16 @@ class JSDivergenceLoss(_ScoreLoss):
     _own_score, _own_name = staticmethod(js_divergence), "JSDivergence"
     _measure = PROBABILITIES
 
-    def __init__(
-        self,
-        nu: float = 1.0,
-        name: str | None = None,
-        *,
-        axis: Axis = -1,
-        keepdims: bool = False,
-        reduce: bool = True,
-        weight: Any = EQUAL,
-        scalarisation: Reduction | None = None,
-        key: object = None,
-    ) -> None:
-        super().__init__(
-            nu, name, axis=axis, keepdims=keepdims, reduce=reduce, scalarisation=scalarisation
-        )
-        as_weight(weight)
-        self.weight = weight
 
-    def _score_params(self) -> dict[str, Any]:
-        params = super()._score_params()
-        if self.weight is not EQUAL:
-            params["weight"] = self.weight
-        return params
-
-
-class JSDivergenceLogitLoss(_ScoreLoss):
+class JSDivergenceLogitLoss(_WeightedScoreLoss):
     """Jensen-Shannon divergence of two arrays of logits, as a loss in nats.
 
     Called ``loss(P, Q, *, key=None, scalarisation_weight=None)`` with two arrays that
     broadcast, it returns ::
 
         nu * scalarisation(JS(softmax(P)‖softmax(Q)))
+
+    With a weight π other than ½ it is the skewed divergence, as of `JSDivergenceLoss`.
 
     Parameters
     ----------
@@ -460,6 +468,9 @@ class JSDivergenceLogitLoss(_ScoreLoss):
     axis : int, sequence of ints, or None
         Axes of P and Q over which the softmax is taken and the terms are summed. None takes
         the softmax over the last axis and sums over all.
+    weight : array_like
+        The weight π of Q, between 0 and 1: one number, or one for each row. It may be an
+        argument of the call instead.
     nu, keepdims, reduce, scalarisation, key
         As for `JSDivergenceLoss`, as are attributes and errors.
 
@@ -478,6 +489,12 @@ class JSDivergenceLogitLoss(_ScoreLoss):
 
     >>> float(loss([2.0, 0.0, -1.0], [102.0, 100.0, 99.0]))
     0.0
+
+    Of a student's logits and a teacher's, whose distributions count 0.9 and 0.1:
+
+    >>> loss = JSDivergenceLogitLoss(weight=0.1)
+    >>> round(float(loss([2.0, 0.0, -1.0], [0.0, 1.0, 1.0])), 6)
+    0.106128
     """
 
     _own_score, _own_name = staticmethod(js_divergence_logit), "JSDivergenceLogit"
@@ -661,6 +678,7 @@ _DERIVATIVES: tuple[
     (js_divergence, js_divergence_grad, _shape_of_two),
     (js_divergence_logit, js_divergence_logit_grad, _shape_of_two),
     (js_divergence_many, js_divergence_many_grad, _shape_of_many),
+    (js_divergence_many_logit, js_divergence_many_logit_grad, _shape_of_many),
     (kl_divergence, kl_divergence_grad, _shape_of_two),
     (kl_divergence_logit, kl_divergence_logit_grad, _shape_of_two),
     (entropy, entropy_grad, _shape_of_one),

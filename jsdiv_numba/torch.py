@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._core.validation import Axis, FloatArray
+from ._core.validation import EQUAL, Axis, FloatArray
 from .divergence import js_divergence as _js_divergence
 from .divergence import js_divergence_logit as _js_divergence_logit
 from .divergence import kl_divergence as _kl_divergence
@@ -49,11 +49,14 @@ def js_divergence(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     workers: int | None = None,
 ) -> torch.Tensor:
     """As `jsdiv_numba.js_divergence`, on tensors.
+
+    The weight is a constant: nothing is differentiated with respect to it.
 
     Examples
     --------
@@ -67,7 +70,8 @@ def js_divergence(
             [-0.3132, -0.1014,  0.1175]])
     """
     functions = _js_divergence, js_divergence_grad
-    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    settings: dict[str, Any] = {"keepdims": keepdims, "reduce": reduce, "base": base}
+    settings |= {"workers": workers, "weight": _constant(weight)}
     return _differentiable(functions, axis, settings, P=P, Q=Q)
 
 
@@ -78,11 +82,14 @@ def js_divergence_logit(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     workers: int | None = None,
 ) -> torch.Tensor:
     """As `jsdiv_numba.js_divergence_logit`, on tensors: its gradient is finite everywhere.
+
+    The weight is a constant: nothing is differentiated with respect to it.
 
     Examples
     --------
@@ -94,7 +101,8 @@ def js_divergence_logit(
     tensor([ 0.0520, -0.0520])
     """
     functions = _js_divergence_logit, js_divergence_logit_grad
-    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
+    settings: dict[str, Any] = {"keepdims": keepdims, "reduce": reduce, "base": base}
+    settings |= {"workers": workers, "weight": _constant(weight)}
     return _differentiable(functions, axis, settings, P=P, Q=Q)
 
 
@@ -273,6 +281,17 @@ def _differentiable(
     keywords = {"axis": axis, **settings}
     result: torch.Tensor = _Differentiable.apply(*functions, keywords, *inputs.values())
     return result
+
+
+def _constant(weight: Any) -> Any:
+    if not isinstance(weight, torch.Tensor):
+        return weight
+    if weight.requires_grad:
+        raise TypeError(
+            "weight requires a gradient; it is a constant here, without a derivative: pass "
+            "weight.detach()"
+        )
+    return _as_array(weight.cpu())
 
 
 def _as_array(tensor: torch.Tensor) -> FloatArray:

@@ -13,6 +13,10 @@ def _exact(values: Iterable[float]) -> list[mpf]:
     return [mpf(float(v)) for v in values]
 
 
+def _exact_or_mpf(values) -> list[mpf]:
+    return [v if isinstance(v, mpf) else mpf(float(v)) for v in values]
+
+
 def _exact_pairs(p, q) -> Iterable[tuple[mpf, mpf]]:
     return zip(_exact(p), _exact(q), strict=True)
 
@@ -50,27 +54,29 @@ def kl_terms(p, q) -> list[mpf]:
     return [_log_ratio_term(x, y) for x, y in zip(_exact(p), _exact(q), strict=True)]
 
 
-def skewed_terms(p, q, weight: float | mpf) -> list[mpf]:
-    """Terms of the skewed divergence, the weight being that of q."""
+def _skewed_term(x: mpf, y: mpf, weight: float | mpf) -> mpf:
     beta = mpf(weight)
     alpha = 1 - beta
-    terms = []
-    for x, y in zip(_exact(p), _exact(q), strict=True):
-        m = alpha * x + beta * y
-        terms.append(sum((w * _log_ratio_term(z, m) for w, z in ((alpha, x), (beta, y)) if w)))
-    return terms
+    m = alpha * x + beta * y
+    parts = (w * _log_ratio_term(z, m) for w, z in ((alpha, x), (beta, y)) if w)
+    return sum(parts, mpf(0))
+
+
+def _skewed_slope(x: mpf, y: mpf, weight: float | mpf) -> mpf:
+    beta = mpf(weight)
+    alpha = 1 - beta
+    edge = mpf("-inf") if y and alpha and beta else mpf(0)
+    return alpha * log(x / (alpha * x + beta * y)) if x and alpha else edge
+
+
+def skewed_terms(p, q, weight: float | mpf) -> list[mpf]:
+    """Terms of the skewed divergence, the weight being that of q."""
+    return [_skewed_term(x, y, weight) for x, y in _exact_pairs(p, q)]
 
 
 def skewed_slopes(p, q, weight: float | mpf) -> list[mpf]:
     """Derivatives of the skewed divergence in p, where the other weight is that of q."""
-    beta = mpf(weight)
-    alpha = 1 - beta
-    slopes = []
-    for x, y in zip(_exact(p), _exact(q), strict=True):
-        m = alpha * x + beta * y
-        edge = mpf("-inf") if y and alpha and beta else mpf(0)
-        slopes.append(alpha * log(x / m) if x and alpha else edge)
-    return slopes
+    return [_skewed_slope(x, y, weight) for x, y in _exact_pairs(p, q)]
 
 
 def shares(weights) -> list[mpf]:
@@ -81,7 +87,7 @@ def shares(weights) -> list[mpf]:
 
 def log_ratios_to_mean(column, weights: list[mpf]) -> list[mpf]:
     """log(p/m) of one category of several distributions; 0 where all that count are equal."""
-    exact = _exact(column)
+    exact = _exact_or_mpf(column)
     if len({x for x, w in zip(exact, weights, strict=True) if w}) == 1:
         return [mpf(0)] * len(exact)
     m = sum(w * x for w, x in zip(weights, exact, strict=True))
@@ -91,8 +97,23 @@ def log_ratios_to_mean(column, weights: list[mpf]) -> list[mpf]:
 def term_of_many(column, weights: list[mpf]) -> mpf:
     """Term of one category of several distributions, with weights that add up to 1."""
     logs = log_ratios_to_mean(column, weights)
-    parts = zip(weights, _exact(column), logs, strict=True)
+    parts = zip(weights, _exact_or_mpf(column), logs, strict=True)
     return sum((w * x * ratio for w, x, ratio in parts if w and x), mpf(0))
+
+
+def gradient_of_many_logit(columns, weights: list[mpf], cotangents) -> list[list[mpf]]:
+    """Derivatives in the logits of each distribution of the terms' weighted sum."""
+    numbers = _exact(cotangents)
+    logs = [log_ratios_to_mean(column, weights) for column in columns]
+    gradients = []
+    for i, weight in enumerate(weights):
+        p = [column[i] for column in columns]
+        slopes = [
+            weight * c * own[i] if x and weight else mpf(0)
+            for c, own, x in zip(numbers, logs, p, strict=True)
+        ]
+        gradients.append(_through_softmax(p, slopes))
+    return gradients
 
 
 def gap(p, q) -> mpf:
@@ -175,6 +196,24 @@ def js_gradient_logit(a, b, weights: Iterable[float] = repeat(1)) -> list[mpf]:
     return _through_softmax(p, slopes)
 
 
+def skewed_terms_logit(a, b, weight: float | mpf, counts: Iterable[int] = repeat(1)) -> list[mpf]:
+    """Terms of the skewed divergence of the softmaxes of two rows, the weight being that of b."""
+    pairs = zip(softmax(a, counts), softmax(b, counts), strict=True)
+    return [_skewed_term(x, y, weight) for x, y in pairs]
+
+
+def skewed_gradient_logit(
+    a, b, weight: float | mpf, weights: Iterable[float] = repeat(1)
+) -> list[mpf]:
+    """Derivatives in a of its terms' weighted sum; the other weight is that of b."""
+    p = softmax(a)
+    slopes = [
+        mpf(float(own)) * _skewed_slope(x, y, weight) if x else mpf(0)
+        for own, x, y in zip(weights, p, softmax(b), strict=False)
+    ]
+    return _through_softmax(p, slopes)
+
+
 def kl_slopes(p, q) -> tuple[list[mpf], list[mpf]]:
     """Derivatives in p and in q of the terms of two rows of positive probabilities."""
     ratios = [x / y for x, y in zip(_exact(p), _exact(q), strict=True)]
@@ -240,5 +279,6 @@ def error_of_largest(computed, exact: list[mpf]) -> float:
     """Largest error of a row's derivatives in logits, relative to the largest of them."""
     errors = [abs(mpf(float(one)) - other) for one, other in zip(computed, exact, strict=True)]
     # Exponentials that are all but subnormal count as 0, and not all digits are here.
-    unavoidable = max(1e9 * float(np.finfo(computed.dtype).tiny), 1e-40)
+    tiny = float(np.finfo(computed.dtype).tiny)
+    unavoidable = max(1e9 * tiny, min(1e-40, mpf(10) ** (20 - mp.dps)))
     return float(max(errors) / (max(map(abs, exact)) + unavoidable))

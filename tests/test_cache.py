@@ -531,6 +531,7 @@ for dtype in np.float32, np.float64:
         j.js_divergence(P, Q, weight=0.3), j.js_divergence(P, Q, reduce=False, weight=0.3),
         j.js_divergence_logit(A, B), j.js_divergence_logit(A, B, reduce=False),
         j.js_divergence_many(P), j.js_divergence_many(P, reduce=False),
+        j.js_divergence_logit(A, B, weight=0.3), *j.js_divergence_many_logit_grad(A),
         j.kl_divergence(P, Q), j.kl_divergence_logit(A, B), j.entropy(P), j.entropy_logit(A),
         j.jensenshannon(P, Q, axis=-1), j.cdist(P, Q), j.pdist(P),
         *j.js_divergence_grad(P, Q), *j.js_divergence_grad(P, Q, weight=0.3),

@@ -56,7 +56,10 @@ def every_name(P, Q):
         answers[name] = getattr(js, name)(P)
     several = np.stack([P[:50], Q[:50], P[50:100]])
     answers["js_divergence_many"] = js.js_divergence_many(several)
-    of_many = {"js_divergence_many_grad": (several,)}
+    answers["js_divergence_many_logit"] = js.js_divergence_many_logit(several)
+    of_many = dict.fromkeys(
+        ("js_divergence_many_grad", "js_divergence_many_logit_grad"), (several,)
+    )
     for name in (name for name in js.__all__ if name.endswith("_grad")):
         inputs = of_many.get(name, (P,) if name.startswith("entropy") else (P, Q))
         _, *gradients = getattr(js, name)(*inputs)

@@ -86,24 +86,25 @@ def test_a_number_of_pythons_decides_no_dtype(dtype, number):
 
 
 @settings(deadline=None, max_examples=40)
-@given(calls(), st.sampled_from([None, 2]))
-def test_any_chunks_give_the_same_bits(call, base):
+@given(calls(), st.sampled_from([None, 2]), st.sampled_from([{}, {"weight": 0.2}]))
+def test_any_chunks_give_the_same_bits(call, base, weight):
     arrays, as_dask, axis, keepdims = call
-    options = {"axis": axis, "base": base}
+    options = {"axis": axis, "base": base} | weight
     kept = options | {"keepdims": keepdims}
     for name in ("js_divergence", "js_divergence_logit"):
         function, of_dask = getattr(jsdiv_numba, name), getattr(lazy, name)
         same_bits(of_dask(*as_dask, **kept), function(*arrays, **kept))
         terms = of_dask(*as_dask, reduce=False, **options)
         same_bits(terms, function(*arrays, reduce=False, **options))
-    same_bits(lazy.jensenshannon(*as_dask, **kept), jsdiv_numba.jensenshannon(*arrays, **kept))
+    if not weight:
+        same_bits(lazy.jensenshannon(*as_dask, **kept), jsdiv_numba.jensenshannon(*arrays, **kept))
 
 
 @settings(deadline=None, max_examples=40)
-@given(calls())
-def test_long_sums_are_added_up_from_the_same_pieces(call):
+@given(calls(), st.sampled_from([{}, {"weight": 0.2}]))
+def test_long_sums_are_added_up_from_the_same_pieces(call, weight):
     arrays, as_dask, axis, keepdims = call
-    options = {"axis": axis, "keepdims": keepdims, "base": 2}
+    options = {"axis": axis, "keepdims": keepdims, "base": 2} | weight
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "ROW_PIECE", 3)
         patch.setattr(blocks, "COLUMN_PIECE", 2)
@@ -425,6 +426,8 @@ def test_masked_entries_are_refused_when_they_are_found():
         ("cdist", (np.ones((2, 3)), np.ones((2, 3)), "euclidean"), {}),
         ("pdist", (np.ones((2, 3)),), {"dtype": int}),
         ("pdist", (np.ones((2, 3)),), {"base": 0}),
+        ("js_divergence", (np.ones((2, 3)), np.ones(3)), {"weight": -1}),
+        ("js_divergence_logit", (np.ones((2, 3)), np.ones(3)), {"weight": "0.5"}),
         ("kneighbors", (np.ones((2, 3)), np.ones((2, 4))), {}),
         ("kneighbors", (np.ones((2, 3)), np.ones((2, 3)), 3), {}),
         ("kneighbors", (np.ones((2, 3)), None, 2), {}),
@@ -496,7 +499,7 @@ def test_xarrays_of_numpy_arrays_are_arrays():
 def test_signatures_are_those_of_the_numpy_functions(name):
     own = inspect.signature(getattr(lazy, name)).parameters
     given = dict(inspect.signature(getattr(jsdiv_numba, name)).parameters)
-    for of_numpy_alone in ("out", "progress", "weight"):
+    for of_numpy_alone in ("out", "progress"):
         given.pop(of_numpy_alone, None)
     assert list(own) == list(given)
     assert all(own[key].default == given[key].default for key in own)
@@ -522,3 +525,10 @@ except ModuleNotFoundError as error:
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert done.stdout == 'dask; jsdiv_numba.dask needs Dask: pip install "jsdiv_numba[dask]"\n'
+
+
+def test_a_weight_is_one_for_all_results():
+    with pytest.raises(
+        ValueError, match=r"^weight has shape \(2,\); for Dask arrays it is one number$"
+    ):
+        lazy.js_divergence(da.ones((2, 3)), da.ones((2, 3)), keepdims=False, weight=[0.5, 0.2])

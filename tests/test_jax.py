@@ -201,3 +201,26 @@ def test_errors(name):
         jax.jit(lambda p: ours(p, Q, axis=5))(P)
     with pytest.raises(jax.errors.JaxRuntimeError, match=r"P\[0, 0, 0\] is inf"):
         ours(np.full(SHAPE, np.inf), Q).block_until_ready()
+
+
+@pytest.mark.parametrize("name", ["js_divergence", "js_divergence_logit"])
+@pytest.mark.parametrize(
+    "weight", [0.1, np.linspace(0.1, 1, 6).reshape(2, 3, 1)], ids=["one", "rows"]
+)
+def test_a_weight(name, weight):
+    ours, theirs = both(name)
+    expected = theirs(P, Q[0], weight=weight)
+
+    def call(p, q):
+        return ours(p, q, weight=weight)
+
+    for function in (call, jax.jit(call)):
+        np.testing.assert_allclose(function(P, Q[0]), expected, rtol=1e-14)
+    np.testing.assert_allclose(ours(P, Q[0], weight=jnp.asarray(weight)), expected, rtol=1e-14)
+    check_grads(call, (P, Q[0]), order=1, modes=["rev"])
+    batch = jax.vmap(call, (0, None))(np.stack([P, Q]), Q[0])
+    np.testing.assert_allclose(batch[0], expected, rtol=1e-14)
+    with pytest.raises(TypeError, match=r"^weight is traced by JAX; it is a constant"):
+        jax.jit(lambda weight: ours(P, Q, weight=weight))(weight)
+    with pytest.raises(ValueError, match="weight is 2; a weight must be between 0 and 1"):
+        ours(P, Q, weight=2)

@@ -175,3 +175,21 @@ def test_a_second_derivative_is_an_error(name):
 def test_errors(name, arguments, error, message):
     with pytest.raises(error, match=message):
         getattr(bridge, name)(*arguments)
+
+
+@pytest.mark.parametrize("name", ["js_divergence", "js_divergence_logit"])
+@pytest.mark.parametrize(
+    "weight", [0.1, np.linspace(0.1, 1, 6).reshape(2, 3, 1)], ids=["one", "rows"]
+)
+def test_a_weight(name, weight):
+    ours, theirs = getattr(bridge, name), getattr(jsdiv_numba, name)
+    p, q = P.clone().requires_grad_(), Q[0].clone().requires_grad_()
+    expected = theirs(P.numpy(), Q[0].numpy(), weight=weight)
+    for given in (weight, torch.as_tensor(weight, dtype=torch.float64)):
+        value = ours(p, q, weight=given)
+        np.testing.assert_array_equal(value.detach().numpy(), expected)
+    assert gradcheck(lambda p, q: ours(p, q, weight=weight), (p, q))
+    with pytest.raises(TypeError, match=r"^weight requires a gradient; .* pass weight\.detach\(\)"):
+        ours(p, q, weight=torch.tensor(0.1, requires_grad=True))
+    with pytest.raises(ValueError, match="weight is 2; a weight must be between 0 and 1"):
+        ours(p, q, weight=2)

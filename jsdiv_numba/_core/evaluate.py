@@ -46,19 +46,24 @@ class Task(NamedTuple):
     workers: int | None
     weights: blocks.Weights = ()
 
-    def weighted(self, weights: blocks.Weights | None, shape: tuple[int, ...]) -> "Task":
+    def weighted(
+        self, weights: blocks.Weights | None, shape: tuple[int, ...], reduce: bool
+    ) -> "Task":
         """Return the task with both inputs' weights in float64, given for a result of this shape.
 
-        One is not made of the other, which may have taken all of its digits.
+        One is not made of the other, which may have taken all of its digits. Terms that
+        depend on their whole row have its weight.
         """
         if weights is None:
             return self
-        weight = weights[1]
+        weight, whose = weights[1], "the result's"
+        if self.measure.by_row and not reduce:
+            shape, whose = validation.reduced_shape(self.shape, self.axes, True), "the rows'"
         try:
             np.broadcast_to(weight, shape)
         except ValueError:
             raise ValueError(
-                f"weight of shape {weight.shape} does not broadcast to the result's shape {shape}"
+                f"weight of shape {weight.shape} does not broadcast to {whose} shape {shape}"
             ) from None
         if all((each == validation.EQUAL).all() for each in weights):
             return self
@@ -155,7 +160,7 @@ def evaluate(
         return result
     task = prepare(measure, arrays, axis, base, workers)
     result_shape = task.result_shape(keepdims, reduce)
-    task = task.weighted(weights, result_shape)
+    task = task.weighted(weights, result_shape, reduce)
     result = target = validation.result_array(out, result_shape, task.dtype)
     if out is not None and any(np.may_share_memory(out, array) for array in task.arrays):
         target = np.empty(result_shape, task.dtype)
@@ -269,4 +274,5 @@ def _terms(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | N
 def _terms_by_row(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | None) -> bool:
     rows, out = task.rows(), result_rows(target, task.axes)
     ufunc, beside = task.ufunc(task.measure.terms), _after(task, secondary)
-    return blocks.run(ufunc, rows, out, 1, task.workers, task.finish, beside)
+    weights = tuple([weight.reshape(rows[0].shape[:-1]) for weight in task.weights])
+    return blocks.run(ufunc, rows, out, 1, task.workers, task.finish, beside, weights)

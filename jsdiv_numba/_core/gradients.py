@@ -42,7 +42,7 @@ def evaluate_with_gradient(
     """Return what `evaluate` returns, and the derivatives of its sum, weighted by a cotangent."""
     task = prepare(measure, arrays, axis, base, workers)
     shape = task.result_shape(keepdims, reduce)
-    task = task.weighted(weights, shape)
+    task = task.weighted(weights, shape, reduce)
     outs = Outs(task, out, shape)
     cotangents = cotangents_of(task, cotangent, shape)
     value = outs.usable(0, shape)
@@ -58,10 +58,12 @@ def total_with_gradient(
     cotangent: Any,
     out: Out = None,
     workers: int | None,
+    weights: Weights | None = None,
 ) -> Result:
     """Do the same for the sum of the divergences of all rows along the last axis."""
     task = prepare(measure, arrays, -1, base, workers)
     rows = np.empty(task.result_shape(keepdims=True, reduce=True), task.dtype)
+    task = task.weighted(weights, rows.shape, reduce=True)
     shape = (1,) * rows.ndim if keepdims else ()
     outs = Outs(task, out, shape)
     single = cotangents_of(task, cotangent, shape).reshape(())
@@ -223,7 +225,7 @@ def _write(
     """Write the value, and the derivatives in the broadcast shape."""
     laid_out = tuple(task.laid_out(array, reduce) for array in whole)
     arrays = tuple(task.laid_out(array, reduce) for array in task.arrays)
-    weights = tuple(by_element(task, weight, reduce) for weight in task.weights)
+    weights = tuple(_beside(task, weight, reduce) for weight in task.weights)
     operands = (*arrays, by_element(task, cotangents, reduce), *weights)
     if compute(task, value, reduce, SecondaryOutput(None, operands, laid_out)):
         check()
@@ -247,6 +249,11 @@ def by_element(task: Task, values: FloatArray, reduce: bool) -> FloatArray:
         return task.laid_out(values, reduce)
     shape = validation.rows_shape(task.shape, task.axes)
     return np.broadcast_to(_by_row(task, values)[..., np.newaxis], shape)
+
+
+def _beside(task: Task, weight: FloatArray, reduce: bool) -> FloatArray:
+    """Lay out weights as the measure's ufunc takes them beside the operands."""
+    return _by_row(task, weight) if task.measure.by_row else by_element(task, weight, reduce)
 
 
 def _add(gradient: FloatArray, total: FloatArray) -> None:

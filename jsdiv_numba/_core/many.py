@@ -12,7 +12,7 @@ from . import alignment, blocks, validation
 from .evaluate import Task, evaluate
 from .gather import GatheredRows, merged, result_rows
 from .gradients import Out, Outs, Result, by_element, cotangents_of, evaluate_with_gradient
-from .measures import PROBABILITIES, SKEWED, Measure
+from .measures import LOGITS, PROBABILITIES, Measure
 from .threads import check_workers
 from .validation import Axis, FloatArray
 
@@ -25,6 +25,13 @@ MANY = Measure(
     check=validation.check_probabilities,
     in_pieces=False,
     names=("P",),
+)
+MANY_LOGITS = replace(
+    MANY,
+    total="js_sum_many_logit",
+    terms="js_term_many_logit",
+    gradient="js_gradient_many_logit",
+    check=validation.check_logits,
 )
 
 
@@ -39,8 +46,10 @@ class Stack(NamedTuple):
     weights: FloatArray
     """In float64; they add up to 1."""
 
+    measure: Measure
+
     @classmethod
-    def check(cls, P: Any, weights: Any, axis: Axis, over: int) -> "Stack":
+    def check(cls, P: Any, weights: Any, axis: Axis, over: int, measure: Measure = MANY) -> "Stack":
         """Return the distributions, or raise what is wrong about them."""
         array = validation.as_numbers("P", P)
         if isinstance(P, list | tuple):
@@ -59,14 +68,14 @@ class Stack(NamedTuple):
         if not number:
             raise ValueError(f"P of shape {array.shape} has no distribution along axis {over}")
         without = tuple(i - (i > over) for i in axes)
-        return cls(array, over, without, _shares(weights, number))
+        return cls(array, over, without, _shares(weights, number), measure)
 
     def task(self, base: float | None, workers: int | None) -> Task:
         """Return what is to be computed."""
         workers = workers if workers is None else check_workers(workers)
         shape = tuple(n for i, n in enumerate(self.array.shape) if i != self.over)
         dtype, divisor = validation.result_dtype(self.array), validation.log_base(base)
-        return Task(MANY, (self.array,), shape, self.axes, dtype, divisor, workers)
+        return Task(self.measure, (self.array,), shape, self.axes, dtype, divisor, workers)
 
     def operand(self) -> FloatArray | GatheredRows:
         """Lay out P in the same way, copied block by block where no view does so."""
@@ -107,9 +116,10 @@ class Stack(NamedTuple):
         def naming(name: str, where: tuple[int, ...]) -> str:
             return validation.entry("P", (*where[: self.over], int(name), *where[self.over :]))
 
-        check = partial(validation.check_probabilities, naming)
-        skewed = replace(SKEWED, names=("0", "1"), check=check)
-        return replace(PROBABILITIES, names=("0", "1"), check=check, skewed=skewed)
+        of_pair = LOGITS if self.measure is MANY_LOGITS else PROBABILITIES
+        changes: Any = {"names": ("0", "1"), "check": partial(self.measure.check, naming)}
+        assert of_pair.skewed is not None
+        return replace(of_pair, skewed=replace(of_pair.skewed, **changes), **changes)
 
 
 def _axis_over(over: int, ndim: int) -> int:
@@ -162,9 +172,10 @@ def evaluate_many(
     base: float | None,
     out: FloatArray | None,
     workers: int | None,
+    measure: Measure = MANY,
 ) -> Any:
     """Return the divergences of what stands along `over`, or their terms."""
-    stack = Stack.check(P, weights, axis, over)
+    stack = Stack.check(P, weights, axis, over, measure)
     if len(stack.weights) == 2:
         options: dict[str, Any] = {"base": base, "out": out, "workers": workers}
         return evaluate(
@@ -206,9 +217,9 @@ def _compute(
     rows, _ = operands
     outer, workers = rows.shape[:-2], task.workers
     if reduce:
-        ufunc, totals = task.ufunc(MANY.total), target.reshape(outer)
+        ufunc, totals = task.ufunc(task.measure.total), target.reshape(outer)
         return blocks.run(ufunc, operands, totals, 2, workers, task.finish, secondary)
-    ufunc, out = task.ufunc(MANY.terms), result_rows(target, task.axes)
+    ufunc, out = task.ufunc(task.measure.terms), result_rows(target, task.axes)
     return blocks.run(ufunc, operands, out, 2, workers, task.finish, secondary)
 
 
@@ -224,9 +235,10 @@ def evaluate_many_with_gradient(
     cotangent: Any,
     out: Out,
     workers: int | None,
+    measure: Measure = MANY,
 ) -> Result:
     """Return what `evaluate_many` returns, and the derivatives of its sum, weighted."""
-    stack = Stack.check(P, weights, axis, over)
+    stack = Stack.check(P, weights, axis, over, measure)
     task = stack.task(base, workers)
     shape = task.result_shape(keepdims, reduce)
     outs = Outs(task, out, shape)
@@ -249,7 +261,7 @@ def evaluate_many_with_gradient(
     value = outs.usable(0, shape)
     gradients = stack.rows(whole)
     operands = (*_operands(stack), by_element(task, cotangents, reduce))
-    secondary = blocks.SecondaryOutput(task.ufunc(MANY.gradient), operands, (gradients,))
+    secondary = blocks.SecondaryOutput(task.ufunc(task.measure.gradient), operands, (gradients,))
     if _compute(stack, task, value, reduce, secondary):
         task.check()
         nans = by_element(task, np.isnan(value), reduce)[..., np.newaxis, :]

@@ -69,15 +69,24 @@ PROBABILITIES = replace(
 )
 
 
-LOGITS = Measure(
-    total="js_sum_logit",
-    terms="js_term_logit",
+SKEWED_LOGITS = Measure(
+    total="js_sum_logit_skewed",
+    terms="js_term_logit_skewed",
     columns=None,
-    gradient="js_gradient_logit",
+    gradient="js_gradient_logit_skewed",
     by_row=True,
     check=validation.check_logits,
     in_pieces=False,
+)
+
+
+LOGITS = replace(
+    SKEWED_LOGITS,
+    total="js_sum_logit",
+    terms="js_term_logit",
+    gradient="js_gradient_logit",
     total_with_gradient="js_sum_with_gradient_logit",
+    skewed=SKEWED_LOGITS,
 )
 
 
@@ -98,6 +107,7 @@ KL_LOGITS = replace(
     terms="kl_term_logit",
     gradient="kl_gradient_logit",
     total_with_gradient=None,
+    skewed=None,
 )
 
 
@@ -118,6 +128,7 @@ ENTROPY_LOGITS = replace(
     terms="entropy_term_logit",
     gradient="entropy_gradient_logit",
     total_with_gradient=None,
+    skewed=None,
     names=("X",),
 )
 

@@ -22,15 +22,14 @@ class BlockCall(NamedTuple):
     function: Callable[..., Any]
     names: tuple[str, str]
     shapes: tuple[tuple[int, ...], ...]
-    base: float | None
-    workers: int
+    fixed: dict[str, Any]
+    """Arguments that are the same for all blocks."""
 
     def __call__(
         self, P: FloatArray, Q: FloatArray, axes: tuple[int, ...], **options: Any
     ) -> FloatArray:
         """Call the NumPy function."""
-        base, workers = self.base, self.workers
-        return np.asarray(self.function(P, Q, axis=axes, base=base, workers=workers, **options))
+        return np.asarray(self.function(P, Q, axis=axes, **self.fixed, **options))
 
     def check(self, naming: validation.Naming, P: FloatArray, Q: FloatArray) -> None:
         """Raise if a block has an invalid entry, which its place in the array names."""
@@ -152,7 +151,7 @@ def sums_of_pieces(
 ) -> FloatArray:
     """Return the sums of whole pieces along `axis`, and in the last block of what is left."""
     axis += P.ndim
-    in_nats = call._replace(base=None)
+    in_nats = call._replace(fixed=call.fixed | {"base": None})
     whole = P.shape[axis] // piece * piece
     parts = []
     try:

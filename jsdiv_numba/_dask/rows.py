@@ -14,7 +14,7 @@ from .._core import blocks as core_blocks
 from .._core import validation
 from .._core.evaluate import columns_axis
 from .._core.threads import check_workers
-from .._core.validation import Axis
+from .._core.validation import EQUAL, Axis
 from . import blocks, chunks
 
 
@@ -29,6 +29,8 @@ class Call(NamedTuple):
     base: float | None
     workers: int
     dtype: np.dtype[Any]
+    options: Mapping[str, Any] = MappingProxyType({})
+    """Of the NumPy function's, besides."""
 
     @classmethod
     def check(
@@ -39,6 +41,7 @@ class Call(NamedTuple):
         axis: Axis,
         base: float | None,
         workers: int | None,
+        weight: Any = EQUAL,
     ) -> "Call":
         """Return the call, or raise what the NumPy function raises."""
         workers = 1 if workers is None else check_workers(workers)
@@ -48,7 +51,8 @@ class Call(NamedTuple):
         axes = validation.normalise_axes(axis, len(shape))
         dtype = validation.result_dtype(*(validation.as_real("", array._meta) for array in (P, Q)))
         validation.log_base(base)
-        return cls(function, (P, Q), names, shape, axes, base, workers, dtype)
+        call = cls(function, (P, Q), names, shape, axes, base, workers, dtype)
+        return call if weight is EQUAL else call._replace(options={"weight": _one(weight)})
 
     @property
     def columns(self) -> int | None:
@@ -159,13 +163,15 @@ class Call(NamedTuple):
         ndim = max(array.ndim for array in arrays)
         where = ArraySliceDep(chunks.broadcast_chunks(arrays))
         shapes = tuple(array.shape for array in self.arrays)
+        fixed = {"base": self.base, "workers": self.workers, **self.options}
+        block_call = blocks.BlockCall(self.function, self.names, shapes, fixed)
         return da.blockwise(
             block,
             tuple(range(ndim)),
             *chunks.with_indices(arrays),
             where,
             tuple(range(ndim)),
-            call=blocks.BlockCall(self.function, self.names, shapes, self.base, self.workers),
+            call=block_call,
             adjust_chunks=dict(sizes),
             align_arrays=False,
             dtype=dtype,
@@ -203,6 +209,13 @@ def _columns(
 def _small(size: float) -> int:
     """Return 2 for a size above 1, and for one that is unknown."""
     return int(size) if size in (0, 1) else 2
+
+
+def _one(weight: Any) -> float:
+    checked = validation.as_weight(weight)
+    if checked.ndim:
+        raise ValueError(f"weight has shape {checked.shape}; for Dask arrays it is one number")
+    return float(checked)
 
 
 def sum_of_all(rows: da.Array, keepdims: bool) -> da.Array:

@@ -13,6 +13,7 @@ from .logits.js import logit_kernels
 from .logits.js_gradients import logit_gradient_kernels
 from .logits.kl import relative_logit_kernels
 from .logits.kl_gradients import relative_logit_gradient_kernels
+from .logits.many import logit_mixture_kernels
 from .rows.columns import column_kernels
 from .rows.gradients import sum_with_gradient
 from .rows.loops import each_row, each_weighted_row, rows_of_one, rows_of_two, weighted_rows
@@ -228,6 +229,27 @@ def _writing_weighted(kernel: Any) -> Body:
     return body
 
 
+def _returning_skewed(kernel: Any) -> Body:
+    def body(p, q, p_weight, q_weight, result):
+        result[0] = kernel(p, q, p_weight, q_weight)
+
+    return body
+
+
+def _writing_skewed(kernel: Any) -> Body:
+    def body(p, q, p_weight, q_weight, result):
+        kernel(p, q, result, p_weight, q_weight)
+
+    return body
+
+
+def _writing_skewed_gradients(kernel: Any) -> Body:
+    def body(p, q, cotangents, p_weight, q_weight, in_p, in_q):
+        kernel(p, q, cotangents, in_p, in_q, p_weight, q_weight)
+
+    return body
+
+
 def _writing_gradient(kernel: Any) -> Body:
     def body(rows, weights, cotangents, result):
         kernel(rows, weights, cotangents, result)
@@ -312,9 +334,17 @@ _BODIES: dict[str, Callable[[Precision], Body]] = {
     "js_gradient_skewed": _elementwise_gradient(_skewed_gradient, weighted=True),
     "js_sum_skewed": _js_sum_skewed,
     "js_sum_skewed_columns": _generalised(_writing_weighted, column_kernels, "skewed_sums"),
+    "js_sum_logit_skewed": _generalised(_returning_skewed, logit_kernels, "skewed_sum"),
+    "js_term_logit_skewed": _generalised(_writing_skewed, logit_kernels, "skewed_terms"),
+    "js_gradient_logit_skewed": _generalised(
+        _writing_skewed_gradients, logit_gradient_kernels, "of_skewed_terms"
+    ),
     "js_sum_many": _generalised(_returning, mixture_kernels, "total"),
     "js_term_many": _generalised(_writing, mixture_kernels, "terms"),
     "js_gradient_many": _generalised(_writing_gradient, mixture_kernels, "gradient"),
+    "js_sum_many_logit": _generalised(_returning, logit_mixture_kernels, "total"),
+    "js_term_many_logit": _generalised(_writing, logit_mixture_kernels, "terms"),
+    "js_gradient_many_logit": _generalised(_writing_gradient, logit_mixture_kernels, "gradient"),
     "kl_term": _elementwise(2, lambda precision: relative_formulas(precision).kl_term),
     "kl_gradient": _elementwise_gradient(_kl_gradient),
     "kl_gradient_logit": _generalised(

@@ -24,10 +24,12 @@ from .kl import relative_formulas
 @cache
 def skewed_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
-    term, scales_of = _term(precision), _scales_of(precision)
+    term_of, scales_of = _term_of(precision), _scales_of(precision)
+    term = _term(term_of)
     full_term = _full_term(precision, term, scales_of)
     log_ratio = _log_ratio(precision)
     return SimpleNamespace(
+        term_of=term_of,
         term=term,
         scales_of=scales_of,
         full_term=full_term,
@@ -43,18 +45,27 @@ def mixture(p, q, p_weight, q_weight):
     return p_weight * p + q_weight * q
 
 
-def _term(precision):
+def _term_of(precision):
     excess_of = relative_formulas(precision).excess_of
 
     @formula
-    def term(p, q, p_weight, q_weight):
-        """Return the term of p, q >= 0, given that m is neither subnormal nor huge, or p = q = 0.
+    def term_of(p, q, d, p_weight, q_weight):
+        """Return the term of p, q >= 0, given p - q, and that m is neither subnormal nor huge.
 
-        Swapping both pairs changes no bit. Where a weight is 0, so is the term.
+        Or p = q = 0. Swapping both pairs changes no bit. Where a weight is 0, so is the term.
         """
-        m, d = mixture(p, q, p_weight, q_weight), p - q
+        m = mixture(p, q, p_weight, q_weight)
         of_p = p_weight * excess_of(p, m, q_weight * d)
         return of_p + q_weight * excess_of(q, m, -(p_weight * d))
+
+    return term_of
+
+
+def _term(term_of):
+    @formula
+    def term(p, q, p_weight, q_weight):
+        """Return the same of p and q alone."""
+        return term_of(p, q, p - q, p_weight, q_weight)
 
     return term
 

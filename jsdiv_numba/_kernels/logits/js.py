@@ -28,6 +28,7 @@ from ..codegen.intrinsics import (
 )
 from ..codegen.precision import FLOAT64, Precision
 from ..formulas.js import exact_sum, scalar_formulas
+from ..formulas.skewed import skewed_formulas
 from ..rows.sums import BLOCK, row_kernels
 from .softmax import softmax_kernels
 
@@ -38,13 +39,19 @@ def logit_kernels(precision: Precision) -> SimpleNamespace:
     kernels = softmax_kernels(precision)
     if precision is FLOAT64:
         near_js_terms = _near_js_terms(kernels.softmax)
+        near_skewed_terms = _near_skewed_terms(kernels.softmax)
     else:
         near_js_terms = terms_in_float64(logit_kernels(FLOAT64).logit_terms)
-    sum_of_exponentials = _sum_of_exponentials(precision, kernels, near_js_terms)
+        near_skewed_terms = terms_in_float64(logit_kernels(FLOAT64).skewed_terms)
+    sum_of_exponentials = _sum_of_exponentials(precision, kernels, _sum_of(near_js_terms))
+    js_term = scalar_formulas(precision).js_term
+    skewed_term = skewed_formulas(precision).skewed_term
     return SimpleNamespace(
         sum_of_exponentials=sum_of_exponentials,
         logit_sum=_logit_sum(precision, kernels.exponentials, sum_of_exponentials),
-        logit_terms=_logit_terms(precision, kernels.softmax, near_js_terms),
+        logit_terms=_logit_terms(precision, kernels.softmax, js_term, near_js_terms),
+        skewed_sum=_skewed_sum(precision, kernels.softmax, near_skewed_terms),
+        skewed_terms=_logit_terms(precision, kernels.softmax, skewed_term, near_skewed_terms),
     )
 
 
@@ -83,7 +90,7 @@ def _from_entropies(precision):
     return from_entropies
 
 
-def _sum_of_exponentials(precision, kernels, near_terms):
+def _sum_of_exponentials(precision, kernels, near_sum):
     Float, ln2 = precision.Float, np.log(2.0)
     cancelled, near = precision.logit_cancelled, precision.logit_near
     scale = kernels.scale
@@ -105,15 +112,24 @@ def _sum_of_exponentials(precision, kernels, near_terms):
         scale(y, y_total)
         total = np.float64(row_sum(x, y))
         if total < near:
-            terms = empty(a.size, np.float64)
-            near_terms(a, b, terms)
-            total = 0.0
-            for i in range(terms.size):
-                total += terms[i]
+            total = near_sum(a, b)
             clear_exceptions()
         return Float(total), True
 
     return sum_of_exponentials
+
+
+def _sum_of(near_terms):
+    @kernel
+    def near_sum(a, b, *weights):
+        terms = empty(a.size, np.float64)
+        near_terms(a, b, terms, *weights)
+        total = 0.0
+        for i in range(terms.size):
+            total += terms[i]
+        return total
+
+    return near_sum
 
 
 def _logit_sum(precision, exponentials, sum_of_exponentials):
@@ -132,20 +148,43 @@ def _logit_sum(precision, exponentials, sum_of_exponentials):
     return logit_sum
 
 
-def _logit_terms(precision, softmax, near_terms):
-    near = precision.logit_near
-    js_term = scalar_formulas(precision).js_term
+@formula
+def _concentration(p_weight=0.5, q_weight=0.5):
+    """Return what near-equal rows' divergence is proportional to, 1 where weights are equal."""
+    return 4.0 * np.float64(p_weight) * np.float64(q_weight)
+
+
+def _skewed_sum(precision, softmax, near_terms):
+    Float, near = precision.Float, precision.logit_near
+    row_sum, near_sum = row_kernels(precision).skewed_sum, _sum_of(near_terms)
 
     @kernel
-    def logit_terms(a, b, terms):
+    def skewed_sum(a, b, p_weight, q_weight):
+        """Return the skewed divergence of two rows of logits of any stride."""
+        if a.size == 0:
+            return Float(0)
+        total = np.float64(row_sum(softmax(a), softmax(b), p_weight, q_weight))
+        if total < near * _concentration(p_weight, q_weight):
+            total = near_sum(a, b, p_weight, q_weight)
+        clear_exceptions()
+        return Float(total)
+
+    return skewed_sum
+
+
+def _logit_terms(precision, softmax, term, near_terms):
+    near = precision.logit_near
+
+    @kernel
+    def logit_terms(a, b, terms, *weights):
         """Write the terms of two rows of logits of any stride."""
         p, q = softmax(a), softmax(b)
         total = 0.0
         for i in range(p.size):
-            terms[i] = js_term(p[i], q[i])
+            terms[i] = term(p[i], q[i], *weights)
             total += terms[i]
-        if total < near:
-            near_terms(a, b, terms)
+        if total < near * _concentration(*weights):
+            near_terms(a, b, terms, *weights)
             clear_exceptions()
 
     return logit_terms
@@ -155,10 +194,10 @@ def terms_in_float64(logit_terms: Any) -> Any:
     """Compile, of a kernel for float64, one for the terms of float32 logits."""
 
     @kernel
-    def terms_in_float64(a, b, terms):
+    def terms_in_float64(a, b, terms, *weights):
         """Compute the terms of float32 logits in float64."""
         wide = empty(a.size, np.float64)
-        logit_terms(in_float64(a), in_float64(b), wide)
+        logit_terms(in_float64(a), in_float64(b), wide, *weights)
         for i in range(a.size):
             terms[i] = wide[i]
 
@@ -198,7 +237,7 @@ def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
         return 2.0 * ((difference - pivot_difference) + (error - pivot_error))
 
     @kernel
-    def near_terms(a, b, terms):
+    def near_terms(a, b, terms, *weights):
         """Write the terms of two near-equal rows of logits from the differences of the logits.
 
         With δ = a - b and Λ = log Σ q·e^δ, p/q = e^(δ - Λ) and (p - q)/(p + q) = tanh((δ - Λ)/2).
@@ -228,7 +267,7 @@ def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
             delta = relative_difference(a, b, i, pivot_difference, pivot_error) - log_total
             if abs(delta) < 1.0:
                 difference = maximum(x + y, smallest) * math.tanh(0.5 * delta)
-            terms[i] = part(x, y, difference, delta)
+            terms[i] = part(x, y, difference, delta, *weights)
 
     return near_terms
 
@@ -242,3 +281,23 @@ def _near_js_terms(softmax):
         return term_of(maximum(p + q, smallest), abs(difference), minimum(p, q), maximum(p, q))
 
     return near_terms(softmax, js_part, symmetric=True)
+
+
+def _near_skewed_terms(softmax):
+    term_of = skewed_formulas(FLOAT64).term_of
+
+    @formula
+    def skewed_part(p, q, difference, _log_ratio, p_weight, q_weight):
+        return term_of(p, q, difference, p_weight, q_weight)
+
+    near = near_terms(softmax, skewed_part, symmetric=False)
+
+    @kernel
+    def near_skewed_terms(a, b, terms, p_weight, q_weight):
+        """Do so in an order of the two rows that does not depend on that of the arguments."""
+        if _comes_first(a, b):
+            near(a, b, terms, p_weight, q_weight)
+        else:
+            near(b, a, terms, q_weight, p_weight)
+
+    return near_skewed_terms

@@ -27,6 +27,7 @@ from ..codegen.intrinsics import (
     contiguous,
     empty,
     fma,
+    formula,
     item,
     item_apart,
     kernel,
@@ -51,12 +52,14 @@ def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     log_ratios = _log_ratios(precision)
     differences = _differences(log_ratios, _slope_changes(precision))
+    of_terms = _of_terms(precision, differences)
     return SimpleNamespace(
         log_ratios=log_ratios,
         sum_with_gradient=_sum_with_gradient(
             precision, _plain(precision), _near(precision, differences)
         ),
-        of_terms=_of_terms(precision, differences),
+        of_terms=_of_equal_terms(precision, of_terms),
+        of_skewed_terms=of_terms,
     )
 
 
@@ -83,12 +86,12 @@ def _slope_changes(precision):
     zero, one = precision.Float(0), precision.Float(1)
 
     @kernel
-    def slope_changes(p, q, reference, ratios, changes):
-        """Write g - g_r, and 0 for a probability of 0."""
-        p_reference, q_reference = p[reference], q[reference]
+    def slope_changes(p, q, reference, ratios, changes, p_share, q_share):
+        """Write g - g_r, and 0 for a probability of 0; shares are twice the weights."""
+        p_reference, q_reference = p_share * p[reference], q_share * q[reference]
         whole_reference = p_reference + q_reference
         for i in range(changes.size):
-            x, y, ratio = item(p, i), item(q, i), item(ratios, i)
+            x, y, ratio = p_share * item(p, i), q_share * item(q, i), item(ratios, i)
             above = ratio > zero
             exponential, rest = exp_and_rest(-abs(ratio))
             whole = where(above, whole_reference, x + y)
@@ -97,7 +100,7 @@ def _slope_changes(precision):
                 where(above, q_reference, y) / whole,
             )
             change = half_log_lesser(one, other * rest, fma(other, exponential, share))
-            change = where(above, -change, change)
+            change = where(above, -change, change) * p_share
             set_item(changes, i, where(x == zero, zero, change))
 
     return slope_changes
@@ -105,11 +108,11 @@ def _slope_changes(precision):
 
 def _differences(log_ratios, slope_changes):
     @kernel
-    def differences(a, b, p, q, ratios, changes):
+    def differences(a, b, p, q, ratios, changes, p_share, q_share):
         """Write t and g - g_r; return r."""
         reference = place_of_largest(p)
         log_ratios(a, b, reference, ratios)
-        slope_changes(p, q, reference, ratios, changes)
+        slope_changes(p, q, reference, ratios, changes, p_share, q_share)
         return reference
 
     return differences
@@ -154,13 +157,13 @@ def _derivatives(precision):
 
 
 def _near(precision, differences):
-    Float = precision.Float
+    Float, one = precision.Float, precision.Float(1)
     mean, derivatives = _mean(precision), _derivatives(precision)
 
     @kernel
     def near(a, b, p, q, weight, ratios, changes, result):
         """Write the derivatives in one of two rows, accurate however small."""
-        differences(a, b, p, q, ratios, changes)
+        differences(a, b, p, q, ratios, changes, one, one)
         derivatives(p, changes, Float(mean(p, changes)), weight, result)
 
     return near
@@ -235,6 +238,17 @@ def _sum_with_gradient(precision, plain, near):
     return sum_with_gradient
 
 
+@formula
+def _slope_at_reference(quotient, excess, p_share, q_share):
+    """Return g_r, given q_r/p_r and what it exceeds 1 by."""
+    change = 0.5 * q_share * excess
+    if change > -0.75:
+        logarithm = math.log1p(change)
+    else:
+        logarithm = math.log(0.5 * p_share + 0.5 * q_share * quotient)
+    return 0.0 if p_share == 0.0 else -0.5 * p_share * logarithm
+
+
 def _of_terms(precision, differences):
     exp_and_rest = scalar_formulas(precision).exp_and_rest
     Float, zero = precision.Float, precision.Float(0)
@@ -253,7 +267,7 @@ def _of_terms(precision, differences):
         return slope, difference, excess
 
     @kernel
-    def sums(p, q, ratios, changes, weights, reference):
+    def sums(p, q, ratios, changes, weights, reference, p_share, q_share):
         """Return Σ p·c·(g - g_r), Σ p·(c - c_r) and g_r."""
         slope, difference, excess = 0.0, 0.0, 0.0
         for start in range(0, p.size, BLOCK):
@@ -262,13 +276,16 @@ def _of_terms(precision, differences):
             slope += parts[0]
             difference += parts[1]
             excess += parts[2]
-        return slope, difference, -0.5 * math.log1p(0.5 * excess)
+        quotient = np.float64(q[reference]) / np.float64(p[reference])
+        return slope, difference, _slope_at_reference(quotient, excess, p_share, q_share)
 
     @kernel
-    def side(a, b, p, q, weights, workspace, result):
+    def side(a, b, p, q, weights, workspace, result, p_share, q_share):
         ratios, changes = workspace[0], workspace[1]
-        reference = differences(a, b, p, q, ratios, changes)
-        slope, difference, at_reference = sums(p, q, ratios, changes, weights, reference)
+        reference = differences(a, b, p, q, ratios, changes, p_share, q_share)
+        slope, difference, at_reference = sums(
+            p, q, ratios, changes, weights, reference, p_share, q_share
+        )
         mean = Float(slope + at_reference * difference)
         for i in range(p.size):
             more = Float(at_reference) * (weights[i] - weights[reference])
@@ -276,15 +293,26 @@ def _of_terms(precision, differences):
             result[i] = where(p[i] == zero, zero, value)
 
     @kernel
-    def of_terms(a, b, weights, in_a, in_b):
-        """Write the derivatives of the sum of two rows' terms times weights, of any strides."""
+    def of_terms(a, b, weights, in_a, in_b, p_weight, q_weight):
+        """Write the derivatives of the sum of two rows' terms times numbers, of any strides."""
         if a.size == 0:
             return
         workspace = empty((2, a.size), a.dtype)
         x, y, w = contiguous(a), contiguous(b), contiguous(weights)
         p, q = softmax(x), softmax(y)
-        side(x, y, p, q, w, workspace, in_a)
-        side(y, x, q, p, w, workspace, in_b)
+        p_share, q_share = p_weight + p_weight, q_weight + q_weight
+        side(x, y, p, q, w, workspace, in_a, p_share, q_share)
+        side(y, x, q, p, w, workspace, in_b, q_share, p_share)
         clear_exceptions()
 
     return of_terms
+
+
+def _of_equal_terms(precision, of_terms):
+    half = precision.Float(0.5)
+
+    @kernel
+    def of_equal_terms(a, b, weights, in_a, in_b):
+        of_terms(a, b, weights, in_a, in_b, half, half)
+
+    return of_equal_terms
