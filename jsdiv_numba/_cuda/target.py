@@ -60,7 +60,7 @@ def _most(x: Any, y: Any) -> Any:
 # Of two floats. Where the first is NaN it is passed over; Numba's own functions see to more.
 least = _least if SIMULATED else compiler.minimum
 most = _most if SIMULATED else compiler.maximum
-mul_rn = _mul_rn if SIMULATED else compiler.product
+mul_rn = _mul_rn if SIMULATED else compiler.mul_rn
 four = _four if SIMULATED else intrinsics.four
 row_of = _row_of if SIMULATED else intrinsics.row_in_global_memory
 set_four = _set_four if SIMULATED else intrinsics.set_four

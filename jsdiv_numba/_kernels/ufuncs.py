@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from .codegen.intrinsics import contiguous, formula, minimum, prefer_wide_vectors
+from .codegen.intrinsics import contiguous, minimum, njit_inline, prefer_wide_vectors
 from .codegen.precision import Precision
 from .formulas.js import scalar_formulas
-from .formulas.kl import relative_formulas
+from .formulas.kl import kl_formulas
 from .formulas.skewed import skewed_formulas
 from .formulas.slopes import gradient_formulas, unconditional
 from .logits.js import logit_kernels
 from .logits.js_gradients import logit_gradient_kernels
-from .logits.kl import relative_logit_kernels
-from .logits.kl_gradients import relative_logit_gradient_kernels
+from .logits.kl import kl_logit_kernels
+from .logits.kl_gradients import kl_logit_gradient_kernels
 from .logits.many import logit_mixture_kernels
 from .rows.columns import column_kernels
 from .rows.gradients import sum_with_gradient
@@ -33,13 +33,13 @@ def _weights(first: int, itemsize: int) -> tuple[Any, Any]:
     """
     second = first + 1
 
-    @formula
+    @njit_inline
     def weights_of(arrays, strides):
         p_step, q_step = strides[first] // itemsize, strides[second] // itemsize
         common = p_step if p_step == q_step and 0 <= p_step <= 1 else -1
         return (arrays[first], arrays[second]), (p_step, q_step), common
 
-    @formula
+    @njit_inline
     def weights_at(inputs, steps, i):
         (p_weights, q_weights), (p_step, q_step) = inputs, steps
         return p_weights[i * p_step], q_weights[i * q_step]
@@ -50,11 +50,11 @@ def _weights(first: int, itemsize: int) -> tuple[Any, Any]:
 def _no_weights(_first: int, _itemsize: int) -> tuple[Any, Any]:
     """Return what stands in the place of a ufunc's weights where it has none."""
 
-    @formula
+    @njit_inline
     def weights_of(_arrays, _strides):
         return (), (0, 0), 0
 
-    @formula
+    @njit_inline
     def weights_at(_inputs, _steps, _i):
         return ()
 
@@ -100,7 +100,7 @@ def _fast_path(formulas: Any, weights_at: Any) -> Any:
     """Return what differentiates a block of adjacent elements, if all of them are plain."""
     plain_gradient, all_plain = formulas.plain_gradient, formulas.all_plain
 
-    @formula
+    @njit_inline
     def block(inputs, beside, outputs, start, stop, cotangent_step, weights_step):
         """Write the derivatives of adjacent elements; return whether they are right."""
         (p, q, cotangents), (in_p, in_q) = inputs, outputs
@@ -115,7 +115,7 @@ def _fast_path(formulas: Any, weights_at: Any) -> Any:
             in_p[i], in_q[i] = x, y
         return not plain < 0
 
-    @formula
+    @njit_inline
     def fast_path(inputs, beside, outputs, start, stop, step, weights_step):
         """Return whether the block is done; steps are constants in each of the calls."""
         if step == 0 and weights_step == 0:
@@ -307,7 +307,7 @@ def _skewed_gradient(precision: Precision) -> Any:
 
 
 def _kl_gradient(precision: Precision) -> Any:
-    return unconditional(precision, relative_formulas(precision).kl_gradient)
+    return unconditional(precision, kl_formulas(precision).kl_gradient)
 
 
 def _js_sum_with_gradient(precision: Precision) -> Body:
@@ -345,29 +345,23 @@ _BODIES: dict[str, Callable[[Precision], Body]] = {
     "js_sum_many_logit": _generalised(_returning, logit_mixture_kernels, "total"),
     "js_term_many_logit": _generalised(_writing, logit_mixture_kernels, "terms"),
     "js_gradient_many_logit": _generalised(_writing_gradient, logit_mixture_kernels, "gradient"),
-    "kl_term": _elementwise(2, lambda precision: relative_formulas(precision).kl_term),
+    "kl_term": _elementwise(2, lambda precision: kl_formulas(precision).kl_term),
     "kl_gradient": _elementwise_gradient(_kl_gradient),
-    "kl_gradient_logit": _generalised(
-        _writing_gradients, relative_logit_gradient_kernels, "kl_gradient"
-    ),
+    "kl_gradient_logit": _generalised(_writing_gradients, kl_logit_gradient_kernels, "kl_gradient"),
     "kl_sum": _kl_sum,
     "kl_sum_columns": _generalised(_writing, column_kernels, "kl_sums"),
     "kl_parts": _generalised(_returning_parts, row_kernels, "kl_parts"),
     "kl_parts_columns": _generalised(_writing_parts, column_kernels, "kl_parts"),
     "parts_added_up": _added_up,
-    "kl_sum_logit": _generalised(_returning, relative_logit_kernels, "kl_sum"),
-    "kl_term_logit": _generalised(_writing, relative_logit_kernels, "kl_terms"),
-    "entropy_term": _elementwise(1, lambda precision: relative_formulas(precision).entropy_term),
-    "entropy_gradient": _elementwise(
-        2, lambda precision: relative_formulas(precision).entropy_gradient
-    ),
-    "entropy_gradient_logit": _generalised(
-        _writing, relative_logit_gradient_kernels, "entropy_gradient"
-    ),
+    "kl_sum_logit": _generalised(_returning, kl_logit_kernels, "kl_sum"),
+    "kl_term_logit": _generalised(_writing, kl_logit_kernels, "kl_terms"),
+    "entropy_term": _elementwise(1, lambda precision: kl_formulas(precision).entropy_term),
+    "entropy_gradient": _elementwise(2, lambda precision: kl_formulas(precision).entropy_gradient),
+    "entropy_gradient_logit": _generalised(_writing, kl_logit_gradient_kernels, "entropy_gradient"),
     "entropy_sum": _entropy_sum,
     "entropy_sum_columns": _generalised(_writing_of_one, column_kernels, "entropy_sums"),
-    "entropy_sum_logit": _generalised(_returning_of_one, relative_logit_kernels, "entropy_sum"),
-    "entropy_term_logit": _generalised(_writing_of_one, relative_logit_kernels, "entropy_terms"),
+    "entropy_sum_logit": _generalised(_returning_of_one, kl_logit_kernels, "entropy_sum"),
+    "entropy_term_logit": _generalised(_writing_of_one, kl_logit_kernels, "entropy_terms"),
 }
 
 

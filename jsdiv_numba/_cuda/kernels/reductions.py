@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..._kernels.codegen.precision import Precision
-from ..._kernels.formulas.js import exact_sum
+from ..._kernels.formulas.js import two_sum as host_two_sum
 from .. import target
 from ..target import THREADS, WARP, cuda, device, least, most
 
@@ -23,7 +23,7 @@ WARPS = THREADS // WARP
 @cache
 def group_functions(precision: Precision) -> SimpleNamespace:
     """Return the functions for one precision. All threads of a block have to call them."""
-    two_sum = target.formula(precision, exact_sum)
+    two_sum = target.formula(precision, host_two_sum)
     from_lane = target.from_lane(precision)
     sum_of_group = _sum_of_group(two_sum, from_lane)
     # The largest number passes over NaN.

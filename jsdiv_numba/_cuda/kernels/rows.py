@@ -114,7 +114,7 @@ def _full_range(precision):
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
     formulas = scalar_formulas(precision)
     term = target.formula(precision, formulas.device_term)
-    scale_up_of = target.formula(precision, formulas.lift_of)
+    scale_up_of = target.formula(precision, formulas.scale_up_of)
     zero, one, nan = Float(0), Float(1), Float(np.nan)
 
     @device
@@ -151,7 +151,7 @@ def _full_range(precision):
 
 def _of_full_range(precision):
     Float, zero, one = precision.Float, precision.Float(0), precision.Float(1)
-    scale_up, lower = Float(2.0**precision.lift), Float(2.0**-64)
+    scale_up, lower = Float(2.0**precision.scale_up), Float(2.0**-64)
 
     @device
     def of_full_range(scaled_up, plain, scaled_down):

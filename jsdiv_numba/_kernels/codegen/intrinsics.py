@@ -23,25 +23,25 @@ _INTERNAL = {
 
 # Spelled out, because a helper without a `fastmath` of its own inherits its caller's,
 # and a formula whose operations are reassociated loses its accuracy.
-formula = jit(fastmath=False, forceinline=True, _nrt=False, **_INTERNAL)
+njit_inline = jit(fastmath=False, forceinline=True, _nrt=False, **_INTERNAL)
 """A scalar function: exactly the operations that are written, inlined so that loops vectorise."""
 
-kernel = jit(fastmath=False, forceinline=False, nogil=True, _nrt=True, **_INTERNAL)
+njit_refcounted = jit(fastmath=False, forceinline=False, nogil=True, _nrt=True, **_INTERNAL)
 """A loop whose order of operations matters, or that has none."""
 
 # Counting a reference takes as long as some dozen elements of a row.
-borrowing = jit(fastmath=False, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
+njit_no_refcount = jit(fastmath=False, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
 """The same, of arrays that its caller holds: it counts no references, and so makes no array."""
 
-# Such a loop must not write but by `set_items_apart`: LLVM would decide by the distance of the
+# Such a loop must not write but by `store2_noalias`: LLVM would decide by the distance of the
 # arrays in memory whether to run it in lanes, and the bits of the sum would depend on that:
 # https://llvm.org/docs/Vectorizers.html#runtime-checks-of-pointers.
 _IN_LANES = {"reassoc", "nsz", "contract"}
-summing = jit(fastmath=_IN_LANES, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
+njit_reassoc = jit(fastmath=_IN_LANES, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
 """A loop that may add up in lanes. Never `True`: `nnan` and `ninf` break the edge cases
 (https://llvm.org/docs/LangRef.html#fast-math-flags)."""
 
-inlined_summing = jit(fastmath=_IN_LANES, nogil=True, _nrt=False, forceinline=True, **_INTERNAL)
+njit_reassoc_inline = jit(fastmath=_IN_LANES, nogil=True, _nrt=False, forceinline=True, **_INTERNAL)
 """The same, part of its caller: where the call and its constants cost as much as a short row."""
 
 
@@ -99,7 +99,7 @@ def polynomial(coefficients: Any) -> Any:
 
 
 @intrinsic
-def product(typingctx, x, y):
+def mul_rn(typingctx, x, y):
     """X·y, rounded: a device's compiler would take it and an addition for one operation."""
     if not (isinstance(x, types.Float) and x == y):
         return None
@@ -320,7 +320,7 @@ def nearest_integer(typingctx, x):
     return types.int64(x), codegen
 
 
-@formula
+@njit_inline
 def power_of_two(exponent):
     """Return 2.0**exponent, where that is normal: Numba's own takes its whole pipeline."""
     return float_of(np.int64((exponent + 1023) << 52))
@@ -339,7 +339,7 @@ def any_layout(typingctx, array):
 
 
 @intrinsic
-def apart(typingctx):
+def noinline(typingctx):
     """Keep this function out of its callers, each of which would be compiled with a copy of it."""
 
     def codegen(context, builder, signature, args):
@@ -472,8 +472,8 @@ def _of_scope(builder, access, own):
 
 
 @intrinsic
-def item_apart(typingctx, array, index):
-    """`item`, of an array that shares no memory with those that `set_items_apart` writes to."""
+def load_noalias(typingctx, array, index):
+    """`item`, of an array that shares no memory with those that `store2_noalias` writes to."""
     if not (isinstance(array, types.Array) and array.ndim == 1):
         return None
 
@@ -487,8 +487,8 @@ def item_apart(typingctx, array, index):
 
 
 @intrinsic
-def set_item_apart(typingctx, array, index, value):
-    """Assign to an element of an array that shares no memory with those that `item_apart` reads."""
+def store_noalias(typingctx, array, index, value):
+    """Assign to an element of an array apart from those that `load_noalias` reads."""
     if not (isinstance(array, types.Array) and array.ndim == 1 and array.dtype == value):
         return None
 
@@ -501,7 +501,7 @@ def set_item_apart(typingctx, array, index, value):
 
 
 @intrinsic
-def set_items_apart(typingctx, first, second, index, x, y):
+def store2_noalias(typingctx, first, second, index, x, y):
     """Assign to an element of each of two arrays that share no memory.
 
     A loop that does so may add up too: LLVM need not look at run time where the
@@ -561,7 +561,7 @@ empty = intrinsic(_new_array(fill=False))
 zeroed = intrinsic(_new_array(fill=True))
 
 
-@kernel
+@njit_refcounted
 def contiguous(row):
     """Return a row itself if its elements are adjacent, else a copy."""
     if row.strides[0] == row.itemsize:
@@ -572,7 +572,7 @@ def contiguous(row):
     return any_layout(copy)
 
 
-@kernel
+@njit_refcounted
 def in_float64(row):
     """Return a copy of a row in float64: Numba's `astype` takes its whole pipeline."""
     wide = empty(row.size, np.float64)
@@ -581,7 +581,7 @@ def in_float64(row):
     return wide
 
 
-@kernel
+@njit_refcounted
 def contiguous_rows(matrix):
     """Return a matrix itself if the elements of its rows are adjacent, else a copy."""
     if matrix.strides[1] == matrix.itemsize:
@@ -617,3 +617,9 @@ def prefetch(typingctx, place, index):
         return context.get_dummy_value()
 
     return types.none(place, types.intp), codegen
+
+
+# The names that three modules of `pairwise` have for them.
+formula, kernel, borrowing = njit_inline, njit_refcounted, njit_no_refcount
+summing, inlined_summing, apart = njit_reassoc, njit_reassoc_inline, noinline
+item_apart, set_item_apart = load_noalias, store_noalias

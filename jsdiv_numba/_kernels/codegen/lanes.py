@@ -17,7 +17,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from ..target import registers, target
-from .intrinsics import LINE_BYTES, ask_for_wide_vectors, formula, prefetch
+from .intrinsics import LINE_BYTES, ask_for_wide_vectors, njit_inline, prefetch
 from .precision import FLOAT32, Precision
 
 ALIGNMENT = 64
@@ -45,7 +45,7 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
     # float64 has room for as many units of rounding as a block has groups.
     half, last = number // 2, RUN - 1 if precision is FLOAT32 else -1
 
-    @formula
+    @njit_inline
     def sum_of(lanes):
         """Add each lane of one half to that of the other, and so on: other orders take longer."""
         half = number // 2
@@ -55,11 +55,11 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
             half //= 2
         return lanes[0]
 
-    @formula
+    @njit_inline
     def ends_run(group):
         return (group & last) == last
 
-    @formula
+    @njit_inline
     def bits_of_all(lanes):
         half = number // 2
         while half:
@@ -68,7 +68,7 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
             half //= 2
         return lanes[0]
 
-    @formula
+    @njit_inline
     def groups_in(size):
         return (size + number - 1) // number
 
@@ -201,7 +201,7 @@ def _last_group(number: int) -> Any:
 def _group_at(precision: Precision, number: int) -> Any:
     line = LINE_BYTES // precision.Float(0).itemsize
 
-    @formula
+    @njit_inline
     def group_at(array, last, start, size, group, ahead):
         """Return where a group is, the last one as it was filled up; load what lies ahead."""
         place = address_of(array, start + group * number)

@@ -59,19 +59,19 @@ class Precision:
     """(exp(r) - 1 - r)/r² in powers of r, |r| <= ln(2)/2."""
 
     tiny: int
-    """Two numbers below 2^tiny are lifted before the formula sees them."""
+    """Two numbers below 2^tiny are scaled up before the formula sees them."""
 
-    lift: int
+    scale_up: int
     """By this power of two."""
 
     huge: int
-    """If either is above 2^huge, both are lowered by 2^-64."""
+    """If either is above 2^huge, both are scaled down by 2^-64."""
 
     trusted: int
-    """A sum of terms above 2^trusted has lost nothing for want of lifting."""
+    """A sum of terms above 2^trusted has lost nothing for want of scaling."""
 
     unit: int
-    """Rows of weights are normalised to a sum of about 2^unit: so few entries need lifting."""
+    """Rows of weights are normalised to a sum of about 2^unit: so few entries need scaling."""
 
     weighed: int
     """A row whose sum is outside 2^-weighed .. 2^weighed is scaled before it is weighed."""
@@ -170,7 +170,7 @@ FLOAT32 = Precision(
         0.00835720971,
     ),
     tiny=-70,
-    lift=60,
+    scale_up=60,
     huge=100,
     trusted=-76,
     unit=30,
@@ -255,7 +255,7 @@ FLOAT64 = Precision(
         2.0914694560351592e-9,
     ),
     tiny=-900,
-    lift=128,
+    scale_up=128,
     huge=960,
     trusted=-930,
     unit=200,

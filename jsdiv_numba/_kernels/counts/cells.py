@@ -18,7 +18,7 @@ import math
 from functools import cache
 from types import SimpleNamespace
 
-from ..codegen.intrinsics import borrowing, formula, item, maximum, minimum, set_item
+from ..codegen.intrinsics import item, maximum, minimum, njit_inline, njit_no_refcount, set_item
 from ..codegen.precision import FLOAT64
 from ..formulas.js import scalar_formulas
 
@@ -56,17 +56,17 @@ def cell_kernels() -> SimpleNamespace:
 
 
 def _log_weight():
-    @formula
+    @njit_inline
     def rest_of_stirling(x):
         """Return log Γ(x + 1) less Stirling's formula: to 1e-13 for x > 12."""
         y = 1.0 / (x * x)
         return (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y / 1680))) / x
 
-    @formula
+    @njit_inline
     def part(x, mean):
         return (x + 0.5) * math.log1p((x - mean) / mean) + rest_of_stirling(x)
 
-    @borrowing
+    @njit_no_refcount
     def log_weight(c, t, n1, n2):
         """Return log w(c) up to a constant; no step subtracts what is large (Loader 2000)."""
         total = n1 + n2
@@ -78,7 +78,7 @@ def _log_weight():
 
 
 def _every():
-    @borrowing
+    @njit_no_refcount
     def every(t, n1, n2, counts, weights):
         """Write all c that count, and their weights relative to the largest."""
         mode = math.floor((t + 1.0) * (n1 + 1.0) / (n1 + n2 + 2.0))
@@ -107,7 +107,7 @@ def _every():
 
 
 def _every_so_many(log_weight):
-    @borrowing
+    @njit_no_refcount
     def every_so_many(t, n1, n2, step, counts, weights):
         """Write every `step`-th c and its weight relative to the first, near the mean."""
         mean = t * n1 / (n1 + n2)
@@ -132,7 +132,7 @@ def _every_so_many(log_weight):
 
 
 def _nodes(every, every_so_many):
-    @borrowing
+    @njit_no_refcount
     def nodes(t, n1, n2, counts, weights):
         """Write c and weights that add up to 1; return how many."""
         total = n1 + n2
@@ -158,7 +158,7 @@ def _nodes(every, every_so_many):
 
 
 def _residuals(term):
-    @borrowing
+    @njit_no_refcount
     def residuals(t, n1, n2, number, scratch, out):
         """Write x and what f leaves over a line in it, with the moments of both."""
         counts, weights, xs, rs = scratch[0], scratch[1], scratch[2], scratch[3]
@@ -199,7 +199,7 @@ def _residuals(term):
 
 
 def _shares():
-    @borrowing
+    @njit_no_refcount
     def shares(t, n1, n2, number, scratch, out):
         """Write, for each degree, the coefficient of f times what other categories see of it."""
         weights, xs, rs, before, now = scratch[1], scratch[2], scratch[3], scratch[4], scratch[5]
@@ -245,7 +245,7 @@ def _shares():
 
 
 def _moments(nodes, residuals, shares):
-    @borrowing
+    @njit_no_refcount
     def moments(t, n1, n2, scratch, out):
         """Write what is known of a category with t observations."""
         number = nodes(t, n1, n2, scratch[0], scratch[1])

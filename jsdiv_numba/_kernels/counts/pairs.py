@@ -14,7 +14,7 @@ f and normal c. docs/mathematics.md has the derivation.
 
 import numpy as np
 
-from ..codegen.intrinsics import borrowing, item, set_item
+from ..codegen.intrinsics import item, njit_no_refcount, set_item
 from ..codegen.precision import FLOAT64
 from ..formulas.js import scalar_formulas
 from .cells import (
@@ -44,7 +44,7 @@ def count_pairs():
     """Return the routine `count_pairs`."""
     tally, moments_of, null = _tally(), _moments_of(cell_kernels().moments), _null()
 
-    @borrowing
+    @njit_no_refcount
     def of_pair(a, b, n1, n2, totals, numbers, counts, memo, marks, mark, found, scratch, out):
         distinct = tally(a, b, n1, n2, totals, numbers, counts, out)
         for i in range(distinct):
@@ -86,7 +86,7 @@ def _tally():
     term = formulas.term
     log_of_greater, log_of_lesser = formulas.half_log_greater, formulas.half_log_lesser
 
-    @borrowing
+    @njit_no_refcount
     def tally(a, b, n1, n2, totals, numbers, counts, out):
         """Write the sums over categories, and the distinct totals with their numbers.
 
@@ -138,7 +138,7 @@ def _tally():
 
 
 def _moments_of(moments):
-    @borrowing
+    @njit_no_refcount
     def moments_of(t, n1, n2, memo, marks, mark, scratch, out):
         """Write what is known of a category, from the memory of totals where it is there."""
         if t >= marks.size:
@@ -155,7 +155,7 @@ def _moments_of(moments):
 
 
 def _null():
-    @borrowing
+    @njit_no_refcount
     def variance(distinct, n1, n2, totals, numbers, found):
         """Return the exact variance, and the slope that all categories share."""
         total = n1 + n2
@@ -181,7 +181,7 @@ def _null():
             sign = -sign
         return value, slope
 
-    @borrowing
+    @njit_no_refcount
     def null(distinct, n1, n2, totals, numbers, found, out):
         """Write the mean, the variance and the third central moment of the divergence by chance."""
         total = n1 + n2

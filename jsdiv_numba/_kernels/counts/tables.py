@@ -7,7 +7,7 @@ by the number of observations that are left for the first sample (Mehta and Pate
 
 import numpy as np
 
-from ..codegen.intrinsics import borrowing, item, maximum, minimum, set_item
+from ..codegen.intrinsics import item, maximum, minimum, njit_no_refcount, set_item
 from ..codegen.precision import FLOAT64
 from ..formulas.js import scalar_formulas
 
@@ -47,7 +47,7 @@ def table_tails():
 def _fill():
     term = scalar_formulas(FLOAT64).term
 
-    @borrowing
+    @njit_no_refcount
     def fill(a, b, n1, n2, totals, terms):
         """Write the categories' totals, what is left after each, and their terms; return how many.
 
@@ -73,7 +73,7 @@ def _fill():
 
 
 def _bounds():
-    @borrowing
+    @njit_no_refcount
     def bounds(number, first, totals, terms, paths, least, most):
         """Write how many ways lead on from each place, and the divergences that they may add."""
         for s in range(first + 1):
@@ -95,7 +95,7 @@ def _bounds():
 
 
 def _walk():
-    @borrowing
+    @njit_no_refcount
     def walk(number, first, threshold, totals, terms, paths, least, most, places):
         """Return in how many ways the threshold is reached.
 

@@ -31,10 +31,10 @@ from ..codegen.intrinsics import (
     exp2,
     float_of,
     fma,
-    formula,
     log2,
     maximum,
     minimum,
+    njit_inline,
     polynomial,
     quotient,
     reciprocal,
@@ -53,7 +53,7 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     term = term_over(at_least_normal, term_of)
     device_term_of = _term_of_by_log2(precision) if precision is FLOAT32 else term_of
     device_term = term_over(at_least_normal, device_term_of) if precision is FLOAT32 else term
-    lift_of = _lift_of(precision)
+    scale_up_of = _scale_up_of(precision)
     exp_parts = _exp_parts(precision)
     log2_in_ulps = _log2(precision, precision.log2)
     return SimpleNamespace(
@@ -62,9 +62,9 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
         term=term,
         device_term_of=device_term_of,
         device_term=device_term,
-        lift_of=lift_of,
-        js_term=_js_term(precision, term, lift_of),
-        device_js_term=_js_term(precision, device_term, lift_of),
+        scale_up_of=scale_up_of,
+        js_term=_js_term(precision, term, scale_up_of),
+        device_js_term=_js_term(precision, device_term, scale_up_of),
         half_log_lesser=_half_log_lesser(precision, lesser_ratio),
         half_log_greater=_half_log_greater(precision, greater_ratio),
         exp=_exp(precision, exp_parts),
@@ -77,8 +77,8 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     )
 
 
-@formula
-def exact_sum(x, y):
+@njit_inline
+def two_sum(x, y):
     """Return x + y and its rounding error, exactly: Knuth's two-sum.
 
     D. E. Knuth, The Art of Computer Programming, volume 2, section 4.2.2, theorem B.
@@ -86,6 +86,9 @@ def exact_sum(x, y):
     total = x + y
     part = total - x
     return total, (x - (total - part)) + (y - part)
+
+
+exact_sum = two_sum
 
 
 def _polynomial(precision, coefficients):
@@ -97,12 +100,12 @@ def _log_ratio_parts(precision):
     split = Int(int(precision.split * 2**precision.mantissa))
     exponent_bits = Int(-(1 << precision.mantissa))
 
-    @formula
+    @njit_inline
     def log_ratio_parts(x, s):
         """Return k·2^mantissa and x·2^-k near s, for s > 0.
 
         Where x is 0 or subnormal the latter is finite nonsense: such an x counts
-        only where s is tiny too, and there the caller lifts both.
+        only where s is tiny too, and there the caller scales both up.
         """
         bits = bits_of(x)
         # Int() at every step: Numba would widen int32 to int64, at half the speed.
@@ -115,7 +118,7 @@ def _log_ratio_parts(precision):
 def _lesser_ratio(precision, log_ratio_parts):
     Float, zero = precision.Float, precision.Int(0)
 
-    @formula
+    @njit_inline
     def lesser_ratio(s, difference, x):
         """Return whether k = 0, k·2^mantissa and v, given s, x = 2m and what s - x is exactly.
 
@@ -132,7 +135,7 @@ def _lesser_ratio(precision, log_ratio_parts):
 def _greater_ratio(precision):
     two = precision.Float(2)
 
-    @formula
+    @njit_inline
     def greater_ratio(s, d):
         """Return u."""
         return quotient(d, fma(two, s, d))
@@ -145,7 +148,7 @@ def _term_of(precision, lesser_ratio, greater_ratio):
     lesser_tail = _polynomial(precision, precision.lesser)
     greater_tail = _polynomial(precision, precision.greater)
 
-    @formula
+    @njit_inline
     def term_of(s, d, m, M):
         """Return the term, given s = p + q > 0, |p - q|, min(p, q) and max(p, q)."""
         near, k, v = lesser_ratio(s, d, m + m)
@@ -162,7 +165,7 @@ def _at_least_normal(precision):
     # Not a subnormal number: where p = q = 0, the processor would take four times as long.
     smallest = np.finfo(precision.Float).tiny
 
-    @formula
+    @njit_inline
     def at_least_normal(s):
         """Return p + q, or what stands for it where both are 0."""
         return maximum(s, smallest)
@@ -173,9 +176,9 @@ def _at_least_normal(precision):
 def term_over(denominator, term_of):
     """Compile the term of p and q, given what makes p + q fit to divide by."""
 
-    @formula
+    @njit_inline
     def term(p, q):
-        """Return the term of p, q >= 0 that need no lifting, both possibly 0."""
+        """Return the term of p, q >= 0 that need no scaling, both possibly 0."""
         s = denominator(p + q)
         return term_of(s, abs(p - q), minimum(p, q), maximum(p, q))
 
@@ -188,7 +191,7 @@ def _term_of_by_log2(precision):
     near_series = _polynomial(precision, precision.near_term)
     far_series = _polynomial(precision, precision.far_term)
 
-    @formula
+    @njit_inline
     def term_of_by_log2(s, d, m, _M):
         """Return what `term_of` does."""
         inverse = reciprocal(s)
@@ -203,28 +206,28 @@ def _term_of_by_log2(precision):
     return term_of_by_log2
 
 
-def _lift_of(precision):
+def _scale_up_of(precision):
     Float = precision.Float
     tiny, huge = Float(2.0**precision.tiny), Float(2.0**precision.huge)
-    lift, lower, one = Float(2.0**precision.lift), Float(2.0**-64), Float(1)
+    scale_up, scale_down, one = Float(2.0**precision.scale_up), Float(2.0**-64), Float(1)
 
-    @formula
-    def lift_of(greater):
+    @njit_inline
+    def scale_up_of(greater):
         """Return the power of two that brings p and q to where `term_of` is accurate."""
-        return where(greater > huge, lower, where(greater < tiny, lift, one))
+        return where(greater > huge, scale_down, where(greater < tiny, scale_up, one))
 
-    return lift_of
+    return scale_up_of
 
 
-def _js_term(precision, term, lift_of):
+def _js_term(precision, term, scale_up_of):
     zero, nan = precision.Float(0), precision.Float(np.nan)
 
-    @formula
+    @njit_inline
     def js_term(p, q):
         """Return the term for any p and q: NaN for negative, infinite or NaN."""
         a, b = abs(p), abs(q)  # -0 is 0, down to its bits
-        lift = lift_of(maximum(a, b))
-        return where(minimum(p, q) < zero, nan, term(a * lift, b * lift) / lift)
+        scale_up = scale_up_of(maximum(a, b))
+        return where(minimum(p, q) < zero, nan, term(a * scale_up, b * scale_up) / scale_up)
 
     return js_term
 
@@ -232,7 +235,7 @@ def _js_term(precision, term, lift_of):
 def _half_log_greater(precision, greater_ratio):
     greater_tail = _polynomial(precision, precision.greater)
 
-    @formula
+    @njit_inline
     def half_log_greater(s, d):
         """Return ½·log(2M/s), the term's derivative in the greater of p and q."""
         u = greater_ratio(s, d)
@@ -247,15 +250,15 @@ def _half_log_lesser(precision, lesser_ratio):
     half_ln2_per_ulp, none, ulps = Float(np.log(2) / 2 / unit), Float(0), Float(unit)
     lesser_tail = _polynomial(precision, precision.lesser)
 
-    @formula
-    def half_log_lesser(s, d, x, lifted=none):
+    @njit_inline
+    def half_log_lesser(s, d, x, scaled_up=none):
         """Return ½·log(2m/s) = ½·log(1 - d/s), the term's derivative in the lesser of p and q.
 
-        x is 2m·2^lifted.
+        x is 2m·2^scaled up.
         """
-        _, k, v = lesser_ratio(s, where(lifted == none, d, s - x), x)
+        _, k, v = lesser_ratio(s, where(scaled_up == none, d, s - x), x)
         vv = v * v
-        return fma(k - lifted * ulps, half_ln2_per_ulp, -fma(v * vv, lesser_tail(vv), v))
+        return fma(k - scaled_up * ulps, half_ln2_per_ulp, -fma(v * vv, lesser_tail(vv), v))
 
     return half_log_lesser
 
@@ -268,7 +271,7 @@ def _exp_parts(precision):
     log2_e, minus_ln2 = Float(1 / np.log(2)), Float(-np.log(2))
     lowest = Float(precision.exp_min)
 
-    @formula
+    @njit_inline
     def exp_parts(x):
         """Return r and k, as the bits to add to a float's, where e^x = e^r·2^k."""
         y = where(x < lowest, lowest, x)
@@ -284,7 +287,7 @@ def _exp(precision, exp_parts):
     lowest, zero = Float(precision.exp_min), Float(0)
     series = _polynomial(precision, (1.0, 1.0, *precision.exponential))
 
-    @formula
+    @njit_inline
     def exp(x):
         """Return e^x for x <= 0; 0 where it would be all but subnormal.
 
@@ -300,7 +303,7 @@ def _exp(precision, exp_parts):
 def _exp_by_exp2(precision):
     log2_e = precision.Float(1 / np.log(2))
 
-    @formula
+    @njit_inline
     def exp_by_exp2(x):
         """Return e^x for x <= 0; 0 where it would be subnormal, NaN for NaN.
 
@@ -314,7 +317,7 @@ def _exp_by_exp2(precision):
 def _half_log_by_log2(precision):
     smallest, half_ln2 = np.finfo(precision.Float).tiny, precision.Float(np.log(2) / 2)
 
-    @formula
+    @njit_inline
     def half_logs(p, q):
         """Return ½·log(2p/s) and ½·log(2q/s), to 5·10^-7; of 0, a finite number."""
         inverse = reciprocal(maximum(p + q, smallest))
@@ -332,7 +335,7 @@ def _exp_and_rest(precision, exp_parts):
     bits_of_one = Int(Float(1).view(Int))
     series = _polynomial(precision, (1.0, *precision.exponential))
 
-    @formula
+    @njit_inline
     def exp_and_rest(x):
         """Return e^x and 1 - e^x for x <= 0, both to their last bits."""
         r, power = exp_parts(x)
@@ -347,7 +350,7 @@ def _exp_and_rest(precision, exp_parts):
 def _log2_by_instruction(precision):
     smallest = np.finfo(precision.Float).tiny
 
-    @formula
+    @njit_inline
     def log2_by_instruction(x):
         """Return log2(x) for x > 0; a finite number for 0 and for subnormal x."""
         return log2(maximum(x, smallest))
@@ -367,7 +370,7 @@ def _log2(precision, coefficients):
     )
     tail = _polynomial(precision, [unit * c for c in coefficients])
 
-    @formula
+    @njit_inline
     def log2_in_ulps(x):
         """Return log2(x)·2^mantissa for x > 0; a finite number for 0 and for subnormal x.
 

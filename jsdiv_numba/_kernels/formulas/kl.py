@@ -1,6 +1,6 @@
 """The mathematics of the logarithm of a ratio: the terms of KL and of the entropy.
 
-`relative_formulas(precision)` compiles it for one precision. With k a whole number
+`kl_formulas(precision)` compiles it for one precision. With k a whole number
 that is 0 where p and q are within a factor of about two, and p' = p·2^-k near q,
 
     log(p/q) = k·ln 2 + 2·atanh(v),  v = (p' - q)/(p' + q).
@@ -25,9 +25,9 @@ from ..codegen.intrinsics import (
     bits_of,
     float_of,
     fma,
-    formula,
     maximum,
     minimum,
+    njit_inline,
     polynomial,
     where,
 )
@@ -36,7 +36,7 @@ from .js import scalar_formulas
 
 
 @cache
-def relative_formulas(precision: Precision) -> SimpleNamespace:
+def kl_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
     ratio_parts, lone_scale = _ratio_parts(precision), _lone_scale(precision)
     full_ratio_parts = _full_ratio_parts(ratio_parts, lone_scale)
@@ -49,13 +49,13 @@ def relative_formulas(precision: Precision) -> SimpleNamespace:
         log_of=log_of,
         excess=_excess(ratio_parts, excess_from),
         excess_of=_excess_of(precision, ratio_parts, excess_from),
-        lifted_excess=_lifted_excess(precision, full_ratio_parts, excess_from),
+        scaled_excess=_scaled_excess(precision, full_ratio_parts, excess_from),
         kl_term=kl_term,
         entropy_term=_entropy_term(precision, kl_term),
         kl_gradient=_kl_gradient(precision, full_ratio_parts, log_of),
         entropy_gradient=_entropy_gradient(precision, full_ratio_parts, log_of),
         minus_p_log_p=_minus_p_log_p(precision, ratio_parts, log_of),
-        lifted_entropy=_lifted_entropy(precision, full_ratio_parts, log_of),
+        scaled_entropy=_scaled_entropy(precision, full_ratio_parts, log_of),
     )
 
 
@@ -64,7 +64,7 @@ def _ratio_parts(precision):
     sign, exponent_bits = Int(8 * Float(0).itemsize - 1), Int(-(1 << precision.mantissa))
     fraction, smallest = Int((1 << precision.mantissa) - 1), np.finfo(Float).tiny
 
-    @formula
+    @njit_inline
     def ratio_parts(p, q):
         """Return k·2^mantissa, what p·2^-k exceeds q by, and what both add up to.
 
@@ -85,23 +85,23 @@ def _ratio_parts(precision):
 def _lone_scale(precision):
     Float = precision.Float
     tiny, huge = np.finfo(Float).tiny, Float(2.0**precision.huge)
-    lift, lower, one = Float(2.0**64), Float(2.0**-64), Float(1)
+    scale_up, scale_down, one = Float(2.0**64), Float(2.0**-64), Float(1)
     exponent = Float(64 * 2.0**precision.mantissa)
 
-    @formula
+    @njit_inline
     def lone_scale(x):
         """Return a power of two that brings x to where `ratio_parts` holds, and its logarithm.
 
         The latter in k's unit.
         """
-        scale = where(x < tiny, lift, where(x > huge, lower, one))
+        scale = where(x < tiny, scale_up, where(x > huge, scale_down, one))
         return scale, where(x < tiny, exponent, where(x > huge, -exponent, Float(0)))
 
     return lone_scale
 
 
 def _full_ratio_parts(ratio_parts, lone_scale):
-    @formula
+    @njit_inline
     def full_ratio_parts(p, q):
         """Return the same for any p and q > 0."""
         p_scale, p_exponent = lone_scale(p)
@@ -119,7 +119,7 @@ def _tail(precision):
 def _log_of(precision):
     ln2_per_ulp, tail = precision.Float(np.log(2) / 2.0**precision.mantissa), _tail(precision)
 
-    @formula
+    @njit_inline
     def log_of(k, v):
         """Return k·ln 2 + 2·atanh(v), given k·2^mantissa."""
         vv = v * v
@@ -133,7 +133,7 @@ def _excess_from(precision):
     ln2, zero, tail = Float(np.log(2)), Float(0), _tail(precision)
     ulp = Float(2.0**-precision.mantissa)
 
-    @formula
+    @njit_inline
     def excess_from(k, v, p, d, difference):
         """Return p·log(p/q) - p + q, given p - q as it is and as it is of the rounded numbers.
 
@@ -150,9 +150,9 @@ def _excess_from(precision):
 
 
 def _excess(ratio_parts, excess_from):
-    @formula
+    @njit_inline
     def excess(p, q):
-        """Return the excess of p, q >= 0 that need no lifting, both possibly 0."""
+        """Return the excess of p, q >= 0 that need no scaling, both possibly 0."""
         k, difference, total = ratio_parts(p, q)
         return excess_from(k, difference / total, p, difference, p - q)
 
@@ -162,7 +162,7 @@ def _excess(ratio_parts, excess_from):
 def _excess_of(precision, ratio_parts, excess_from):
     zero = precision.Float(0)
 
-    @formula
+    @njit_inline
     def excess_of(p, q, d):
         """Return the same, given what p - q is more precisely."""
         k, difference, total = ratio_parts(p, q)
@@ -171,29 +171,29 @@ def _excess_of(precision, ratio_parts, excess_from):
     return excess_of
 
 
-def _lifted_excess(precision, full_ratio_parts, excess_from):
+def _scaled_excess(precision, full_ratio_parts, excess_from):
     Float = precision.Float
     zero, infinity, nan = Float(0), Float(np.inf), Float(np.nan)
-    lift_of = scalar_formulas(precision).lift_of
+    scale_up_of = scalar_formulas(precision).scale_up_of
 
-    @formula
-    def lifted_excess(p, q):
+    @njit_inline
+    def scaled_excess(p, q):
         """Return a power of two, and times it the excess of any p, q >= 0 and p - q."""
-        scale = lift_of(maximum(p, q))
+        scale = scale_up_of(maximum(p, q))
         k, difference, total = full_ratio_parts(p, q)
         d = p * scale - q * scale
         excess = excess_from(k, difference / total, p * scale, d, d)
         excess = where(q > zero, excess, where(p > zero, infinity, zero))
         return scale, where(maximum(p, q) < infinity, excess, nan), d
 
-    return lifted_excess
+    return scaled_excess
 
 
 def _kl_term(precision, full_ratio_parts, log_of):
     Float = precision.Float
     zero, infinity, nan = Float(0), Float(np.inf), Float(np.nan)
 
-    @formula
+    @njit_inline
     def kl_term(p, q):
         """Return p·log(p/q) for any p and q, inf for q = 0 < p.
 
@@ -213,7 +213,7 @@ def _kl_term(precision, full_ratio_parts, log_of):
 def _entropy_term(precision, kl_term):
     zero, one = precision.Float(0), precision.Float(1)
 
-    @formula
+    @njit_inline
     def entropy_term(p, _):
         """Return -p·log(p) for any p: NaN for negative, infinite or NaN."""
         return zero - kl_term(p, one)
@@ -225,7 +225,7 @@ def _kl_gradient(precision, full_ratio_parts, log_of):
     Float = precision.Float
     zero, one, infinity = Float(0), Float(1), Float(np.inf)
 
-    @formula
+    @njit_inline
     def kl_gradient(p, q, cotangent):
         """Return the term's derivatives, log(p/q) + 1 and -p/q, times a number, 0 where that is.
 
@@ -246,7 +246,7 @@ def _entropy_gradient(precision, full_ratio_parts, log_of):
     Float = precision.Float
     zero, one, infinity = Float(0), Float(1), Float(np.inf)
 
-    @formula
+    @njit_inline
     def entropy_gradient(p, cotangent):
         """Return the term's derivative, -log(p) - 1, times a number, 0 where that is."""
         k, difference, total = full_ratio_parts(abs(p), one)
@@ -259,25 +259,25 @@ def _entropy_gradient(precision, full_ratio_parts, log_of):
 def _minus_p_log_p(precision, ratio_parts, log_of):
     one = precision.Float(1)
 
-    @formula
+    @njit_inline
     def minus_p_log_p(p):
-        """Return -p·log(p) for p >= 0 that needs no lifting."""
+        """Return -p·log(p) for p >= 0 that needs no scaling."""
         k, difference, total = ratio_parts(p, one)
         return -p * log_of(k, difference / total)
 
     return minus_p_log_p
 
 
-def _lifted_entropy(precision, full_ratio_parts, log_of):
+def _scaled_entropy(precision, full_ratio_parts, log_of):
     one, infinity, nan = precision.Float(1), precision.Float(np.inf), precision.Float(np.nan)
-    lift_of = scalar_formulas(precision).lift_of
+    scale_up_of = scalar_formulas(precision).scale_up_of
 
-    @formula
-    def lifted_entropy(p):
+    @njit_inline
+    def scaled_entropy(p):
         """Return a power of two, and times it -p·log(p), for any p >= 0."""
-        scale = lift_of(p)
+        scale = scale_up_of(p)
         k, difference, total = full_ratio_parts(p, one)
         entropy = -(p * scale) * log_of(k, difference / total)
         return scale, where(p < infinity, entropy, nan)
 
-    return lifted_entropy
+    return scaled_entropy

@@ -15,10 +15,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..codegen.intrinsics import bits_of, float_of, formula, maximum, minimum, where
+from ..codegen.intrinsics import bits_of, float_of, maximum, minimum, njit_inline, where
 from ..codegen.precision import Precision
 from .js import scalar_formulas
-from .kl import relative_formulas
+from .kl import kl_formulas
 
 
 @cache
@@ -39,16 +39,16 @@ def skewed_formulas(precision: Precision) -> SimpleNamespace:
     )
 
 
-@formula
+@njit_inline
 def mixture(p, q, p_weight, q_weight):
     """Return m."""
     return p_weight * p + q_weight * q
 
 
 def _term_of(precision):
-    excess_of = relative_formulas(precision).excess_of
+    excess_of = kl_formulas(precision).excess_of
 
-    @formula
+    @njit_inline
     def term_of(p, q, d, p_weight, q_weight):
         """Return the term of p, q >= 0, given p - q, and that m is neither subnormal nor huge.
 
@@ -62,7 +62,7 @@ def _term_of(precision):
 
 
 def _term(term_of):
-    @formula
+    @njit_inline
     def term(p, q, p_weight, q_weight):
         """Return the same of p and q alone."""
         return term_of(p, q, p - q, p_weight, q_weight)
@@ -76,21 +76,21 @@ def _scales_of(precision):
     exponent_bits = Int(int(Float(np.inf).view(Int)))
     bias = Int(int(Float(1).view(Int)) >> precision.mantissa)
     twice_bias = Int(2 * int(Float(1).view(Int)))
-    lift_of = scalar_formulas(precision).lift_of
-    lifted, lowered, zero = Float(precision.lift), Float(-64), Float(0)
+    scale_up_of = scalar_formulas(precision).scale_up_of
+    scaled_up, scaled_down, zero = Float(precision.scale_up), Float(-64), Float(0)
     one = Float(1)
 
-    @formula
+    @njit_inline
     def scales_of(top):
         """Return a power of two, one that then brings a number to 1..2, its reciprocal, and log2.
 
         The last is that of the first two together.
         """
-        lift = lift_of(top)
-        bits = Int(bits_of(top * lift) & exponent_bits)
-        exponent = where(lift > one, lifted, where(lift < one, lowered, zero))
+        scale_up = scale_up_of(top)
+        bits = Int(bits_of(top * scale_up) & exponent_bits)
+        exponent = where(scale_up > one, scaled_up, where(scale_up < one, scaled_down, zero))
         exponent = exponent - Float(Int(Int(bits >> mantissa) - bias))
-        return lift, float_of(Int(twice_bias - bits)), float_of(bits), exponent
+        return scale_up, float_of(Int(twice_bias - bits)), float_of(bits), exponent
 
     return scales_of
 
@@ -98,13 +98,13 @@ def _scales_of(precision):
 def _full_term(precision, term, scales_of):
     infinity, nan = precision.Float(np.inf), precision.Float(np.nan)
 
-    @formula
+    @njit_inline
     def full_term(p, q, p_weight, q_weight):
         """Return a power of two, and times it the term of any p, q >= 0."""
         top = maximum(p, q)
-        lift, unit, size, _ = scales_of(top)
-        value = term(p * lift * unit, q * lift * unit, p_weight, q_weight) * size
-        return lift, where(top < infinity, value, nan)
+        scale_up, unit, size, _ = scales_of(top)
+        value = term(p * scale_up * unit, q * scale_up * unit, p_weight, q_weight) * size
+        return scale_up, where(top < infinity, value, nan)
 
     return full_term
 
@@ -112,11 +112,11 @@ def _full_term(precision, term, scales_of):
 def _skewed_term(precision, full_term):
     zero, nan = precision.Float(0), precision.Float(np.nan)
 
-    @formula
+    @njit_inline
     def skewed_term(p, q, p_weight, q_weight):
         """Return the term for any p and q: NaN for negative, infinite or NaN."""
-        lift, value = full_term(abs(p), abs(q), p_weight, q_weight)
-        return where(minimum(p, q) < zero, nan, value / lift)
+        scale_up, value = full_term(abs(p), abs(q), p_weight, q_weight)
+        return where(minimum(p, q) < zero, nan, value / scale_up)
 
     return skewed_term
 
@@ -124,10 +124,10 @@ def _skewed_term(precision, full_term):
 def _log_ratio(precision):
     Float = precision.Float
     zero, tiny, ulps = Float(0), np.finfo(Float).tiny, Float(2.0**precision.mantissa)
-    formulas = relative_formulas(precision)
+    formulas = kl_formulas(precision)
     full_ratio_parts, log_of = formulas.full_ratio_parts, formulas.log_of
 
-    @formula
+    @njit_inline
     def log_ratio(p, scaled, m, d, exponent):
         """Return log(p/m), given p > 0 and, times 2^exponent, p, m and p - m."""
         small = scaled < tiny
@@ -142,7 +142,7 @@ def _skewed_gradient(precision, scales_of, log_ratio):
     Float = precision.Float
     zero, infinity = Float(0), Float(np.inf)
 
-    @formula
+    @njit_inline
     def slope(p, q, logarithm, p_weight, q_weight):
         """Return the derivative in p: -inf at p = 0 < q, and 0 at p = q = 0.
 
@@ -153,12 +153,12 @@ def _skewed_gradient(precision, scales_of, log_ratio):
         flat = minimum(p_weight, q_weight) == zero
         return where(flat, zero, where(p == zero, at_0, p_weight * logarithm))
 
-    @formula
+    @njit_inline
     def skewed_gradient(p, q, cotangent, p_weight, q_weight):
         """Return the derivatives, α·log(p/m) and β·log(q/m), times a number, 0 where that is."""
         a, b = abs(p), abs(q)
-        lift, unit, _, exponent = scales_of(maximum(a, b))
-        x, y = a * lift * unit, b * lift * unit
+        scale_up, unit, _, exponent = scales_of(maximum(a, b))
+        x, y = a * scale_up * unit, b * scale_up * unit
         m, d = mixture(x, y, p_weight, q_weight), x - y
         in_p = slope(a, b, log_ratio(a, x, m, q_weight * d, exponent), p_weight, q_weight)
         in_q = slope(b, a, log_ratio(b, y, m, -(p_weight * d), exponent), q_weight, p_weight)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..codegen.intrinsics import bits_of, formula, maximum, minimum, where
+from ..codegen.intrinsics import bits_of, maximum, minimum, njit_inline, where
 from ..codegen.precision import Precision
 from .js import scalar_formulas, term_over
 
@@ -35,7 +35,7 @@ def gradient_formulas(precision: Precision) -> SimpleNamespace:
 def unconditional(precision: Precision, gradient: Any) -> SimpleNamespace:
     """Return the formulas of a gradient that has no fast path for plain numbers."""
 
-    @formula
+    @njit_inline
     def plain_gradient(p, q, cotangent, plain, *weights):
         in_p, in_q = gradient(p, q, cotangent, *weights)
         return in_p, in_q, plain
@@ -48,7 +48,7 @@ def unconditional(precision: Precision, gradient: Any) -> SimpleNamespace:
 def _by_side(precision):
     zero, infinity = precision.Float(0), precision.Float(np.inf)
 
-    @formula
+    @njit_inline
     def by_side(p, q, lesser, greater):
         """Return the derivatives in p and in q, given those in the lesser and the greater.
 
@@ -64,7 +64,7 @@ def _by_side(precision):
 def _one_for_zero(precision):
     zero, one = precision.Float(0), precision.Float(1)
 
-    @formula
+    @njit_inline
     def one_for_zero(s):
         return where(s == zero, one, s)
 
@@ -75,7 +75,7 @@ def _all_slopes(precision, by_side, denominator):
     formulas = scalar_formulas(precision)
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
 
-    @formula
+    @njit_inline
     def all_slopes(p, q):
         """Return the derivatives in p, q >= 0 that are neither subnormal nor huge."""
         s, d, m = denominator(p + q), abs(p - q), minimum(p, q)
@@ -89,7 +89,7 @@ def _plain_slopes(precision, all_slopes):
     one, normal = Int(1), Int(np.finfo(Float).tiny.view(Int))
     huge = Int(Float(2.0**precision.huge).view(Int))
 
-    @formula
+    @njit_inline
     def plain_slopes(p, q, plain):
         """Return the derivatives in p, q >= 0, and `plain`, negative now if these are nonsense.
 
@@ -109,14 +109,14 @@ def _slopes(precision, by_side):
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
     smallest, zero, one = np.finfo(Float).tiny, Float(0), Float(1)
     tiny, huge = Float(2.0**precision.tiny), Float(2.0**precision.huge)
-    # Numbers that are nearly equal are never on both sides of what lifts one of them alone.
+    # Numbers that are nearly equal are never on both sides of what scales one of them alone.
     little = Float(2.0 ** (precision.tiny + 30))
     # Lowered beside a huge number, such a one would be subnormal.
     small = max(tiny, Float(2.0**64) * np.finfo(Float).tiny)
-    lift, lower = Float(2.0**precision.lift), Float(2.0**-64)
-    lifted, lowered = Float(precision.lift), Float(-64)
+    scale_up, lower = Float(2.0**precision.scale_up), Float(2.0**-64)
+    scaled_up, scaled_down = Float(precision.scale_up), Float(-64)
 
-    @formula
+    @njit_inline
     def slopes(p, q):
         """Return the derivatives in any p, q >= 0.
 
@@ -125,11 +125,11 @@ def _slopes(precision, by_side):
         m, M = minimum(p, q), maximum(p, q)
         is_huge, is_tiny = huge < M, little > M
         is_small = where(is_huge, small, tiny) > m
-        scale = where(is_huge, lower, where(is_tiny, lift, one))
-        scaled = where(is_huge, lowered, where(is_tiny, lifted, zero))
+        scale = where(is_huge, lower, where(is_tiny, scale_up, one))
+        scaled = where(is_huge, scaled_down, where(is_tiny, scaled_up, zero))
         s, d = maximum(p * scale + q * scale, smallest), abs(p - q) * scale
-        x = m * where(is_small, lift, scale)
-        lesser = half_log_lesser(s, d, x + x, where(is_small, lifted, scaled) - scaled)
+        x = m * where(is_small, scale_up, scale)
+        lesser = half_log_lesser(s, d, x + x, where(is_small, scaled_up, scaled) - scaled)
         return by_side(p, q, lesser, half_log_greater(s, d))
 
     return slopes
@@ -138,7 +138,7 @@ def _slopes(precision, by_side):
 def _weighted(precision):
     zero = precision.Float(0)
 
-    @formula
+    @njit_inline
     def weighted(in_p, in_q, cotangent):
         """Return the products, 0 where the cotangent is 0, infinite or not."""
         ignored = cotangent == zero
@@ -148,7 +148,7 @@ def _weighted(precision):
 
 
 def _plain_gradient(plain_slopes, weighted):
-    @formula
+    @njit_inline
     def plain_gradient(p, q, cotangent, plain):
         """Return the derivatives times a number, and `plain` as before."""
         in_p, in_q, plain = plain_slopes(abs(p), abs(q), plain)
@@ -163,7 +163,7 @@ def _device_gradient(precision, all_slopes, weighted):
     one, normal = Int(1), Int(np.finfo(Float).tiny.view(Int))
     huge = Int(Float(2.0**precision.huge).view(Int))
 
-    @formula
+    @njit_inline
     def refused(p, q):
         """Return a negative number where either is negative, subnormal, huge or NaN."""
         a, b = bits_of(p), bits_of(q)
@@ -171,7 +171,7 @@ def _device_gradient(precision, all_slopes, weighted):
         subnormal = Int(Int(least - normal) & ~Int(least - one))
         return Int(Int(Int(a | b) | subnormal) | Int(Int(huge - a) | Int(huge - b)))
 
-    @formula
+    @njit_inline
     def device_gradient(p, q, cotangent):
         """Return the derivatives times a number, and a negative number if they are nonsense."""
         in_p, in_q = all_slopes(p, q)
@@ -182,7 +182,7 @@ def _device_gradient(precision, all_slopes, weighted):
 
 
 def _gradient(slopes, weighted):
-    @formula
+    @njit_inline
     def gradient(p, q, cotangent):
         """Return the derivatives times a number, for any p and q."""
         in_p, in_q = slopes(abs(p), abs(q))

@@ -17,17 +17,17 @@ from ..codegen.intrinsics import (
     clear_exceptions,
     empty,
     fma,
-    formula,
     in_float64,
     item,
-    kernel,
     maximum,
     minimum,
-    summing,
+    njit_inline,
+    njit_reassoc,
+    njit_refcounted,
     where,
 )
 from ..codegen.precision import FLOAT64, Precision
-from ..formulas.js import exact_sum, scalar_formulas
+from ..formulas.js import scalar_formulas, two_sum
 from ..formulas.skewed import skewed_formulas
 from ..rows.sums import BLOCK, row_kernels
 from .softmax import softmax_kernels
@@ -61,7 +61,7 @@ def _from_entropies(precision):
     zero, ln2_in_ulps = Float(0), np.log(2.0) / 2.0**precision.mantissa
     ln2 = np.log(2.0)
 
-    @summing
+    @njit_reassoc
     def mixed_block(x, y, ratio, start, size):
         total = zero
         for i in range(size):
@@ -69,7 +69,7 @@ def _from_entropies(precision):
             total += mixed * log2_in_ulps(mixed)
         return total
 
-    @kernel
+    @njit_refcounted
     def from_entropies(x, y, x_total, y_total, x_moment, y_moment):
         """Return JS = ½ Σ p log p + ½ Σ q log q - Σ m log m of two rows of exponentials.
 
@@ -97,7 +97,7 @@ def _sum_of_exponentials(precision, kernels, near_sum):
     from_entropies = _from_entropies(precision)
     row_sum = row_kernels(precision).row_sum
 
-    @kernel
+    @njit_refcounted
     def sum_of_exponentials(a, b, x, y, x_sums, y_sums):
         """Return the divergence, and whether the exponentials are probabilities now."""
         if not _comes_first(a, b):
@@ -120,7 +120,7 @@ def _sum_of_exponentials(precision, kernels, near_sum):
 
 
 def _sum_of(near_terms):
-    @kernel
+    @njit_refcounted
     def near_sum(a, b, *weights):
         terms = empty(a.size, np.float64)
         near_terms(a, b, terms, *weights)
@@ -135,7 +135,7 @@ def _sum_of(near_terms):
 def _logit_sum(precision, exponentials, sum_of_exponentials):
     zero = precision.Float(0)
 
-    @kernel
+    @njit_refcounted
     def logit_sum(a, b):
         """Return the divergence of two rows of logits of any stride."""
         if a.size == 0:
@@ -148,7 +148,7 @@ def _logit_sum(precision, exponentials, sum_of_exponentials):
     return logit_sum
 
 
-@formula
+@njit_inline
 def _concentration(p_weight=0.5, q_weight=0.5):
     """Return what near-equal rows' divergence is proportional to, 1 where weights are equal."""
     return 4.0 * np.float64(p_weight) * np.float64(q_weight)
@@ -158,7 +158,7 @@ def _skewed_sum(precision, softmax, near_terms):
     Float, near = precision.Float, precision.logit_near
     row_sum, near_sum = row_kernels(precision).skewed_sum, _sum_of(near_terms)
 
-    @kernel
+    @njit_refcounted
     def skewed_sum(a, b, p_weight, q_weight):
         """Return the skewed divergence of two rows of logits of any stride."""
         if a.size == 0:
@@ -175,7 +175,7 @@ def _skewed_sum(precision, softmax, near_terms):
 def _logit_terms(precision, softmax, term, near_terms):
     near = precision.logit_near
 
-    @kernel
+    @njit_refcounted
     def logit_terms(a, b, terms, *weights):
         """Write the terms of two rows of logits of any stride."""
         p, q = softmax(a), softmax(b)
@@ -193,7 +193,7 @@ def _logit_terms(precision, softmax, term, near_terms):
 def terms_in_float64(logit_terms: Any) -> Any:
     """Compile, of a kernel for float64, one for the terms of float32 logits."""
 
-    @kernel
+    @njit_refcounted
     def terms_in_float64(a, b, terms, *weights):
         """Compute the terms of float32 logits in float64."""
         wide = empty(a.size, np.float64)
@@ -204,7 +204,7 @@ def terms_in_float64(logit_terms: Any) -> Any:
     return terms_in_float64
 
 
-@kernel
+@njit_refcounted
 def _comes_first(a, b):
     """Whether `a` is the first of the two, so that swapping them changes no bit of the result."""
     for i in range(a.size):
@@ -213,7 +213,7 @@ def _comes_first(a, b):
     return True
 
 
-@kernel
+@njit_refcounted
 def _pivot(p, q):
     """Return the category, of those that matter, where p and q differ least, or -1."""
     largest = 0.0
@@ -230,13 +230,13 @@ def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
     """Compile the loop over near-equal rows for one function of p, q, p - q and log(p/q)."""
     smallest = np.finfo(np.float64).tiny
 
-    @kernel
+    @njit_refcounted
     def relative_difference(a, b, i, pivot_difference, pivot_error):
         """Return δ at category i less the pivot, of which half is given: δ may overflow."""
-        difference, error = exact_sum(0.5 * a[i], -0.5 * b[i])
+        difference, error = two_sum(0.5 * a[i], -0.5 * b[i])
         return 2.0 * ((difference - pivot_difference) + (error - pivot_error))
 
-    @kernel
+    @njit_refcounted
     def near_terms(a, b, terms, *weights):
         """Write the terms of two near-equal rows of logits from the differences of the logits.
 
@@ -249,7 +249,7 @@ def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
         pivot = _pivot(p, q)
         if pivot < 0:
             return
-        pivot_difference, pivot_error = exact_sum(0.5 * a[pivot], -0.5 * b[pivot])
+        pivot_difference, pivot_error = two_sum(0.5 * a[pivot], -0.5 * b[pivot])
         q_pivot = q[pivot]
         excess = 0.0
         for i in range(p.size):
@@ -276,7 +276,7 @@ def _near_js_terms(softmax):
     term_of = scalar_formulas(FLOAT64).term_of
     smallest = np.finfo(np.float64).tiny
 
-    @formula
+    @njit_inline
     def js_part(p, q, difference, _log_ratio):
         return term_of(maximum(p + q, smallest), abs(difference), minimum(p, q), maximum(p, q))
 
@@ -286,13 +286,13 @@ def _near_js_terms(softmax):
 def _near_skewed_terms(softmax):
     term_of = skewed_formulas(FLOAT64).term_of
 
-    @formula
+    @njit_inline
     def skewed_part(p, q, difference, _log_ratio, p_weight, q_weight):
         return term_of(p, q, difference, p_weight, q_weight)
 
     near = near_terms(softmax, skewed_part, symmetric=False)
 
-    @kernel
+    @njit_refcounted
     def near_skewed_terms(a, b, terms, p_weight, q_weight):
         """Do so in an order of the two rows that does not depend on that of the arguments."""
         if _comes_first(a, b):

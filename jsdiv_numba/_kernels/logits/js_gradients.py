@@ -27,21 +27,21 @@ from ..codegen.intrinsics import (
     contiguous,
     empty,
     fma,
-    formula,
     item,
-    item_apart,
-    kernel,
     larger,
+    load_noalias,
     maximum,
     minimum,
+    njit_inline,
+    njit_reassoc,
+    njit_refcounted,
     prefetch,
     set_item,
-    set_items_apart,
-    summing,
+    store2_noalias,
     where,
 )
 from ..codegen.precision import Precision
-from ..formulas.js import exact_sum, scalar_formulas
+from ..formulas.js import scalar_formulas, two_sum
 from ..rows.sums import BLOCK
 from .js import logit_kernels
 from .softmax import NEXT_ROW, place_of_largest, softmax_kernels
@@ -66,13 +66,13 @@ def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
 def _log_ratios(precision):
     zero = precision.Float(0)
 
-    @kernel
+    @njit_refcounted
     def log_ratios(a, b, reference, ratios):
         """Write t; where p is 0 it may be any number, and where it is ∞ - ∞ it is 0."""
         a_reference, b_reference = a[reference], b[reference]
         for i in range(ratios.size):
-            x, x_error = exact_sum(item(a, i), -a_reference)
-            y, y_error = exact_sum(item(b, i), -b_reference)
+            x, x_error = two_sum(item(a, i), -a_reference)
+            y, y_error = two_sum(item(b, i), -b_reference)
             error = x_error - y_error
             ratio = (x - y) + where(np.isnan(error), zero, error)
             set_item(ratios, i, where(np.isnan(ratio), zero, ratio))
@@ -85,7 +85,7 @@ def _slope_changes(precision):
     exp_and_rest, half_log_lesser = formulas.exp_and_rest, formulas.half_log_lesser
     zero, one = precision.Float(0), precision.Float(1)
 
-    @kernel
+    @njit_refcounted
     def slope_changes(p, q, reference, ratios, changes, p_share, q_share):
         """Write g - g_r, and 0 for a probability of 0; shares are twice the weights."""
         p_reference, q_reference = p_share * p[reference], q_share * q[reference]
@@ -107,7 +107,7 @@ def _slope_changes(precision):
 
 
 def _differences(log_ratios, slope_changes):
-    @kernel
+    @njit_refcounted
     def differences(a, b, p, q, ratios, changes, p_share, q_share):
         """Write t and g - g_r; return r."""
         reference = place_of_largest(p)
@@ -121,14 +121,14 @@ def _differences(log_ratios, slope_changes):
 def _mean(precision):
     zero = precision.Float(0)
 
-    @summing
+    @njit_reassoc
     def block_sum(p, slopes, start, size):
         total = zero
         for i in range(start, start + size):
             total += item(p, i) * item(slopes, i)
         return total
 
-    @kernel
+    @njit_refcounted
     def mean(p, slopes):
         """Return Σ p·g."""
         total = 0.0
@@ -142,7 +142,7 @@ def _mean(precision):
 def _derivatives(precision):
     zero = precision.Float(0)
 
-    @kernel
+    @njit_refcounted
     def derivatives(p, slopes, mean, factor, result):
         """Write p·(g - mean)·factor; return the largest |p·(g - mean)|."""
         largest = zero
@@ -160,7 +160,7 @@ def _near(precision, differences):
     Float, one = precision.Float, precision.Float(1)
     mean, derivatives = _mean(precision), _derivatives(precision)
 
-    @kernel
+    @njit_refcounted
     def near(a, b, p, q, weight, ratios, changes, result):
         """Write the derivatives in one of two rows, accurate however small."""
         differences(a, b, p, q, ratios, changes, one, one)
@@ -175,15 +175,15 @@ def _plain(precision):
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
     smallest = np.finfo(Float).tiny
 
-    @kernel
+    @njit_refcounted
     def plain(p, q, p_factor, q_factor, in_p, in_q):
         """Write ½·log(2p/s) and ½·log(2q/s); of a number that is 0, anything finite."""
         for i in range(p.size):
-            x, y = item_apart(p, i) * p_factor, item_apart(q, i) * q_factor
+            x, y = load_noalias(p, i) * p_factor, load_noalias(q, i) * q_factor
             s, d, m = maximum(x + y, smallest), abs(x - y), minimum(x, y)
             lesser, greater = half_log_lesser(s, d, m + m), half_log_greater(s, d)
             of_p, of_q = where(x < y, lesser, greater), where(y < x, lesser, greater)
-            set_items_apart(in_p, in_q, i, of_p, of_q)
+            store2_noalias(in_p, in_q, i, of_p, of_q)
 
     return plain
 
@@ -196,7 +196,7 @@ def _sum_with_gradient(precision, plain, near):
     sum_of_exponentials = logit_kernels(precision).sum_of_exponentials
     mean, derivatives = _mean(precision), _derivatives(precision)
 
-    @kernel
+    @njit_refcounted
     def first_try(p, q, of_p, of_q, p_total, q_total, weight, in_a, in_b):
         """Write the derivatives as the formula stands; return whether none of them is accurate."""
         p_factor, q_factor = Float(1.0 / p_total), Float(1.0 / q_total)
@@ -207,7 +207,7 @@ def _sum_with_gradient(precision, plain, near):
         # The largest exponential is 1. Not `<`, for the sake of NaN.
         return not (a_largest >= cancelled and b_largest >= cancelled)
 
-    @kernel
+    @njit_refcounted
     def sum_with_gradient(a, b, weight, in_a, in_b):
         """Write the derivatives of a weight times two rows' divergence, and return that.
 
@@ -238,7 +238,7 @@ def _sum_with_gradient(precision, plain, near):
     return sum_with_gradient
 
 
-@formula
+@njit_inline
 def _slope_at_reference(quotient, excess, p_share, q_share):
     """Return g_r, given q_r/p_r and what it exceeds 1 by."""
     change = 0.5 * q_share * excess
@@ -254,7 +254,7 @@ def _of_terms(precision, differences):
     Float, zero = precision.Float, precision.Float(0)
     softmax = softmax_kernels(precision).softmax
 
-    @summing
+    @njit_reassoc
     def block_sums(p, q, ratios, changes, weights, reference, start, size):
         slope, difference, excess = zero, zero, zero
         quotient, weight = q[reference] / p[reference], weights[reference]
@@ -266,7 +266,7 @@ def _of_terms(precision, differences):
             excess += where(ratio > zero, x * quotient * rest, -item(q, i) * rest)
         return slope, difference, excess
 
-    @kernel
+    @njit_refcounted
     def sums(p, q, ratios, changes, weights, reference, p_share, q_share):
         """Return Σ p·c·(g - g_r), Σ p·(c - c_r) and g_r."""
         slope, difference, excess = 0.0, 0.0, 0.0
@@ -279,7 +279,7 @@ def _of_terms(precision, differences):
         quotient = np.float64(q[reference]) / np.float64(p[reference])
         return slope, difference, _slope_at_reference(quotient, excess, p_share, q_share)
 
-    @kernel
+    @njit_refcounted
     def side(a, b, p, q, weights, workspace, result, p_share, q_share):
         ratios, changes = workspace[0], workspace[1]
         reference = differences(a, b, p, q, ratios, changes, p_share, q_share)
@@ -292,7 +292,7 @@ def _of_terms(precision, differences):
             value = p[i] * ((weights[i] * changes[i] + more) - mean)
             result[i] = where(p[i] == zero, zero, value)
 
-    @kernel
+    @njit_refcounted
     def of_terms(a, b, weights, in_a, in_b, p_weight, q_weight):
         """Write the derivatives of the sum of two rows' terms times numbers, of any strides."""
         if a.size == 0:
@@ -311,7 +311,7 @@ def _of_terms(precision, differences):
 def _of_equal_terms(precision, of_terms):
     half = precision.Float(0.5)
 
-    @kernel
+    @njit_refcounted
     def of_equal_terms(a, b, weights, in_a, in_b):
         of_terms(a, b, weights, in_a, in_b, half, half)
 

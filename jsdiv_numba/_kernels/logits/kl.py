@@ -16,16 +16,16 @@ from ..codegen.intrinsics import (
     clear_exceptions,
     contiguous,
     empty,
-    formula,
     in_float64,
     item,
-    kernel,
     minimum,
-    summing,
+    njit_inline,
+    njit_reassoc,
+    njit_refcounted,
     where,
 )
 from ..codegen.precision import FLOAT64, Precision
-from ..formulas.kl import relative_formulas
+from ..formulas.kl import kl_formulas
 from ..rows.sums import BLOCK, row_kernels
 from .js import near_terms, terms_in_float64
 from .softmax import softmax_kernels
@@ -38,12 +38,12 @@ NEXT_TO_NOTHING = 1e-30
 """Where all but one category of a row have less, those count that are otherwise taken as 0."""
 
 
-LIFT = 64.0
+SCALE_UP = 64.0
 """Added to logits whose exponentials would have few bits, and taken off their sum."""
 
 
 @cache
-def relative_logit_kernels(precision: Precision) -> SimpleNamespace:
+def kl_logit_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     kernels = softmax_kernels(precision)
     log_ratios = _log_ratios(precision, kernels)
@@ -62,7 +62,7 @@ def _log_ratios(precision, kernels):
     inaccurate = Float(precision.exp_min + FAR_FROM_ZERO)
     exponentials = kernels.exponentials
 
-    @formula
+    @njit_inline
     def weighted(value, a, b, a_top, b_top, log_ratio):
         """Return e^a times the logarithm of e^a/e^b, to which the last argument is added.
 
@@ -73,7 +73,7 @@ def _log_ratios(precision, kernels):
         ratio = ((a - a_top) - (b - b_top)) + log_ratio
         return where(value == zero, lone, value * ratio)
 
-    @summing
+    @njit_reassoc
     def weighted_sums(values, a, b, a_top, b_top, start, size):
         total, lone = zero, zero
         for i in range(start, start + size):
@@ -82,7 +82,7 @@ def _log_ratios(precision, kernels):
             lone += where(y - b_top < inaccurate, value, zero)
         return total, lone
 
-    @kernel
+    @njit_refcounted
     def log_ratios(a, b, x, y):
         """Write e^a and e^b, less their largest logits.
 
@@ -105,7 +105,7 @@ def _log_ratios(precision, kernels):
 
 
 def _half_term():
-    @formula
+    @njit_inline
     def half_term(p, a, b, tops, log_of_totals):
         """Return half of a term of probability p, whose logits may differ by more than a float."""
         a, b, (a_top, b_top) = 0.5 * np.float64(a), 0.5 * np.float64(b), tops
@@ -119,7 +119,7 @@ def _half_term():
 def _extreme():
     half_term = _half_term()
 
-    @kernel
+    @njit_refcounted
     def extreme(a, b, x, of_a, of_b):
         """Return the divergence where its parts have overflown, which is not always infinite."""
         (a_top, x_total), (b_top, y_total) = of_a, of_b
@@ -134,16 +134,16 @@ def _extreme():
 
 def _near_kl_terms(softmax, whole):
     """Compile the loop over near-equal rows, for their excesses or for the whole terms."""
-    excess_of = relative_formulas(FLOAT64).excess_of
+    excess_of = kl_formulas(FLOAT64).excess_of
 
-    @formula
+    @njit_inline
     def excess_part(p, q, difference, log_ratio):
         near = abs(log_ratio) < 1.0
         if p == 0.0:
             return q
         return excess_of(p, q, difference) if near else p * log_ratio - difference
 
-    @formula
+    @njit_inline
     def whole_part(p, _q, _difference, log_ratio):
         return 0.0 if p == 0.0 else p * log_ratio
 
@@ -158,7 +158,7 @@ def _kl_sum(precision, kernels, log_ratio_kernels):
     excess_sum = row_kernels(precision).excess_sum
     near_sum = _near_sum(kernels.softmax) if precision is FLOAT64 else _sum_in_float64()
 
-    @kernel
+    @njit_refcounted
     def kl_sum(a, b):
         """Return the divergence of two rows of logits of any stride."""
         if a.size == 0:
@@ -185,7 +185,7 @@ def _kl_sum(precision, kernels, log_ratio_kernels):
 def _near_sum(softmax):
     near_excesses = _near_kl_terms(softmax, whole=False)
 
-    @kernel
+    @njit_refcounted
     def near_sum(a, b):
         terms = empty(a.size, np.float64)
         near_excesses(a, b, terms)
@@ -198,9 +198,9 @@ def _near_sum(softmax):
 
 
 def _sum_in_float64():
-    kl_sum = relative_logit_kernels(FLOAT64).kl_sum
+    kl_sum = kl_logit_kernels(FLOAT64).kl_sum
 
-    @kernel
+    @njit_refcounted
     def sum_in_float64(a, b):
         return kl_sum(in_float64(a), in_float64(b))
 
@@ -214,9 +214,9 @@ def _kl_terms(precision, kernels, log_ratio_kernels):
     if precision is FLOAT64:
         near_kl_terms = _near_kl_terms(kernels.softmax, whole=True)
     else:
-        near_kl_terms = terms_in_float64(relative_logit_kernels(FLOAT64).kl_terms)
+        near_kl_terms = terms_in_float64(kl_logit_kernels(FLOAT64).kl_terms)
 
-    @kernel
+    @njit_refcounted
     def kl_terms(a, b, terms):
         """Write the terms of two rows of logits of any stride."""
         if a.size == 0:
@@ -254,7 +254,7 @@ def _log_total(precision):
     Float = precision.Float
     one, zero = Float(1), Float(0)
 
-    @summing
+    @njit_reassoc
     def sum_of_others(values):
         total = 0.0
         for i in range(values.size):
@@ -262,20 +262,20 @@ def _log_total(precision):
             total += np.float64(where(value == one, zero, value))
         return total
 
-    @kernel
+    @njit_refcounted
     def tiny_sums(row, top):
         """Return the sums of all exponentials but that of the largest, down to subnormal ones."""
         total, moment = 0.0, 0.0
         for i in range(row.size):
             x = np.float64(row[i]) - np.float64(top)
             if -np.inf < x < 0.0:
-                lifted = math.exp(x + LIFT)
-                total += lifted
-                moment += x * lifted
-        lower = math.exp(-LIFT)
+                scaled_up = math.exp(x + SCALE_UP)
+                total += scaled_up
+                moment += x * scaled_up
+        lower = math.exp(-SCALE_UP)
         return total * lower, moment * lower
 
-    @kernel
+    @njit_refcounted
     def log_total(row, top, values, total, moment):
         """Return log Σ e^x of a row with these exponentials, sum and Σ x·e^x, and the latter again.
 
@@ -296,7 +296,7 @@ def _entropy_sum(precision, kernels, log_total):
     Float = precision.Float
     exponentials = kernels.exponentials
 
-    @kernel
+    @njit_refcounted
     def entropy_sum(logits, _):
         """Return the entropy of a row of logits of any stride."""
         if logits.size == 0:
@@ -317,7 +317,7 @@ def _entropy_terms(precision, kernels, log_total):
     Float = precision.Float
     exponentials = kernels.exponentials
 
-    @kernel
+    @njit_refcounted
     def entropy_terms(logits, _, terms):
         """Write the terms -p·log(p) of a row of logits of any stride."""
         if logits.size == 0:
@@ -329,8 +329,8 @@ def _entropy_terms(precision, kernels, log_total):
         for i in range(row.size):
             shifted, value = np.float64(row[i] - top), np.float64(values[i])
             if value == 0.0 and shifted > -np.inf:
-                lifted = math.exp(shifted + LIFT) * (log_of_total - shifted)
-                terms[i] = Float(lifted / total * math.exp(-LIFT))
+                scaled_up = math.exp(shifted + SCALE_UP) * (log_of_total - shifted)
+                terms[i] = Float(scaled_up / total * math.exp(-SCALE_UP))
                 continue
             # What is 0 stays so, or becomes NaN with the sum.
             value /= total

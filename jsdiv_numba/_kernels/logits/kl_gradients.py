@@ -22,11 +22,11 @@ from ..codegen.intrinsics import (
     contiguous,
     empty,
     item,
-    kernel,
     maximum,
     minimum,
+    njit_reassoc,
+    njit_refcounted,
     set_item,
-    summing,
     where,
 )
 from ..codegen.precision import Precision
@@ -40,7 +40,7 @@ SMALL = 2.0**-6
 
 
 @cache
-def relative_logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
+def kl_logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     weighted_sums, write_first = _weighted_sums(precision), _write_first(precision)
     return SimpleNamespace(
@@ -52,7 +52,7 @@ def relative_logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
 def _weighted_sums(precision):
     zero = precision.Float(0)
 
-    @summing
+    @njit_reassoc
     def block_sums(p, slopes, weights, reference, start, size):
         slope, difference, weight = zero, zero, weights[reference]
         for i in range(start, start + size):
@@ -63,7 +63,7 @@ def _weighted_sums(precision):
             difference += x * (own - weight)
         return slope, difference
 
-    @kernel
+    @njit_refcounted
     def weighted_sums(p, slopes, weights, reference):
         """Return Σ c·p·t and Σ p·(c - c_r)."""
         slope, difference = 0.0, 0.0
@@ -80,7 +80,7 @@ def _weighted_sums(precision):
 def _write_first(precision):
     Float, zero = precision.Float, precision.Float(0)
 
-    @kernel
+    @njit_refcounted
     def write_first(p, slopes, weights, reference, sums, constant, times, gradient):
         """Write p·[c·(t + constant) - Σ c·p·(t + constant)]·times."""
         slope, difference = sums
@@ -99,7 +99,7 @@ def _write_first(precision):
 def _reference(precision):
     infinity = precision.Float(np.inf)
 
-    @kernel
+    @njit_refcounted
     def reference_of(p, b):
         """Return where p is largest of the categories that the logits b do not rule out."""
         best = -1
@@ -114,7 +114,7 @@ def _reference(precision):
 def _rules_out(precision):
     zero, infinity = precision.Float(0), precision.Float(np.inf)
 
-    @kernel
+    @njit_refcounted
     def rules_out(a, b, weights):
         """Whether b rules out a category of a whose term counts: the divergence is infinite."""
         found = False
@@ -129,7 +129,7 @@ def _rules_out(precision):
 def _log_total(precision):
     exp_and_rest, zero = scalar_formulas(precision).exp_and_rest, precision.Float(0)
 
-    @summing
+    @njit_reassoc
     def block_excess(p, q, ratios, quotient, start, size):
         excess = zero
         for i in range(start, start + size):
@@ -138,7 +138,7 @@ def _log_total(precision):
             excess += where(ratio > zero, item(p, i) * quotient * rest, -item(q, i) * rest)
         return excess
 
-    @kernel
+    @njit_refcounted
     def log_total(p, q, b, ratios, reference):
         """Return log Σ q·e^t, which is what w is less than t.
 
@@ -161,7 +161,7 @@ def _write_second(precision):
     Float, zero = precision.Float, precision.Float(0)
     exp_and_rest = scalar_formulas(precision).exp_and_rest
 
-    @kernel
+    @njit_refcounted
     def write_second(p, q, ratios, weights, reference, difference, log_total, gradient):
         """Write c·(q - p) + q·Σ p·(c_j - c)."""
         change, weight = Float(difference), weights[reference]
@@ -180,7 +180,7 @@ def _write_second(precision):
 def _small_ratios(precision):
     zero, small = precision.Float(0), precision.Float(SMALL)
 
-    @kernel
+    @njit_refcounted
     def small_ratios(p, q, a, b, reference, ratios):
         """Write t times a small number, for those that overflow; return that of `log_total`."""
         a_reference, b_reference = small * a[reference], small * b[reference]
@@ -202,7 +202,7 @@ def _kl_gradient(precision, weighted_sums, write_first):
     log_total_of, write_second = _log_total(precision), _write_second(precision)
     reference_of, rules_out = _reference(precision), _rules_out(precision)
 
-    @kernel
+    @njit_refcounted
     def kl_gradient(a, b, weights, in_a, in_b):
         """Write the derivatives of a row's terms, times weights and summed, of any strides.
 
@@ -236,12 +236,12 @@ def _entropy_gradient(precision, weighted_sums, write_first):
     kernels = softmax_kernels(precision)
     exponentials, scale = kernels.exponentials, kernels.scale
 
-    @kernel
+    @njit_refcounted
     def write_shifted(row, top, slopes):
         for i in range(row.size):
             set_item(slopes, i, top - item(row, i))
 
-    @kernel
+    @njit_refcounted
     def entropy_gradient(logits, weights, gradient):
         """Write the derivatives of a row's terms, times weights and summed, of any strides."""
         if logits.size == 0:

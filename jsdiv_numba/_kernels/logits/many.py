@@ -23,13 +23,13 @@ import numpy as np
 from ..codegen.intrinsics import (
     clear_exceptions,
     empty,
-    formula,
     in_float64,
-    kernel,
+    njit_inline,
+    njit_refcounted,
     zeroed,
 )
 from ..codegen.precision import FLOAT64, Precision
-from ..formulas.kl import relative_formulas
+from ..formulas.kl import kl_formulas
 from ..formulas.skewed import skewed_formulas
 from ..rows.many import heaviest, mixture_kernels
 from .js import near_terms
@@ -52,7 +52,7 @@ def logit_mixture_kernels(precision: Precision) -> SimpleNamespace:
 def _softmaxes(precision):
     Float, softmax = precision.Float, softmax_kernels(precision).softmax
 
-    @kernel
+    @njit_refcounted
     def softmaxes(logits):
         """Return the probabilities of every row, computed in one precision or the other."""
         rows, row = empty(logits.shape, Float), empty(logits.shape[1], Float)
@@ -67,7 +67,7 @@ def _softmaxes(precision):
     return softmaxes
 
 
-@kernel
+@njit_refcounted
 def _concentration(weights):
     """Return 2·(1 - Σ w²), which near-equal rows' divergence is proportional to."""
     r, others, total = heaviest(weights), 0.0, 0.0
@@ -81,13 +81,13 @@ def _concentration(weights):
 def _apart():
     softmax, softmaxes = softmax_kernels(FLOAT64).softmax, _softmaxes(FLOAT64)
 
-    @formula
+    @njit_inline
     def difference_of(_p, _q, difference, _log_ratio):
         return difference
 
     write_differences = near_terms(softmax, difference_of, symmetric=False)
 
-    @kernel
+    @njit_refcounted
     def apart(logits, weights):
         """Return rows of probabilities, their mean m, and what each exceeds it by, in float64."""
         rows, differences = softmaxes(logits), zeroed(logits.shape, np.float64)
@@ -110,9 +110,9 @@ def _apart():
 
 
 def _near_terms(apart):
-    excess_of = relative_formulas(FLOAT64).excess_of
+    excess_of = kl_formulas(FLOAT64).excess_of
 
-    @kernel
+    @njit_refcounted
     def near_terms(logits, weights):
         """Return the terms of rows whose differences count, however small they are."""
         rows, means, differences = apart(logits, weights)
@@ -130,7 +130,7 @@ def _total(precision, softmaxes, near_terms):
     Float, near = precision.Float, precision.logit_near
     total_of = mixture_kernels(precision).total
 
-    @kernel
+    @njit_refcounted
     def total(logits, weights):
         """Return the divergence of rows of logits of any strides, with weights that sum to 1."""
         if logits.shape[1] == 0:
@@ -151,7 +151,7 @@ def _terms(precision, softmaxes, near_terms):
     Float, near = precision.Float, precision.logit_near
     write_terms = mixture_kernels(precision).terms
 
-    @kernel
+    @njit_refcounted
     def terms(logits, weights, result):
         """Write each category's term of the divergence of rows of logits."""
         if logits.shape[1] == 0:
@@ -173,7 +173,7 @@ def _gradient(precision, apart):
     Float = precision.Float
     log_ratio = skewed_formulas(FLOAT64).log_ratio
 
-    @kernel
+    @njit_refcounted
     def write_slopes(p, means, differences, weight, slopes):
         """Write g, and 0 for a probability or a weight of 0."""
         for j in range(p.size):
@@ -181,7 +181,7 @@ def _gradient(precision, apart):
             if weight > 0.0 and p[j] > 0.0:
                 slopes[j] = weight * log_ratio(p[j], p[j], means[j], differences[j], 0.0)
 
-    @kernel
+    @njit_refcounted
     def gradient(logits, weights, cotangents, result):
         """Write the derivatives of the terms, times a number for each category and summed."""
         if logits.shape[1] == 0:

@@ -7,17 +7,17 @@ import numpy as np
 
 from ..codegen.intrinsics import (
     LINE_BYTES,
-    borrowing,
     clear_exceptions,
     contiguous,
     empty,
     item,
-    kernel,
     larger,
     minimum,
+    njit_no_refcount,
+    njit_reassoc,
+    njit_refcounted,
     prefetch,
     set_item,
-    summing,
     where,
 )
 from ..codegen.precision import Precision
@@ -38,7 +38,7 @@ def softmax_kernels(precision: Precision) -> SimpleNamespace:
     )
 
 
-@borrowing
+@njit_no_refcount
 def place_of_largest(row):
     """Return the index of a row's first largest element, or that of its first NaN."""
     place = 0
@@ -51,7 +51,7 @@ def place_of_largest(row):
 
 
 def _largest(none):
-    @summing
+    @njit_reassoc
     def largest(x):
         top = none
         for i in range(x.size):
@@ -67,12 +67,12 @@ def _of_block(precision):
     exp = scalar_formulas(precision).exp
     lowest, zero = Float(precision.exp_min), Float(0)
 
-    @kernel
+    @njit_refcounted
     def write_exponentials(x, top, values, start, size):
         for i in range(start, start + size):
             set_item(values, i, exp(item(x, i) - top))
 
-    @summing
+    @njit_reassoc
     def sums(x, top, values, start, size):
         total, moment = zero, zero
         for i in range(start, start + size):
@@ -93,7 +93,7 @@ def _exponentials(precision):
     # else is in their registers along.
     leaves_exceptions = not has_multiply_add()
 
-    @kernel
+    @njit_refcounted
     def exponentials(logits, values):
         """Write e^x, x being the logits less the largest; return that, Σ e^x and Σ x·e^x."""
         row = contiguous(logits)
@@ -118,7 +118,7 @@ def _exponentials(precision):
 def _scale(precision):
     Float = precision.Float
 
-    @kernel
+    @njit_refcounted
     def scale(values, total):
         """Divide a row by its sum."""
         factor = Float(1.0 / total)
@@ -129,7 +129,7 @@ def _scale(precision):
 
 
 def _softmax(exponentials, scale):
-    @kernel
+    @njit_refcounted
     def softmax(logits):
         """Return the probabilities of a row of any stride."""
         values = empty(logits.size, logits.dtype)

@@ -23,16 +23,16 @@ import math
 import numpy as np
 
 from ..codegen.intrinsics import (
-    borrowing,
     empty,
-    formula,
     item,
     maximum,
     minimum,
+    njit_inline,
+    njit_no_refcount,
+    njit_reassoc,
     polynomial,
     power_of_two,
     set_item,
-    summing,
     where,
 )
 from ..codegen.precision import FLOAT64
@@ -59,7 +59,7 @@ SLACK = 1e-9
 def roots_kernel():
     """Return what describes rows by their roots."""
 
-    @borrowing
+    @njit_no_refcount
     def roots(row, values, scale):
         for k in range(values.size):
             set_item(values, k, np.sqrt(item(row, k) * scale))
@@ -71,7 +71,7 @@ def harmonics_kernel():
     """Return what describes rows by their harmonics, times the root of what they weigh."""
     direction, size = _direction(), math.sqrt(SECOND / FIRST)
 
-    @borrowing
+    @njit_no_refcount
     def harmonics(row, values, scale):
         length = values.size // 2
         for k in range(length):
@@ -88,9 +88,9 @@ def preparation():
     """Return what fills in all that pairs need to know of rows."""
     prepare = pair_kernels(FLOAT64).prepare
 
-    def prepare_rows(given, padded, known, start, stop, spread):
+    def prepare_rows(given, padded, known, start, stop, scale_exponent):
         """Return whether any of the rows has a sum of NaN."""
-        return prepare(Rows(given, padded, known), start, stop, spread)
+        return prepare(Rows(given, padded, known), start, stop, scale_exponent)
 
     return prepare_rows
 
@@ -103,7 +103,7 @@ def _direction():
     cosine = polynomial([(-1.0) ** k / math.factorial(2 * k) for k in range(11)])
     sine = polynomial([(-1.0) ** k / math.factorial(2 * k + 1) for k in range(11)])
 
-    @formula
+    @njit_inline
     def direction(p):
         """Return cos and sin of λ log p, of the float's bits for 0."""
         half_turns = log2_in_ulps(p) * half_turns_per_ulp
@@ -118,21 +118,21 @@ def _direction():
     return direction
 
 
-@borrowing
+@njit_no_refcount
 def _add_scaled(total, values, factor):
     """Add values to a total, and scale the sum."""
     for k in range(total.size):
         set_item(total, k, (item(total, k) + item(values, k)) * factor)
 
 
-@borrowing
+@njit_no_refcount
 def _centre(values, centre, vector):
     """Write values less those of the centre, in float32."""
     for k in range(values.size):
         set_item(vector, k, np.float32(item(values, k) - item(centre, k)))
 
 
-@summing
+@njit_reassoc
 def _square(vector, size):
     """Return the sum of squares of a vector."""
     total = 0.0
@@ -142,7 +142,7 @@ def _square(vector, size):
     return total
 
 
-@borrowing
+@njit_no_refcount
 def _transpose(vectors, panels, panel, first, number):
     """Write vectors into a panel, an entry of all of them after another."""
     length = panels.shape[1]
@@ -153,12 +153,12 @@ def _transpose(vectors, panels, panel, first, number):
 
 
 def _describe(values_of):
-    def describe(padded, panels, halves, centre, start, stop, spread, margin, as_queries):
+    def describe(padded, panels, halves, centre, start, stop, scale_exponent, margin, as_queries):
         """Fill in the vectors of rows start .. stop, and the halves of their squares.
 
         Where there are no panels for them, add their mean to the centre instead.
         """
-        scale, height, length = power_of_two(-spread), panels.shape[2], centre.size
+        scale, height, length = power_of_two(-scale_exponent), panels.shape[2], centre.size
         values = empty(length, np.float64)
         if not panels.size:
             number = 0
@@ -185,7 +185,7 @@ def _describe(values_of):
     return describe
 
 
-@formula
+@njit_inline
 def limit_of(value, unit, weight, half, margin, resolution):
     """Return what a query's product with a row reaches if their value may be this or less.
 

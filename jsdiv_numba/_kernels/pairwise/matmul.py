@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from ..codegen.intrinsics import borrowing, minimum
+from ..codegen.intrinsics import minimum, njit_no_refcount
 from .blocking import DEPTH, VECTORS, sizes
 
 LANES, PANEL, WIDTH, _ = sizes()
@@ -101,7 +101,7 @@ def _fetch(typingctx, b, start):
     return types.none(b, types.intp), codegen
 
 
-@borrowing
+@njit_no_refcount
 def multiply_panels(a, b, first, panels, tile, column, add):
     """Write to a tile from a column on, or add, the product of all of A and some panels of B."""
     depth, stride = a.shape[1], tile.shape[1]

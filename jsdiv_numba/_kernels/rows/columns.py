@@ -7,18 +7,18 @@ import numpy as np
 
 from ..codegen.intrinsics import (
     empty,
-    formula,
     item,
     items,
-    kernel,
     minimum,
+    njit_inline,
+    njit_refcounted,
     row_item,
     set_item,
     where,
     zeroed,
 )
 from ..codegen.precision import Precision
-from ..formulas.js import exact_sum
+from ..formulas.js import two_sum
 from .summands import entropy_summand, js_summand, kl_summand, skewed_summand
 from .sums import row_kernels
 
@@ -45,13 +45,13 @@ def _add_rows(precision, summand):
     term, mass = summand.term, summand.mass
     zero, nan = Float(0), Float(np.nan)
 
-    @formula
+    @njit_inline
     def term_at(p, q, i, j, own):
         """Return a column's term in one row, NaN for a negative entry, and its mass."""
         x, y = row_item(p, i, j), row_item(q, i, j)
         return where(minimum(x, y) < zero, nan, term(abs(x), abs(y), *own)), mass(x, y, *own)
 
-    @kernel
+    @njit_refcounted
     def add_terms(p, q, i, sums, masses, *weights):
         """Add the terms of a row, and their masses, to the columns' sums."""
         for j in range(sums.size):
@@ -59,7 +59,7 @@ def _add_rows(precision, summand):
             set_item(sums, j, item(sums, j) + value)
             set_item(masses, j, item(masses, j) + own_mass)
 
-    @kernel
+    @njit_refcounted
     def add_four(p, q, i, sums, masses, *weights):
         """Add those of four rows."""
         for j in range(sums.size):
@@ -71,7 +71,7 @@ def _add_rows(precision, summand):
             set_item(sums, j, item(sums, j) + ((a + b) + (c + d)))
             set_item(masses, j, item(masses, j) + ((a_mass + b_mass) + (c_mass + d_mass)))
 
-    @kernel
+    @njit_refcounted
     def add_rows(p, q, start, stop, sums, masses, *weights):
         """Write those of some rows, which are contiguous."""
         sums[:], masses[:] = 0, 0
@@ -84,11 +84,11 @@ def _add_rows(precision, summand):
     return add_rows
 
 
-@kernel
+@njit_refcounted
 def _add_gaps(p, q, gaps, rests):
     """Add the differences of two contiguous rows to the columns' gaps, in twice the precision."""
     for j in range(gaps.size):
-        gap, error = exact_sum(item(gaps, j), item(p, j) - item(q, j))
+        gap, error = two_sum(item(gaps, j), item(p, j) - item(q, j))
         set_item(gaps, j, gap)
         set_item(rests, j, item(rests, j) + error)
 
@@ -98,7 +98,7 @@ def _added_up(precision, summand):
     itemsize = Float(0).itemsize
     add_rows, with_gap = _add_rows(precision, summand), summand.with_gap
 
-    @kernel
+    @njit_refcounted
     def added_up(p, q, *weights):
         """Return the columns' sums, masses and gaps, each sum with what its rounding left.
 
@@ -118,7 +118,7 @@ def _added_up(precision, summand):
                 stop = minimum(start + BLOCK, length)
                 add_rows(p, q, start, stop, sums, block_masses, *weights)
                 for j in range(number):
-                    totals[j], error = exact_sum(totals[j], np.float64(sums[j]))
+                    totals[j], error = two_sum(totals[j], np.float64(sums[j]))
                     rests[j] += error
                     masses[j] += block_masses[j]
                 if with_gap:
@@ -134,7 +134,7 @@ def _column_sums(precision, summand, row_sum):
     trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
     added_up, with_gap = _added_up(precision, summand), summand.with_gap
 
-    @kernel
+    @njit_refcounted
     def column_sums(p, q, result, *weights):
         """Write the sum over each column of p with that of q."""
         totals, rests, masses, gaps, gap_rests = added_up(p, q, *weights)
@@ -153,13 +153,13 @@ def _column_parts(precision, summand, row_parts):
     trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
     added_up = _added_up(precision, summand)
 
-    @kernel
+    @njit_refcounted
     def column_parts(p, q, result, left):
         """Write the sums over pieces of columns, gaps included, and what their rounding left."""
         totals, rests, masses, gaps, gap_rests = added_up(p, q)
         for j in range(result.size):
             if abs(totals[j]) > trusted and masses[j] < huge:
-                result[j], error = exact_sum(totals[j], np.float64(gaps[j]))
+                result[j], error = two_sum(totals[j], np.float64(gaps[j]))
                 left[j] = error + rests[j] + np.float64(gap_rests[j])
             else:
                 result[j], left[j] = row_parts(p[:, j], q[:, j])

@@ -10,16 +10,16 @@ from ..codegen.intrinsics import (
     bits_of,
     clear_exceptions,
     item,
-    item_apart,
-    kernel,
+    load_noalias,
     minimum,
+    njit_reassoc,
+    njit_refcounted,
     prefetch,
     set_item,
-    set_items_apart,
-    summing,
+    store2_noalias,
 )
 from ..codegen.precision import FLOAT32, Precision
-from ..formulas.js import exact_sum
+from ..formulas.js import two_sum
 from ..formulas.slopes import gradient_formulas
 from ..target import registers, target
 from .sums import BLOCK, row_kernels
@@ -47,7 +47,7 @@ def _block_sum(precision):
     line = LINE_BYTES // Float(0).itemsize
     chunk, ahead = _chunk(precision), AHEAD_LINES * line
 
-    @summing
+    @njit_reassoc
     def block_sum(p, q, cotangent, in_p, in_q, start, size):
         """Write the derivatives; return the sum of the terms, all elements' bits and `plain`.
 
@@ -60,12 +60,12 @@ def _block_sum(precision):
                 prefetch(p, i + ahead)
                 prefetch(q, i + ahead)
             for i in range(first, stop):
-                x, y = item_apart(p, i), item_apart(q, i)
+                x, y = load_noalias(p, i), load_noalias(q, i)
                 bits = Int(bits | Int(bits_of(x) | bits_of(y)))
                 x, y = abs(x), abs(y)
                 part += term(x, y)
                 of_x, of_y, plain = plain_slopes(x, y, plain)
-                set_items_apart(in_p, in_q, i, of_x * cotangent, of_y * cotangent)
+                store2_noalias(in_p, in_q, i, of_x * cotangent, of_y * cotangent)
             # Equal terms would round the same way chunk after chunk.
             total += np.float64(part)
         return total, bits, plain
@@ -76,7 +76,7 @@ def _block_sum(precision):
 def _block_gradient(precision):
     gradient = gradient_formulas(precision).gradient
 
-    @kernel
+    @njit_refcounted
     def block_gradient(p, q, cotangent, in_p, in_q, start, size):
         """Write the derivatives in numbers of any size."""
         for i in range(start, start + size):
@@ -96,7 +96,7 @@ def sum_with_gradient(precision: Precision) -> Any:
     kernels = row_kernels(precision)
     needs_full_range, full_range_sum = kernels.needs_full_range, kernels.js_full_range_sum
 
-    @kernel
+    @njit_refcounted
     def sum_with_gradient(p, q, cotangent, in_p, in_q):
         """Write the derivatives of a number times two rows' divergence, and return that.
 
@@ -108,7 +108,7 @@ def sum_with_gradient(precision: Precision) -> Any:
             part, part_bits, plain = block_sum(p, q, cotangent, in_p, in_q, start, size)
             if plain < none or cotangent == zero:
                 block_gradient(p, q, cotangent, in_p, in_q, start, size)
-            total, error = exact_sum(total, part)
+            total, error = two_sum(total, part)
             rest += error
             bits |= part_bits
         total += rest

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from ..codegen.intrinsics import any_layout, apart, borrowing, contiguous_rows
+from ..codegen.intrinsics import any_layout, contiguous_rows, njit_no_refcount, noinline
 
 
 def each_row(of_row: Any) -> Any:
     """Return what writes a kernel's number for each pair of contiguous rows."""
 
-    @borrowing
+    @njit_no_refcount
     def of_adjacent(P, Q, results):
-        apart()
+        noinline()
         for i in range(results.size):
             results[i] = of_row(any_layout(P[i]), any_layout(Q[i]))
 
@@ -20,9 +20,9 @@ def each_row(of_row: Any) -> Any:
 def each_weighted_row(of_row: Any) -> Any:
     """Return what writes a kernel's number for each pair of contiguous rows and their weights."""
 
-    @borrowing
+    @njit_no_refcount
     def of_adjacent(P, Q, results, p_weights, q_weights):
-        apart()
+        noinline()
         for i in range(results.size):
             p, q = any_layout(P[i]), any_layout(Q[i])
             results[i] = of_row(p, q, p_weights[i], q_weights[i])

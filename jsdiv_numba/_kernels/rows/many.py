@@ -27,19 +27,19 @@ from ..codegen.intrinsics import (
     contiguous,
     contiguous_rows,
     empty,
-    formula,
     item,
-    kernel,
     minimum,
+    njit_inline,
+    njit_reassoc,
+    njit_refcounted,
     row_item,
     set_item,
-    summing,
     where,
     zeroed,
 )
 from ..codegen.precision import FLOAT64, Precision
-from ..formulas.js import exact_sum
-from ..formulas.kl import relative_formulas
+from ..formulas.js import two_sum
+from ..formulas.kl import kl_formulas
 from ..formulas.skewed import skewed_formulas
 from .sums import BLOCK, add_scaled, total_of_scaled
 
@@ -47,17 +47,17 @@ from .sums import BLOCK, add_scaled, total_of_scaled
 @cache
 def mixture_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
-    mix, careful = _mix(precision), _careful_category()
+    mix, slow_path = _mix(precision), _slow_category()
     block_terms = _block_terms(precision, mix)
-    careful_term = _careful_term(careful)
+    slow_term = _slow_term(slow_path)
     return SimpleNamespace(
-        total=_total(precision, block_terms, careful_term),
-        terms=_terms(precision, block_terms, careful_term),
-        gradient=_gradient(precision, mix, _careful_slopes(careful)),
+        total=_total(precision, block_terms, slow_term),
+        terms=_terms(precision, block_terms, slow_term),
+        gradient=_gradient(precision, mix, _slow_slopes(slow_path)),
     )
 
 
-@kernel
+@njit_refcounted
 def heaviest(weights):
     """Return the index of the largest weight."""
     r = 0
@@ -66,24 +66,24 @@ def heaviest(weights):
     return r
 
 
-@formula
+@njit_inline
 def gap_of(reference, mean, excess):
     """Return the gap, given what the mean exceeds the reference by."""
     own = reference - mean
     return where(4.0 * abs(own) > mean, 0.0, own + excess)
 
 
-@kernel
+@njit_refcounted
 def _add_weighted(rows, i, weight, means, rests, start, size):
     """Add a row times its weight to means, by two-sums whose errors are kept."""
     for j in range(size):
         part = weight * row_item(rows, i, start + j)
-        total, error = exact_sum(item(means, j), part)
+        total, error = two_sum(item(means, j), part)
         set_item(means, j, total)
         set_item(rests, j, item(rests, j) + error)
 
 
-@kernel
+@njit_refcounted
 def _add_differences(rows, i, r, weight, sums, start, size):
     """Add what a row exceeds another by, times its weight."""
     for j in range(size):
@@ -95,7 +95,7 @@ def _mix(precision):
     Float = precision.Float
     zero = Float(0)
 
-    @kernel
+    @njit_refcounted
     def mix(rows, weights, means, gaps, sums, start, size):
         """Write, of some categories, the means, and what the exact ones exceed them by.
 
@@ -118,13 +118,13 @@ def _mix(precision):
     return mix
 
 
-def _careless(precision):
+def _off_fast_path(precision):
     Float, Int = precision.Float, precision.Int
     huge, zero = Float(2.0**precision.huge), Float(0)
     none, sign = Int(0), np.iinfo(Int).min
 
-    @formula
-    def careless(x, mean, lowest):
+    @njit_inline
+    def off_fast_path(x, mean, lowest):
         """Return an integer that is negative where the loops' formulas do not hold.
 
         Where the mean is below the lowest, or the number huge or negative.
@@ -132,29 +132,29 @@ def _careless(precision):
         low = where(mean < lowest, where(x > zero, Int(sign), none), none)
         return Int(bits_of(x) | where(x > huge, Int(sign), low))
 
-    return careless
+    return off_fast_path
 
 
 def _block_terms(precision, mix):
     Float, Int = precision.Float, precision.Int
-    none, careless = Int(0), _careless(precision)
-    excess_of = relative_formulas(precision).excess_of
+    none, off_fast_path = Int(0), _off_fast_path(precision)
+    excess_of = kl_formulas(precision).excess_of
 
-    @formula
+    @njit_inline
     def excess(x, mean, gap):
         return excess_of(x, mean, (x - mean) - gap)
 
-    @kernel
+    @njit_refcounted
     def add_excesses(rows, i, weight, means, gaps, terms, start, size, lowest):
         bits = none
         for j in range(size):
             x, mean = row_item(rows, i, start + j), item(means, j)
             term = weight * excess(x, mean, item(gaps, j))
             set_item(terms, j, item(terms, j) + np.float64(term))
-            bits = Int(bits | careless(x, mean, lowest))
+            bits = Int(bits | off_fast_path(x, mean, lowest))
         return bits
 
-    @kernel
+    @njit_refcounted
     def block_terms(rows, weights, means, gaps, terms, start, size, lowest):
         """Write the terms of some categories; return an integer, negative if they do not hold."""
         mix(rows, weights, means, gaps, terms, start, size)
@@ -169,11 +169,11 @@ def _block_terms(precision, mix):
     return block_terms
 
 
-def _careful_category():
+def _slow_category():
     scales_of = skewed_formulas(FLOAT64).scales_of
 
-    @kernel
-    def careful_category(rows, weights, j):
+    @njit_refcounted
+    def slow_category(rows, weights, j):
         """Return a category's scales, as `scales_of` does, its mean and gap; NaN if it is invalid.
 
         Numbers are in float64, and scaled so that the largest that counts is between 1 and 2.
@@ -184,61 +184,61 @@ def _careful_category():
             valid = valid and 0.0 <= x < np.inf
             if weights[i] > 0.0 and x > top:
                 top = x
-        lift, unit, size, exponent = scales_of(top)
+        scale_up, unit, size, exponent = scales_of(top)
         mean, rest, excess = 0.0, 0.0, 0.0
         for i in range(weights.size):
             if weights[i] > 0.0:
-                mean, error = exact_sum(mean, weights[i] * (rows[i, j] * lift * unit))
+                mean, error = two_sum(mean, weights[i] * (rows[i, j] * scale_up * unit))
                 rest += error
         mean += rest
-        reference = rows[heaviest(weights), j] * lift * unit
+        reference = rows[heaviest(weights), j] * scale_up * unit
         for i in range(weights.size):
             if weights[i] > 0.0:
-                excess += weights[i] * (rows[i, j] * lift * unit - reference)
+                excess += weights[i] * (rows[i, j] * scale_up * unit - reference)
         gap = gap_of(reference, mean, excess)
-        return (lift, unit, size, exponent), (mean if valid else np.nan), gap
+        return (scale_up, unit, size, exponent), (mean if valid else np.nan), gap
 
-    return careful_category
+    return slow_category
 
 
-def _careful_term(careful_category):
-    excess_of = relative_formulas(FLOAT64).excess_of
+def _slow_term(slow_category):
+    excess_of = kl_formulas(FLOAT64).excess_of
 
-    @kernel
-    def careful_term(rows, weights, j):
+    @njit_refcounted
+    def slow_term(rows, weights, j):
         """Return a power of two, and times it the term of any category."""
-        (lift, unit, size, _), mean, gap = careful_category(rows, weights, j)
+        (scale_up, unit, size, _), mean, gap = slow_category(rows, weights, j)
         total = mean - mean
         for i in range(weights.size):
             if weights[i] > 0.0:
-                x = rows[i, j] * lift * unit
+                x = rows[i, j] * scale_up * unit
                 total += weights[i] * excess_of(x, mean, (x - mean) - gap)
-        return lift, total * size
+        return scale_up, total * size
 
-    return careful_term
+    return slow_term
 
 
-def _total(precision, block_terms, careful_term):
+def _total(precision, block_terms, slow_term):
     Float, Int = precision.Float, precision.Int
     trusted, none, tiny = 2.0**precision.trusted, Int(0), np.finfo(Float).tiny
 
-    @summing
+    @njit_reassoc
     def sum_of(values, size):
         total = 0.0
         for j in range(size):
             total += item(values, j)
         return total
 
-    @kernel
-    def careful_total(rows, weights):
+    @njit_refcounted
+    def slow_total(rows, weights):
         totals, rests = zeroed(3, np.float64), zeroed(3, np.float64)
         for j in range(rows.shape[1]):
-            scale, value = careful_term(rows, weights, j)
+            scale, value = slow_term(rows, weights, j)
             add_scaled(totals, rests, scale, value)
         total, rest = total_of_scaled(totals, rests)
         return total + rest
 
-    @kernel
+    @njit_refcounted
     def total(rows, weights):
         """Return the divergence of a matrix's rows with weights that add up to 1."""
         rows, weights = contiguous_rows(rows), contiguous(weights)
@@ -249,23 +249,23 @@ def _total(precision, block_terms, careful_term):
         for start in range(0, length, BLOCK):
             size = minimum(BLOCK, length - start)
             own = block_terms(rows, weights, means, gaps, terms, start, size, tiny)
-            total, error = exact_sum(total, sum_of(terms, size))
+            total, error = two_sum(total, sum_of(terms, size))
             rest += error
             bits = Int(bits | own)
         total += rest
         if bits < none or not total > trusted:
-            total = careful_total(rows, weights)
+            total = slow_total(rows, weights)
             clear_exceptions()
         return Float(total)
 
     return total
 
 
-def _terms(precision, block_terms, careful_term):
+def _terms(precision, block_terms, slow_term):
     Float, none = precision.Float, precision.Int(0)
     lowest = Float(2.0**precision.tiny)
 
-    @kernel
+    @njit_refcounted
     def terms(rows, weights, result):
         """Write each category's term of the divergence of a matrix's rows."""
         rows, weights = contiguous_rows(rows), contiguous(weights)
@@ -277,8 +277,8 @@ def _terms(precision, block_terms, careful_term):
             bits = block_terms(rows, weights, means, gaps, terms, start, size, lowest)
             for j in range(size):
                 if bits < none:
-                    lift, value = careful_term(rows, weights, start + j)
-                    terms[j] = value / lift
+                    scale_up, value = slow_term(rows, weights, start + j)
+                    terms[j] = value / scale_up
                 result[start + j] = Float(terms[j])
             if bits < none:
                 clear_exceptions()
@@ -286,13 +286,13 @@ def _terms(precision, block_terms, careful_term):
     return terms
 
 
-def _careful_slopes(careful_category):
+def _slow_slopes(slow_category):
     log_ratio = skewed_formulas(FLOAT64).log_ratio
 
-    @kernel
-    def careful_slopes(rows, weights, j, cotangent, result):
+    @njit_refcounted
+    def slow_slopes(rows, weights, j, cotangent, result):
         """Write the derivatives in any category, times a number."""
-        (lift, unit, _, exponent), mean, gap = careful_category(rows, weights, j)
+        (scale_up, unit, _, exponent), mean, gap = slow_category(rows, weights, j)
         for i in range(weights.size):
             p, weight = np.float64(rows[i, j]), weights[i]
             slope = mean - mean
@@ -300,25 +300,25 @@ def _careful_slopes(careful_category):
                 if p == 0.0:
                     slope = -np.inf
                 else:
-                    x = p * lift * unit
+                    x = p * scale_up * unit
                     slope = weight * log_ratio(p, x, mean, (x - mean) - gap, exponent)
                 slope *= cotangent
             result[i, j] = slope
 
-    return careful_slopes
+    return slow_slopes
 
 
-def _gradient(precision, mix, careful_slopes):
+def _gradient(precision, mix, slow_slopes):
     Float, Int = precision.Float, precision.Int
     zero, infinity, tiny = Float(0), Float(np.inf), np.finfo(Float).tiny
     none, sign = Int(0), np.iinfo(Int).min
     # One unit in the last place of such a mean, all that numbers may differ by, has all its digits.
     lowest = Float(tiny * 2.0 ** (precision.mantissa + 3))
-    careless = _careless(precision)
-    formulas = relative_formulas(precision)
+    off_fast_path = _off_fast_path(precision)
+    formulas = kl_formulas(precision)
     ratio_parts, log_of = formulas.ratio_parts, formulas.log_of
 
-    @formula
+    @njit_inline
     def slope(x, mean, gap, weight, cotangent):
         """Return w·log(p/m) times a number: -inf at p = 0 < m, 0 at p = m = 0."""
         k, difference, total = ratio_parts(x, mean)
@@ -327,18 +327,18 @@ def _gradient(precision, mix, careful_slopes):
         value = where(x == zero, steep, weight * log_of(k, v))
         return where(cotangent == zero, zero, value * cotangent)
 
-    @kernel
+    @njit_refcounted
     def write_slopes(rows, i, weight, means, gaps, cotangents, slopes, start, size):
         bits = none
         for j in range(size):
             x, mean = row_item(rows, i, start + j), item(means, j)
             subnormal = where(x < tiny, where(x > zero, Int(sign), none), none)
-            bits = Int(bits | Int(subnormal | careless(x, mean, lowest)))
+            bits = Int(bits | Int(subnormal | off_fast_path(x, mean, lowest)))
             cotangent = item(cotangents, start + j)
             set_item(slopes, j, slope(x, mean, item(gaps, j), weight, cotangent))
         return bits
 
-    @kernel
+    @njit_refcounted
     def gradient(rows, weights, cotangents, result):
         """Write the derivatives of the terms, times a number for each category."""
         rows, weights = contiguous_rows(rows), contiguous(weights)
@@ -357,6 +357,6 @@ def _gradient(precision, mix, careful_slopes):
                 bits = Int(bits | own)
             if bits < none:
                 for j in range(start, start + size):
-                    careful_slopes(rows, weights, j, np.float64(cotangents[j]), result)
+                    slow_slopes(rows, weights, j, np.float64(cotangents[j]), result)
 
     return gradient

@@ -15,24 +15,24 @@ import numpy as np
 
 from ..codegen.intrinsics import (
     any_layout,
-    apart,
     bits_of,
-    borrowing,
     contiguous,
     float_of,
     fma,
-    formula,
     item,
-    kernel,
     maximum,
     minimum,
-    summing,
+    njit_inline,
+    njit_no_refcount,
+    njit_reassoc,
+    njit_refcounted,
+    noinline,
     where,
 )
-from ..codegen.intrinsics import product as rounded_product
+from ..codegen.intrinsics import mul_rn as rounded_product
 from ..codegen.lanes import lane_kernels
 from ..codegen.precision import FLOAT32, Precision
-from ..formulas.js import exact_sum, scalar_formulas
+from ..formulas.js import scalar_formulas, two_sum
 from .sums import BLOCK
 
 ONE_TWICE = 2 * int(np.float64(1).view(np.int64))
@@ -69,7 +69,7 @@ def _scale_of(precision):
     lowest = Int(Float(np.finfo(Float).tiny).view(Int))
     highest = Int(Int(one + one) - lowest)
 
-    @formula
+    @njit_inline
     def scale_of(largest):
         """Return the power of two that brings a row with this largest entry near 1."""
         exponent = minimum(maximum(Int(bits_of(largest) & infinite), lowest), highest)
@@ -82,7 +82,7 @@ def _sums_in_float64(precision):
     Int = precision.Int
     none = Int(0)
 
-    @summing
+    @njit_reassoc
     def block_sum(p, start, size):
         total, signs = 0.0, none
         for i in range(start, start + size):
@@ -91,13 +91,13 @@ def _sums_in_float64(precision):
             signs = Int(signs | bits_of(x))
         return total, signs
 
-    @kernel
+    @njit_refcounted
     def sums(p):
-        """Return a row's sum, what it lacks, and an integer with all sign bits in it."""
+        """Return a row's sum, its low-order part, and an integer with all sign bits in it."""
         total, rest, signs = 0.0, 0.0, none
         for start in range(0, p.size, BLOCK):
             part, part_signs = block_sum(p, start, minimum(BLOCK, p.size - start))
-            total, error = exact_sum(total, part)
+            total, error = two_sum(total, part)
             rest += error
             signs |= part_signs
         return total, rest, signs
@@ -109,7 +109,7 @@ def _split_sums(precision):
     Int = precision.Int
     none, infinite = Int(0), Int(np.float64(np.inf).view(Int))
 
-    @summing
+    @njit_reassoc
     def rounded_sum(p):
         total, signs = 0.0, none
         for i in range(p.size):
@@ -118,12 +118,12 @@ def _split_sums(precision):
             signs = Int(signs | bits_of(x))
         return total, signs
 
-    @formula
+    @njit_inline
     def split(x, magic):
         upper = (x + magic) - magic
         return upper, x - upper
 
-    @summing
+    @njit_reassoc
     def parts(p, magic):
         upper, lower = 0.0, 0.0
         for i in range(p.size):
@@ -132,14 +132,14 @@ def _split_sums(precision):
             lower += low
         return upper, lower
 
-    @kernel
+    @njit_refcounted
     def sums(p):
         """Return the sum of float64 entries, its low-order part, and the signs of all."""
         total, signs = rounded_sum(p)
         # Entries are below twice the sum's power of two: their parts above 2^-50 of that add
         # up without rounding.
         upper, lower = parts(p, 6.0 * float_of(Int(bits_of(total) & infinite)))
-        total, rest = exact_sum(upper, lower)
+        total, rest = two_sum(upper, lower)
         return total, rest, signs
 
     return sums
@@ -148,7 +148,7 @@ def _split_sums(precision):
 def _scaled(precision):
     Float = precision.Float
 
-    @formula
+    @njit_inline
     def scaled(scale, total, rest):
         rounded = Float(scale * total)
         return Float(scale), rounded, Float((scale * total - np.float64(rounded)) + scale * rest)
@@ -160,9 +160,9 @@ def _row_scale_by_largest(precision, scale_of, scaled):
     Float = precision.Float
     zero, nan = Float(0), Float(np.nan)
 
-    @borrowing
+    @njit_no_refcount
     def row_scale_by_largest(p):
-        apart()
+        noinline()
         largest = zero
         for i in range(p.size):
             if not np.isfinite(p[i]):
@@ -171,7 +171,7 @@ def _row_scale_by_largest(precision, scale_of, scaled):
         scale = scale_of(largest)
         total, rest = 0.0, 0.0
         for i in range(p.size):
-            total, error = exact_sum(total, np.float64(p[i] * scale))
+            total, error = two_sum(total, np.float64(p[i] * scale))
             rest += error
         return scale, *scaled(1.0, total, rest)[1:]
 
@@ -186,11 +186,11 @@ def _row_scale(precision, scale_of):
     row_scale_by_largest = _row_scale_by_largest(precision, scale_of, scaled)
     sums = _sums_in_float64(precision) if precision is FLOAT32 else _split_sums(precision)
 
-    @formula
+    @njit_inline
     def row_scale(p):
         """Return a power of two that brings the row's sum or largest entry near 1.
 
-        And the sum times it, which is a float and what it lacks. All are NaN if an entry is
+        And the sum times it, which is a float and its low-order part. All are NaN if an entry is
         negative, infinite or NaN. The row is contiguous.
         """
         total, rest, signs = sums(p)
@@ -206,14 +206,14 @@ def _row_scale(precision, scale_of):
     return row_scale
 
 
-@formula
+@njit_inline
 def _product(x, weight, rest):
-    """Return x·(weight + rest) as a float and what it lacks."""
+    """Return x·(weight + rest) as a float and its low-order part."""
     rounded = rounded_product(x, weight)
     return rounded, fma(x, rest, fma(x, weight, -rounded))
 
 
-@formula
+@njit_inline
 def _difference(a, b, a_rest, b_rest):
     """Return a - b with their rests: 0 where they are equal, and minus that of b - a."""
     return (a - b) + (a_rest - b_rest)
@@ -224,11 +224,11 @@ def _weighted_term(precision):
     term_of = scalar_formulas(precision).term_of
     smallest, zero = np.finfo(Float).tiny, Float(0)
 
-    @formula
+    @njit_inline
     def weighted_term(x, y, x_weight, y_weight):
         """Return the term of x and y >= 0 times their weights, and the difference of these.
 
-        A weight is a float and what it lacks.
+        A weight is a float and its low-order part.
         """
         a, a_rest = _product(x, *x_weight)
         b, b_rest = _product(y, *y_weight)
@@ -244,7 +244,7 @@ def _weighted_term(precision):
 def _weights_of(precision):
     unit = precision.Float(2.0**precision.unit)
 
-    @formula
+    @njit_inline
     def weights_of(p_scale, q_scale, p_sum, q_sum):
         """Return the weights of entries of p and of q, whose terms are then 2^unit times theirs.
 
@@ -262,7 +262,7 @@ def _device_scaled_term(precision):
     term_of = scalar_formulas(precision).device_term_of
     smallest = np.finfo(precision.Float).tiny
 
-    @formula
+    @njit_inline
     def scaled_term(x, y, p_sum, q_sum):
         """Return the term of x·T and y·S, and their difference, from scales, sums and rests."""
         p_scale, p_total, p_rest = p_sum
@@ -281,7 +281,7 @@ def _is_ordinary(precision):
     lowest = precision.Float(2.0**-precision.weighed)
     highest = precision.Float(2.0**precision.weighed)
 
-    @formula
+    @njit_inline
     def is_ordinary(scale):
         """Whether entries need not be scaled before they are weighed."""
         return lowest <= scale <= highest
@@ -299,7 +299,7 @@ def _pair_sum(precision, weighted_term, weights_of):
     ends_run, add_run, sum_of_runs = lanes.ends_run, lanes.add_run, lanes.sum_of_runs
     groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
 
-    @formula
+    @njit_inline
     def block_sum(p, q, start, size, p_weight, q_weight, ahead):
         groups, totals = groups_in(size), zero_sums(0.0)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
@@ -314,19 +314,19 @@ def _pair_sum(precision, weighted_term, weights_of):
         add_run(totals, run_total)
         return sum_of_runs(totals)
 
-    @borrowing
+    @njit_no_refcount
     def extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum):
-        apart()
+        noinline()
         p_weight, q_weight, divisor = weights_of(one, one, p_sum, q_sum)
         total, rest = 0.0, 0.0
         for i in range(p.size):
             x, y = abs(p[i]) * p_scale, abs(q[i]) * q_scale
             term, _ = weighted_term(x, y, p_weight, q_weight)
-            total, error = exact_sum(total, np.float64(term))
+            total, error = two_sum(total, np.float64(term))
             rest += error
         return (total + rest) / divisor
 
-    @formula
+    @njit_inline
     def pair_sum(p, q, p_known, q_known):
         """Return the divergence of two contiguous rows, normalised by what `row_scale` says."""
         p_scale, p_sum = p_known[0], p_known[1:]
@@ -338,7 +338,7 @@ def _pair_sum(precision, weighted_term, weights_of):
             for start in range(0, p.size, BLOCK):
                 size = minimum(BLOCK, p.size - start)
                 part = block_sum(p, q, start, size, p_weight, q_weight, ahead)
-                total, error = exact_sum(total, part)
+                total, error = two_sum(total, part)
                 rest += error
             total = (total + rest) / divisor
         else:
@@ -354,17 +354,17 @@ def _row_sums(precision, row_scale, pair_sum):
     lanes = lane_kernels(precision)
     number, zeros = lanes.number, lanes.zeros
 
-    @borrowing
+    @njit_no_refcount
     def scales_of(P, start, count, scales, totals, rests):
         """Fill in what is known of some rows: they do not wait for each other's sums."""
-        apart()
+        noinline()
         for k in range(count):
             scales[k], totals[k], rests[k] = row_scale(any_layout(P[start + k]))
 
-    @borrowing
+    @njit_no_refcount
     def row_sums(P, Q, results):
         """Write the divergences of pairs of contiguous rows, each divided by its sum."""
-        apart()
+        noinline()
         p_scales, p_totals, p_rests = zeros(zero), zeros(zero), zeros(zero)
         q_scales, q_totals, q_rests = zeros(zero), zeros(zero), zeros(zero)
         for start in range(0, results.size, number):
@@ -383,7 +383,7 @@ def _row_sums(precision, row_scale, pair_sum):
 def _signed_terms(precision, row_scale, weighted_term, weights_of):
     Float, one = precision.Float, precision.Float(1)
 
-    @kernel
+    @njit_refcounted
     def signed_terms(p, q, terms):
         """Write the terms of two rows of any stride, each divided by its sum.
 

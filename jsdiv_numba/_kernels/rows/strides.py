@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ..codegen.intrinsics import any_layout, contiguous, empty, kernel
+from ..codegen.intrinsics import any_layout, contiguous, empty, njit_refcounted
 
 
-@kernel
+@njit_refcounted
 def _place_for(row):
     """Return a row itself if its elements are adjacent, else as long a new one."""
     if row.strides[0] == row.itemsize:
@@ -13,7 +13,7 @@ def _place_for(row):
     return any_layout(empty(row.size, row.dtype))
 
 
-@kernel
+@njit_refcounted
 def _put(written, row):
     if row.strides[0] != row.itemsize:
         for i in range(row.size):
@@ -27,7 +27,7 @@ def sum_with_gradient_body(sum_with_gradient: Any) -> Any:
     that: the number is one for all of a row.
     """
 
-    @kernel
+    @njit_refcounted
     def body(p, q, cotangents, value, in_p, in_q):
         if p.size == 0:
             value[0] = 0

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..codegen.intrinsics import bits_of, formula, maximum, where
+from ..codegen.intrinsics import bits_of, maximum, njit_inline, where
 from ..codegen.precision import FLOAT64, Precision
 from ..formulas.js import scalar_formulas
-from ..formulas.kl import relative_formulas
+from ..formulas.kl import kl_formulas
 from ..formulas.skewed import mixture, skewed_formulas
 
 
@@ -20,7 +20,7 @@ class Summand(NamedTuple):
     """
 
     term: Any
-    """What is added up, for elements that need no lifting."""
+    """What is added up, for elements that need no scaling."""
 
     bits: Any
     """The bits of the elements, as an integer; negative where `term` does not hold."""
@@ -28,7 +28,7 @@ class Summand(NamedTuple):
     mass: Any
     """Their sum; infinite where `term` does not hold."""
 
-    lifted: Any
+    scaled_up: Any
     """In float64 and for any elements: a power of two, what is added up times it, and what is
     added up apart times it."""
 
@@ -40,66 +40,66 @@ class Summand(NamedTuple):
 def js_summand(precision: Precision) -> Summand:
     """Return the term of the Jensen-Shannon divergence."""
     wide = scalar_formulas(FLOAT64)
-    wide_term, lift_of = wide.term, wide.lift_of
+    wide_term, scale_up_of = wide.term, wide.scale_up_of
 
-    @formula
-    def lifted(p, q):
-        lift = lift_of(maximum(p, q))
-        return lift, wide_term(p * lift, q * lift), 0.0
+    @njit_inline
+    def scaled_up(p, q):
+        scale_up = scale_up_of(maximum(p, q))
+        return scale_up, wide_term(p * scale_up, q * scale_up), 0.0
 
-    @formula
+    @njit_inline
     def mass(p, q):
         return p + q
 
-    return Summand(scalar_formulas(precision).term, _bits(precision), mass, lifted)
+    return Summand(scalar_formulas(precision).term, _bits(precision), mass, scaled_up)
 
 
 @cache
 def entropy_summand(precision: Precision) -> Summand:
     """Return -p·log(p)."""
-    minus_p_log_p = relative_formulas(precision).minus_p_log_p
-    lifted_entropy = relative_formulas(FLOAT64).lifted_entropy
+    minus_p_log_p = kl_formulas(precision).minus_p_log_p
+    scaled_entropy = kl_formulas(FLOAT64).scaled_entropy
 
-    @formula
+    @njit_inline
     def term(p, _q):
         return minus_p_log_p(p)
 
-    @formula
+    @njit_inline
     def bits(p, _q):
         return bits_of(p)
 
-    @formula
+    @njit_inline
     def mass(p, _q):
         return p
 
-    @formula
-    def lifted(p, _q):
-        scale, entropy = lifted_entropy(p)
+    @njit_inline
+    def scaled_up(p, _q):
+        scale, entropy = scaled_entropy(p)
         return scale, entropy, 0.0
 
-    return Summand(term, bits, mass, lifted)
+    return Summand(term, bits, mass, scaled_up)
 
 
 @cache
 def excess_summand(precision: Precision) -> Summand:
     """Return p·log(p/q) - p + q, whose sum is that of p·log(p/q) where Σp = Σq."""
-    lifted_excess = relative_formulas(FLOAT64).lifted_excess
+    scaled_excess = kl_formulas(FLOAT64).scaled_excess
 
-    @formula
-    def lifted(p, q):
-        scale, excess, _ = lifted_excess(p, q)
+    @njit_inline
+    def scaled_up(p, q):
+        scale, excess, _ = scaled_excess(p, q)
         return scale, excess, 0.0
 
     term, bits, mass = _excess_in_loops(precision)
-    return Summand(term, bits, mass, lifted)
+    return Summand(term, bits, mass, scaled_up)
 
 
 @cache
 def kl_summand(precision: Precision) -> Summand:
     """Return the excess with p - q apart: both added up are the sum of p·log(p/q)."""
-    lifted = relative_formulas(FLOAT64).lifted_excess
+    scaled_up = kl_formulas(FLOAT64).scaled_excess
     term, bits, mass = _excess_in_loops(precision)
-    return Summand(term, bits, mass, lifted, with_gap=True)
+    return Summand(term, bits, mass, scaled_up, with_gap=True)
 
 
 @cache
@@ -111,29 +111,29 @@ def skewed_summand(precision: Precision) -> Summand:
     both_bits = _bits(precision)
     full_term = skewed_formulas(FLOAT64).full_term
 
-    @formula
+    @njit_inline
     def bits(p, q, p_weight, q_weight):
         lost = where(maximum(p, q) > zero, Int(sign), none)
         lost = where(mixture(p, q, p_weight, q_weight) < tiny, lost, none)
         return Int(both_bits(p, q) | lost)
 
-    @formula
+    @njit_inline
     def mass(p, q, p_weight, q_weight):
         lost = where(maximum(p, q) > zero, infinity, zero)
         return where(mixture(p, q, p_weight, q_weight) < tiny, lost, p + q)
 
-    @formula
-    def lifted(p, q, p_weight, q_weight):
+    @njit_inline
+    def scaled_up(p, q, p_weight, q_weight):
         scale, value = full_term(p, q, p_weight, q_weight)
         return scale, value, 0.0
 
-    return Summand(skewed_formulas(precision).term, bits, mass, lifted)
+    return Summand(skewed_formulas(precision).term, bits, mass, scaled_up)
 
 
 def _bits(precision):
     Int = precision.Int
 
-    @formula
+    @njit_inline
     def bits(p, q):
         return Int(bits_of(p) | bits_of(q))
 
@@ -146,13 +146,13 @@ def _excess_in_loops(precision):
     none, sign = Int(0), np.iinfo(Int).min
     both_bits = _bits(precision)
 
-    @formula
+    @njit_inline
     def bits(p, q):
         lone = where(q < tiny, where(p > zero, Int(sign), none), none)
         return Int(both_bits(p, q) | lone)
 
-    @formula
+    @njit_inline
     def mass(p, q):
         return where(q < tiny, where(p > zero, infinity, zero), p + q)
 
-    return relative_formulas(precision).excess, bits, mass
+    return kl_formulas(precision).excess, bits, mass

@@ -7,30 +7,30 @@ import numpy as np
 
 from ..codegen.intrinsics import (
     LINE_BYTES,
-    apart,
     bits_of,
-    borrowing,
     clear_exceptions,
     contiguous,
-    formula,
     item,
-    kernel,
     larger,
     maximum,
     minimum,
-    summing,
+    njit_inline,
+    njit_no_refcount,
+    njit_reassoc,
+    njit_refcounted,
+    noinline,
     zeroed,
 )
 from ..codegen.lanes import lane_kernels
 from ..codegen.precision import FLOAT64, Precision
-from ..formulas.js import exact_sum
+from ..formulas.js import two_sum
 from .summands import entropy_summand, excess_summand, js_summand, kl_summand, skewed_summand
 
 BLOCK = 1024
 """Elements added up in lanes of the input's precision before float64 takes over."""
 
-LIFT, LOWER = 2.0**FLOAT64.lift, 2.0**-64
-"""By which `lift_of` scales the smallest and the largest numbers."""
+SCALE_UP, SCALE_DOWN = 2.0**FLOAT64.scale_up, 2.0**-64
+"""By which `scale_up_of` scales the smallest and the largest numbers."""
 
 GAP_CANCELLED = 0.25
 """A sum below this fraction of Σ |p - q| has its Σ (p - q) added up again, more precisely."""
@@ -81,7 +81,7 @@ def _block_sum(precision, summand):
     )
     groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
 
-    @formula
+    @njit_inline
     def block_sum(p, q, start, size, *beside):
         """Return the sum of the terms of contiguous rows, and the bits that any element has.
 
@@ -90,7 +90,7 @@ def _block_sum(precision, summand):
         """
         groups = groups_in(size)
         totals, bits = zero_sums(0.0), zeros(none)
-        gaps, spreads = zero_sums(0.0), zeros(zero)
+        gaps, abs_diffs = zero_sums(0.0), zeros(zero)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
         run_total, run_gap = zeros(zero), zeros(zero)
         for group in range(groups):
@@ -102,7 +102,7 @@ def _block_sum(precision, summand):
                 bits[i] = Int(bits[i] | bits_in(x, y, *beside))
                 if with_gap:
                     run_gap[i] += x - y
-                    spreads[i] += abs(x - y)
+                    abs_diffs[i] += abs(x - y)
             if ends_run(group):
                 add_run(totals, run_total)
                 if with_gap:
@@ -110,8 +110,8 @@ def _block_sum(precision, summand):
         add_run(totals, run_total)
         if with_gap:
             add_run(gaps, run_gap)
-        gap, spread = (sum_of_runs(gaps), sum_of(spreads)) if with_gap else (0.0, zero)
-        return sum_of_runs(totals), bits_of_all(bits), gap, spread
+        gap, abs_diff_sum = (sum_of_runs(gaps), sum_of(abs_diffs)) if with_gap else (0.0, zero)
+        return sum_of_runs(totals), bits_of_all(bits), gap, abs_diff_sum
 
     return block_sum
 
@@ -123,13 +123,13 @@ def _gap_parts(precision):
 def _exact_gap(precision):
     gap_parts = _gap_parts(precision)
 
-    @kernel
+    @njit_refcounted
     def exact_gap(p, q):
         """Return Σ (p - q) of contiguous rows in twice their precision."""
         gap, rest = 0.0, 0.0
         for start in range(0, p.size, BLOCK):
             part, part_rest = gap_parts(p, q, start, minimum(BLOCK, p.size - start))
-            gap, error = exact_sum(gap, part)
+            gap, error = two_sum(gap, part)
             rest += error + part_rest
         return gap + rest
 
@@ -137,7 +137,7 @@ def _exact_gap(precision):
 
 
 def _wide_gap():
-    @summing
+    @njit_reassoc
     def wide_gap(p, q, start, size):
         """Return the sum of the differences of float32 elements, in float64."""
         gap = 0.0
@@ -149,19 +149,19 @@ def _wide_gap():
 
 
 def _split_gap():
-    @summing
+    @njit_reassoc
     def largest_difference(p, q, start, size):
         top = 0.0
         for i in range(start, start + size):
             top = larger(abs(item(p, i) - item(q, i)), top)
         return top
 
-    @formula
+    @njit_inline
     def split(x, magic):
         upper = (x + magic) - magic
         return upper, x - upper
 
-    @summing
+    @njit_reassoc
     def split_sums(p, q, start, size, magic):
         upper, lower = 0.0, 0.0
         for i in range(start, start + size):
@@ -170,7 +170,7 @@ def _split_gap():
             lower += low
         return upper, lower
 
-    @kernel
+    @njit_refcounted
     def split_gap(p, q, start, size):
         """Return Σ (p - q) of float64 elements, as a sum without rounding and a small one."""
         magic = 3.0 * BLOCK * largest_difference(p, q, start, size)
@@ -184,19 +184,19 @@ def _needs_full_range(precision):
     none, above_two = Int(0), Int(Float(2).view(precision.Int))
     huge = Int(Float(2.0**precision.huge).view(precision.Int))
 
-    @summing
+    @njit_reassoc
     def largest_bits(p):
         top = none
         for i in range(p.size):
             top = maximum(bits_of(item(p, i)), top)
         return top
 
-    @borrowing
+    @njit_no_refcount
     def has_huge(p, q):
-        apart()
+        noinline()
         return maximum(largest_bits(p), largest_bits(q)) > huge
 
-    @formula
+    @njit_inline
     def needs_full_range(p, q, bits):
         """Whether contiguous rows, with these bits among them, have a sign or a huge element.
 
@@ -209,43 +209,45 @@ def _needs_full_range(precision):
     return needs_full_range
 
 
-@kernel
+@njit_refcounted
 def add_scaled(totals, rests, scale, value):
-    """Add a number times a power of two to the sum of the lifted, plain or lowered ones."""
+    """Add a number times a power of two to the sum of the large, ordinary or small ones, scaled."""
     own = 0 if scale > 1.0 else 2 if scale < 1.0 else 1
-    totals[own], error = exact_sum(totals[own], value)
+    totals[own], error = two_sum(totals[own], value)
     rests[own] += error
 
 
-@kernel
+@njit_refcounted
 def total_of_scaled(totals, rests):
     """Return what `add_scaled` has added up, not scaled, and what rounding left of it."""
     total, rest = totals[1], rests[1]
     if totals[2] != 0.0:
-        total, error = exact_sum(totals[2], total * LOWER)
-        return total / LOWER, (error + rests[2] + rest * LOWER) / LOWER
+        total, error = two_sum(totals[2], total * SCALE_DOWN)
+        return total / SCALE_DOWN, (error + rests[2] + rest * SCALE_DOWN) / SCALE_DOWN
     if not abs(total) > 1.0:
-        total, error = exact_sum(totals[0], total * LIFT)
-        return total / LIFT, (error + rests[0] + rest * LIFT) / LIFT
+        total, error = two_sum(totals[0], total * SCALE_UP)
+        return total / SCALE_UP, (error + rests[0] + rest * SCALE_UP) / SCALE_UP
     return total, rest
 
 
 def _full_range_sum(summand):
-    lifted = summand.lifted
+    scaled_up = summand.scaled_up
 
-    @kernel
+    @njit_refcounted
     def full_range_sum(p, q, *weights):
-        """Add up in float64, lifted and lowered terms apart, which no others can drown so.
+        """Add up in float64, large and small terms in separate accumulators: Blue's algorithm.
+
+        J. L. Blue, A portable Fortran program to find the Euclidean norm, ACM TOMS 4 (1978).
 
         Return the sum and what its rounding left.
         """
-        apart()
+        noinline()
         totals, rests, infinite = zeroed(3, np.float64), zeroed(3, np.float64), False
         for i in range(p.size):
             x, y = np.float64(p[i]), np.float64(q[i])
             if x < 0.0 or y < 0.0:
                 return np.nan, 0.0
-            scale, value, beside = lifted(abs(x), abs(y), *weights)
+            scale, value, beside = scaled_up(abs(x), abs(y), *weights)
             if value == np.inf:
                 infinite = True
                 continue
@@ -266,26 +268,26 @@ def _row_sum(precision, summand):
     needs_full_range, full_range_sum = _needs_full_range(precision), _full_range_sum(summand)
     exact_gap = _exact_gap(precision)
 
-    @formula
+    @njit_inline
     def row_sum(x, y, *weights):
         """Return the sum over two contiguous rows: NaN if any value is invalid."""
         total, rest, bits = 0.0, 0.0, none
-        gap, spread = 0.0, 0.0
+        gap, abs_diff_sum = 0.0, 0.0
         for start in range(0, x.size, BLOCK):
             size = minimum(BLOCK, x.size - start)
-            part, part_bits, part_gap, part_spread = block_sum(x, y, start, size, *weights)
-            total, error = exact_sum(total, part)
+            part, part_bits, part_gap, part_abs_diff_sum = block_sum(x, y, start, size, *weights)
+            total, error = two_sum(total, part)
             rest += error
             bits |= part_bits
             gap += part_gap
-            spread += part_spread
+            abs_diff_sum += part_abs_diff_sum
         total += rest
         if not abs(total) > trusted or needs_full_range(x, y, bits):
             total, rest = full_range_sum(x, y, *weights)
             total += rest
             clear_exceptions()
         elif with_gap:
-            if abs(total + gap) < GAP_CANCELLED * spread:
+            if abs(total + gap) < GAP_CANCELLED * abs_diff_sum:
                 gap = exact_gap(x, y)
             total += gap
         return Float(total)
@@ -294,7 +296,7 @@ def _row_sum(precision, summand):
 
 
 def _of_any_stride(row_sum):
-    @kernel
+    @njit_refcounted
     def of_any_stride(p, q, *weights):
         return row_sum(contiguous(p), contiguous(q), *weights)
 
@@ -306,7 +308,7 @@ def _row_parts(precision, summand):
     block_sum, gap_parts = _block_sum(precision, summand), _gap_parts(precision)
     needs_full_range, full_range_sum = _needs_full_range(precision), _full_range_sum(summand)
 
-    @kernel
+    @njit_refcounted
     def row_parts(p, q):
         """Return the sum over a piece of two rows of any stride, and what its rounding left.
 
@@ -318,28 +320,28 @@ def _row_parts(precision, summand):
         for start in range(0, x.size, BLOCK):
             size = minimum(BLOCK, x.size - start)
             part, part_bits, _, _ = block_sum(x, y, start, size)
-            total, error = exact_sum(total, part)
+            total, error = two_sum(total, part)
             rest += error
             bits |= part_bits
             part, part_rest = gap_parts(x, y, start, size)
-            gap, error = exact_sum(gap, part)
+            gap, error = two_sum(gap, part)
             gap_rest += error + part_rest
         if not abs(total) > trusted or needs_full_range(x, y, bits):
             total, rest = full_range_sum(x, y)
             clear_exceptions()
             return total, rest
-        total, error = exact_sum(total, gap)
+        total, error = two_sum(total, gap)
         return total, error + rest + gap_rest
 
     return row_parts
 
 
-@kernel
+@njit_refcounted
 def added_up(totals, rests):
     """Return the sum of sums with what their rounding left."""
     total, rest = 0.0, 0.0
     for i in range(totals.size):
-        total, error = exact_sum(total, totals[i])
+        total, error = two_sum(total, totals[i])
         rest += error + rests[i]
     # Of an infinite sum, nothing is left.
     return total if np.isnan(rest) or np.isinf(total) else total + rest
