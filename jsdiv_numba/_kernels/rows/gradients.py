@@ -9,6 +9,7 @@ from ..codegen.intrinsics import (
     LINE_BYTES,
     bits_of,
     clear_exceptions,
+    njit_inline,
     item,
     load_noalias,
     minimum,
@@ -32,6 +33,10 @@ CHUNK_REGISTERS = 4
 way each time they are added to a lane."""
 
 
+TAIL = 16
+"""Fewer elements than this at a row's end are added up in float64."""
+
+
 def _chunk(precision):
     elements = CHUNK_BYTES // precision.Float(0).itemsize
     if precision is not FLOAT32:
@@ -47,6 +52,16 @@ def _block_sum(precision):
     line = LINE_BYTES // Float(0).itemsize
     chunk, ahead = _chunk(precision), AHEAD_LINES * line
 
+    @njit_inline
+    def step(p, q, cotangent, in_p, in_q, i, bits, plain):
+        """Write two derivatives; return the term, and the bits and `plain` so far."""
+        x, y = load_noalias(p, i), load_noalias(q, i)
+        bits = Int(bits | Int(bits_of(x) | bits_of(y)))
+        x, y = abs(x), abs(y)
+        of_x, of_y, plain = plain_slopes(x, y, plain)
+        store2_noalias(in_p, in_q, i, of_x * cotangent, of_y * cotangent)
+        return term(x, y), bits, plain
+
     @njit_reassoc
     def block_sum(p, q, cotangent, in_p, in_q, start, size):
         """Write the derivatives; return the sum of the terms, all elements' bits and `plain`.
@@ -59,15 +74,16 @@ def _block_sum(precision):
             for i in range(first, stop, line):
                 prefetch(p, i + ahead)
                 prefetch(q, i + ahead)
-            for i in range(first, stop):
-                x, y = load_noalias(p, i), load_noalias(q, i)
-                bits = Int(bits | Int(bits_of(x) | bits_of(y)))
-                x, y = abs(x), abs(y)
-                part += term(x, y)
-                of_x, of_y, plain = plain_slopes(x, y, plain)
-                store2_noalias(in_p, in_q, i, of_x * cotangent, of_y * cotangent)
+            # What vectors leave would be added up one by one.
+            whole = first + (stop - first) // TAIL * TAIL
+            for i in range(first, whole):
+                value, bits, plain = step(p, q, cotangent, in_p, in_q, i, bits, plain)
+                part += value
             # Equal terms would round the same way chunk after chunk.
             total += np.float64(part)
+            for i in range(whole, stop):
+                value, bits, plain = step(p, q, cotangent, in_p, in_q, i, bits, plain)
+                total += np.float64(value)
         return total, bits, plain
 
     return block_sum
