@@ -1,24 +1,33 @@
-"""Worst relative errors against mpmath: ``python -m benchmarks.accuracy``.
+"""Worst relative errors against exact answers: ``python -m benchmarks.accuracy``.
 
 Draws random pairs of rows of every kind in ``tests/cases.py``, in both precisions, and
-compares each answer with the one in 150 digits. Prints a Markdown table and, for every bound
-of the accuracy contract that was exceeded, the rows that exceed it; the exit code is then 1.
+compares each answer with the exact one, by as many digits as it takes to know the error.
+Prints a Markdown table and, for every bound of the accuracy contract that was exceeded, the
+rows that exceed it; the exit code is then 1.
+
+A processor's numbers are others than another's. ``--processor haswell`` measures as one with
+AVX2 has them, ``--output`` keeps what was found, and ``--merge`` makes one table of several.
 """
 
 import argparse
+import csv
+import math
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path as File
 from typing import Any
 
 import numpy as np
-from mpmath import isfinite, isinf, mp, mpf, sqrt
 
 import jsdiv_numba
-from tests import cases, oracle
+from tests import cases, oracle, processors
 
-DIGITS = 150
-"""In ten thousand cases there are rows, sparse or from logits, that differ after the 60th."""
+DIGITS = (40, 150, 1_000)
+"""One after the other, until an error is known: few rows need more than the first, and few, sparse
+or from logits, more than the second."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +39,31 @@ class Path:
     errors: Callable[[Any, Any], Iterable[float]]
     bounds: dict[type, float]
 
+    def drawn(self, kind: str, dtype: type, seed: int, case: int) -> cases.Pair:
+        """Draw a case, whatever others are."""
+        return self.kinds[kind](np.random.default_rng([seed, case]), dtype)
+
+    def errors_of(self, pair: cases.Pair) -> list[float]:
+        """Return a case's errors."""
+        for digits in DIGITS:
+            try:
+                with oracle.in_balls(digits):
+                    return list(self.errors(*pair))
+            except oracle.TooFewDigitsError:
+                continue
+        raise oracle.TooFewDigitsError(f"{self.name}: {DIGITS[-1]} digits do not tell its error")
+
 
 @dataclass
 class Worst:
-    """The largest error on one path of one kind of rows, and the rows that have it."""
+    """The largest error on one path of one kind of rows, and the case that has it."""
 
     path: Path
     kind: str
     dtype: type
     error: float = 0.0
-    pair: cases.Pair = field(default=(np.empty(0), np.empty(0)))
+    case: int = 0
+    seed: int = 0
 
     @property
     def bound(self) -> float:
@@ -49,10 +73,14 @@ class Worst:
     def exceeded(self) -> bool:
         return not self.error <= self.bound
 
-    def note(self, error: float, pair: cases.Pair) -> None:
+    @property
+    def pair(self) -> cases.Pair:
+        return self.path.drawn(self.kind, self.dtype, self.seed, self.case)
+
+    def note(self, error: float, case: int) -> None:
         # Not `error > self.error`: NaN is the worst error, and stays.
         if not (error <= self.error or np.isnan(self.error)):
-            self.error, self.pair = error, pair
+            self.error, self.case = error, case
 
 
 def row_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
@@ -103,7 +131,7 @@ def many_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     """Return the error of three distributions, of which the third is between the others."""
     rows = np.stack([p, q, p / 2 + q / 2])
     shares = oracle.shares((1, 2, 3))
-    exact = sum((oracle.term_of_many(column, shares) for column in rows.T), mpf(0))
+    exact = sum((oracle.term_of_many(column, shares) for column in rows.T), oracle.number(0))
     computed = jsdiv_numba.js_divergence_many(rows, weights=(1, 2, 3), keepdims=False)
     return [oracle.relative_error(computed, exact)]
 
@@ -122,7 +150,11 @@ def slope_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
 
 def errors_of_slopes(computed: Iterable[Any], exact: Iterable[Any]) -> list[float]:
     return [
-        oracle.relative_error(one, slope) if isfinite(slope) else 0.0 if one == slope else np.inf
+        oracle.relative_error(one, slope)
+        if abs(slope) != math.inf
+        else 0.0
+        if one == slope
+        else np.inf
         for one, slope in zip(computed, exact, strict=True)
     ]
 
@@ -131,7 +163,7 @@ def skewed_slope_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
     errors = []
     for weight in WEIGHTS:
         _, in_p, in_q = jsdiv_numba.js_divergence_grad(p, q, weight=weight)
-        of_q = oracle.skewed_slopes(q, p, 1 - mpf(weight))
+        of_q = oracle.skewed_slopes(q, p, 1 - oracle.number(weight))
         exact = [*oracle.skewed_slopes(p, q, weight), *of_q]
         errors += errors_of_slopes([*in_p, *in_q], exact)
     return errors
@@ -188,7 +220,7 @@ def squared_error(distance: Any, p: np.ndarray, q: np.ndarray) -> list[float]:
     """Return the relative error of the square, which has twice that of the distance."""
     if not (p.any() and q.any()):
         return []  # such rows cannot be normalised
-    return [2 * oracle.relative_error(distance, sqrt(oracle.js_divergence_normalised(p, q)))]
+    return [2 * oracle.relative_error(distance, oracle.sqrt(oracle.js_divergence_normalised(p, q)))]
 
 
 def distance_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
@@ -201,10 +233,9 @@ def pair_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
 
 def error_of(computed: Any, exact: Any, scale: Any) -> list[float]:
     """Return an error as part of a scale; none where the exact answer is infinite."""
-    if isinf(exact):
+    if exact == math.inf:
         return [] if np.isposinf(computed) else [float("inf")]
-    error = abs(mpf(float(computed)) - exact)
-    return [float(error / scale) if error > np.finfo(computed.dtype).smallest_subnormal else 0.0]
+    return [oracle.error_of(computed, exact, scale)]
 
 
 def kl_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
@@ -215,7 +246,7 @@ def kl_errors(p: np.ndarray, q: np.ndarray) -> list[float]:
 
 
 def kl_logit_errors(a: np.ndarray, b: np.ndarray) -> list[float]:
-    exact = sum(oracle.kl_terms_logit(a, b), mpf(0))
+    exact = sum(oracle.kl_terms_logit(a, b), oracle.number(0))
     return error_of(jsdiv_numba.kl_divergence_logit(a, b, keepdims=False), exact, abs(exact))
 
 
@@ -227,7 +258,7 @@ def entropy_errors(p: np.ndarray, _: np.ndarray) -> list[float]:
 
 
 def entropy_logit_errors(a: np.ndarray, _: np.ndarray) -> list[float]:
-    exact = sum(oracle.entropy_terms_logit(a), mpf(0))
+    exact = sum(oracle.entropy_terms_logit(a), oracle.number(0))
     return error_of(jsdiv_numba.entropy_logit(a, keepdims=False), exact, exact)
 
 
@@ -281,35 +312,72 @@ PATHS = (
 
 def worst_of(path: Path, kind: str, dtype: type, count: int, seed: int) -> Worst:
     """Draw `count` cases of one kind and return the worst."""
-    rng = np.random.default_rng(seed)
-    worst = Worst(path, kind, dtype)
-    with mp.workdps(DIGITS):
-        for _ in range(count):
-            pair = path.kinds[kind](rng, dtype)
-            for error in path.errors(*pair):
-                worst.note(error, pair)
+    worst = Worst(path, kind, dtype, seed=seed)
+    for case in range(count):
+        for error in path.errors_of(path.drawn(kind, dtype, seed, case)):
+            worst.note(error, case)
     return worst
 
 
-def measure(count: int, seed: int) -> Iterator[Worst]:
+def measure(count: int, seed: int, only: str = "") -> Iterator[Worst]:
     """Yield the worst case of every path, kind and precision."""
-    for path in PATHS:
+    for path in (path for path in PATHS if only in path.name):
         for kind in path.kinds:
             for dtype in path.bounds:
                 print(f"{path.name}: {kind}, {dtype.__name__}", file=sys.stderr, flush=True)
                 yield worst_of(path, kind, dtype, count, seed)
 
 
-def table(results: Sequence[Worst]) -> str:
+FIELDS = ("result", "rows", "dtype", "seed", "case", "error", "processor")
+
+
+def line_of(worst: Worst, processor: str) -> tuple[Any, ...]:
+    """Return what is kept of a worst case, in the order of the fields."""
+    error = f"{worst.error:.2e}"
+    dtype = worst.dtype.__name__
+    return worst.path.name, worst.kind, dtype, worst.seed, worst.case, error, processor
+
+
+def kept(found: Iterable[tuple[str, Worst]], file: File) -> Iterator[tuple[str, Worst]]:
+    """Yield processors and worst cases, each once it is in a file."""
+    with file.open("w", newline="") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(FIELDS)
+        for processor, worst in found:
+            writer.writerow(line_of(worst, processor))
+            lines.flush()
+            yield processor, worst
+
+
+def read(files: Iterable[File]) -> Iterator[tuple[str, Worst]]:
+    """Yield what was kept."""
+    paths = {path.name: path for path in PATHS}
+    for file in files:
+        with file.open(newline="") as lines:
+            for line in csv.DictReader(lines):
+                path, dtype = paths[line["result"]], getattr(np, line["dtype"])
+                error, case, seed = float(line["error"]), int(line["case"]), int(line["seed"])
+                yield line["processor"], Worst(path, line["rows"], dtype, error, case, seed)
+
+
+def table(found: dict[str, list[Worst]]) -> str:
     """Return the results as a Markdown table with a line for each path and kind."""
-    lines = [
-        "| result | rows | float64 | bound | float32 | bound |",
-        "|---|---|---|---|---|---|",
-    ]
-    cells = {(w.path.name, w.kind, w.dtype): f"{w.error:.1e} | {w.bound:.0e}" for w in results}
-    for path, kind in dict.fromkeys((w.path.name, w.kind) for w in results):
-        pair = " | ".join(cells[path, kind, dtype] for dtype in (np.float64, np.float32))
-        lines.append(f"| {path} | {kind.replace('_', ' ')} | {pair} |")
+    names = [dtype.__name__ for dtype in (np.float64, np.float32)]
+    titles = [f"{name}, {processor}" for name in names for processor in (*found, "bound")]
+    heading = ["result", "rows", *(title.replace(", bound", " bound") for title in titles)]
+    lines = [f"| {' | '.join(heading)} |", "|---" * len(heading) + "|"]
+    cells = {
+        (processor, w.path.name, w.kind, w.dtype.__name__): f"{w.error:.1e}"
+        for processor, results in found.items()
+        for w in results
+    }
+    paths = {w.path.name: w.path for results in found.values() for w in results}
+    for path, kind in dict.fromkeys((name, kind) for _, name, kind, _ in cells):
+        columns = [path, kind.replace("_", " ")]
+        for dtype in (np.float64, np.float32):
+            own = [cells.get((each, path, kind, dtype.__name__), "–") for each in found]
+            columns += [*own, f"{paths[path].bounds[dtype]:.0e}"]
+        lines.append(f"| {' | '.join(columns)} |")
     return "\n".join(lines)
 
 
@@ -324,17 +392,41 @@ def report(worst: Worst) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; return 1 if a bound was exceeded."""
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "--cases", type=int, default=10_000, help="pairs of rows of each kind (10,000)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random generator (0)")
-    options = parser.parse_args(arguments)
-    results = list(measure(options.cases, options.seed))
-    print(table(results))
-    exceeded = [worst for worst in results if worst.exceeded]
+    parser.add_argument("--only", default="", help="results whose name has this in it")
+    parser.add_argument("--processor", choices=processors.PROCESSORS, help="to measure as")
+    parser.add_argument("--output", type=File, help="keep the worst cases here, as CSV")
+    parser.add_argument(
+        "--merge", type=File, nargs="+", default=[], help="measure nothing; read these"
+    )
+    return parser.parse_args(arguments)
+
+
+def as_processor(processor: str, arguments: Sequence[str]) -> int:
+    """Measure in a process that computes as another processor does."""
+    command = [sys.executable, "-m", "benchmarks.accuracy", *arguments]
+    environment = {**os.environ, **processors.environment(processor)}
+    return subprocess.run(command, check=False, env=environment).returncode
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; return 1 if a bound was exceeded."""
+    options = options_of(arguments)
+    own = os.environ.get("NUMBA_CPU_NAME") or "this processor"
+    if options.processor and options.processor != own:
+        return as_processor(options.processor, sys.argv[1:] if arguments is None else arguments)
+    measured = ((own, worst) for worst in measure(options.cases, options.seed, options.only))
+    each = read(options.merge) if options.merge else measured
+    found: dict[str, list[Worst]] = {}
+    for processor, worst in kept(each, options.output) if options.output else each:
+        found.setdefault(processor, []).append(worst)
+    print(table(found))
+    exceeded = [worst for results in found.values() for worst in results if worst.exceeded]
     for worst in exceeded:
         print(f"\n{report(worst)}")
     return 1 if exceeded else 0

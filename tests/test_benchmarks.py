@@ -58,12 +58,43 @@ def test_all_is_well_within_the_bounds(capsys):
     assert len(lines) == 2 + sum(len(path.kinds) for path in accuracy.PATHS)
 
 
+def test_what_runs_have_kept_is_one_table(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(accuracy, "PATHS", (_path([1e-16, 2e-16, 3e-16, 4e-16], 1e-15),))
+    files = [tmp_path / name for name in ("one.csv", "other.csv")]
+    for file, processor in zip(files, ("one", "other"), strict=True):
+        monkeypatch.setenv("NUMBA_CPU_NAME", processor)
+        accuracy.main(["--cases", "1", "--output", str(file)])
+    capsys.readouterr()
+    both = tmp_path / "both.csv"
+    assert accuracy.main(["--merge", *map(str, files), "--output", str(both)]) == 0
+    heading, _, line = capsys.readouterr().out.splitlines()
+    assert heading.split(" | ")[2:5] == ["float64, one", "float64, other", "float64 bound"]
+    assert line == ("| a path | ordinary | 1.0e-16 | 3.0e-16 | 1e-15 | 2.0e-16 | 4.0e-16 | 1e-15 |")
+    assert both.read_text().splitlines()[1:] == [
+        line for file in files for line in file.read_text().splitlines()[1:]
+    ]
+
+
+def test_a_run_may_be_of_some_results(capsys):
+    assert accuracy.main(["--cases", "1", "--only", "derivative of `entropy`"]) == 0
+    assert {line.split(" | ")[0] for line in capsys.readouterr().out.splitlines()[2:]} == {
+        "| derivative of `entropy`"
+    }
+
+
+def test_a_run_computes_as_another_processor_does(tmp_path):
+    file = tmp_path / "haswell.csv"
+    arguments = ["--cases", "1", "--only", "derivative of `entropy`", "--output", str(file)]
+    assert accuracy.main([*arguments, "--processor", "haswell"]) == 0
+    assert all(line.endswith(",haswell") for line in file.read_text().splitlines()[1:])
+
+
 def test_an_exceeded_bound_is_reported_with_its_rows(monkeypatch, capsys):
     monkeypatch.setattr(accuracy, "PATHS", (_path([1e-16, 1e-8], 1e-15),))
     assert accuracy.main(["--cases", "1"]) == 1
     report = capsys.readouterr().out.split("\n\n")[1].splitlines()
     assert report[0] == "a path: ordinary, float32: 1.00e-08 exceeds 1e-15"
-    p, q = cases.ordinary(np.random.default_rng(0), np.float32)
+    p, q = cases.ordinary(np.random.default_rng([0, 0]), np.float32)
     for line, name, row in zip(report[1:], "PQ", (p, q), strict=True):
         shown = eval(line.removeprefix(f"{name} = "), {"np": np})
         np.testing.assert_array_equal(shown, row, strict=True)
@@ -71,7 +102,8 @@ def test_an_exceeded_bound_is_reported_with_its_rows(monkeypatch, capsys):
 
 def test_infinite_logits_are_reported_as_python_writes_them():
     pair = np.array([0.0, -np.inf]), np.array([1.0, 2.0])
-    report = accuracy.report(accuracy.Worst(_path([], 1e-15), "logits", np.float64, 1.0, pair))
+    path = replace(_path([], 1e-15), kinds={"logits": lambda rng, dtype: pair})
+    report = accuracy.report(accuracy.Worst(path, "logits", np.float64, 1.0))
     assert "P = np.array([0.0, -np.inf], np.float64)" in report.splitlines()
 
 

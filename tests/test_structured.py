@@ -71,13 +71,36 @@ def test_what_was_worst(dtype, length, p, q):
     check(*(np.resize(np.array(row, dtype), length) for row in (p, q)), dtype)
 
 
-@pytest.mark.parametrize("length", [1_000_000, 4_000_000])
-def test_blocks_that_round_alike(length):
-    """Long normalised rows: of each pair of columns the divergence is that of the whole."""
+def check_long(length):
+    """Hold long rows of two numbers to what each pair of their columns has, in two thirds."""
     p, q = np.ones(length), np.tile([2.0, 1.0], length // 2)
-    exact = oracle.js_divergence_normalised([1, 1], [2, 1])
-    assert 2 * oracle.relative_error(jensenshannon(p, q), sqrt(exact)) < 1e-14 * 2 / 3
-    assert 2 * oracle.relative_error(cdist([p], [q])[0, 0], sqrt(exact)) < 1e-11
+    exact = sqrt(oracle.js_divergence_normalised([1, 1], [2, 1]))
+    assert 2 * oracle.relative_error(jensenshannon(p, q), exact) < 1e-14 * 2 / 3
+    exact = oracle.js_divergence([1, 1], [2, 1]) * (length // 2)
+    assert oracle.relative_error(js_divergence(p, q, keepdims=False), exact) < 1e-14 * 2 / 3
+
+
+def check_long_pair(length):
+    p, q = np.ones(length), np.tile([2.0, 1.0], length // 2)
+    exact = sqrt(oracle.js_divergence_normalised([1, 1], [2, 1]))
+    assert 2 * oracle.relative_error(cdist([p], [q])[0, 0], exact) < 1e-11
+
+
+def test_blocks_that_round_alike():
+    check_long(1_000_000)
+    check_long_pair(1_000_000)
+
+
+@pytest.mark.slow
+def test_more_blocks_that_round_alike():
+    check_long(4_000_000)
+    check_long_pair(4_000_000)
+
+
+@pytest.mark.slow
+def test_as_many_elements_as_the_contract_names():
+    """Of a gigabyte and a half."""
+    check_long(100_000_000)
 
 
 def test_uniform_rows_of_every_length():
