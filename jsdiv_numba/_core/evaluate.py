@@ -151,7 +151,10 @@ def evaluate(
     if out is None and weights is None and validation.are_plain(arrays, axis):
         if workers is not None:
             check_workers(workers)
-        divisor, name = validation.log_base(base), measure.total if reduce else measure.terms
+        divisor, name = (
+            validation.log_base(base),
+            measure.ufuncs.total if reduce else measure.ufuncs.terms,
+        )
         ufunc = built(name, DTYPES[arrays[0].dtype])
         keeps = reduce and keepdims
         result, with_nan = unwarned(_at_once, ufunc, arrays, keeps, divisor, measure.root)
@@ -179,7 +182,7 @@ def unchecked_totals(measure: Measure, arrays: tuple[Any, ...], axis: object) ->
     """
     if not validation.are_plain(arrays, axis):
         return None
-    return unwarned(built(measure.total, DTYPES[arrays[0].dtype]), *arrays)
+    return unwarned(built(measure.ufuncs.total, DTYPES[arrays[0].dtype]), *arrays)
 
 
 def _at_once(
@@ -212,7 +215,7 @@ def _totals(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | 
     outer = rows[0].shape[:-1]
     target, weights = target.reshape(outer), tuple([w.reshape(outer) for w in task.weights])
     measure = task.measure
-    if measure.columns is not None:
+    if measure.ufuncs.columns is not None:
         axis = columns_axis(rows)
         if axis is not None:
             arrays = (operand for operand in rows if isinstance(operand, np.ndarray))
@@ -222,15 +225,15 @@ def _totals(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | 
             if secondary:
                 secondary = secondary.each(lambda array: np.moveaxis(array, axis, -1))
             beside = _after(task, secondary)
-            return _sums(task, measure.columns, columns, target, 2, beside, weights)
-    if secondary and measure.total_with_gradient is not None:
-        return _sums(task, measure.total_with_gradient, rows, target, 1, secondary, weights)
-    return _sums(task, measure.total, rows, target, 1, _after(task, secondary), weights)
+            return _sums(task, measure.ufuncs.columns, columns, target, 2, beside, weights)
+    if secondary and measure.ufuncs.total_with_gradient is not None:
+        return _sums(task, measure.ufuncs.total_with_gradient, rows, target, 1, secondary, weights)
+    return _sums(task, measure.ufuncs.total, rows, target, 1, _after(task, secondary), weights)
 
 
 def _after(task: Task, secondary: blocks.SecondaryOutput | None) -> blocks.SecondaryOutput | None:
     """Have the derivatives computed by a ufunc of their own."""
-    return secondary and secondary._replace(ufunc=task.ufunc(task.measure.gradient))
+    return secondary and secondary._replace(ufunc=task.ufunc(task.measure.ufuncs.gradient))
 
 
 def _sums(
@@ -246,9 +249,9 @@ def _sums(
     measure, settings = task.measure, (core, task.workers, task.finish, secondary, weights)
     if not (measure.in_pieces and blocks.is_long(operands, core)):
         return blocks.run(task.ufunc(name), operands, target, *settings)
-    if measure.parts is None:
+    if measure.ufuncs.parts is None:
         return blocks.run_pieces(task.ufunc(name), np.sum, operands, target, *settings)
-    parts, add = task.ufunc(measure.parts[core - 1]), built("parts_added_up", ("float64",))
+    parts, add = task.ufunc(measure.ufuncs.parts[core - 1]), built("parts_added_up", ("float64",))
     return blocks.run_pieces(parts, add, operands, target, *settings)
 
 
@@ -267,12 +270,12 @@ def columns_axis(rows: Sequence[FloatArray | GatheredRows]) -> int | None:
 
 def _terms(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | None) -> bool:
     operands = tuple([task.laid_out(array, False) for array in task.arrays])
-    ufunc, beside = task.ufunc(task.measure.terms), _after(task, secondary)
+    ufunc, beside = task.ufunc(task.measure.ufuncs.terms), _after(task, secondary)
     return blocks.run(ufunc, operands, target, 0, task.workers, task.finish, beside, task.weights)
 
 
 def _terms_by_row(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | None) -> bool:
     rows, out = task.rows(), result_rows(target, task.axes)
-    ufunc, beside = task.ufunc(task.measure.terms), _after(task, secondary)
+    ufunc, beside = task.ufunc(task.measure.ufuncs.terms), _after(task, secondary)
     weights = tuple([weight.reshape(rows[0].shape[:-1]) for weight in task.weights])
     return blocks.run(ufunc, rows, out, 1, task.workers, task.finish, beside, weights)

@@ -12,15 +12,12 @@ from . import alignment, blocks, validation
 from .evaluate import Task, evaluate
 from .gather import GatheredRows, merged, result_rows
 from .gradients import Out, Outs, Result, by_element, cotangents_of, evaluate_with_gradient
-from .measures import LOGITS, PROBABILITIES, Measure
+from .measures import LOGITS, PROBABILITIES, Measure, Ufuncs
 from .threads import check_workers
 from .validation import Axis, FloatArray
 
 MANY = Measure(
-    total="js_sum_many",
-    terms="js_term_many",
-    columns=None,
-    gradient="js_gradient_many",
+    Ufuncs("js_sum_many", "js_term_many", "js_gradient_many"),
     by_row=True,
     check=validation.check_probabilities,
     in_pieces=False,
@@ -28,9 +25,7 @@ MANY = Measure(
 )
 MANY_LOGITS = replace(
     MANY,
-    total="js_sum_many_logit",
-    terms="js_term_many_logit",
-    gradient="js_gradient_many_logit",
+    ufuncs=Ufuncs("js_sum_many_logit", "js_term_many_logit", "js_gradient_many_logit"),
     check=validation.check_logits,
 )
 
@@ -217,9 +212,9 @@ def _compute(
     rows, _ = operands
     outer, workers = rows.shape[:-2], task.workers
     if reduce:
-        ufunc, totals = task.ufunc(task.measure.total), target.reshape(outer)
+        ufunc, totals = task.ufunc(task.measure.ufuncs.total), target.reshape(outer)
         return blocks.run(ufunc, operands, totals, 2, workers, task.finish, secondary)
-    ufunc, out = task.ufunc(task.measure.terms), result_rows(target, task.axes)
+    ufunc, out = task.ufunc(task.measure.ufuncs.terms), result_rows(target, task.axes)
     return blocks.run(ufunc, operands, out, 2, workers, task.finish, secondary)
 
 
@@ -261,7 +256,9 @@ def evaluate_many_with_gradient(
     value = outs.usable(0, shape)
     gradients = stack.rows(whole)
     operands = (*_operands(stack), by_element(task, cotangents, reduce))
-    secondary = blocks.SecondaryOutput(task.ufunc(task.measure.gradient), operands, (gradients,))
+    secondary = blocks.SecondaryOutput(
+        task.ufunc(task.measure.ufuncs.gradient), operands, (gradients,)
+    )
     if _compute(stack, task, value, reduce, secondary):
         task.check()
         nans = by_element(task, np.isnan(value), reduce)[..., np.newaxis, :]

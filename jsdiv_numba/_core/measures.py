@@ -2,25 +2,38 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from . import validation
+
+
+class Ufuncs(NamedTuple):
+    """The names of a measure's ufuncs, None for each that there is not."""
+
+    total: str
+    """Of a row."""
+
+    terms: str | None = None
+    """Of an element or, if its part depends on that, of its whole row."""
+
+    gradient: str | None = None
+    """The derivatives, times a number for each element."""
+
+    columns: str | None = None
+    """Totals of many columns."""
+
+    total_with_gradient: str | None = None
+    """Both of a row at once; its numbers are one a row."""
+
+    parts: tuple[str, str] | None = None
+    """Of pieces of a row and of columns whose sums may cancel: what rounding left of each, too."""
 
 
 @dataclass(frozen=True)
 class Measure:
     """What distinguishes one divergence from another."""
 
-    total: str
-    """The ufunc that gives a row's divergence."""
-
-    terms: str | None
-    """The ufunc that gives its terms, if it has any."""
-
-    columns: str | None
-    """The ufunc that gives the divergences of many columns, if there is one."""
-
-    gradient: str | None
-    """The ufunc that gives the derivatives, if there is one, times a number for each element."""
+    ufuncs: Ufuncs
 
     by_row: bool
     """Whether an element's part depends on its whole row."""
@@ -30,13 +43,6 @@ class Measure:
 
     in_pieces: bool = True
     """Whether a row may be added up in pieces: no cancellation between them loses any digits."""
-
-    total_with_gradient: str | None = None
-    """The ufunc that gives both of a row at once, if there is one; its numbers are one a row."""
-
-    parts: tuple[str, str] | None = None
-    """Other ufuncs for the pieces of a row and of columns, if their sums may cancel: they give
-    what rounding left of each, too."""
 
     names: tuple[str, ...] = ("P", "Q")
     """What the function calls its inputs."""
@@ -49,99 +55,62 @@ class Measure:
 
 
 SKEWED = Measure(
-    total="js_sum_skewed",
-    terms="js_term_skewed",
-    columns="js_sum_skewed_columns",
-    gradient="js_gradient_skewed",
+    Ufuncs("js_sum_skewed", "js_term_skewed", "js_gradient_skewed", "js_sum_skewed_columns"),
     by_row=False,
     check=validation.check_probabilities,
 )
-
-
 PROBABILITIES = replace(
     SKEWED,
-    total="js_sum",
-    terms="js_term",
-    columns="js_sum_columns",
-    gradient="js_gradient",
-    total_with_gradient="js_sum_with_gradient",
+    ufuncs=Ufuncs("js_sum", "js_term", "js_gradient", "js_sum_columns", "js_sum_with_gradient"),
     skewed=SKEWED,
 )
-
-
 SKEWED_LOGITS = Measure(
-    total="js_sum_logit_skewed",
-    terms="js_term_logit_skewed",
-    columns=None,
-    gradient="js_gradient_logit_skewed",
+    Ufuncs("js_sum_logit_skewed", "js_term_logit_skewed", "js_gradient_logit_skewed"),
     by_row=True,
     check=validation.check_logits,
     in_pieces=False,
 )
-
-
 LOGITS = replace(
     SKEWED_LOGITS,
-    total="js_sum_logit",
-    terms="js_term_logit",
-    gradient="js_gradient_logit",
-    total_with_gradient="js_sum_with_gradient_logit",
+    ufuncs=Ufuncs(
+        "js_sum_logit",
+        "js_term_logit",
+        "js_gradient_logit",
+        total_with_gradient="js_sum_with_gradient_logit",
+    ),
     skewed=SKEWED_LOGITS,
 )
-
-
 KL_PROBABILITIES = Measure(
-    total="kl_sum",
-    terms="kl_term",
-    columns="kl_sum_columns",
-    gradient="kl_gradient",
+    Ufuncs(
+        "kl_sum",
+        "kl_term",
+        "kl_gradient",
+        "kl_sum_columns",
+        parts=("kl_parts", "kl_parts_columns"),
+    ),
     by_row=False,
     check=validation.check_probabilities,
-    parts=("kl_parts", "kl_parts_columns"),
 )
-
-
 KL_LOGITS = replace(
     LOGITS,
-    total="kl_sum_logit",
-    terms="kl_term_logit",
-    gradient="kl_gradient_logit",
-    total_with_gradient=None,
+    ufuncs=Ufuncs("kl_sum_logit", "kl_term_logit", "kl_gradient_logit"),
     skewed=None,
 )
-
-
 ENTROPY_PROBABILITIES = Measure(
-    total="entropy_sum",
-    terms="entropy_term",
-    columns="entropy_sum_columns",
-    gradient="entropy_gradient",
+    Ufuncs("entropy_sum", "entropy_term", "entropy_gradient", "entropy_sum_columns"),
     by_row=False,
     check=validation.check_probabilities,
     names=("X",),
 )
-
-
 ENTROPY_LOGITS = replace(
-    LOGITS,
-    total="entropy_sum_logit",
-    terms="entropy_term_logit",
-    gradient="entropy_gradient_logit",
-    total_with_gradient=None,
-    skewed=None,
+    KL_LOGITS,
+    ufuncs=Ufuncs("entropy_sum_logit", "entropy_term_logit", "entropy_gradient_logit"),
     names=("X",),
 )
-
-
 NORMALISED = Measure(
-    total="js_sum_normalised",
-    terms="js_signed_term_normalised",
-    columns=None,
-    gradient=None,
+    Ufuncs("js_sum_normalised", "js_signed_term_normalised"),
     by_row=True,
     check=validation.check_probabilities,
     in_pieces=False,
 )
-
-
-DISTANCE = replace(NORMALISED, terms=None, names=("p", "q"), root=True)
+DISTANCE = replace(NORMALISED, ufuncs=Ufuncs("js_sum_normalised"), names=("p", "q"), root=True)
