@@ -81,14 +81,18 @@ def lesser_interval(split: float) -> tuple[mpf, mpf]:
     return mpf(0), max(((r - 1) / (r + 1)) ** 2 for r in ends)
 
 
-def log2_interval(split: float, centres: tuple[float, float]) -> tuple[mpf, mpf]:
-    """Symmetric range of f: see `Precision.log2_split` and `log2_centres`."""
-    pieces = [(mpf(2) / 3, mpf(split), centres[0]), (mpf(split), mpf(4) / 3, centres[1])]
-    widest = max(abs(end * centre - 1) for low, high, centre in pieces for end in (low, high))
-    return -widest, widest
+def log2_interval(origin: float, in_halves: bool) -> tuple[mpf, mpf]:
+    """Range of f: see `Precision.log2_origin` and `log2_in_halves`."""
+    low, high = mpf(origin), 2 * mpf(origin)
+    if not in_halves:
+        return low - 1, high - 1
+    middle = high - mpf(1) / 2  # as bits count, from below 1 to above
+    root_half = sqrt(mpf(1) / 2)
+    return min(low, middle * root_half) - 1, max(middle, high * root_half) - 1
 
 
-LOG2_SPLIT = 0.9428090415820634  # the square root of 2/3 · 4/3
+LOG2_FLOAT32 = log2_interval(2 / 3, in_halves=False)
+LOG2_FLOAT64 = log2_interval(0.8535533905932737, in_halves=True)
 GREATER_INTERVAL = (mpf(0), mpf(1) / 9)
 EXPONENTIAL_INTERVAL = (-log(2) / 2, log(2) / 2)
 RATIO_INTERVAL = lesser_interval(1)
@@ -98,15 +102,15 @@ POLYNOMIALS = {
     ("FLOAT32", "lesser"): (atanh_tail, GREATER_INTERVAL, 4),
     ("FLOAT32", "greater"): (atanh_tail, GREATER_INTERVAL, 4),
     ("FLOAT32", "ratio"): (atanh_tail, RATIO_INTERVAL, 4),
-    ("FLOAT32", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.0, 1.0)), 6),
-    ("FLOAT32", "finer_log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.0, 1.0)), 8),
+    ("FLOAT32", "log2"): (log2_ratio, LOG2_FLOAT32, 6),
+    ("FLOAT32", "finer_log2"): (log2_ratio, LOG2_FLOAT32, 8),
     ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 4),
     ("FLOAT32", "near_term"): (near_term, (mpf(0), mpf(1) / 2), 7),
     ("FLOAT32", "far_term"): (far_term, (mpf(0), (1 - sqrt(mpf(1) / 2)) / 2), 5),
     ("FLOAT64", "lesser"): (atanh_tail, lesser_interval(0.5), 7),
     ("FLOAT64", "greater"): (atanh_tail, GREATER_INTERVAL, 9),
     ("FLOAT64", "ratio"): (atanh_tail, RATIO_INTERVAL, 10),
-    ("FLOAT64", "log2"): (log2_ratio, log2_interval(LOG2_SPLIT, (1.24267578125, 0.87890625)), 12),
+    ("FLOAT64", "log2"): (log2_ratio, LOG2_FLOAT64, 12),
     ("FLOAT64", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 11),
 }
 
@@ -115,9 +119,9 @@ def coefficients(precision: str, name: str) -> list[mpf]:
     """Compute one polynomial of the table, lowest power first."""
     function, (low, high), terms = POLYNOMIALS[precision, name]
     if function is log2_ratio:
-        # f times this polynomial then interpolates log2(1 + f), the middle node being f = 0.
-        nodes = chebyshev_nodes(low, high, terms + 1)
-        return interpolant(function, [node for node in nodes if abs(node) > mpf("1e-30")])
+        # f times this polynomial then interpolates log2(1 + f), and that at f = 0 anyway.
+        nodes = sorted(chebyshev_nodes(low, high, terms + 1), key=abs)
+        return interpolant(function, nodes[1:])
     return interpolant(function, chebyshev_nodes(low, high, terms))
 
 

@@ -95,7 +95,7 @@ def has_multiply_add() -> bool:
 
 
 def converts_vectors() -> bool:
-    """Return whether the processor has an instruction from vectors of float64 to int64."""
+    """Return whether the processor has instructions from vectors of float64 to int64, and back."""
     here = target()
     return "+avx512f" in _features(here) or not here.triple.startswith("x86")
 

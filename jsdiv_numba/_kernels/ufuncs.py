@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .codegen.intrinsics import contiguous, minimum, njit_inline, prefer_wide_vectors
+from .codegen.intrinsics import contiguous, minimum, njit_inline
 from .codegen.precision import Precision
 from .formulas.js import scalar_formulas
 from .formulas.kl import kl_formulas
@@ -70,7 +70,6 @@ def _loop(inputs: int, kernel: Any, itemsize: int, weighted: bool = False) -> Ca
     weights_of, weights_at = (_weights if weighted else _no_weights)(inputs, itemsize)
 
     def loop(arrays, shape, strides, _data):
-        prefer_wide_vectors()
         p, q, result = arrays[0], arrays[second], arrays[last]
         # NumPy hands over aligned elements alone: strides are multiples of their size.
         step_p, step_q = strides[0] // itemsize, strides[second] // itemsize
@@ -140,7 +139,6 @@ def _gradient_loop(formulas: Any, itemsize: int, weighted: bool = False) -> Call
     second_out = first_out + 1
 
     def loop(arrays, shape, strides, _data):
-        prefer_wide_vectors()
         inputs = p, q, cotangents = arrays[0], arrays[1], arrays[2]
         outputs = in_p, in_q = arrays[first_out], arrays[second_out]
         step_p, step_q = strides[0] // itemsize, strides[1] // itemsize

@@ -76,8 +76,33 @@ def _in_constant_memory(builder, numbers):
     return [builder.load(builder.gep(array, [zero, zero.type(n)])) for n in range(len(numbers))]
 
 
-def polynomial(coefficients: Any) -> Any:
-    """Return the polynomial with these coefficients, the lowest power's first."""
+def _in_registers(builder, numbers):
+    """Have a loop find numbers as vectors.
+
+    On processors with 16 registers LLVM 20 reads a constant again for each use, and repeats it in a
+    register of its own. What it does not know to be constant it repeats before the loop: there, and
+    on the stack if there are too many, it is an operand of the multiply-add.
+    """
+    if converts_vectors():
+        return numbers
+    kind = ir.FunctionType(numbers[0].type, [numbers[0].type])
+    as_it_is = ir.InlineAsm(kind, "", "=x,0")
+    return [builder.call(as_it_is, [number], attrs=("readnone", "nounwind")) for number in numbers]
+
+
+def _horner(builder, x, numbers):
+    *rest, value = numbers
+    for number in reversed(rest):
+        value = _fma(builder, value, x, number)
+    return value
+
+
+def polynomial(coefficients: Any, chains: int = 1) -> Any:
+    """Return the polynomial with these coefficients, the lowest power's first.
+
+    Of two chains one has the even powers and one the odd: one operation more, of which each waits
+    for half as many.
+    """
 
     @intrinsic
     def evaluate(typingctx, x):
@@ -86,12 +111,14 @@ def polynomial(coefficients: Any) -> Any:
 
         def codegen(context, builder, signature, args):
             numbers = [args[0].type(float(number)) for number in coefficients]
-            if _is_device(builder) and x.bitwidth == 64:
-                numbers = _in_constant_memory(builder, numbers)
-            *rest, value = numbers
-            for number in reversed(rest):
-                value = _fma(builder, value, args[0], number)
-            return value
+            if x.bitwidth == 64:
+                keep = _in_constant_memory if _is_device(builder) else _in_registers
+                numbers = keep(builder, numbers)
+            if chains == 1:
+                return _horner(builder, args[0], numbers)
+            square = builder.fmul(args[0], args[0])
+            even, odd = (_horner(builder, square, numbers[start::2]) for start in (0, 1))
+            return _fma(builder, odd, args[0], even)
 
         return x(x), codegen
 
@@ -327,6 +354,29 @@ def power_of_two(exponent):
 
 
 @intrinsic
+def float_of_multiple(typingctx, bits):
+    """The float of an int64 that is a multiple of 2^51, or of any int32.
+
+    AVX2 has an instruction from int32 alone: LLVM takes a vector of int64 apart for it. There the
+    multiple becomes the last bits of a number about 2^103, whose unit in the last place is 2^51.
+    """
+    if not isinstance(bits, types.Integer):
+        return None
+
+    def codegen(context, builder, signature, args):
+        kind = context.get_value_type(signature.return_type)
+        if bits.bitwidth == 32 or _is_device(builder) or converts_vectors():
+            return builder.sitofp(args[0], kind)
+        long = args[0].type
+        # Inverted, the sign is a bit like the others: together they are 2^12 more.
+        magic = long((1023 + 103) << 52 | 1 << 12)
+        shifted = builder.xor(builder.lshr(args[0], long(51)), magic)
+        return builder.fsub(builder.bitcast(shifted, kind), kind(2.0**103 + 2.0**63))
+
+    return getattr(types, f"float{bits.bitwidth}")(bits), codegen
+
+
+@intrinsic
 def any_layout(typingctx, array):
     """Relabel an array as writeable and of any stride, for kernels compiled for those alone."""
     if not isinstance(array, types.Array):
@@ -349,27 +399,6 @@ def noinline(typingctx):
     return types.none(), codegen
 
 
-def ask_for_wide_vectors(function: Any) -> None:
-    """Do the same where code is emitted."""
-    set.add(function.attributes, '"prefer-vector-width"="512"')
-
-
-@intrinsic
-def prefer_wide_vectors(typingctx):
-    """Ask for vectors of 512 bits in this function, where there are any.
-
-    LLVM takes half of that on Intel's processors, which on the older ones kept
-    the clock's rate up. These loops gain by it: up to twice the speed, measured
-    where rows come from memory, since what is in flight is counted in vectors.
-    """
-
-    def codegen(context, builder, signature, args):
-        ask_for_wide_vectors(builder.function)
-        return context.get_dummy_value()
-
-    return types.none(), codegen
-
-
 def _element(context, builder, kind, array, index):
     data = context.make_array(kind)(context, builder, array).data
     return context.unpack_value(builder, kind.dtype, builder.gep(data, [index]))
@@ -379,15 +408,13 @@ def _element(context, builder, kind, array, index):
 def item(typingctx, array, index):
     """Element `index` of a 1-d array that is known to be contiguous, `index` to be in range.
 
-    A function that uses it gets wide vectors (`prefer_wide_vectors`). An array of
-    layout "A" is indexed by its stride, and a signed index is tested
-    for counting from the end: either keeps LLVM from vectorising.
+    An array of layout "A" is indexed by its stride, and a signed index is tested for counting
+    from the end: either keeps LLVM from vectorising.
     """
     if not (isinstance(array, types.Array) and array.ndim == 1):
         return None
 
     def codegen(context, builder, signature, args):
-        ask_for_wide_vectors(builder.function)
         return _element(context, builder, signature.args[0], *args)
 
     return array.dtype(array, types.intp), codegen
@@ -423,7 +450,6 @@ def entry(typingctx, matrix, row, column):
         return None
 
     def codegen(context, builder, signature, args):
-        ask_for_wide_vectors(builder.function)
         array = context.make_array(signature.args[0])(context, builder, args[0])
         columns = cgutils.unpack_tuple(builder, array.shape)[1]
         place = builder.add(builder.mul(args[1], columns, flags=["nsw"]), args[2], flags=["nsw"])
@@ -439,7 +465,6 @@ def row_item(typingctx, matrix, row, column):
         return None
 
     def codegen(context, builder, signature, args):
-        ask_for_wide_vectors(builder.function)
         array = context.make_array(signature.args[0])(context, builder, args[0])
         step = cgutils.unpack_tuple(builder, array.strides)[0]
         start = cgutils.pointer_add(builder, array.data, builder.mul(args[1], step, flags=["nsw"]))
@@ -478,7 +503,6 @@ def load_noalias(typingctx, array, index):
         return None
 
     def codegen(context, builder, signature, args):
-        ask_for_wide_vectors(builder.function)
         value = _element(context, builder, signature.args[0], *args)
         _of_scope(builder, value, "read")
         return value

@@ -17,7 +17,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from ..target import registers, target
-from .intrinsics import LINE_BYTES, ask_for_wide_vectors, njit_inline, prefetch
+from .intrinsics import LINE_BYTES, njit_inline, prefetch
 from .precision import FLOAT32, Precision
 
 ALIGNMENT = 64
@@ -93,7 +93,6 @@ def _zeros(number: int) -> Any:
         """Lanes at 0, of the type of the argument."""
 
         def codegen(context, builder, signature, args):
-            ask_for_wide_vectors(builder.function)
             kind = context.get_value_type(signature.args[0])
             lanes = ir.ArrayType(kind, number)
             place = cgutils.alloca_once(builder, lanes)

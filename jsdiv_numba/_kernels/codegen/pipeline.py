@@ -63,6 +63,19 @@ class KernelLibrary(CPUCodeLibrary):
             self._link_into(self._whole)
         return self._whole
 
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Link a module, all of whose loops take vectors of 512 bits where there are any.
+
+        LLVM takes half of that on Intel's processors, which on the older ones kept the clock's
+        rate up. The loops gain by it: up to twice the speed, measured where rows come from memory,
+        since what is in flight is counted in vectors. A function that is inlined has the width
+        of its caller, so that all are told.
+        """
+        for function in ir_module.functions:
+            if not function.is_declaration:
+                set.add(function.attributes, '"prefer-vector-width"="512"')
+        super().add_ir_module(ir_module)
+
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
 

@@ -36,17 +36,18 @@ class Precision:
     """The same, for two numbers within a factor of 2 or a little more."""
 
     log2: tuple[float, ...]
-    """log2(1 + f)/f in powers of f, where x·2^-k = (1 + f)/centre."""
+    """log2(1 + f)/f in powers of f, where x·2^-k is 1 + f, or √2 times that."""
 
     finer_log2: tuple[float, ...]
     """The same with a smaller error, for the entropy of a single row: where few entries differ, it
     does not average out. Empty where the first has none that counts."""
 
-    log2_split: float
-    """Between 2/3 and 4/3: below it the first centre serves, from it on the second."""
+    log2_origin: float
+    """x·2^-k is from this to twice as much."""
 
-    log2_centres: tuple[float, float]
-    """Short numbers, about the reciprocals of the middles of the two intervals."""
+    log2_in_halves: bool
+    """Whether those beyond the middle, as bits count, are multiplied by √½: the logarithm of that
+    is half an exponent."""
 
     near_term: tuple[float, ...]
     """The term of p and q over (p - q)²/(p + q), in powers of (p - q)²/(p + q)², up to ½. Empty
@@ -145,8 +146,8 @@ FLOAT32 = Precision(
         0.252390373,
         -0.222111681,
     ),
-    log2_split=0.9428090415820634,
-    log2_centres=(1.0, 1.0),
+    log2_origin=2 / 3,
+    log2_in_halves=False,
     near_term=(
         0.250000011,
         0.0416645629,
@@ -223,22 +224,22 @@ FLOAT64 = Precision(
         0.088525438058774381,
     ),
     log2=(
-        1.4426950408887082,
-        -0.7213475204442445,
-        0.48089834720459392,
-        -0.36067376044676874,
-        0.28853894292435844,
-        -0.24044911284189346,
-        0.20610682962496308,
-        -0.18034388490772892,
-        0.15987767875101527,
-        -0.143877600866491,
-        0.14238258804169646,
-        -0.13065629885260945,
+        1.4426950408891827,
+        -0.72134752045000964,
+        0.48089834679534074,
+        -0.36067375700272792,
+        0.28853904333421321,
+        -0.24044980679014692,
+        0.20609674834996019,
+        -0.1802813933997922,
+        0.16032113417225433,
+        -0.14647074577381143,
+        0.13527423715039568,
+        -0.090252754676052057,
     ),
     finer_log2=(),
-    log2_split=0.9428090415820634,
-    log2_centres=(1.24267578125, 0.87890625),
+    log2_origin=0.8535533905932737,  # (1 + √½)/2: both halves are alike
+    log2_in_halves=True,
     near_term=(),
     far_term=(),
     exponential=(

@@ -30,6 +30,7 @@ from ..codegen.intrinsics import (
     bits_of,
     exp2,
     float_of,
+    float_of_multiple,
     fma,
     log2,
     maximum,
@@ -40,7 +41,8 @@ from ..codegen.intrinsics import (
     reciprocal,
     where,
 )
-from ..codegen.precision import FLOAT32, Precision
+from ..codegen.precision import FLOAT32, FLOAT64, Precision
+from ..target import registers, target
 
 
 @cache
@@ -91,8 +93,8 @@ def two_sum(x, y):
 exact_sum = two_sum
 
 
-def _polynomial(precision, coefficients):
-    return polynomial([precision.Float(c) for c in coefficients])
+def _polynomial(precision, coefficients, chains=1):
+    return polynomial([precision.Float(c) for c in coefficients], chains)
 
 
 def _log_ratio_parts(precision):
@@ -116,7 +118,7 @@ def _log_ratio_parts(precision):
 
 
 def _lesser_ratio(precision, log_ratio_parts):
-    Float, zero = precision.Float, precision.Int(0)
+    zero = precision.Int(0)
 
     @njit_inline
     def lesser_ratio(s, difference, x):
@@ -127,7 +129,7 @@ def _lesser_ratio(precision, log_ratio_parts):
         k, reduced = log_ratio_parts(x, s)
         near = k == zero
         v = quotient(where(near, difference, s - reduced), s + reduced)
-        return near, Float(k), v
+        return near, float_of_multiple(k), v
 
     return lesser_ratio
 
@@ -360,27 +362,30 @@ def _log2_by_instruction(precision):
 
 def _log2(precision, coefficients):
     Float, Int = precision.Float, precision.Int
-    unit, exponent_bits = 2.0**precision.mantissa, Int(-(1 << precision.mantissa))
-    # Less the bits of 2/3, the exponent bits are those of the reduced number in 2/3 .. 4/3.
-    origin = Int(Float(2 / 3).view(Int))
-    split, minus_one = Float(precision.log2_split), Float(-1)
-    low_centre, high_centre = (Float(centre) for centre in precision.log2_centres)
-    low_offset, high_offset = (
-        Float(-unit * np.log2(np.longdouble(c))) for c in precision.log2_centres
-    )
-    tail = _polynomial(precision, [unit * c for c in coefficients])
+    mantissa, unit = precision.mantissa, 2.0**precision.mantissa
+    origin = Int(Float(precision.log2_origin).view(Int))
+    whole, half = Int(-(1 << mantissa)), Int(1 << mantissa - 1)
+    halves, none = Int(-(1 << mantissa - 1)), Int(0)
+    one, minus_one = Float(1), Float(-1)
+    # Where few vectors are in flight, they wait for each other's multiply-adds.
+    chains = 2 if precision is FLOAT64 and registers(target()).floats < 16 else 1
+    in_halves, root_half = precision.log2_in_halves, Float(np.sqrt(0.5))
+    tail = _polynomial(precision, [unit * c for c in coefficients], chains)
 
     @njit_inline
     def log2_in_ulps(x):
         """Return log2(x)·2^mantissa for x > 0; a finite number for 0 and for subnormal x.
 
-        In this unit the exponent need not be shifted out of its place.
+        In this unit the exponent, and a half, need not be shifted out of their place.
         """
-        bits = bits_of(x)
-        k = Int(Int(bits - origin) & exponent_bits)
-        reduced = float_of(Int(bits - k))
-        low = reduced < split
-        f = fma(reduced, where(low, low_centre, high_centre), minus_one)
-        return fma(f, tail(f), Float(k) + where(low, low_offset, high_offset))
+        # Less the bits of the origin, the exponent bits are those of the reduced number.
+        bits = Int(bits_of(x) - origin)
+        reduced = float_of(Int(bits_of(x) - Int(bits & whole)))
+        if in_halves:
+            centre = where(Int(bits & half) == none, one, root_half)
+            f = fma(reduced, centre, minus_one)
+            return fma(f, tail(f), float_of_multiple(Int(bits & halves)))
+        f = reduced - one
+        return fma(f, tail(f), float_of_multiple(Int(bits & whole)))
 
     return log2_in_ulps

@@ -35,10 +35,10 @@ from ..codegen.intrinsics import (
     where,
     zeroed,
 )
-from ..codegen.precision import Precision
+from ..codegen.precision import FLOAT32, FLOAT64, Precision
 from ..formulas.js import exact_sum, scalar_formulas
 from ..rows.normalised import normalised_kernels
-from ..target import has_multiply_add
+from ..target import has_multiply_add, registers, target
 
 TOGETHER = 4
 """Rows of the second set that one row of the first meets at a time: `Rows.padded` has a
@@ -76,8 +76,14 @@ def pair_kernels(precision: Precision) -> SimpleNamespace:
 
 def _block(precision: Precision) -> int:
     """Return how many elements are added up before float64, or its exact sum, takes over."""
-    # Where a multiply-add is a call of the C library, LLVM adds up one after another, not in lanes.
-    return precision.pair_block if has_multiply_add() else precision.pair_block // 16
+    if not has_multiply_add():
+        # Where that is a call of the C library, LLVM adds up one after another, not in lanes.
+        return precision.pair_block // 16
+    if precision is FLOAT32:
+        return precision.pair_block
+    lanes = registers(target()).floats
+    # LLVM has two vectors for a row where there are 32 registers, and so as many numbers in a lane.
+    return precision.pair_block if lanes == 16 else precision.pair_block * lanes // 32
 
 
 def _prepare(precision):
@@ -86,6 +92,8 @@ def _prepare(precision):
     log2_in_ulps, zero = scalar_formulas(precision).finer_log2_in_ulps, Float(0)
     unit = Float(2.0**precision.mantissa)
     near, near_of_largest = precision.pair_near
+    if precision is FLOAT64:
+        near_of_largest *= 16 / registers(target()).floats
     block = _block(precision)
 
     @kernel
@@ -138,9 +146,11 @@ def _entropy_sums(precision):
     Float = precision.Float
     log2_in_ulps, block = scalar_formulas(precision).log2_in_ulps, _block(precision)
     zero = Float(0)
+    # With as many constants as float64 has, four rows take more than 16 registers.
+    four_at_once = precision is FLOAT32 or registers(target()).number == 32
 
     @inlined_summing
-    def block_sums(p, i, q, rows, start, size):
+    def sums_of_four(p, i, q, rows, start, size):
         j0, j1, j2, j3 = rows
         s0 = s1 = s2 = s3 = zero
         for k in range(start, start + size):
@@ -151,6 +161,24 @@ def _entropy_sums(precision):
             s1 += v1 * log2_in_ulps(v1)
             s2 += v2 * log2_in_ulps(v2)
             s3 += v3 * log2_in_ulps(v3)
+        return s0, s1, s2, s3
+
+    @inlined_summing
+    def sums_of_two(p, i, q, j0, j1, start, size):
+        s0 = s1 = zero
+        for k in range(start, start + size):
+            x = entry(p, i, k)
+            v0, v1 = x + entry(q, j0, k), x + entry(q, j1, k)
+            s0 += v0 * log2_in_ulps(v0)
+            s1 += v1 * log2_in_ulps(v1)
+        return s0, s1
+
+    @formula
+    def block_sums(p, i, q, rows, start, size):
+        if four_at_once:
+            return sums_of_four(p, i, q, rows, start, size)
+        s0, s1 = sums_of_two(p, i, q, rows[0], rows[1], start, size)
+        s2, s3 = sums_of_two(p, i, q, rows[2], rows[3], start, size)
         return s0, s1, s2, s3
 
     @formula
