@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import distance as scipy_distance
 
 import jsdiv_numba
-from benchmarks import assembly, errors, inputs, memory, peers, roofline
+from benchmarks import assembly, errors, inputs, instructions, memory, peers, roofline
 from benchmarks.peers import OURS, Peer
 from benchmarks.rows import DTYPES, errors_table, points
 from benchmarks.tables import Goal, Line, duration, heading, percent, rate, ratios, significant
@@ -211,7 +211,7 @@ def measure_precision(
             Contender(PDIST, lambda: jsdiv_numba.pdist(XA, workers=1), float(elements[1])),
         ]
     speed = throughputs(timed)
-    loop = assembly.hot_loop(assembly_of("pairs", name))
+    loop = assembly.hot_loop(assembly_of("pairs", name), instructions.shape_of("pairs", name))
     lines = peer_lines(dtype, speed, loop)
     if dtype is np.float32:
         lines += float32_lines(speed, elements)

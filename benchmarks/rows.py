@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import jsdiv_numba
-from benchmarks import assembly, errors, inputs, peers, roofline
+from benchmarks import assembly, errors, inputs, instructions, peers, roofline
 from benchmarks.peers import OURS, Peer
 from benchmarks.tables import Goal, Line, heading, percent, rate, ratios, table
 from benchmarks.timing import (
@@ -145,7 +145,7 @@ def measure_probabilities(
     progress(f"rows, {name}")
     P, Q = (inputs.rows(rng, sizes.rows, sizes.length, dtype) for _ in range(2))
     speed = throughputs(contenders(peers.installed(peers.ROWS), P, Q, sizes.peak_turns))
-    loop = assembly.hot_loop(assembly_of("js_sum", name))
+    loop = assembly.hot_loop(assembly_of("js_sum", name), instructions.shape_of("js_sum", name))
     bandwidths = [2 * P.itemsize * speed[key] / 1e9 for key in (READ, READ_BY_TWO)]
     note = (
         f"{name}: `sum(P*Q)` reads {bandwidths[0]:.1f} GB/s on one thread, {bandwidths[1]:.1f} on "

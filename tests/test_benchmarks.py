@@ -130,25 +130,64 @@ def test_threads_take_every_part_once():
     assert sorted(taken) == list(range(9))
 
 
-LOOP = """
+X86 = """
 .LBB0_1:
-\tvcvtdq2ps\t%zmm1, %zmm2
+\tvfmadd213ps\t%zmm3, %zmm2, %zmm1
 .LBB0_2:
 \tvmovups\t(%rax), %zmm1
 \tvcvtdq2ps\t%zmm1, %zmm2
 \tvfmadd213ps\t%zmm3, %zmm2, %zmm1
-\tvcvtdq2ps\t%zmm1, %zmm2
+\tvmulps\t64(%rsp), %zmm1, %zmm2
 \tvaddps\t%zmm3, %zmm2, %zmm1
 \taddq\t$32, %rax
 \tjne\t.LBB0_2
 \tjne\t.LBB0_1
 """
+ARM = """
+LBB0_2:
+\tldr\tq0, [x8]
+\tfmla.2d\tv0, v1, v2
+\tfdiv\tv3.2d, v0.2d, v1.2d
+\tfmul\tv4.2d, v3.2d, v0.2d
+\tstr\tq4, [sp, #16]
+\tb.ne\tLBB0_2
+"""
 
 
-def test_the_arithmetic_of_the_innermost_loop_is_counted():
-    loop = assembly.hot_loop(LOOP)
-    assert (loop.vectors, loop.per_vector, loop.width) == (2, 2.0, 64)
-    assert assembly.hot_loop("foo:\n\tret\n") is None
+def test_the_innermost_loop_of_a_shape_is_counted():
+    loop = assembly.hot_loop(X86, assembly.Shape(1))
+    assert (loop.vectors, loop.lanes) == (2, 16)
+    assert (loop.per_element, loop.per_vector, loop.on_stack) == (7 / 32, 2.0, 1 / 32)
+    loop = assembly.hot_loop(ARM, assembly.Shape(2, 1))
+    assert (loop.vectors, loop.lanes) == (1, 2)
+    assert (loop.per_element, loop.per_vector, loop.on_stack) == (3.0, 3.0, 0.5)
+
+
+def test_a_loop_of_another_shape_is_not_taken_for_it():
+    for text, shape in ((X86, (3,)), (X86, (1, 1)), (ARM, (1,)), ("foo:\n\tret\n", (1,))):
+        assert assembly.hot_loop(text, assembly.Shape(*shape)) is None
+    assert assembly.hot_loop(X86, assembly.Shape(1, chains=2)).vectors == 2
+    assert assembly.hot_loop(X86.replace("vmulps", "vmulss"), assembly.Shape(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("instruction", "one_by_one", "calls"),
+    [
+        ("vcvtsi2sdq\t%rax, %xmm1, %xmm2", 1, 0),
+        ("vpextrq\t$1, %xmm1, %rax", 1, 0),
+        ("vcvtdq2ps\t%ymm1, %ymm2", 0, 0),
+        ("callq\tlog", 0, 1),
+        ("scvtf\td0, x8", 1, 0),
+        ("mov\tx8, v0.d[1]", 1, 0),
+        ("scvtf\tv0.2d, v1.2d", 0, 0),
+        ("bl\tlog", 0, 1),
+        ("blr\tx8", 0, 1),
+    ],
+)
+def test_what_is_done_one_by_one_is_seen(instruction, one_by_one, calls):
+    text = ARM.replace("\tb.ne", f"\t{instruction}\n\tb.ne")
+    loop = assembly.hot_loop(text, assembly.Shape(2, 1))
+    assert (loop.one_by_one, loop.calls) == (one_by_one, calls)
 
 
 def test_a_page_is_filled_in_with_what_its_scripts_print(monkeypatch, tmp_path):
