@@ -203,6 +203,12 @@ _tile_options = (
         help="Compute tiles on a Dask cluster, tcp://HOST:PORT, or by N processes, local:N.",
     ),
 )
+_test = click.option(
+    "--test",
+    is_flag=True,
+    help="Rows are counts: say what is more than chance. Adds the value without what chance adds, "
+    "p-values, and these for all pairs at once (q, by Benjamini and Hochberg).",
+)
 _quiet = click.option(
     "-q", "--quiet", is_flag=True, help="Show no progress, nor what the files were taken for."
 )
@@ -338,6 +344,7 @@ def jsdiv(context: click.Context) -> None:
 Examples:
   jsdiv pairwise letters.csv
   jsdiv pairwise letters.csv --plot letters.png -o letters-distances.csv
+  jsdiv pairwise counts.csv --test -o differences.csv
   jsdiv pairwise queries.npy corpus.npy -o distances.npy --base 2 --top 10
   jsdiv pairwise models.npz:topics --metric js_divergence
   jsdiv pairwise large.npy -o distances.npy --memory 2GB --resume
@@ -371,6 +378,7 @@ Examples:
     type=click.Choice(("mean", "min", "max")),
     help="Write one value a row: of its values to all (other) rows.",
 )
+@_test
 @_workers
 @_options(*_tile_options, *_speech_options)
 @_top
@@ -386,6 +394,7 @@ def pairwise(
     plot: Path | None,
     plot_size: float | None,
     workers: int | None,
+    test: bool,
     top: int,
     quiet: bool,
     log_json: bool,
@@ -409,6 +418,7 @@ def pairwise(
         plot=plot,
         plot_size=plot_size,
         workers=workers,
+        test=test,
         top=top,
         tiles=commands.TileOptions(**tiles),
         verbosity=commands.Verbosity(quiet, log_json),
@@ -428,6 +438,7 @@ Examples:
 @_output
 @_base
 @_metric
+@_test
 @_workers
 @click.option(
     "--match",
@@ -448,6 +459,7 @@ def rows(
     base: float | None,
     metric: str,
     workers: int | None,
+    test: bool,
     top: int,
     quiet: bool,
     log_json: bool,
@@ -466,6 +478,7 @@ def rows(
         Quantity(metric, base),
         output=output,
         workers=workers,
+        test=test,
         top=top,
         tiles=commands.TileOptions(**tiles),
         verbosity=commands.Verbosity(quiet, log_json),
@@ -480,6 +493,7 @@ def rows(
 Examples:
   jsdiv explain letters.csv Danish Polish
   jsdiv explain letters.csv Danish Polish --plot letters.png --top 20
+  jsdiv explain counts.csv before after --test
   jsdiv explain topics.npy 0 17 --base 2""",
 )
 @click.argument("file", type=click.Path())
@@ -500,6 +514,7 @@ Examples:
     show_default=True,
     help="How many of the columns to print.",
 )
+@_test
 @_quiet
 @_taking_tables
 def explain(
@@ -510,6 +525,7 @@ def explain(
     row_b: str,
     base: float | None,
     plot: Path | None,
+    test: bool,
     top: int,
     quiet: bool,
 ) -> None:
@@ -527,6 +543,7 @@ def explain(
         row_b,
         Quantity("js_divergence", base),
         plot=plot,
+        test=test,
         top=top,
         verbosity=commands.Verbosity(quiet),
         table=table,

@@ -12,17 +12,29 @@ from jsdiv_numba import batch, cli
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("command", ["pairwise", "explain"])
-def test_the_guide_shows_what_the_command_prints(tmp_path, monkeypatch, capsys, command):
-    guide = (DOCS / "guide" / "command.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [("command", "pairwise"), ("command", "explain"), ("samples", "pairwise")],
+)
+def test_the_guide_shows_what_the_command_prints(tmp_path, monkeypatch, capsys, page, command):
+    guide = (DOCS / "guide" / f"{page}.md").read_text(encoding="utf-8")
     console = re.search(rf"^```console\n\$ jsdiv ({command} [^\n]+)\n(.*?)^```", guide, re.M | re.S)
     assert console is not None
     arguments, shown = console.groups()
-    shutil.copy(DOCS / "examples" / "letters.csv", tmp_path)
+    for table in ("letters.csv", "letter-samples.csv"):
+        shutil.copy(DOCS / "examples" / table, tmp_path)
     monkeypatch.chdir(tmp_path)
     assert cli.main(arguments.split()) == 0
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert printed == shown.splitlines()
+
+
+def test_the_guide_of_samples_ends_an_explanation_as_the_command_does(capsys):
+    table = str(DOCS / "examples" / "letter-samples.csv")
+    assert cli.main(["explain", table, "Danish 1", "Norwegian Bokmål 1", "--test"]) == 0
+    sentence = capsys.readouterr().out.splitlines()[-1]
+    guide = (DOCS / "guide" / "samples.md").read_text(encoding="utf-8")
+    assert sentence in " ".join(guide.replace("\n> ", " ").split())
 
 
 def test_every_page_is_in_the_table_of_contents():

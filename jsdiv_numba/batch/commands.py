@@ -14,7 +14,7 @@ import numpy as np
 
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.explain import explain as explain_rows
-from jsdiv_numba.batch.in_memory import compare_pairs, compare_rows
+from jsdiv_numba.batch.in_memory import Pairwise, compare_pairs, compare_rows
 from jsdiv_numba.batch.io.file_errors import reading
 from jsdiv_numba.batch.io.formats import STDIN, Place, dense_bytes, place_of, stdin_as_file
 from jsdiv_numba.batch.io.matching import matched_rows
@@ -24,6 +24,7 @@ from jsdiv_numba.batch.io.rows import LabelledRows
 from jsdiv_numba.batch.io.write import (
     OUTPUT_SUFFIXES,
     PICTURE_SUFFIXES,
+    TABLE_SUFFIXES,
     check_destination,
     check_headings,
     write_table,
@@ -33,6 +34,13 @@ from jsdiv_numba.batch.run.engine import Summary
 from jsdiv_numba.batch.run.executor import Executor
 from jsdiv_numba.batch.run.progress import chosen
 from jsdiv_numba.batch.run.tiling import MEMORY
+from jsdiv_numba.batch.samples import (
+    HEADINGS,
+    Tested,
+    tested_pairs,
+    tested_rows,
+    verdict_on,
+)
 from jsdiv_numba.batch.show import console as report
 from jsdiv_numba.batch.show.announcements import Announcements, Announcing
 
@@ -118,6 +126,7 @@ def pairwise(
     workers: int | None,
     top: int,
     plot_size: float | None = None,
+    test: bool = False,
     tiles: TileOptions = _IN_MEMORY,
     verbosity: Verbosity,
     said: Announcements,
@@ -129,6 +138,7 @@ def pairwise(
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, sources)
     reason = _reason_for_tiles(sources, output, tiles, table)
+    _require_in_memory(test, reason)
     given = sources, quantity, output, workers, tiles, verbosity, said
     if reason is not None:
         if plot:
@@ -136,21 +146,22 @@ def pairwise(
         _pairwise_in_tiles(*given, table)
         return
     if output:
-        check_destination(output, OUTPUT_SUFFIXES, sources)
+        check_destination(output, TABLE_SUFFIXES if test else OUTPUT_SUFFIXES, sources)
     first = _read(file, table, said)
     second = first if file2 is None else _read(file2, table, said)
     if plot:
         _require_whole(plot, first, second)
-    elif output and len(first) * len(second) * first.values.itemsize > MEMORY:
+    elif output and not test and len(first) * len(second) * first.values.itemsize > MEMORY:
         _pairwise_in_tiles(*given, table)
         return
-    if output:
+    if output and not test:
         check_headings(output, [first.label_name, *second.labels])
     with report.progress(f"{len(first):,} × {len(second):,} rows", quiet=verbosity.silent):
         result = compare_pairs(first, second, quantity, workers)
+        tested = tested_pairs(first, second, quantity, workers) if test else None
+        result = replace(result, tested=tested)
     if output:
-        labels = {first.label_name: first.labels}
-        write_table(output, result.matrix, labels=labels, headings=second.labels)
+        _write_pairs(output, result)
     if plot:
         from jsdiv_numba.batch.show.heatmap import write_picture
 
@@ -195,9 +206,11 @@ def rows(
     said: Announcements,
     table: TableOptions = DEFAULT,
     match: str | None = None,
+    test: bool = False,
 ) -> None:
     """Do what ``jsdiv rows`` does; the arguments are the command's."""
     reason = _reason_for_tiles([p, q], output, tiles, table)
+    _require_in_memory(test, reason)
     if output and reason is not None:
         from jsdiv_numba import batch
 
@@ -207,12 +220,18 @@ def rows(
         )
         return
     if output:
-        check_destination(output, OUTPUT_SUFFIXES, [p, q])
+        check_destination(output, TABLE_SUFFIXES if test else OUTPUT_SUFFIXES, [p, q])
     first, second = matched_rows(_read(p, table, said), _read(q, table, said), match)
     result = compare_rows(first, second, quantity, workers)
+    if test:
+        result = replace(result, tested=tested_rows(first, second, quantity, workers))
     if output:
         labels = {"p": result.first.labels, "q": result.second.labels}
-        write_table(output, result.values, labels=labels, headings=[quantity.metric])
+        if test:
+            # "p" and "q" are what the test finds.
+            labels = {"label_p": result.first.labels, "label_q": result.second.labels}
+        values, headings = _with_test(result.values, result.tested, quantity)
+        write_table(output, values, labels=labels, headings=headings)
     said.release()
     console = report.standard_console(stderr=verbosity.values_on_stdout)
     report.print_rows(console, result, top)
@@ -265,6 +284,7 @@ def explain(
     verbosity: Verbosity,
     said: Announcements,
     table: TableOptions = DEFAULT,
+    test: bool = False,
     output: None = None,
 ) -> None:
     """Do what ``jsdiv explain`` does; the arguments are the command's."""
@@ -272,6 +292,7 @@ def explain(
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, [file])
     explanation = explain_rows(_read(file, table, said), row_a, row_b, quantity, top)
+    verdict = verdict_on(explanation.rows, explanation.pair, quantity) if test else None
     if plot:
         from jsdiv_numba.batch.show.bars import write_bars
 
@@ -279,7 +300,40 @@ def explain(
     said.release()
     console = report.standard_console(stderr=verbosity.values_on_stdout)
     report.print_explanation(console, explanation)
+    if verdict is not None:
+        report.print_verdict(console, verdict, quantity)
     report.print_written(console, [plot])
+
+
+def _require_in_memory(test: bool, cut: str | None) -> None:
+    if test and cut:
+        raise FileError(f"--test: compares in memory, without {cut}")
+
+
+def _with_test(
+    values: np.ndarray, tested: Tested | None, quantity: Quantity
+) -> tuple[np.ndarray, list[str]]:
+    """Return columns of values with those of a test, and what they are called."""
+    if tested is None:
+        return values, [quantity.metric]
+    return np.stack([values, *tested.columns], axis=-1), [quantity.metric, *HEADINGS]
+
+
+def _write_pairs(output: Path, result: Pairwise) -> None:
+    """Write a matrix or, with a test, a line for each pair in the order of the rows."""
+    first, second = result.first, result.second
+    if result.tested is None:
+        labels = {first.label_name: first.labels}
+        write_table(output, result.matrix, labels=labels, headings=second.labels)
+        return
+    shape = result.matrix.shape
+    i, j = np.triu_indices(shape[0], 1) if result.symmetric else np.indices(shape).reshape(2, -1)
+    values, headings = _with_test(result.matrix, result.tested, result.quantity)
+    of_pairs = {
+        "label_i": [first.labels[k] for k in i],
+        "label_j": [second.labels[k] for k in j],
+    }
+    write_table(output, values[i, j], labels=of_pairs, headings=headings)
 
 
 def _require_one(option: str, value: object, tiles: TileOptions) -> None:

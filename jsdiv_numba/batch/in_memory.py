@@ -10,6 +10,7 @@ from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.columns import require_same_columns
 from jsdiv_numba.batch.io.rows import LabelledRows
 from jsdiv_numba.batch.quantity import Quantity
+from jsdiv_numba.batch.samples import Tested
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,7 @@ class Pairwise:
     """What the rows and the columns of `matrix` are; one object if there is one file."""
     quantity: Quantity  # what `matrix` holds, in which unit
     matrix: NDArray[np.floating[Any]]  # a value for each pair. Shape (n, m)
+    tested: Tested | None = None  # the same of a test, where there is one
 
     @property
     def symmetric(self) -> bool:
@@ -42,6 +44,7 @@ class RowByRow:
     second: LabelledRows  # the two files, with as many rows
     quantity: Quantity  # what `values` holds, in which unit
     values: NDArray[np.floating[Any]]  # a value for each row. Shape (n,)
+    tested: Tested | None = None  # the same of a test, where there is one
 
 
 def compare_pairs(

@@ -17,9 +17,13 @@ from jsdiv_numba.batch.in_memory import Pairwise, RowByRow
 from jsdiv_numba.batch.io.rows import LabelledRows
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.run.engine import Summary
+from jsdiv_numba.batch.samples import HEADINGS, Tested, Verdict
 from jsdiv_numba.batch.show.extremes import Pair, closest, farthest
 
 _LABEL_LIMIT = 48
+LEVEL = 0.05
+"""A p-value up to this is called more than chance."""
+
 # A pipe has no width: rich would assume 80 columns, and cut the labels to fit.
 _UNLIMITED = 100_000
 
@@ -39,9 +43,10 @@ def print_pairs(console: Console, result: Pairwise, top: int) -> None:
     sizes = _size(first) if result.symmetric else f"{_size(first)}; {_size(second)}"
     _print_summary(console, f"{sizes}; {counted(count, 'pair')}", result.quantity)
     for title, pairs in _sections("pairs", result.matrix, count, top, upper=result.symmetric):
-        table = _table(title, result.quantity, label_columns=2)
+        table = _table(title, result.quantity, 2, result.tested)
         for i, j in pairs:
-            _add(table, (first.labels[i], second.labels[j]), result.matrix[i, j])
+            labels = first.labels[i], second.labels[j]
+            _add(table, labels, result.matrix[i, j], _of_test(result.tested, (i, j)))
         _print_table(console, table)
 
 
@@ -53,9 +58,10 @@ def print_rows(console: Console, result: RowByRow, top: int) -> None:
         sides = sides[:1]
     values = result.values[:, np.newaxis]
     for title, pairs in _sections("rows", values, len(values), top, upper=False):
-        table = _table(title, result.quantity, label_columns=len(sides))
+        table = _table(title, result.quantity, len(sides), result.tested)
         for i, _ in pairs:
-            _add(table, [side.labels[i] for side in sides], result.values[i])
+            labels = [side.labels[i] for side in sides]
+            _add(table, labels, result.values[i], _of_test(result.tested, i))
         _print_table(console, table)
 
 
@@ -77,6 +83,19 @@ def print_explanation(console: Console, explanation: Explanation) -> None:
         _add(table, (f"{explanation.others:,} {noun}", ""), parts.rest, [share])
     _add(table, ("All", ""), parts.total, ["100%" if parts.total else "0%"])
     _print_table(console, table)
+
+
+def print_verdict(console: Console, verdict: Verdict, quantity: Quantity) -> None:
+    """Print a sentence: whether the difference of two rows is more than chance."""
+    n1, n2 = verdict.sizes
+    mean, deviation = verdict.by_chance
+    told = "more" if verdict.pvalue <= LEVEL else "no more"
+    console.print()
+    console.print(
+        f"The difference is {told} than chance (p = {verdict.pvalue:.2g}): samples of {n1:,} and "
+        f"{n2:,} from one distribution are at {_figure(mean)} ± {_figure(deviation)} "
+        f"{quantity.unit}. Without that, the divergence is {_figure(verdict.corrected)}."
+    )
 
 
 def _percentage(proportion: float) -> str:
@@ -112,12 +131,20 @@ def _sections(
     ]
 
 
-def _table(title: str, quantity: Quantity, label_columns: int) -> Table:
+def _of_test(tested: Tested | None, place: Any) -> list[str]:
+    return [] if tested is None else [_figure(column[place]) for column in tested.columns]
+
+
+def _table(
+    title: str, quantity: Quantity, label_columns: int, tested: Tested | None = None
+) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column(title, overflow="fold")
     for _ in range(label_columns - 1):
         table.add_column(overflow="fold")
     table.add_column(quantity.unit, justify="right", no_wrap=True)
+    for heading in () if tested is None else HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
