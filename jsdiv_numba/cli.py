@@ -2,24 +2,19 @@
 
 import contextlib
 import errno
-import functools
 import io
-import math
 import os
-import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jsdiv_numba import __version__
-from jsdiv_numba._core.metric import METRICS
 from jsdiv_numba._core.threads import get_workers
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.format import printable
-from jsdiv_numba.batch.io.options import TABLE_ARGUMENTS, TableOptions
+from jsdiv_numba.batch.io.options import TableOptions
 from jsdiv_numba.batch.quantity import Quantity
-from jsdiv_numba.batch.run.tiling import MOST_MEMORY
 
 _EXTRA = {"click", "matplotlib", "pyarrow", "rich", "zarr"}
 _INSTALL = 'the command needs more packages: pip install "jsdiv_numba[cli]"'
@@ -28,12 +23,24 @@ try:
     import click
 
     from jsdiv_numba.cli_cache import cache, notice_of_compiling
+    from jsdiv_numba.cli_drift import drift
+    from jsdiv_numba.cli_options import (
+        base_option,
+        finite,
+        metric_option,
+        output_option,
+        quiet_option,
+        speech_options,
+        taking_tables,
+        test_option,
+        tile_options,
+        top_option,
+        with_options,
+        workers_option,
+    )
 except ModuleNotFoundError:
     sys.stderr.write(f"jsdiv: {_INSTALL}\n")
     raise SystemExit(2) from None
-
-_Command = Callable[..., Any]
-_Decorator = Callable[[_Command], _Command]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,13 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 2 after an error, which one line on stderr tells, or 130 after Ctrl-C, or 141
-        if nobody reads what is printed any more.
+        0, or 2 after an error, which one line on stderr tells, or 3 where a condition of
+        ``--fail-on`` holds, or 130 after Ctrl-C, or 141 if nobody reads what is printed any more.
     """
     _prepare_streams()
     try:
         with notice_of_compiling(sys.stderr):
-            jsdiv.main(args=arguments, prog_name="jsdiv", standalone_mode=False)
+            code = jsdiv.main(args=arguments, prog_name="jsdiv", standalone_mode=False)
         sys.stdout.flush()
     except click.Abort:
         return 130
@@ -68,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             click.echo(f"jsdiv: {printable(' '.join(line.splitlines()))}", err=True)
         return 2
-    return 0
+    return code or 0
 
 
 _NOBODY_READS = 141
@@ -125,186 +132,6 @@ def _of_the_system(error: OSError) -> str:
     return reason
 
 
-def _finite(
-    _context: click.Context, _parameter: click.Parameter, value: float | None
-) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a finite number.")
-    return value
-
-
-_LEAST_MEMORY = 10**6
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-
-
-def _bytes(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
-    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?B)?", value.strip().upper())
-    count = float(size[1]) * _UNITS.get(size[2] or "", 0) if size else 0.0
-    if not count:
-        raise click.BadParameter(f"{value!r} is no size such as 500MB or 2GiB.")
-    if count > MOST_MEMORY:
-        raise click.BadParameter(f"{value!r} is more than any machine has.")
-    if count < _LEAST_MEMORY:
-        raise click.BadParameter(f"{value!r} is less than 1MB, in which no tiles fit.")
-    return int(count)
-
-
-_output = click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Write the values to a .npy, .zarr, .csv, .tsv (both also .gz) or .parquet file, or as "
-    "CSV to stdout (-); tables with labels.",
-)
-_base = click.option(
-    "--base",
-    type=click.FloatRange(min=1, min_open=True),
-    metavar="NUMBER",
-    callback=_finite,
-    help="Base of the logarithms: 2 for bits. By default e, for nats.",
-)
-_metric = click.option(
-    "--metric",
-    type=click.Choice(METRICS),
-    default=METRICS[0],
-    show_default=True,
-    help="The distance, which is a metric, or the divergence, which is its square.",
-)
-_workers = click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads to use. By default the CPUs that the process may use.",
-)
-_tile_options = (
-    click.option(
-        "--memory",
-        callback=_bytes,
-        metavar="SIZE",
-        help="Compare in tiles that fit in this much, for example 500MB.",
-    ),
-    click.option(
-        "--tile", type=click.IntRange(min=1), metavar="N", help="Rows of a tile, whatever it takes."
-    ),
-    click.option(
-        "--on-bad",
-        type=click.Choice(("error", "nan")),
-        default="error",
-        show_default=True,
-        help="Stop at a row that is no distribution, or write NaN and list it in a report.",
-    ),
-    click.option("--resume", is_flag=True, help="Go on with an unfinished run, if there is one."),
-    click.option(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="Compute tiles on a Dask cluster, tcp://HOST:PORT, or by N processes, local:N.",
-    ),
-)
-_test = click.option(
-    "--test",
-    is_flag=True,
-    help="Rows are counts: say what is more than chance. Adds the value without what chance adds, "
-    "p-values, and these for all pairs at once (q, by Benjamini and Hochberg).",
-)
-_quiet = click.option(
-    "-q", "--quiet", is_flag=True, help="Show no progress, nor what the files were taken for."
-)
-_speech_options = (
-    _quiet,
-    click.option("--log-json", is_flag=True, help="Show progress as lines of JSON on stderr."),
-)
-
-
-def _header(_context: click.Context, _parameter: click.Parameter, value: str) -> bool | None:
-    return {"yes": True, "no": False}.get(value)
-
-
-_table_options = (
-    click.option(
-        "--header",
-        type=click.Choice(("auto", "yes", "no")),
-        default="auto",
-        show_default=True,
-        callback=_header,
-        help="Whether the first line of text names the columns.",
-    ),
-    click.option(
-        "--label-column",
-        metavar="COLUMNS",
-        help="The columns that label the rows, or none.",
-    ),
-    click.option("--columns", metavar="COLUMNS", help="The columns that are categories."),
-    click.option("--exclude", metavar="COLUMNS", help="Columns to leave out."),
-    click.option(
-        "--exclude-rows", metavar="ROWS", help="Rows to leave out, by label, or by index from 0."
-    ),
-    click.option(
-        "--transpose", is_flag=True, help="Categories are in rows: compare the file's columns."
-    ),
-    click.option(
-        "--long",
-        metavar="SAMPLE,CATEGORY,COUNT",
-        help="Each line is one count; those of one sample and category add up.",
-    ),
-    click.option(
-        "--sep", metavar="CHARACTER", help="What separates values of text; or tab, space."
-    ),
-    click.option(
-        "--decimal", type=click.Choice((".", ",")), help="The decimal mark of numbers in text."
-    ),
-    click.option("--comment", metavar="TEXT", help="What begins lines of text to skip."),
-    click.option("--encoding", metavar="NAME", help="The encoding of text. By default UTF-8."),
-    click.option(
-        "--missing",
-        type=click.Choice(("error", "nan", "zero")),
-        default="error",
-        show_default=True,
-        help="What a missing value is.",
-    ),
-    click.option(
-        "--format", metavar="NAME", help="The format of the files, as an extension; stdin needs it."
-    ),
-)
-
-
-def _taking_tables(command: _Command) -> _Command:
-    """Add the options of tables to a command, which gets them in one argument, `table`."""
-
-    @functools.wraps(command)
-    def with_table(**arguments: Any) -> Any:
-        given = {name: arguments.pop(name) for name in TABLE_ARGUMENTS}
-        try:
-            table = TableOptions(**given)
-        except ValueError as error:
-            raise click.UsageError(f"--{str(error).replace('_', '-')}.") from error
-        return command(table=table, **arguments)
-
-    return _options(*_table_options)(with_table)
-
-
-def _options(*options: _Decorator) -> _Decorator:
-    def add(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
-
-
-_top = click.option(
-    "-n",
-    "--top",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=5,
-    show_default=True,
-    help="How many of the closest and of the farthest to print.",
-)
-
-
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -314,6 +141,7 @@ Examples:
   jsdiv pairwise topics.npy -o distances.npy
   jsdiv rows before.csv after.csv --base 2
   jsdiv explain letters.csv Danish Polish
+  jsdiv drift january.parquet june.parquet --report drift.html
   jsdiv pairwise --help""",
 )
 @click.version_option(__version__, prog_name="jsdiv")
@@ -352,9 +180,9 @@ Examples:
 )
 @click.argument("file", type=click.Path())
 @click.argument("file2", type=click.Path(), required=False)
-@_output
-@_base
-@_metric
+@output_option
+@base_option
+@metric_option
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -370,7 +198,7 @@ Examples:
     "--max-distance",
     type=click.FloatRange(min=0),
     metavar="NUMBER",
-    callback=_finite,
+    callback=finite,
     help="Write only the pairs up to this value, to a .parquet file of indices.",
 )
 @click.option(
@@ -378,11 +206,11 @@ Examples:
     type=click.Choice(("mean", "min", "max")),
     help="Write one value a row: of its values to all (other) rows.",
 )
-@_test
-@_workers
-@_options(*_tile_options, *_speech_options)
-@_top
-@_taking_tables
+@test_option
+@workers_option
+@with_options(*tile_options, *speech_options)
+@top_option
+@taking_tables
 def pairwise(
     *,
     table: TableOptions,
@@ -435,20 +263,20 @@ Examples:
 )
 @click.argument("p", type=click.Path())
 @click.argument("q", type=click.Path())
-@_output
-@_base
-@_metric
-@_test
-@_workers
+@output_option
+@base_option
+@metric_option
+@test_option
+@workers_option
 @click.option(
     "--match",
     type=click.Choice(("label", "position")),
     help="Compare rows of the same label, or in the same place. By default by label where both "
     "files have labels.",
 )
-@_options(*_tile_options, *_speech_options)
-@_top
-@_taking_tables
+@with_options(*tile_options, *speech_options)
+@top_option
+@taking_tables
 def rows(
     *,
     table: TableOptions,
@@ -499,7 +327,7 @@ Examples:
 @click.argument("file", type=click.Path())
 @click.argument("row_a")
 @click.argument("row_b")
-@_base
+@base_option
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -514,9 +342,9 @@ Examples:
     show_default=True,
     help="How many of the columns to print.",
 )
-@_test
-@_quiet
-@_taking_tables
+@test_option
+@quiet_option
+@taking_tables
 def explain(
     *,
     table: TableOptions,
@@ -572,7 +400,7 @@ Examples:
     "--max-distance",
     type=click.FloatRange(min=0),
     metavar="NUMBER",
-    callback=_finite,
+    callback=finite,
     help="Find all rows up to this value instead.",
 )
 @click.option(
@@ -583,11 +411,11 @@ Examples:
     help="Write a line for each row and neighbour to a .parquet, .csv or .tsv file; or, not with "
     "--max-distance, indices and values to a .npy file of records or a .zarr group.",
 )
-@_base
-@_metric
-@_workers
-@_options(*_tile_options, *_speech_options)
-@_taking_tables
+@base_option
+@metric_option
+@workers_option
+@with_options(*tile_options, *speech_options)
+@taking_tables
 def neighbors(
     *,
     table: TableOptions,
@@ -623,4 +451,5 @@ def neighbors(
     )
 
 
+jsdiv.add_command(drift)
 jsdiv.add_command(cache)

@@ -29,7 +29,7 @@ FLOORS = (
     "divergence entropies gradient distance contribution ufuncs _losses _neighbors cache",
     "scalarise neighbors _stats",
     "loss stats",
-    "scheme torch jax _dask _cuda.intrinsics",
+    "scheme torch jax _drift _dask _cuda.intrinsics",
     "dask _cuda.target",
     "_cuda.kernels",
     "_cuda",
@@ -39,11 +39,12 @@ FLOORS = (
     "batch.errors batch.quantity",
     "batch.io",
     "batch.samples",
-    "batch.explain batch.in_memory batch.run",
+    "batch.explain batch.in_memory batch.run drift",
     "batch.jobs batch.show",
     "batch",
     # The command.
-    "batch.commands cli_cache",
+    "batch.commands batch.drift cli_cache cli_options",
+    "cli_drift",
     "cli",
     "__main__",
 )
@@ -89,8 +90,11 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "batch.show.fonts": {"matplotlib"},
     "batch.show.heatmap": {"matplotlib"},
     "batch.show.console": {"rich"},
+    "batch.show.drift": {"rich"},
     "cli": {"click"},
     "cli_cache": {"click"},
+    "cli_drift": {"click"},
+    "cli_options": {"click"},
     "_stats.estimators": {"scipy"},
     "_stats.intervals": {"scipy"},
     "_stats.null": {"scipy"},
@@ -101,6 +105,12 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
 """Packages heavier than NumPy that a module loads as soon as it is imported."""
 
 HEAVY_WHEN_USED: dict[str, set[str]] = {
+    "_drift.arrow": {"pyarrow"},
+    "_drift.comparing": {"scipy"},
+    "_drift.frames": {"narwhals", "pyarrow"},
+    "_drift.to_frame": {"narwhals"},
+    "batch.drift": {"pyarrow"},
+    "batch.io.tables": {"pyarrow"},
     "_kernels.cache.identity": {"llvmlite"},
     "_kernels.linking": {"llvmlite"},
     "_kernels.target": {"llvmlite"},

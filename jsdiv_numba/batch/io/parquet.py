@@ -1,7 +1,8 @@
 """Parquet and Feather files, and folders of Parquet files, as rows."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jsdiv_numba.batch.io.options import TableOptions
 from jsdiv_numba.batch.io.rows import Stream
 
 SUFFIX = ".parquet"
+_TEXT = {"string", "large_string"}
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -27,34 +29,74 @@ def stream_parquet(path: Path, source: str, options: TableOptions) -> Stream:
     `path`: the file or folder; the files' columns have to be the same. Raises `FileError`
     now or while the blocks are read.
     """
+    files = open_files(path, source)
+    with _readable(files.names[0]), files.paths[0].open("rb") as opened:
+        sample = _with(_first_rows(opened), files.partitions[0])
+    columns = Columns(source, files.schema, sample)
+    notes = [f"{len(files.paths):,} files"] if path.is_dir() else []
+    with _readable(source):
+        return columns.stream(files.batches, options, notes)
+
+
+@dataclass(frozen=True)
+class ParquetFiles:
+    """A Parquet file, or those of a folder, which have the same columns."""
+
+    paths: list[Path]
+    names: list[str]
+    """What errors call them."""
+
+    partitions: list[dict[str, str]]
+    schema: Any
+
+    @property
+    def rows(self) -> int:
+        """How many rows they have."""
+        from pyarrow import parquet
+
+        number = 0
+        for path, name in zip(self.paths, self.names, strict=True):
+            with _readable(name), path.open("rb") as file:
+                number += int(parquet.ParquetFile(file).metadata.num_rows)
+        return number
+
+    def batches(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        encoded: bool = False,
+        block: int = BLOCK_BYTES,
+    ) -> Generator[Any, None, None]:
+        """Yield record batches or tables of `block` bytes, of some columns or of all.
+
+        `encoded`: whether text comes as a dictionary.
+        """
+        for file, name, parts in zip(self.paths, self.names, self.partitions, strict=True):
+            known = parts if columns is None else {k: v for k, v in parts.items() if k in columns}
+            stored = None if columns is None else [c for c in columns if c not in parts]
+            yield from _batches(
+                file, name, known, len(self.schema), stored, encoded=encoded, block=block
+            )
+
+
+def open_files(path: Path, source: str) -> ParquetFiles:
+    """Return a Parquet file, or the files of a folder.
+
+    Raises `FileError` if one of them has other columns than the first.
+    """
     paths = files_of(path) if path.is_dir() else [path]
     partitions = [_partitions(file, path) if path.is_dir() else {} for file in paths]
     names = [str(file) if path.is_dir() else source for file in paths]
     schema = _schema(paths[0], names[0], partitions[0])
     for file, name, parts in zip(paths[1:], names[1:], partitions[1:], strict=True):
         _require_same(_schema(file, name, parts), schema, name, names[0])
-    with _readable(names[0]), paths[0].open("rb") as opened:
-        sample = _with(_first_rows(opened), partitions[0])
-    columns = Columns(source, schema, sample)
-
-    def batches() -> Generator[Any, None, None]:
-        for file, name, parts in zip(paths, names, partitions, strict=True):
-            yield from _batches(file, name, parts, len(schema))
-
-    notes = [f"{len(paths):,} files"] if path.is_dir() else []
-    with _readable(source):
-        return columns.stream(batches, options, notes)
+    return ParquetFiles(paths, names, partitions, schema)
 
 
 def stream_feather(path: Path, source: str, options: TableOptions) -> Stream:
     """Read a Feather file as `stream_parquet` reads a Parquet file; the arguments are the same."""
-    import pyarrow as pa
-
-    def opened(file: Any) -> Any:
-        return pa.ipc.open_file(file)
-
     with _readable(source, "Feather"), path.open("rb") as file:
-        reader = opened(file)
+        reader = _feather(file)
         schema = reader.schema
         sample = (
             _checked(reader, 0).slice(0, SAMPLE)
@@ -63,13 +105,35 @@ def stream_feather(path: Path, source: str, options: TableOptions) -> Stream:
         )
 
     def batches() -> Generator[Any, None, None]:
-        with _readable(source, "Feather"), path.open("rb") as file:
-            reader = opened(file)
-            for k in range(reader.num_record_batches):
-                yield _checked(reader, k)
+        yield from feather_batches(path, source)
 
     with _readable(source, "Feather"):
         return Columns(source, schema, sample).stream(batches, options)
+
+
+def feather_schema(path: Path, source: str) -> Any:
+    """Return names and types of a Feather file's columns."""
+    with _readable(source, "Feather"), path.open("rb") as file:
+        return _feather(file).schema
+
+
+def feather_rows(path: Path, source: str) -> int:
+    """Return how many rows a Feather file has; it is gone through for that."""
+    return sum(batch.num_rows for batch in feather_batches(path, source))
+
+
+def feather_batches(path: Path, source: str) -> Generator[Any, None, None]:
+    """Yield the record batches of a Feather file."""
+    with _readable(source, "Feather"), path.open("rb") as file:
+        reader = _feather(file)
+        for k in range(reader.num_record_batches):
+            yield _checked(reader, k)
+
+
+def _feather(file: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.ipc.open_file(file)
 
 
 def _checked(reader: Any, number: int) -> Any:
@@ -98,11 +162,23 @@ def _first_rows(file: Any) -> Any:
     return opened.schema_arrow.empty_table() if first is None else first
 
 
-def _batches(path: Path, source: str, parts: dict[str, str], width: int) -> Iterator[Any]:
+def _batches(
+    path: Path,
+    source: str,
+    parts: dict[str, str],
+    width: int,
+    columns: Sequence[str] | None = None,
+    *,
+    encoded: bool = False,
+    block: int = BLOCK_BYTES,
+) -> Iterator[Any]:
     from pyarrow import parquet
 
     with _readable(source), path.open("rb") as file:
         opened = parquet.ParquetFile(file)
+        if encoded:
+            text = [field.name for field in opened.schema_arrow if str(field.type) in _TEXT]
+            opened = parquet.ParquetFile(file, read_dictionary=text)
         rows = max(1, opened.metadata.num_rows)
         # A cell may hold a whole row; the footer says what rows take, decoded or not much less.
         size = sum(
@@ -111,7 +187,7 @@ def _batches(path: Path, source: str, parts: dict[str, str], width: int) -> Iter
         row_bytes = max(8 * width, size // rows)
         # Threads of Arrow's would read ahead more than memory is given.
         for batch in opened.iter_batches(
-            batch_size=max(1, BLOCK_BYTES // row_bytes), use_threads=False
+            batch_size=max(1, block // row_bytes), columns=columns, use_threads=False
         ):
             yield _with(batch, parts)
 
@@ -201,8 +277,6 @@ def _count(value: Any) -> int:
 
 def feather_bytes(path: Path) -> int:
     """Return how much memory the values of a Feather file take; it is gone through for that."""
-    import pyarrow as pa
-
     with _readable(str(path), "Feather"), path.open("rb") as file:
-        reader = pa.ipc.open_file(file)
+        reader = _feather(file)
         return int(sum(_checked(reader, k).nbytes for k in range(reader.num_record_batches)))

@@ -1,245 +1,176 @@
-"""Tables as people have them, from the command line: what is taken for what, in and out."""
+"""Files as tables of columns of any kind."""
 
 import gzip
-import io
-import sys
-from pathlib import Path
 
 import numpy as np
+import pandas
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from jsdiv_numba import batch
+from jsdiv_numba._drift.tables import ColumnsChanged
+from jsdiv_numba._drift.values import converted
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.io import tables
 from jsdiv_numba.batch.io.options import TableOptions
-from jsdiv_numba.batch.io.read import read_rows
-from jsdiv_numba.cli import main
-from jsdiv_numba.distance import cdist, jensenshannon
-
-A = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [0.0, 0.0, 5.0]])
-TAKEN = "a header; rows labelled by column 'k'; 3 categories from 'a' to 'c'"
-
-
-def csv(matrix, labels, name="f.csv"):
-    rows = zip(labels, matrix.tolist(), strict=True)
-    lines = [f"{label}," + ",".join(map(repr, row)) for label, row in rows]
-    Path(name).write_text("\n".join(["k,a,b,c", *lines, ""]), encoding="utf-8")
+from jsdiv_numba.batch.io.tables import open_table
 
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    csv(A, "xyz")
 
 
-def values(path):
-    """Return the labels and the numbers of a table of text."""
-    _, *lines = (line.split(",") for line in Path(path).read_text().splitlines())
-    labels = [[cell.strip('"') for cell in line if cell[:1] == '"'] for line in lines]
-    numbers = [[float(cell) for cell in line if cell[:1] != '"'] for line in lines]
-    return labels, np.array(numbers)
+def read(source, **options):
+    """Return all columns of a file as kinds and texts, read as often as that needs."""
+    table = open_table(source, TableOptions(**options))
+    while True:
+        try:
+            batches = list(table.batches(table.columns))
+        except ColumnsChanged:
+            continue
+        return {
+            name: (batches[0][name].kind, [t for batch in batches for t in texts(batch[name])])
+            for name in table.columns
+        }
 
 
-TILES = [[], ["--tile", "2"]]
+def texts(values):
+    text = converted(values, "text")
+    return [None if code < 0 else text.categories[code] for code in text.data]
 
 
-@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
-def test_rows_of_the_same_label_are_compared(capsys, tiles):
-    csv(A[[2, 0, 1]] + 1, "zxy", "g.csv")
-    assert main(["rows", "f.csv", "g.csv", "-o", "d.csv", *tiles]) == 0
-    labels, distances = values("d.csv")
-    assert labels == [["x", "x"], ["y", "y"], ["z", "z"]]
-    np.testing.assert_array_equal(distances[:, 0], jensenshannon(A, A + 1, axis=1))
-    assert main(["rows", "f.csv", "g.csv", "--match", "position", "-o", "d.npy", *tiles]) == 0
-    expected = jensenshannon(A, A[[2, 0, 1]] + 1, axis=1)
-    np.testing.assert_array_equal(np.load("d.npy"), expected)
+def write(name, text):
+    with open(name, "wb") as file:
+        file.write(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    return name
 
 
-@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
-def test_labels_that_one_file_has_alone_are_told(capsys, tiles):
-    csv(A[[2, 0]] + 1, "zw", "g.csv")
-    assert main(["rows", "f.csv", "g.csv", "-q", "-o", "d.csv", *tiles]) == 0
-    assert values("d.csv")[0] == [["z", "z"]]
-    assert capsys.readouterr().err.splitlines()[:2] == [
-        "jsdiv: warning: f.csv: 2 rows left out, not in g.csv: 'x', 'y'",
-        "jsdiv: warning: g.csv: 1 row left out, not in f.csv: 'w'",
-    ]
+TEXT = "city,age,day,flag,zip\nOslo,1.5,2024-01-02,true,0150\nRoma,,2024-01-03 04:05,FALSE,\n"
+READ = {
+    "city": ("text", ["Oslo", "Roma"]),
+    "age": ("float", ["1.5", None]),
+    "day": ("time", ["2024-01-02", "2024-01-03T04:05:00"]),
+    "flag": ("boolean", ["True", "False"]),
+    "zip": ("text", ["0150", None]),
+}
 
 
-def test_rows_matched_in_python():
-    csv(A[::-1], "zyx", "g.csv")
-    batch.rows("f.csv", "g.csv", out="d.npy", tile=1)
-    assert np.load("d.npy").tolist() == [0.0, 0.0, 0.0]
-    batch.rows("f.csv", A[::-1], out="d.npy")
-    assert np.load("d.npy")[0] > 0
-    with pytest.raises(FileError, match=r"^Q: --match label: its rows have no labels"):
-        batch.rows("f.csv", A, out="d.npy", match="label")
-    with pytest.raises(ValueError, match="match is 'name'; it must be one of 'label', 'position'"):
-        batch.rows("f.csv", A, out="d.npy", match="name")
+@pytest.mark.parametrize(
+    ("name", "text", "options"),
+    [
+        ("a.csv", TEXT, {}),
+        ("a.csv.gz", TEXT, {}),
+        ("a.tsv", TEXT.replace(",", "\t"), {}),
+        ("a.csv", TEXT.replace(",", ";").replace("1.5", "1,5"), {}),
+        ("a.csv", f"# remark\n{TEXT}", {"comment": "#"}),
+        ("a.txt", TEXT.replace(",", "|"), {}),
+    ],
+)
+def test_text_is_read_with_its_kinds(name, text, options):
+    assert read(write(name, text), **options) == READ
 
 
-@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
-def test_what_files_were_taken_for_is_said_unless_quiet(capsys, tiles):
-    csv(A, "uvw", "g.csv")
-    command = ["pairwise", "f.csv", "g.csv", "-o", "d.csv", *tiles]
-    assert main(command) == 0
-    assert capsys.readouterr().err.splitlines()[:2] == [f"f.csv: {TAKEN}", f"g.csv: {TAKEN}"]
-    assert main([*command, "--quiet"]) == 0
-    assert capsys.readouterr().err == ""
-    assert main([*command, "--log-json"]) == 0
-    assert '"event": "read"' in capsys.readouterr().err.splitlines()[0]
+@pytest.mark.parametrize("comment", [None, "#"])
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [("7", "integer"), ("7.5", "float"), ("seven", "text"), ("", "integer"), ("NA", "integer")],
+)
+def test_a_column_is_what_all_its_values_are(comment, last, kind):
+    """Also where the first lines, by which it is taken for numbers, do not show it."""
+    lines = [f"{k},x" for k in range(3000)]
+    write("a.csv", "\n".join(["n,t", *lines, f"{last},y", ""]))
+    found, values = read("a.csv", comment=comment)["n"]
+    assert found == kind
+    assert values[-1] == (last if last not in ("", "NA") else None)
+    assert values[:3] == ["0", "1", "2"]
 
 
-@pytest.mark.parametrize("command", [["pairwise"], ["neighbors", "-k", "2"]], ids=["pairs", "near"])
-@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
-def test_options_go_to_every_command(command, tiles):
-    text = "otu;s1;s2;s3;tax\n" + "\n".join(
-        f"o{j};{a:g};{b:g};{c:g};T" for j, (a, b, c) in enumerate(A.T / 2)
-    )
-    Path("o.csv").write_text(text.replace(".", ","))
-    options = ["--transpose", "--exclude", "tax", "--sep", ";", "--decimal", ","]
-    assert main([*command, "o.csv", "-o", "d.csv", *options, *tiles]) == 0
-    assert main([*command, "f.csv", "-o", "e.csv", *tiles]) == 0
-    found, expected = values("d.csv"), values("e.csv")
-    np.testing.assert_allclose(found[1], expected[1], rtol=1e-12)
-    assert [label[0] for label in found[0]] == [
-        {"x": "s1", "y": "s2", "z": "s3"}[label[0]] for label in expected[0]
-    ]
+def test_words_that_mark_missing_numbers_are_categories_of_text():
+    write("a.csv", "level,n\nnone,1\n-,-\nNA,2\n")
+    assert read("a.csv") == {
+        "level": ("text", ["none", "-", None]),
+        "n": ("integer", ["1", None, "2"]),
+    }
 
 
-def test_options_go_to_explain_and_rows(capsys):
-    assert main(["explain", "f.csv", "x", "z", "--columns", "a:b", "-q"]) == 2
-    assert "line 4: every value is 0" in capsys.readouterr().err
-    assert main(["explain", "f.csv", "x", "y", "--exclude", "a", "-q"]) == 0
-    assert "2 columns" in capsys.readouterr().out
-    assert main(["rows", "f.csv", "f.csv", "--exclude-rows", "z"]) == 0
-    assert "2 rows" in capsys.readouterr().out
+def test_a_table_of_words_has_a_header_unless_that_is_denied():
+    write("a.csv", "city,color\nOslo,red\nRoma,blue\n")
+    assert list(read("a.csv")) == ["city", "color"]
+    assert list(read("a.csv", header=False)) == ["column 1", "column 2"]
 
 
-def test_options_are_arguments_in_python(tmp_path):
-    Path("t.txt").write_text("# ours\ns,x,y\na,1,2\nb,3,4\nc,1,1\n")
-    batch.pairwise("t.txt", out="d.npy", transpose=True, comment="#", header=True)
-    np.testing.assert_array_equal(
-        np.load("d.npy"), cdist([[1, 3, 1], [2, 4, 1]], [[1, 3, 1], [2, 4, 1]])
-    )
-    with pytest.raises(TypeError, match="transposed"):
-        batch.pairwise("t.txt", out="d.npy", transposed=True)
+def test_parquet_is_read_in_pieces_with_partitions_and_without_an_index(tmp_path):
+    frame = pandas.DataFrame({"x": [1.5, None], "c": ["a", "b"]}, index=[5, 7])
+    (tmp_path / "parts" / "year=2001").mkdir(parents=True)
+    frame.to_parquet("parts/year=2001/1.parquet")
+    frame.to_parquet("parts/year=2001/2.parquet")
+    assert read("parts") == {
+        "year": ("text", ["2001"] * 4),
+        "x": ("float", ["1.5", None] * 2),
+        "c": ("text", ["a", "b"] * 2),
+    }
+    table = open_table("parts", TableOptions())
+    assert table.rows == 4
+    assert table.note == "parts: 3 columns in 2 files"
+    assert [list(batch) for batch in table.batches(["c"])] == [["c"], ["c"]]
 
 
-@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
-def test_missing_values(capsys, tiles):
-    Path("m.csv").write_text("k,a,b,c\nx,1,2,3\ny,3,NA,1\nz,0,0,5\n")
-    command = ["pairwise", "m.csv", "-q", "-o", "d.npy", *tiles]
-    assert main(command) == 2
-    assert "NA marks a missing value" in capsys.readouterr().err
-    assert main([*command, "--missing", "zero"]) == 0
-    filled = A.copy()
-    filled[1, 1] = 0
-    np.testing.assert_array_equal(np.load("d.npy"), cdist(filled, filled))
-    assert main([*command, "--missing", "nan"]) == 0
-    filled[1] = np.nan
-    expected = cdist(A, A)
-    expected[1, :] = expected[:, 1] = np.nan
-    np.testing.assert_array_equal(np.load("d.npy"), expected)
+def test_the_note_says_how_text_was_read():
+    write("a.csv", TEXT.replace(",", ";"))
+    note = open_table("a.csv", TableOptions()).note
+    assert note == "a.csv: a header; 5 columns, 2 of text; separated by semicolons"
 
 
-def test_rows_with_missing_values_are_neither_close_nor_far(capsys):
-    Path("m.csv").write_text("k,a,b,c\nx,1,2,3\ny,3,NA,1\nz,0,0,5\n")
-    assert main(["pairwise", "m.csv", "-q", "--missing", "nan"]) == 0
-    assert [line for line in capsys.readouterr().out.splitlines() if "nan" in line] == []
-    assert main(["pairwise", "m.csv", "-q", "--missing", "nan", "--plot", "p.png"]) == 2
-    assert (
-        capsys.readouterr().err
-        == "jsdiv: p.png: rows with missing values have no place in a picture; "
-        "say --missing zero, or leave them out\n"
-    )
+def test_rows_of_text_are_about_counted():
+    write("a.csv", TEXT + "Oslo,1.5,2024-01-02,true,0150\n" * 5000)
+    assert abs(open_table("a.csv", TableOptions()).rows - 5002) < 100
 
 
-@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
-def test_long_tables(tiles):
-    lines = [f"{s},{c},{A[i, j]}" for j, c in enumerate("abc") for i, s in enumerate("xyz")]
-    Path("l.csv").write_text("\n".join(["s,c,n", *lines, "x,a,1", "x,a,-0.0"]))
-    assert main(["pairwise", "l.csv", "--long", "s,c,n", "-o", "d.csv", *tiles]) == 0
-    matrix = A.copy()
-    matrix[0, 0] += 1
-    labels, distances = values("d.csv")
-    assert labels == [["x"], ["y"], ["z"]]
-    np.testing.assert_array_equal(distances, cdist(matrix, matrix))
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.csv",
+            "a,b\n1,2\n3\n",
+            "a.csv, line 3: number of values is 1, but the first line has 2",
+        ),
+        ("a.csv", "a,a\n1,2\n", "a.csv: 2 columns are called 'a'; give each its own name"),
+        ("a.npy", "", "a.npy: an array, whose columns have neither names nor kinds; save the "),
+        ("a.parquet", "no", "a.parquet: not a readable Parquet file"),
+        ("a.csv.gz", "", "a.csv.gz: the file is empty"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(name, text, message):
+    write(name, text)
+    with pytest.raises(FileError) as raised:
+        read(name)
+    assert str(raised.value).startswith(message)
 
 
-class Stdin:
-    def __init__(self, content):
-        self.buffer = io.BytesIO(content)
+def test_text_in_another_encoding_says_at_which_line():
+    with open("a.csv", "wb") as file:
+        file.write(b"n,t\n1,a\n" + "2,\xe9\n".encode("latin-1"))
+    with pytest.raises(FileError, match=r"^a\.csv, line 3: not UTF-8"):
+        read("a.csv")
+    assert read("a.csv", encoding="latin-1")["t"] == ("text", ["a", "é"])
 
 
-@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
-def test_stdin(monkeypatch, capsys, tiles):
-    monkeypatch.setattr(sys, "stdin", Stdin(Path("f.csv").read_bytes()))
-    assert main(["pairwise", "-", "--format", "csv", "-o", "d.npy", *tiles]) == 0
-    np.testing.assert_array_equal(np.load("d.npy"), cdist(A, A))
-    assert capsys.readouterr().err.splitlines()[0] == f"-: {TAKEN}"
+def test_blocks_of_text_do_not_change_what_is_read(monkeypatch):
+    numbers = np.random.default_rng(0).normal(size=5000)
+    write("a.csv", "x,t\n" + "".join(f"{x!r},k{k % 7}\n" for k, x in enumerate(numbers.tolist())))
+    whole = read("a.csv")
+    monkeypatch.setattr(tables, "_BLOCK", 4096)
+    monkeypatch.setattr(tables, "_RECORDS", 100)
+    assert read("a.csv") == whole
+    assert read("a.csv", comment="#") == whole
+    assert [float(text) for text in whole["x"][1]] == numbers.tolist()
 
 
-def test_stdin_needs_its_format(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "stdin", Stdin(b""))
-    assert main(["pairwise", "-"]) == 2
-    assert (
-        capsys.readouterr().err
-        == "jsdiv: -: say which format stdin has, for example --format csv\n"
-    )
-
-
-@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
-def test_stdout_has_the_values_and_nothing_else(capsysbinary, tiles):
-    assert main(["pairwise", "f.csv", "-o", "d.csv", *tiles]) == 0
-    capsysbinary.readouterr()
-    assert main(["pairwise", "f.csv", "-o", "-", *tiles]) == 0
-    captured = capsysbinary.readouterr()
-    assert captured.out == Path("d.csv").read_bytes()
-    assert b"Wrote" not in captured.err
-    assert captured.err.splitlines()[0] == f"f.csv: {TAKEN}".encode()
-    assert main(["neighbors", "f.csv", "-o", "-", "-q", "-k", "1"]) == 0
-    assert capsysbinary.readouterr().out.startswith(b'"k","neighbor","jensenshannon"\n"x","y",')
-
-
-def test_stdout_cannot_go_on(capsys):
-    assert main(["pairwise", "f.csv", "-o", "-", "--resume"]) == 2
-    assert "-: --resume: what is written to stdout is not kept" in capsys.readouterr().err
-
-
-def test_close_pairs_have_their_labels():
-    assert main(["pairwise", "f.csv", "-o", "d.parquet", "--max-distance", "1"]) == 0
-    table = parquet.read_table("d.parquet").to_pydict()
-    assert list(table) == ["i", "j", "label_i", "label_j", "jensenshannon"]
-    assert (table["label_i"], table["label_j"]) == (["x", "x", "y"], ["y", "z", "z"])
-    batch.pairwise(A, out="d.parquet", max_distance=1)
-    assert parquet.read_table("d.parquet").column_names == ["i", "j", "jensenshannon"]
-
-
-def test_an_unfinished_run_of_another_reading_is_not_gone_on_with(monkeypatch):
-    class Stopped:
-        workers = 1
-
-        def results(self, function, tasks):
-            yield function(next(tasks))
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        batch.pairwise("f.csv", out="d.npy", tile=1, executor=Stopped())
-    with pytest.raises(FileError, match="table"):
-        batch.pairwise("f.csv", out="d.npy", tile=1, resume=True, exclude="a")
-
-
-@pytest.mark.parametrize("tiles", TILES, ids=["in memory", "in tiles"])
-@pytest.mark.parametrize("name", ["d.csv.gz", "D.TSV.GZ"])
-def test_compressed_text_is_written(tiles, name):
-    plain = name.lower().removesuffix(".gz")
-    for output in (name, plain, name):
-        assert main(["pairwise", "f.csv", "-q", "-o", output, *tiles]) == 0
-    assert gzip.decompress(Path(name).read_bytes()) == Path(plain).read_bytes()
-    once = Path(name).read_bytes()
-    assert main(["pairwise", "f.csv", "-q", "-o", name, *tiles]) == 0
-    assert Path(name).read_bytes() == once
-    np.testing.assert_array_equal(
-        read_rows(name, TableOptions(header=True)).labels, ["x", "y", "z"]
-    )
+def test_feather_is_read_as_parquet():
+    table = pa.table({"x": [1, None, 3], "t": ["a", "b", None]})
+    with pa.OSFile("a.feather", "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    parquet.write_table(table, "a.parquet")
+    assert read("a.feather") == read("a.parquet")
+    assert open_table("a.feather", TableOptions()).rows == 3

@@ -1,0 +1,1 @@
+"""Results as HTML: a page of its own, and tables for notebooks."""

@@ -1,0 +1,125 @@
+"""The command ``jsdiv drift``: files, conditions, reports and exit codes."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import csv, parquet
+
+from jsdiv_numba import cli
+from jsdiv_numba.drift import compare
+
+RNG = np.random.default_rng(0)
+
+
+def table(n, shift):
+    days = np.datetime64("2024-01-01") + RNG.integers(0, 90, n)
+    return pa.table(
+        {
+            "age": RNG.normal(40 + 10 * shift, 10, n),
+            "city": RNG.choice(["Oslo", "Rome"], n),
+            "day": pa.array(days),
+        }
+    )
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, shift in (("before", 0), ("after", 1)):
+        made = table(1000, shift)
+        parquet.write_table(made, f"{name}.parquet")
+        csv.write_csv(made, f"{name}.csv")
+
+
+def test_it_prints_what_drifted(capsys):
+    assert cli.main(["drift", "before.csv", "after.csv"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[:2] == [
+        "before.csv: a header; 3 columns, 1 of text",
+        "after.csv: a header; 3 columns, 1 of text",
+    ]
+    lines = captured.out.splitlines()
+    assert lines[0] == "1 of 3 columns drifted: age"
+    assert lines[1].startswith("1,000 rows of reference against 1,000 of current; drift: q <= 0.01")
+    assert lines[4].split()[:2] == ["age", "drift"]
+
+
+def test_quiet_says_nothing_on_the_way(capsys):
+    assert cli.main(["drift", "before.parquet", "after.parquet", "-q"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code"),
+    [
+        (["q<0.01,divergence>0.02"], 3),
+        (["q<0.01,divergence>0.6"], 0),
+        (["divergence>0.6", "drift"], 3),
+        ([], 0),
+    ],
+)
+def test_conditions_make_it_fail(capsys, conditions, code):
+    options = [part for text in conditions for part in ("--fail-on", text)]
+    assert cli.main(["drift", "before.parquet", "after.parquet", "-q", *options]) == code
+    said = capsys.readouterr().err
+    assert said == (f"jsdiv: fails: {conditions[-1]}: age\n" if code else "")
+
+
+def test_results_are_written_whole(capsys):
+    expected = compare("before.parquet", "after.parquet")
+    command = ["drift", "before.parquet", "after.parquet", "-q"]
+    assert cli.main([*command, "-o", "r.json", "--report", "r.html"]) == 0
+    assert json.loads(Path("r.json").read_text(encoding="utf-8")) == expected.to_dict()
+    assert Path("r.html").read_text(encoding="utf-8") == expected.to_html()
+    assert capsys.readouterr().out.splitlines()[-2:] == ["Wrote r.json", "Wrote r.html"]
+    for name in ("r.csv", "r.parquet"):
+        assert cli.main([*command, "-o", name]) == 0
+    assert parquet.read_table("r.parquet")["p"].to_pylist() == [column.p for column in expected]
+    assert csv.read_csv("r.csv")["column"].to_pylist() == ["age", "city", "day"]
+
+
+def test_json_goes_to_stdout_and_all_else_to_stderr(capsys):
+    assert cli.main(["drift", "before.parquet", "after.parquet", "-o", "-"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["drifted"] == ["age"]
+    assert "1 of 3 columns drifted: age" in captured.err
+
+
+def test_groups(capsys):
+    command = ["drift", "before.parquet", "after.parquet", "-q", "--by", "month(day)"]
+    assert cli.main([*command, "-o", "r.csv", "--report", "r.html"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "3 of 3 groups by month(day) drifted"
+    assert lines[3].split()[0] == "2024-01"
+    assert csv.read_csv("r.csv").num_rows == 3 * 2
+    assert cli.main([*command, "--against", "previous", "--fail-on", "drift"]) == 3
+    assert capsys.readouterr().err == "jsdiv: fails: 2024-01: drift: age\n"
+
+
+def test_columns_are_chosen(capsys):
+    command = ["drift", "before.parquet", "after.parquet", "-q"]
+    assert cli.main([*command, "--columns", "city,day"]) == 0
+    assert capsys.readouterr().out.startswith("None of 2 columns drifted")
+    assert cli.main([*command, "--exclude", "age"]) == 0
+    assert capsys.readouterr().out.startswith("None of 2 columns drifted")
+    assert cli.main([*command, "-n", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 more: -n 3 shows all"
+
+
+def test_one_table_comes_from_stdin(capsys, monkeypatch):
+    stdin = io.TextIOWrapper(io.BytesIO(Path("after.csv").read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert cli.main(["drift", "before.csv", "-", "--format", "csv", "-q"]) == 0
+    assert capsys.readouterr().out.startswith("1 of 3 columns drifted: age")
+
+
+def test_progress_counts_rows_twice(capsys):
+    assert cli.main(["drift", "before.parquet", "after.parquet", "--log-json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [event["event"] for event in events] == ["read", "read", "start", "stop"]
+    assert (events[2]["total"], events[-1]["done"]) == (4000, 4000)
