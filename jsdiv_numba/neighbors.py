@@ -3,14 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 from ._core import alignment, pairwise
+from ._core.sparse import Compressed, as_compressed, is_sparse
 from ._core.validation import FloatArray
 from ._neighbors import search as searching
 from ._neighbors.search import Progress
+from ._neighbors.sparse import SparsePopulation, SparseSearch
 from ._neighbors.validation import (
     as_graph,
     flat,
     in_rows,
     population_of,
+    sparse_population_of,
     unit_of,
     wanted_mode,
     wanted_number,
@@ -61,10 +64,10 @@ def kneighbors(
 
     Parameters
     ----------
-    X : array_like, shape (m, n)
+    X : array_like or sparse array, shape (m, n)
         The rows whose neighbours are wanted: one distribution a row, finite and
         not negative, of any positive sum.
-    Y : array_like, shape (k, n), optional
+    Y : array_like or sparse array, shape (k, n), optional
         The rows among which to look. None is `X` itself, of which no row then is
         its own neighbour.
     n_neighbors : int, default 5
@@ -301,7 +304,14 @@ def radius_neighbors_graph(
     return as_graph(search.within(wanted_radius(radius)), len(population.matrix), mode)
 
 
-def _sets(X: Any, Y: Any) -> tuple[searching.Population, tuple[str, FloatArray] | None]:
+Population = searching.Population | SparsePopulation
+Queries = tuple[str, FloatArray] | Compressed | None
+
+
+def _sets(X: Any, Y: Any) -> tuple[Population, Queries]:
+    """Return the rows among which to search, and those whose neighbours are wanted."""
+    if is_sparse(X) or is_sparse(Y):
+        return _sparse_sets(X, Y)
     given, X = (X, Y), pairwise.as_rows("X", X)
     if Y is None:
         return population_of("X", X), None
@@ -311,13 +321,26 @@ def _sets(X: Any, Y: Any) -> tuple[searching.Population, tuple[str, FloatArray] 
     return population_of("Y", Y), ("X", X)
 
 
+def _sparse_sets(X: Any, Y: Any) -> tuple[SparsePopulation, Compressed | None]:
+    queries = as_compressed("X", X)
+    if Y is None:
+        return sparse_population_of("X", queries), None
+    others = as_compressed("Y", Y)
+    pairwise.check_columns(queries.shape, others.shape, ("X", "Y"))
+    return sparse_population_of("Y", others), queries
+
+
 def _search(
-    population: searching.Population,
-    queries: tuple[str, FloatArray] | None,
+    population: Population,
+    queries: Any,
     metric: str,
     base: float | None,
     workers: int | None,
     progress: Progress | None,
-) -> searching.Search:
+) -> searching.Search | SparseSearch:
     unit = unit_of(metric, base)
-    return searching.Search(population, queries, unit, workers=workers, progress=progress)
+    kind: Any = SparseSearch if isinstance(population, SparsePopulation) else searching.Search
+    search: searching.Search | SparseSearch = kind(
+        population, queries, unit, workers=workers, progress=progress
+    )
+    return search

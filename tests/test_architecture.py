@@ -134,7 +134,7 @@ HEAVY_WHEN_USED: dict[str, set[str]] = {
     "batch.io.text": {"pyarrow"},
     "batch.io.totals": {"pyarrow"},
     "batch.io.write": {"pyarrow"},
-    "_core.pairwise": {"scipy"},
+    "_core.pair_blocks": {"scipy"},
     "_core.sparse": {"scipy"},
     "_neighbors.validation": {"scipy"},
     "_neighbors.estimator": {"sklearn"},

@@ -1,6 +1,5 @@
 """All pairs of rows: what is known of each row, and the blocks of pairs that threads share."""
 
-from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -8,7 +7,8 @@ import numpy as np
 
 from .._kernels.catalog import NAMES
 from .._kernels.load import routine
-from . import validation
+from . import sparse, validation
+from .pair_blocks import Block, check_matrix, values_within
 from .threads import check_workers, run_blocks
 from .validation import FloatArray
 
@@ -24,8 +24,12 @@ BLOCK_PAIRS = 1 << 18
 PREPARED_ELEMENTS = 1 << 18
 """Elements of the rows that one call prepares."""
 
-TOGETHER, LANES, KNOWN = 4, 16, 5
+TOGETHER, LANES, KNOWN = 4, 16, 6
 """As in `jsdiv_numba._kernels.pairwise.pairs`, which is imported late."""
+
+
+FEWEST_COLUMNS, FILLED = 16, 0.5
+"""As in `jsdiv_numba._kernels.pairwise.shared`."""
 
 
 class Rows(NamedTuple):
@@ -34,25 +38,6 @@ class Rows(NamedTuple):
     given: FloatArray
     padded: FloatArray
     known: FloatArray
-
-
-class Block(NamedTuple):
-    """The pairs of rows i_start .. i_stop of one matrix and j_start .. j_stop of the other."""
-
-    i_start: int
-    i_stop: int
-    j_start: int
-    j_stop: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """How many rows of each."""
-        return self.i_stop - self.i_start, self.j_stop - self.j_start
-
-    @property
-    def place(self) -> tuple[slice, slice]:
-        """Where they stand in the matrix of all pairs."""
-        return slice(self.i_start, self.i_stop), slice(self.j_start, self.j_stop)
 
 
 def as_rows(name: str, values: Any) -> FloatArray:
@@ -76,12 +61,6 @@ def are_plain(a: object, b: object) -> bool:
         and a.flags.aligned
         and b.flags.aligned
     )
-
-
-def check_matrix(name: str, shape: tuple[int, ...]) -> None:
-    """Raise if an input of this shape has no rows."""
-    if len(shape) != 2:
-        raise ValueError(f"{name} has shape {shape}; it must be 2-d, one row a distribution")
 
 
 def check_columns(
@@ -122,6 +101,10 @@ def write_pairs(
     matrix, other = a[1], b[1]
     fits = result.dtype is dtype and result.flags.aligned
     if not fits or not are_few(matrix.shape, other.shape):
+        of_shared = comparison_by_shared_columns(a, b, dtype, root, log_base, workers)
+        if of_shared is not None:
+            (of_shared.write_condensed if condensed else of_shared.write)(result)
+            return
         comparison = Comparison(a, b, dtype, root=root, log_base=log_base, workers=workers)
         comparison.run(result, condensed=condensed)
         return
@@ -130,6 +113,39 @@ def write_pairs(
     target = result[None] if condensed else result
     if write_few(given, beside, target, root, 1.0 / log_base, condensed, condensed):
         validation.check_probabilities(**{a[0]: matrix, b[0]: other})
+
+
+def comparison_by_shared_columns(
+    a: Input,
+    b: Input,
+    dtype: np.dtype[Any],
+    root: bool,
+    log_base: float,
+    workers: int | None,
+) -> sparse.Comparison | None:
+    """Return what compares rows by the columns that both have, if all of them are to be.
+
+    Those are the pairs whose counts of entries that are not 0 have a product up to a limit:
+    the two rows alone decide, so that no value depends on what else is compared.
+    """
+    length = a[1].shape[1]
+    if dtype != np.float64 or length < FEWEST_COLUMNS:
+        return None
+    limit, given = (FILLED * length) ** 2, suited(*a, dtype)
+    counts = sparse.counts_of(given, workers)
+    most = int(counts.max(initial=0))
+    if b[1] is a[1]:
+        if most * most > limit:
+            return None
+        rows = beside = sparse.compressed(given, counts)
+    else:
+        other = suited(*b, dtype)
+        other_counts = sparse.counts_of(other, workers)
+        if most * int(other_counts.max(initial=0)) > limit:
+            return None
+        rows, beside = sparse.compressed(given, counts), sparse.compressed(other, other_counts)
+    of_shared = sparse.Comparison(rows, beside, root=root, log_base=log_base, workers=workers)
+    return of_shared if of_shared.is_ordinary() else None
 
 
 def are_few(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -256,31 +272,6 @@ class Comparison:
             for i in range(0, height_of_a, height)
             for j in range((i + 1) // TOGETHER * TOGETHER if above else 0, width_of_b, width)
         ]
-
-
-def values_within(
-    most: float,
-    blocks: Sequence[Block],
-    values_of: Callable[[Block], FloatArray],
-    shape: tuple[int, int],
-    workers: int | None,
-) -> Any:
-    """Return the values up to one as a sparse array, those of 0 among its entries."""
-    from scipy import sparse
-
-    found = {}
-
-    def select(block: Block) -> None:
-        values = values_of(block)
-        i, j = np.nonzero(values <= most)
-        found[block] = i + block.i_start, j + block.j_start, values[i, j]
-
-    run_blocks(select, blocks, workers)
-    none = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
-    i, j, values = (np.concatenate(each) for each in zip(none, *found.values(), strict=True))
-    order = np.lexsort((j, i))
-    starts = np.searchsorted(i[order], np.arange(shape[0] + 1))
-    return sparse.csr_array((values[order], j[order], starts), shape=shape)
 
 
 def unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._kernels.load import routine
 from . import validation
-from .pairwise import Block, check_matrix, values_within
+from .pair_blocks import Block, check_matrix, values_within
 from .threads import check_workers, get_workers, run_blocks
 from .validation import FloatArray
 
@@ -26,6 +26,9 @@ FEWEST_ROWS = 64
 
 PREPARED_ENTRIES = 1 << 18
 """Entries that one call prepares."""
+
+LEAST_SCALE = 2.0**-500
+"""As `weighed` in `jsdiv_numba._kernels.codegen.precision`."""
 
 KNOWN = 3
 """As in `jsdiv_numba._kernels.pairwise.sparse`, which is imported late."""
@@ -136,6 +139,26 @@ def _check_entries(name: str, rows: Compressed) -> None:
         )
 
 
+def counts_of(matrix: FloatArray, workers: int | None) -> IntArray:
+    """Return how many entries of each row are not 0."""
+    counts = np.empty(len(matrix), np.intp)
+    step, count = max(1, PREPARED_ENTRIES // matrix.shape[1]), routine("count_entries", "float64")
+
+    def of_some(start: int) -> None:
+        count(matrix[start : start + step], counts[start : start + step])
+
+    run_blocks(of_some, range(0, len(matrix), step), workers)
+    return counts
+
+
+def compressed(matrix: FloatArray, counts: IntArray) -> Compressed:
+    """Return a dense matrix in compressed rows, unchecked."""
+    starts = np.concatenate([np.zeros(1, np.intp), np.cumsum(counts)])
+    rows = Compressed(starts, np.empty(starts[-1], np.intc), np.empty(starts[-1]), matrix.shape[1])
+    routine("compress_rows", "float64")(matrix, *rows[:3])
+    return rows
+
+
 def prepared(rows: Compressed, workers: int | None) -> Rows:
     """Return what a kernel needs to know of rows."""
     number = len(rows.given)
@@ -148,6 +171,20 @@ def prepared(rows: Compressed, workers: int | None) -> Rows:
     parts = list(pairwise(cuts))
     run_blocks(lambda part: prepare(*arguments, *part), parts, workers)
     return whole
+
+
+def write_block(
+    a: Rows,
+    b: Rows,
+    block: Block,
+    root: bool,
+    factor: float,
+    values: FloatArray,
+    condensed: bool = False,
+) -> None:
+    """Write the divergences of a block of pairs times a factor, or their roots."""
+    kernel = routine("sparse_pairs", "float64")
+    kernel(*a, *b, *block, condensed, condensed, root, factor, values)
 
 
 class Comparison:
@@ -173,6 +210,15 @@ class Comparison:
         self.a = prepared(a, self.workers)
         self.b = self.a if b is a else prepared(b, self.workers)
         self.shape = len(a), len(b)
+
+    def is_ordinary(self) -> bool:
+        """Whether dense rows have the same bits: all are valid, and need no scaling."""
+        for known in (self.a.known, self.b.known):
+            scales, totals = known[:, 0], known[:, 1]
+            ordinary = (scales >= LEAST_SCALE) & (scales <= 1 / LEAST_SCALE)
+            if not (ordinary | (totals == 0)).all():
+                return False
+        return True
 
     def write(self, result: FloatArray) -> None:
         """Write the values of all pairs to a matrix."""
@@ -207,9 +253,7 @@ class Comparison:
         return values
 
     def _compute(self, block: Block, values: FloatArray, condensed: bool = False) -> None:
-        flags = condensed, condensed, self.root
-        kernel = routine("sparse_pairs", "float64")
-        kernel(*self.a, *self.b, *block, *flags, self.factor, values)
+        write_block(self.a, self.b, block, self.root, self.factor, values, condensed)
 
     def _blocks(self, above: bool = False) -> Iterator[Block]:
         number, others = self.shape

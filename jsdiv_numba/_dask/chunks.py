@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 from dask.utils import parse_bytes
 
-from .._core import pairwise, validation
+from .._core import pair_blocks, pairwise, validation
 
 
 def as_dask(name: str, values: Any, beside: Any = None, whole: tuple[int, ...] = ()) -> da.Array:
@@ -43,7 +43,7 @@ _ADVICE = {
 def as_rows(name: str, values: Any) -> da.Array:
     """Return an input as a Dask array of rows."""
     array = as_dask(name, values, whole=(-1,))
-    pairwise.check_matrix(name, array.shape)
+    pair_blocks.check_matrix(name, array.shape)
     return array
 
 

@@ -135,6 +135,8 @@ _SPARSE = "p[::1] i[::1] d[::1] d[::1] d[::1] d[:,::1]"
 ROUTINES = {
     "pairs": Routine(f"{_ROWS} {_ROWS} p p p p p ? ? ? ? ? d T[:,:]", "?"),
     "few_pairs": Routine("T[:,:] T[:,:] d[::1] T[:,:]", "?"),
+    "count_entries": Routine("d[:,:] p[::1]", "", ("float64",)),
+    "compress_rows": Routine("d[:,:] p[::1] i[::1] d[::1]", "", ("float64",)),
     "prepare_sparse": Routine("p[::1] d[::1] d[::1] d[::1] d[:,::1] p p", "?", ("float64",)),
     "sparse_pairs": Routine(f"{_SPARSE} {_SPARSE} p p p p ? ? ? d d[:,:]", "", ("float64",)),
     "prepare_neighbors": Routine("d[:,:] d[:,::1] d[:,::1] p p p", "?", ("float64",)),
@@ -143,7 +145,7 @@ ROUTINES = {
     "search_neighbors": Routine(
         f"{_DESCRIBED} {_DESCRIBED} d[:,::1] p p p p p ? d d d "
         "d[:,::1] p[:,::1] d p[::1] p[::1] d[::1] p[::1] "
-        "f[:,::1] f[::1] p[::1] d[::1] p[::1]",
+        "f[:,::1] f[::1] p[::1] d[::1] p[::1] p[::1] d[::1] d[::1] d[::1] p[::1]",
         "?",
         ("float64",),
     ),

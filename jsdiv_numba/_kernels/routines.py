@@ -17,8 +17,10 @@ class Source(NamedTuple):
 
 
 _SOURCES = {
-    "pairs": Source(pairs.pairs, makes_arrays=False),
+    "pairs": Source(pairs.pairs, makes_arrays=True),
     "few_pairs": Source(pairs.few_pairs, makes_arrays=True),
+    "count_entries": Source(lambda _: sparse.count_entries(), makes_arrays=True),
+    "compress_rows": Source(lambda _: sparse.compress_rows(), makes_arrays=True),
     "prepare_sparse": Source(lambda _: sparse.prepare_sparse(), makes_arrays=True),
     "sparse_pairs": Source(lambda _: sparse.sparse_pairs(), makes_arrays=True),
     "prepare_neighbors": Source(lambda _: bounds.preparation(), makes_arrays=True),

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from .._core import pairwise
-from .._core.validation import FloatArray
+from .._core import pairwise, sparse
 from . import search as searching
+from .sparse import SparsePopulation, SparseSearch
 from .validation import (
     as_graph,
     flat,
     in_rows,
     population_of,
+    sparse_population_of,
     unit_of,
     wanted_mode,
     wanted_number,
@@ -24,8 +25,8 @@ class _Alone:
 
     n_features_in_: int
 
-    def _validated(self, X: Any, reset: bool) -> FloatArray:
-        matrix = pairwise.as_rows("X", X)
+    def _validated(self, X: Any, reset: bool) -> Any:
+        matrix = X if sparse.is_sparse(X) else pairwise.as_rows("X", X)
         if reset:
             self.n_features_in_ = matrix.shape[1]
         elif not hasattr(self, "n_features_in_"):
@@ -50,18 +51,16 @@ def _base() -> Any:
         return _Alone
 
     class WithScikitLearn(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-        def _validated(self, X: Any, reset: bool) -> FloatArray:
+        def _validated(self, X: Any, reset: bool) -> Any:
             if not reset:
                 check_is_fitted(self)
-            dtypes = "float64", "float32"
-            matrix: FloatArray = validate_data(
-                self, X, reset=reset, dtype=dtypes, ensure_non_negative=True
-            )
-            return matrix
+            options = {"dtype": ("float64", "float32"), "accept_sparse": "csr"}
+            return validate_data(self, X, reset=reset, ensure_non_negative=True, **options)
 
         def __sklearn_tags__(self) -> Any:
             tags = super().__sklearn_tags__()
             tags.input_tags.positive_only = True
+            tags.input_tags.sparse = True
             tags.transformer_tags.preserves_dtype = ["float64"]
             return tags
 
@@ -150,7 +149,12 @@ class JensenShannonNeighbors(_Base):
 
     def fit(self, X: Any, y: Any = None) -> Any:
         """Prepare the rows among which to search, one distribution a row; return the object."""
-        population = population_of("X", self._validated(X, reset=True))
+        rows = self._validated(X, reset=True)
+        population: searching.Population | SparsePopulation
+        if sparse.is_sparse(rows):
+            population = sparse_population_of("X", sparse.as_compressed("X", rows))
+        else:
+            population = population_of("X", rows)
         population.keep(self.workers)
         self.n_samples_fit_ = len(population.matrix)
         self._population = population
@@ -211,16 +215,27 @@ class JensenShannonNeighbors(_Base):
         number = wanted_number(self.n_neighbors, self.n_samples_fit_, one_more)
         return as_graph(flat(*search.nearest(number + one_more)), self.n_samples_fit_, self.mode)
 
-    def _search(self, X: Any) -> searching.Search:
-        if X is None:
-            queries = None
-            self._validated(self._population.matrix[:1], reset=False)
-        else:
-            queries = "X", self._validated(X, reset=False)
+    def _search(self, X: Any) -> searching.Search | SparseSearch:
+        population, queries = self._fitted(), None
+        if X is not None:
+            queries = self._validated(X, reset=False)
+        settings: dict[str, Any] = {"workers": self.workers, "progress": None}
         unit = unit_of(self.metric, self.base)
-        return searching.Search(
-            self._population, queries, unit, workers=self.workers, progress=None
-        )
+        is_sparse = isinstance(population, SparsePopulation)
+        if not is_sparse and not sparse.is_sparse(queries):
+            given = None if queries is None else ("X", queries)
+            return searching.Search(population, given, unit, **settings)
+        if not is_sparse:
+            rows = sparse.as_compressed("X", population.matrix)
+            population = sparse_population_of("X", rows)
+        compressed = None if queries is None else sparse.as_compressed("X", queries)
+        return SparseSearch(population, compressed, unit, **settings)
+
+    def _fitted(self) -> Any:
+        """Return the rows among which to search, or raise where there are none."""
+        if not hasattr(self, "_population"):
+            self._validated([[1.0]], reset=False)
+        return self._population
 
     def _nearest(self, X: Any, n_neighbors: int | None) -> Any:
         search = self._search(X)

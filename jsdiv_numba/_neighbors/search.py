@@ -373,7 +373,10 @@ class Search:
         state = np.zeros(3, np.intp)
         state[blocking.LEFT] = -1
         limits, listed = np.empty(len(queries), np.float32), np.empty(tile.shape[1], np.intp)
-        scratch = tile, limits, listed, np.empty(wanted), np.empty(wanted, np.intp)
+        width = queries.rows.padded.shape[1]
+        integers = np.empty((2, width), np.intp)
+        filled = integers[0], *np.empty((3, width)), integers[1]
+        scratch = tile, limits, listed, np.empty(wanted), np.empty(wanted, np.intp), *filled
         length, unit = self.matrix.shape[1], self.unit
         numbers = len(queries), len(chunk), own, start, self.population.spread
         bounds = blocking.margin(length), blocking.resolution(length)

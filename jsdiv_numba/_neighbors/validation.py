@@ -7,9 +7,11 @@ import numpy as np
 
 from .._core import validation
 from .._core.metric import takes_root
+from .._core.sparse import Compressed
 from .._core.validation import FloatArray
 from . import search
 from .search import Neighbors
+from .sparse import SparsePopulation
 
 MODES = ("distance", "connectivity")
 
@@ -18,6 +20,12 @@ def population_of(name: str, matrix: FloatArray) -> search.Population:
     """Return a matrix as rows among which to search."""
     check_columns(name, matrix.shape)
     return search.Population(name, matrix)
+
+
+def sparse_population_of(name: str, matrix: Compressed) -> SparsePopulation:
+    """Return a sparse matrix as rows among which to search."""
+    check_columns(name, matrix.shape)
+    return SparsePopulation(name, matrix)
 
 
 def check_columns(name: str, shape: tuple[int, ...]) -> None:

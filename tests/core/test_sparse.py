@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mpmath import log, mpf
 from scipy import sparse
 
-from jsdiv_numba import cdist, pdist
+from jsdiv_numba import cdist, kneighbors, pdist
 from tests import cases, oracle
 
 METRICS = pytest.mark.parametrize("metric", ["jensenshannon", "js_divergence"])
@@ -279,3 +279,77 @@ class TestErrors:
         assert "out cannot be given" in message_of(
             ValueError, cdist, np.eye(2), np.eye(2), out=np.eye(2), max_distance=1
         )
+
+
+def rows_filled(number, length, least, most):
+    """Rows of different fillings, some in proportion, close, empty or out of scale."""
+    rows = rng().gamma(1.0, size=(number, length))
+    rows *= rng().random((number, length)) < rng().uniform(least, most, (number, 1))
+    rows[7] = rows[8] * (1 + 1e-7 * rng().standard_normal(length))
+    rows[5], rows[6], rows[9] = rows[3], 0, rows[10] * 2.5
+    rows[11] *= 1e300
+    return rows
+
+
+SHARES = pytest.mark.parametrize(
+    ("length", "least", "most"),
+    [(60, 0.1, 0.3), (60, 0.1, 0.9), (400, 0.3, 0.7), (33, 0, 0.5), (16, 0.1, 0.3), (9, 0.1, 0.3)],
+)
+
+
+class TestDenseRows:
+    @SHARES
+    def test_have_the_same_bits_whatever_they_are_compared_with(self, length, least, most):
+        X = rows_filled(500, length, least, most)
+        whole = cdist(X, X, "js_divergence")
+        np.testing.assert_array_equal(whole, whole.T)
+        pairs = pdist(X, "js_divergence")
+        np.testing.assert_array_equal(pairs, whole[np.triu_indices(500, 1)])
+        for some in ([0, 1], [3, 5, 7, 8], [9, 10, 11], list(range(0, 500, 7))):
+            few = cdist(X[some], X[some], "js_divergence")
+            np.testing.assert_array_equal(few, whole[np.ix_(some, some)])
+        np.testing.assert_array_equal(cdist(X[:1], X, "js_divergence"), whole[:1])
+        np.testing.assert_array_equal(cdist(X[::-1][:, ::1], X, "js_divergence"), whole[::-1])
+        assert not whole[3, 5]
+
+    @SHARES
+    def test_are_as_near_to_their_neighbors_as_to_all(self, length, least, most):
+        X = rows_filled(400, length, least, most)[12:]
+        whole = cdist(X, X)
+        for number in (3, 300):
+            distances, indices = kneighbors(X, n_neighbors=number)
+            np.testing.assert_array_equal(distances, np.take_along_axis(whole, indices, 1))
+
+    @pytest.mark.parametrize("filled", [0.05, 0.2, 0.45])
+    def test_have_the_bits_of_sparse_ones(self, filled):
+        X = rng().random((300, 64)) * (rng().permuted(np.arange(64) % 1000 < 64 * filled))
+        X = rng().permuted(X, axis=1)
+        np.testing.assert_array_equal(cdist(X, X), cdist(sparse.csr_array(X), X))
+
+    def test_are_accurate_at_every_filling(self):
+        generator = np.random.default_rng(6)
+        for filled in np.linspace(0.05, 1, 20):
+            p, q = generator.gamma(0.5, size=(2, 50)) * (generator.random((2, 50)) < filled)
+            p[0] = q[1] = 1
+            exact = oracle.js_divergence_normalised(p, q)
+            rows = np.stack([p, q] * 200)
+            for value in (pdist(rows[:2], "js_divergence")[0], pdist(rows, "js_divergence")[0]):
+                assert oracle.relative_error(value, exact) <= PAIR_ERROR
+
+    @pytest.mark.parametrize("number", [3, 400])
+    def test_may_have_a_nan_or_raise(self, number):
+        X = rows_filled(max(number, 12), 40, 0.1, 0.3)[:number]
+        X[1, 3] = np.nan
+        undefined = np.isnan(cdist(X, X))
+        assert undefined[1].all()
+        assert undefined.sum() < undefined.size
+        X[2, 4] = -1
+        expected = "X[2, 4] is -1.0; probabilities must be finite and not negative"
+        assert message_of(ValueError, pdist, X) == expected
+
+    def test_may_have_any_strides(self):
+        X = rows_filled(600, 80, 0.1, 0.3)
+        expected = pdist(np.ascontiguousarray(X[::2, ::2]))
+        np.testing.assert_array_equal(pdist(X[::2, ::2]), expected)
+        np.testing.assert_array_equal(pdist(np.asfortranarray(X[::2, ::2])), expected)
+        np.testing.assert_array_equal(pdist(X[::2, ::2].astype(">f8")), expected)

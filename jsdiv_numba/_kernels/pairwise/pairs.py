@@ -39,6 +39,7 @@ from ..codegen.precision import FLOAT32, FLOAT64, Precision
 from ..formulas.js import exact_sum, scalar_formulas
 from ..rows.normalised import normalised_kernels
 from ..target import has_multiply_add, registers, target
+from .shared import NEAR, SPREAD, count_of, count_product, dense_sums, room_for_filled
 
 TOGETHER = 4
 """Rows of the second set that one row of the first meets at a time: `Rows.padded` has a
@@ -48,7 +49,7 @@ LANES = 16
 """Its columns are padded with zeros to a multiple of so many, which leaves the loops over them no
 remainder."""
 
-KNOWN = 5
+KNOWN = 6
 """Columns of `Rows.known`."""
 
 TILE_BYTES = 1 << 18
@@ -56,8 +57,9 @@ TILE_BYTES = 1 << 18
 
 Rows = namedtuple("Rows", "given padded known")
 """A matrix, its rows normalised, scaled by 2^spread and padded, and what is known of each row:
-what `row_scale` says of it, ½ Σ (p log2 p + p)·2^mantissa of the scaled row, and below what a
-divergence is computed again."""
+what `row_scale` says of it, ½ Σ (p log2 p + p)·2^mantissa of the scaled row, below what a
+divergence is computed again, and how many entries are not 0: infinitely many where it does not
+matter, or where the row as it is scaled is not accurate."""
 
 
 @cache
@@ -71,6 +73,7 @@ def pair_kernels(precision: Precision) -> SimpleNamespace:
         prepare=_prepare(precision),
         entropy_sums=_entropy_sums(precision),
         divergence=_divergence(precision),
+        shared=_shared(precision),
     )
 
 
@@ -94,7 +97,8 @@ def _prepare(precision):
     near, near_of_largest = precision.pair_near
     if precision is FLOAT64:
         near_of_largest *= 16 / registers(target()).floats
-    block = _block(precision)
+    block, is_ordinary = _block(precision), normalised_kernels(precision).is_ordinary
+    counted = precision is FLOAT64
 
     @kernel
     def normalise(row, normalised, factor):
@@ -136,6 +140,8 @@ def _prepare(precision):
             rows.known[i, 0], rows.known[i, 1] = scale, total
             rows.known[i, 2], rows.known[i, 3] = rest, entropy
             rows.known[i, 4] = near + near_of_largest * largest * power_of_two(-spread)
+            counts = counted and is_ordinary(scale)
+            rows.known[i, 5] = np.float64(count_of(row)) if counts else np.inf
             with_nan |= np.isnan(total)
         return with_nan
 
@@ -200,9 +206,9 @@ def _entropy_sums(precision):
     return entropy_sums
 
 
-def _divergence(precision):
-    Float, ln2 = precision.Float, np.log(2.0)
-    pair_sum = normalised_kernels(precision).pair_sum
+@cache
+def _exact(precision):
+    Float, pair_sum = precision.Float, normalised_kernels(precision).pair_sum
 
     @borrowing
     def sum_of(rows, i):
@@ -212,6 +218,12 @@ def _divergence(precision):
     def exact(a, b, i, j):
         p, q = contiguous(a.given[i]), contiguous(b.given[j])
         return np.float64(pair_sum(p, q, sum_of(a, i), sum_of(b, j)))
+
+    return exact
+
+
+def _divergence(precision):
+    exact, ln2 = _exact(precision), np.log(2.0)
 
     @borrowing
     def divergence(a, b, i, j, entropy_sum, unit):
@@ -224,14 +236,106 @@ def _divergence(precision):
     return divergence
 
 
-def _pair_block(precision):
-    ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
+@formula
+def shares(a, b, i, j, limit):
+    """Whether two rows are compared by the columns that both have; see `count_product`."""
+    return a.known[i, 5] * b.known[j, 5] <= limit
+
+
+def _shared(precision):
+    """Return what compares rows by the columns that both have, where that is faster."""
+    if precision is not FLOAT64:
+        return SimpleNamespace(may_share=_may_not_share, value=_no_value)
+    sums, exact, ln2 = dense_sums(), _exact(precision), np.log(2.0)
+    write_filled, shared_divergence = sums.write_filled, sums.shared_divergence
+
+    @borrowing
+    def may_share(a, b, i, start, stop, limit):
+        """Whether row i is compared so with any of rows start .. stop."""
+        number = 0
+        for j in range(start, stop):
+            number += shares(a, b, i, j, limit)
+        return number > 0
+
+    @borrowing
+    def value(a, b, i, j, scale, filled, count):
+        """Return the divergence of two rows, and how much is filled of row i, written first."""
+        if count < 0:
+            count = write_filled(a.padded, i, scale, filled)
+        divergence = shared_divergence(filled, count, b.padded, j, scale)
+        if not divergence >= NEAR:
+            divergence = exact(a, b, i, j)
+        return where(divergence > ln2, ln2, divergence), count
+
+    return SimpleNamespace(may_share=may_share, value=value)
+
+
+@formula
+def _may_not_share(_a, _b, _i, _start, _stop, _limit):
+    return False
+
+
+@formula
+def _no_value(_a, _b, _i, _j, _scale, _filled, count):
+    return np.nan, count
+
+
+Wanted = namedtuple("Wanted", "unit scale limit factor root")
+"""Units of a sum of entropies and of what rows are scaled by, up to which product of counts rows
+are compared by shared columns, a factor, and whether a root is taken."""
+
+
+@formula
+def value_of(divergence, wanted):
+    """Return what is wanted of a divergence in nats."""
+    value = divergence * wanted.factor
+    return np.sqrt(value) if wanted.root else value
+
+
+def _write_row(precision):
+    """Return what writes the pairs of one row with those of a tile."""
     kernels = pair_kernels(precision)
-    prepare, entropy_sums = kernels.prepare, kernels.entropy_sums
-    divergence = kernels.divergence
+    entropy_sums, divergence = kernels.entropy_sums, kernels.divergence
+    may_share, shared_value = kernels.shared.may_share, kernels.shared.value
 
     @formula
-    def pair_block(a, b, ranges, spread, flags, factor, result):
+    def write_shared(a, b, i, start, stop, wanted, filled, count, target):
+        """Write those of rows start .. stop that are compared so; return how many that are."""
+        result, row, column = target
+        number = 0
+        for k in range(start, stop):
+            if shares(a, b, i, k, wanted.limit):
+                value, count = shared_value(a, b, i, k, wanted.scale, filled, count)
+                result[row, column + k] = value_of(value, wanted)
+                number += 1
+        return number, count
+
+    @formula
+    def write_row(a, b, i, first, stop, wanted, filled, target):
+        result, row, column = target
+        some_share, count = may_share(a, b, i, first, stop, wanted.limit), -1
+        for j in range(first - first % TOGETHER, stop, TOGETHER):
+            j_start, j_stop, number = maximum(j, first), minimum(j + TOGETHER, stop), 0
+            if some_share:
+                number, count = write_shared(
+                    a, b, i, j_start, j_stop, wanted, filled, count, target
+                )
+            if number < j_stop - j_start:
+                sums = entropy_sums(a.padded, i, b.padded, (j, j + 1, j + 2, j + 3))
+                for k in range(j_start, j_stop):
+                    if not (number and shares(a, b, i, k, wanted.limit)):
+                        value = divergence(a, b, i, k, sums[k - j], wanted.unit)
+                        result[row, column + k] = value_of(value, wanted)
+
+    return write_row
+
+
+def _pair_block(precision):
+    ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
+    prepare, write_row = pair_kernels(precision).prepare, _write_row(precision)
+
+    @formula
+    def pair_block(a, b, ranges, spread, flags, factor, filled, result):
         """Do what the routine `pairs` does."""
         i_start, i_stop, j_start, j_stop = ranges
         prepare_a, prepare_b, above, condensed, root = flags
@@ -240,7 +344,8 @@ def _pair_block(precision):
             with_nan |= prepare(a, i_start, i_stop, spread)
         if prepare_b:
             with_nan |= prepare(b, j_start, j_stop, spread)
-        unit = ln2 * power_of_two(-(spread + mantissa))
+        unit, scale = ln2 * power_of_two(-(spread + mantissa)), power_of_two(SPREAD - spread)
+        wanted = Wanted(unit, scale, count_product(a.given.shape[1]), factor, root)
         tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * TOGETHER
         for tile_start in range(j_start, j_stop, tile):
             tile_stop = minimum(tile_start + tile, j_stop)
@@ -249,11 +354,7 @@ def _pair_block(precision):
                 if condensed:
                     row, column = 0, i * (2 * a.given.shape[0] - i - 3) // 2 - 1
                 first = maximum(tile_start, i + 1) if above else tile_start
-                for j in range(first - first % TOGETHER, tile_stop, TOGETHER):
-                    sums = entropy_sums(a.padded, i, b.padded, (j, j + 1, j + 2, j + 3))
-                    for k in range(maximum(j, first), minimum(j + TOGETHER, tile_stop)):
-                        value = divergence(a, b, i, k, sums[k - j], unit) * factor
-                        result[row, column + k] = np.sqrt(value) if root else value
+                write_row(a, b, i, first, tile_stop, wanted, filled, (result, row, column))
         return with_nan
 
     return pair_block
@@ -262,6 +363,10 @@ def _pair_block(precision):
 def pairs(precision: Precision) -> Any:
     """Return the routine `pairs`."""
     pair_block = _pair_block(precision)
+
+    @borrowing
+    def of_block(a, b, ranges, spread, flags, factor, filled, result):
+        return pair_block(a, b, ranges, spread, flags, factor, filled, result)
 
     def pairs(
         a_given, a_padded, a_known, b_given, b_padded, b_known,
@@ -279,7 +384,8 @@ def pairs(precision: Precision) -> Any:
             (i_start, i_stop, j_start, j_stop),
             (prepare_a, prepare_b, above, condensed, root),
         )
-        return pair_block(a, b, ranges, spread, flags, factor, result)
+        filled = room_for_filled(a_padded.shape[1])
+        return of_block(a, b, ranges, spread, flags, factor, filled, result)
 
     return pairs
 
@@ -289,14 +395,14 @@ def few_pairs(precision: Precision) -> Any:
     Float, pair_block = precision.Float, _pair_block(precision)
 
     @borrowing
-    def of_few(a, b, settings, result):
+    def of_few(a, b, settings, filled, result):
         none, spread, length = np.intp(0), np.intp(0), a.given.shape[1]
         while length > 1:
             spread, length = spread + 1, length // 2
         ranges = none, a.given.shape[0], none, b.given.shape[0]
         above, condensed, root = settings[1] != 0.0, settings[2] != 0.0, settings[3] != 0.0
         flags = True, settings[4] != 0.0, above, condensed, root
-        return pair_block(a, b, ranges, spread, flags, settings[0], result)
+        return pair_block(a, b, ranges, spread, flags, settings[0], filled, result)
 
     @kernel
     def with_room(given):
@@ -313,6 +419,6 @@ def few_pairs(precision: Precision) -> Any:
         """
         a = with_room(a_given)
         b = with_room(b_given) if settings[4] != 0.0 else a
-        return of_few(a, b, settings, result)
+        return of_few(a, b, settings, room_for_filled(a.padded.shape[1]), result)
 
     return few_pairs

@@ -14,7 +14,8 @@ from ..codegen.precision import FLOAT64
 from .blocking import FOUND, LEFT, NONE, TILE, sizes
 from .bounds import WEIGHTS, limit_of
 from .matmul import WIDTH, lowest_bit, multiply_panels, number_of_bits, reaching
-from .pairs import TOGETHER, Rows, pair_kernels
+from .pairs import TOGETHER, Rows, pair_kernels, shares
+from .shared import SPREAD, Filled, count_product
 
 SQUARE = sizes().square
 
@@ -31,16 +32,18 @@ Found = namedtuple("Found", "values indices radius rows columns distances state"
 """The nearest of each row so far, as a heap with the farthest first; or, if its width is 0, the
 pairs within a radius, and in `state` how many they are."""
 
-Room = namedtuple("Room", "tile limits columns best places")
-"""For products and what they have to reach, for columns, and for the nearest of a tile."""
+Room = namedtuple("Room", "tile limits columns best places filled")
+"""For products and what they have to reach, for columns, for the nearest of a tile, and for what
+is filled of a row."""
 
 Task = namedtuple("Task", "a b halves own offset unit margins found room")
 """Two sets of rows, the halves of the squares of a's vectors, which row of b is the first of a
 itself, the number of b's first row, what is wanted, the margin and the resolution of bounds,
 what is found, and room."""
 
-Unit = namedtuple("Unit", "of_sum factor root")
-"""What makes a value of a sum of entropies: its unit, a factor, and whether a root is taken."""
+Unit = namedtuple("Unit", "of_sum scale factor root")
+"""What makes a value of a sum of entropies: its unit, the power of two that rows lack to be
+those of `shared`, a factor, and whether a root is taken."""
 
 
 @formula
@@ -108,6 +111,7 @@ def _value_of():
 
 def _compare():
     value_of, entropy_sums = _value_of(), pair_kernels(FLOAT64).entropy_sums
+    shared_value = pair_kernels(FLOAT64).shared.value
 
     @borrowing
     def compare(task, i, start, number, last, refined):
@@ -117,8 +121,9 @@ def _compare():
         Columns up to `last` are listed in order.
         """
         apart()
-        a, b, room = task.a, task.b, task.room
-        columns, waiting = room.columns, 0
+        a, b, room, unit = task.a, task.b, task.room, task.unit
+        columns, waiting, count = room.columns, 0, -1
+        limit = count_product(a.given.shape[1])
         for place in range(number):
             j = columns[place]
             if room.tile[i, j] >= room.limits[i]:
@@ -128,9 +133,20 @@ def _compare():
                 for k in range(waiting, TOGETHER):
                     columns[k] = columns[0]
                 together = columns[0], columns[1], columns[2], columns[3]
-                sums = entropy_sums(a.padded, i, b.padded, together)
+                sharing, sums = 0, (0.0, 0.0, 0.0, 0.0)
                 for k in range(waiting):
-                    value = value_of(a, b, i, together[k], sums[k], task.unit)
+                    sharing += shares(a, b, i, together[k], limit)
+                if sharing < waiting:
+                    sums = entropy_sums(a.padded, i, b.padded, together)
+                for k in range(waiting):
+                    if sharing and shares(a, b, i, together[k], limit):
+                        value, count = shared_value(
+                            a, b, i, together[k], unit.scale, room.filled, count
+                        )
+                        value *= unit.factor
+                        value = np.sqrt(value) if unit.root else value
+                    else:
+                        value = value_of(a, b, i, together[k], sums[k], unit)
                     keep(task.found, i, value, task.offset + together[k])
                 room.limits[i] = limit_from(task, i, start + minimum(j, last), refined)
                 waiting = 0
@@ -235,6 +251,7 @@ def search() -> Any:
         number, rows_of_b, own, offset, spread, root, factor, margin, resolution,
         values, indices, radius, rows, columns, distances, state,
         tile, limits, listed, best, places,
+        filled_columns, filled_entries, filled_logs, filled_others, filled_terms,
     ):  # fmt: skip
         """Search the rows of one set for the neighbours of those of another.
 
@@ -249,10 +266,22 @@ def search() -> Any:
             halves,
             own,
             offset,
-            Unit(ln2 * power_of_two(-(spread + mantissa)), factor, root),
+            Unit(
+                ln2 * power_of_two(-(spread + mantissa)),
+                power_of_two(SPREAD - spread),
+                factor,
+                root,
+            ),
             (margin, resolution),
             Found(values, indices, radius, rows, columns, distances, state),
-            Room(tile, limits, listed, best, places),
+            Room(
+                tile,
+                limits,
+                listed,
+                best,
+                places,
+                Filled(filled_columns, filled_entries, filled_logs, filled_others, filled_terms),
+            ),
         )
         step = tile.shape[1]
         cached = maximum(BLOCK_BYTES // (8 * WIDTH * b_padded.shape[1]), 1) * WIDTH

@@ -1,21 +1,11 @@
 """Pairs of rows that are mostly zeros, from the columns that both have.
 
-For rows of sum 1 the divergence is
-
-    JS(p, q) = ln 2 - ½ Σ t(p, q),   t(p, q) = (p + q) log (p + q) - p log p - q log q >= 0,
-
-where t is 0 unless p and q are both positive. Each t is rounded to an integer of units that leave
-room for the largest sum, so that sums are exact: they have the same bits in whatever order the
-terms come, in lanes or not. What rounding costs is below 2^-61 a column.
-
 The rows of the second set are kept by column, as lists of who has it; each entry of a row of the
 first meets one list (Gustavson's algorithm). A divergence that comes out small has cancelled, and
 is computed again term by term, over the columns that either row has.
 """
 
 from collections import namedtuple
-from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +13,7 @@ import numpy as np
 from ..codegen.intrinsics import (
     apart,
     borrowing,
+    contiguous,
     empty,
     formula,
     item,
@@ -30,7 +21,6 @@ from ..codegen.intrinsics import (
     kernel,
     maximum,
     minimum,
-    nearest_integer,
     set_item,
     set_item_apart,
     where,
@@ -38,26 +28,13 @@ from ..codegen.intrinsics import (
 )
 from ..codegen.lanes import lane_kernels
 from ..codegen.precision import FLOAT64
-from ..formulas.js import exact_sum, scalar_formulas
+from ..formulas.js import exact_sum
 from ..rows.normalised import normalised_kernels
 from ..rows.sums import BLOCK
-
-SPREAD = 9
-"""Rows are normalised to a sum of 2^9. The terms' sum is at most twice that in bits, and in units
-of 2^-52 bits, which logarithms are in, 2^62."""
-
-SCALE = 2.0**SPREAD
-UNIT = np.log(2.0) * 2.0 ** -(SPREAD + 53)
-"""What the divergence lacks of ln 2 for each unit of the sum."""
-
-NEAR = 4e-3
-"""A divergence below this, in nats, is computed again."""
+from .shared import GROUP, NEAR, SCALE, count_of, shared_terms
 
 KNOWN = 3
 """Columns of `Rows.known`."""
-
-GROUP = 8
-"""Lists are padded with zeros to a multiple of so many."""
 
 BLOCK_ROWS = 32
 """Rows of the first set that meet the lists together, while these are in the cache."""
@@ -76,21 +53,39 @@ Room = namedtuple("Room", "sums terms values")
 """Of a block of rows the sums, of a list the terms, and of a row what is written of it."""
 
 
-@cache
-def shared_terms() -> SimpleNamespace:
-    """Compile the term of a column that two rows share."""
-    log2_in_ulps = scalar_formulas(FLOAT64).log2_in_ulps
+def count_entries() -> Any:
+    """Return the routine `count_entries`."""
 
-    @formula
-    def times_log(p):
-        return p * log2_in_ulps(p)
+    def count_entries(matrix, counts):
+        """Write how many entries of each row are not 0."""
+        for i in range(matrix.shape[0]):
+            counts[i] = count_of(contiguous(matrix[i]))
 
-    @formula
-    def shared_term(p, p_log, q, q_log):
-        """Return t in units; exactly 0 where p or q is 0."""
-        return nearest_integer(times_log(p + q) - (p_log + q_log))
+    return count_entries
 
-    return SimpleNamespace(times_log=times_log, shared_term=shared_term)
+
+def compress_rows() -> Any:
+    """Return the routine `compress_rows`."""
+
+    @kernel
+    def compress_row(row, columns, given, first):
+        at = first
+        # What is written of a 0 is written over, but for those after the last entry.
+        last = row.size
+        while last and item(row, last - 1) == 0.0:
+            last -= 1
+        for j in range(last):
+            x = item(row, j)
+            set_item(columns, at, np.int32(j))
+            set_item(given, at, x)
+            at += x != 0.0
+
+    def compress_rows(matrix, starts, columns, given):
+        """Write what is not 0 of each row, in order, from the row's start on."""
+        for i in range(matrix.shape[0]):
+            compress_row(contiguous(matrix[i]), columns, given, starts[i])
+
+    return compress_rows
 
 
 def prepare_sparse() -> Any:
@@ -293,13 +288,14 @@ def _meet():
 
 
 def _write_row():
-    sum_over_either, ln2 = _sum_over_either(), np.log(2.0)
+    sum_over_either, divergence_of = _sum_over_either(), shared_terms().divergence_of
+    ln2 = np.log(2.0)
 
     @borrowing
     def values_of(sums, base, first, last, values):
         least = ln2
         for k in range(first, last):
-            value = ln2 - UNIT * np.float64(maximum(item_apart(sums, base + k), 0))
+            value = divergence_of(item_apart(sums, base + k))
             set_item_apart(values, k, value)
             least = minimum(least, value)
         return least
