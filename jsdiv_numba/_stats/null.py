@@ -131,15 +131,14 @@ def log_tables(pairs: Pairs) -> FloatArray:
 
     That of a table too long for enumeration is infinite.
     """
-    result = np.empty(len(pairs.i))
+    result = np.full(len(pairs.i), np.inf)
+    short = np.flatnonzero(np.add(*pairs.sizes) <= MOST_OBSERVATIONS)
     step = max(1, (1 << 22) // max(pairs.a.shape[1], 1))
-    for start in range(0, len(result), step):
-        part = slice(start, start + step)
-        totals = pairs.a[pairs.i[part]] + pairs.b[pairs.j[part]]
+    for start in range(0, len(short), step):
+        part = short[start : start + step]
         # The last category's count follows from the others.
-        ways = np.log1p(totals)
+        ways = np.log1p(pairs.a[pairs.i[part]] + pairs.b[pairs.j[part]])
         result[part] = ways.sum(axis=1) - ways.max(axis=1, initial=0.0)
-        result[part][totals.sum(axis=1) > MOST_OBSERVATIONS] = np.inf
     return result
 
 
