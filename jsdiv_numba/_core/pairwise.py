@@ -24,7 +24,7 @@ BLOCK_PAIRS = 1 << 18
 PREPARED_ELEMENTS = 1 << 18
 """Elements of the rows that one call prepares."""
 
-TOGETHER, LANES, KNOWN = 4, 16, 6
+UNROLL, LANES, KNOWN = 4, 16, 6
 """As in `jsdiv_numba._kernels.pairwise.pairs`, which is imported late."""
 
 
@@ -199,7 +199,7 @@ class Comparison:
         self.a = unprepared(*a, dtype)
         self.b = self.a if b[1] is a[1] else unprepared(*b, dtype)
         self.kernel = routine("pairs", NAMES[dtype.char])
-        self.spread = max(a[1].shape[1], 1).bit_length() - 1
+        self.scale_exponent = max(a[1].shape[1], 1).bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
 
     def run(self, result: FloatArray, *, condensed: bool = False) -> None:
@@ -242,7 +242,7 @@ class Comparison:
 
     def _compute(self, block: Block, values: FloatArray, above: bool, condensed: bool) -> None:
         flags = False, False, above, condensed, self.root
-        self.kernel(*self.a, *self.b, *block, self.spread, *flags, self.factor, values)
+        self.kernel(*self.a, *self.b, *block, self.scale_exponent, *flags, self.factor, values)
 
     def _prepare(self) -> None:
         step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
@@ -255,7 +255,9 @@ class Comparison:
             rows, start = part
             block = Block(start, min(start + step, len(rows.given)), 0, 0)
             flags = True, False, False, False, False
-            if self.kernel(*rows, *rows, *block, self.spread, *flags, self.factor, no_pairs):
+            if self.kernel(
+                *rows, *rows, *block, self.scale_exponent, *flags, self.factor, no_pairs
+            ):
                 with_nan.append(part)
 
         run_blocks(prepare, parts, self.workers)
@@ -266,11 +268,11 @@ class Comparison:
         height_of_a, width_of_b = len(self.a.given), len(self.b.given)
         pairs = min(max(BLOCK_ELEMENTS // self.a.padded.shape[1], 64), BLOCK_PAIRS)
         height = max(8, int((pairs / 64) ** 0.5))
-        width = max(TOGETHER, pairs // height // TOGETHER * TOGETHER)
+        width = max(UNROLL, pairs // height // UNROLL * UNROLL)
         return [
             Block(i, min(i + height, height_of_a), j, min(j + width, width_of_b))
             for i in range(0, height_of_a, height)
-            for j in range((i + 1) // TOGETHER * TOGETHER if above else 0, width_of_b, width)
+            for j in range((i + 1) // UNROLL * UNROLL if above else 0, width_of_b, width)
         ]
 
 
@@ -278,7 +280,7 @@ def unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
     """Return a matrix with room for what a kernel will know of its rows."""
     given = suited(name, matrix, dtype)
     number, length = given.shape
-    shape = -(-number // TOGETHER) * TOGETHER, -(-length // LANES) * LANES or LANES
+    shape = -(-number // UNROLL) * UNROLL, -(-length // LANES) * LANES or LANES
     return Rows(given, np.zeros(shape, dtype), np.empty((number, KNOWN)))
 
 

@@ -84,10 +84,10 @@ class Centre:
     Any centre serves, but the bounds are the sharper the nearer it is.
     """
 
-    def __init__(self, name: str, some: FloatArray, spread: int) -> None:
-        self.spread = spread
+    def __init__(self, name: str, some: FloatArray, scale_exponent: int) -> None:
+        self.scale_exponent = scale_exponent
         self._some = pairwise.unprepared(name, some, np.dtype(np.float64))
-        kernel("prepare_neighbors")(*self._some, 0, len(some), spread)
+        kernel("prepare_neighbors")(*self._some, 0, len(some), scale_exponent)
         self.roots = self._mean(kernel("describe_roots"), some.shape[1])
         self._harmonics: FloatArray | None = None
 
@@ -99,7 +99,7 @@ class Centre:
 
     def _mean(self, describe: Any, length: int) -> FloatArray:
         mean, number = np.zeros(length), len(self._some.given)
-        numbers = 0, number, self.spread, 0.0, True
+        numbers = 0, number, self.scale_exponent, 0.0, True
         describe(self._some.padded, NO_PANELS, np.empty(0), mean, *numbers)
         return mean
 
@@ -122,7 +122,7 @@ class Described:
 
     def describe(self, start: int, stop: int) -> bool:
         """Fill in what is known of some of the rows; return whether one has a NaN."""
-        with_nan = kernel("prepare_neighbors")(*self.rows, start, stop, self.centre.spread)
+        with_nan = kernel("prepare_neighbors")(*self.rows, start, stop, self.centre.scale_exponent)
         roots = self.roots, self.halves[0], self.centre.roots
         self._fill(kernel("describe_roots"), *roots, start, stop)
         return with_nan
@@ -151,7 +151,7 @@ class Described:
         start: int,
         stop: int,
     ) -> None:
-        numbers = start, stop, self.centre.spread, self.margin, self.as_queries
+        numbers = start, stop, self.centre.scale_exponent, self.margin, self.as_queries
         describe(self.rows.padded, panels, halves, centre, *numbers)
 
 
@@ -164,7 +164,7 @@ class Population:
 
     def __init__(self, name: str, matrix: FloatArray) -> None:
         self.name, self.matrix = name, matrix
-        self.spread = matrix.shape[1].bit_length() - 1
+        self.scale_exponent = matrix.shape[1].bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
         self._keeps, self._kept = False, list[Described]()
         self._centre: Centre | None = None
@@ -195,7 +195,7 @@ class Population:
             if self._centre is None:
                 number = max(1, min(SAMPLE, SAMPLE_ELEMENTS // self.matrix.shape[1]))
                 some = self.matrix[:: -(-len(self.matrix) // number) or 1]
-                self._centre = Centre(self.name, some, self.spread)
+                self._centre = Centre(self.name, some, self.scale_exponent)
             return self._centre
 
     def _prepared(self, workers: int | None) -> Iterator[Described]:
@@ -378,7 +378,7 @@ class Search:
         filled = integers[0], *np.empty((3, width)), integers[1]
         scratch = tile, limits, listed, np.empty(wanted), np.empty(wanted, np.intp), *filled
         length, unit = self.matrix.shape[1], self.unit
-        numbers = len(queries), len(chunk), own, start, self.population.spread
+        numbers = len(queries), len(chunk), own, start, self.population.scale_exponent
         bounds = blocking.margin(length), blocking.resolution(length)
         refined = False
         while state[blocking.TILE] * tile.shape[1] < len(chunk):

@@ -641,9 +641,3 @@ def prefetch(typingctx, place, index):
         return context.get_dummy_value()
 
     return types.none(place, types.intp), codegen
-
-
-# The names that three modules of `pairwise` have for them.
-formula, kernel, borrowing = njit_inline, njit_refcounted, njit_no_refcount
-summing, inlined_summing, apart = njit_reassoc, njit_reassoc_inline, noinline
-item_apart, set_item_apart = load_noalias, store_noalias

@@ -90,9 +90,6 @@ def two_sum(x, y):
     return total, (x - (total - part)) + (y - part)
 
 
-exact_sum = two_sum
-
-
 def _polynomial(precision, coefficients, chains=1):
     return polynomial([precision.Float(c) for c in coefficients], chains)
 

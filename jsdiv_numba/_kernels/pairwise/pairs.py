@@ -17,31 +17,31 @@ from typing import Any
 import numpy as np
 
 from ..codegen.intrinsics import (
-    borrowing,
     contiguous,
     empty,
     entry,
     fma,
-    formula,
-    inlined_summing,
     item,
-    kernel,
     larger,
     maximum,
     minimum,
+    njit_inline,
+    njit_no_refcount,
+    njit_reassoc,
+    njit_reassoc_inline,
+    njit_refcounted,
     power_of_two,
     set_item,
-    summing,
     where,
     zeroed,
 )
 from ..codegen.precision import FLOAT32, FLOAT64, Precision
-from ..formulas.js import exact_sum, scalar_formulas
+from ..formulas.js import scalar_formulas, two_sum
 from ..rows.normalised import normalised_kernels
 from ..target import has_multiply_add, registers, target
 from .shared import NEAR, SPREAD, count_of, count_product, dense_sums, room_for_filled
 
-TOGETHER = 4
+UNROLL = 4
 """Rows of the second set that one row of the first meets at a time: `Rows.padded` has a
 multiple of them."""
 
@@ -56,7 +56,7 @@ TILE_BYTES = 1 << 18
 """Rows of the second set that stay in the cache while those of the first pass."""
 
 Rows = namedtuple("Rows", "given padded known")
-"""A matrix, its rows normalised, scaled by 2^spread and padded, and what is known of each row:
+"""A matrix, its rows normalised, scaled by 2^scale_exponent and padded, and what is known of each:
 what `row_scale` says of it, ½ Σ (p log2 p + p)·2^mantissa of the scaled row, below what a
 divergence is computed again, and how many entries are not 0: infinitely many where it does not
 matter, or where the row as it is scaled is not accurate."""
@@ -100,12 +100,12 @@ def _prepare(precision):
     block, is_ordinary = _block(precision), normalised_kernels(precision).is_ordinary
     counted = precision is FLOAT64
 
-    @kernel
+    @njit_refcounted
     def normalise(row, normalised, factor):
         for i in range(row.size):
             set_item(normalised, i, abs(item(row, i)) * factor)
 
-    @summing
+    @njit_reassoc
     def entropy_block(normalised, start, size):
         entropy, largest = 0.0, zero
         for i in range(start, start + size):
@@ -114,32 +114,32 @@ def _prepare(precision):
             largest = larger(p, largest)
         return entropy, largest
 
-    @kernel
+    @njit_refcounted
     def half_entropy(normalised):
         """Return ½ Σ (p log2 p + p)·2^mantissa, and the largest p."""
         entropy, rest, largest = 0.0, 0.0, 0.0
         for start in range(0, normalised.size, block):
             size = minimum(block, normalised.size - start)
             part, top = entropy_block(normalised, start, size)
-            entropy, error = exact_sum(entropy, part)
+            entropy, error = two_sum(entropy, part)
             rest += error
             largest = maximum(largest, np.float64(top))
         return 0.5 * (entropy + rest), largest
 
-    @kernel
-    def prepare(rows, start, stop, spread):
+    @njit_refcounted
+    def prepare(rows, start, stop, scale_exponent):
         """Fill in all that is known of rows start .. stop; return whether any of it is NaN."""
         with_nan = False
         for i in range(start, stop):
             row = contiguous(rows.given[i])
             scale, total, rest = row_scale(row)
-            factor = Float(np.float64(scale) * power_of_two(spread) / total)
+            factor = Float(np.float64(scale) * power_of_two(scale_exponent) / total)
             normalise(row, rows.padded[i], factor)
             rows.padded[i, row.size :] = 0.0
             entropy, largest = half_entropy(rows.padded[i])
             rows.known[i, 0], rows.known[i, 1] = scale, total
             rows.known[i, 2], rows.known[i, 3] = rest, entropy
-            rows.known[i, 4] = near + near_of_largest * largest * power_of_two(-spread)
+            rows.known[i, 4] = near + near_of_largest * largest * power_of_two(-scale_exponent)
             counts = counted and is_ordinary(scale)
             rows.known[i, 5] = np.float64(count_of(row)) if counts else np.inf
             with_nan |= np.isnan(total)
@@ -155,7 +155,7 @@ def _entropy_sums(precision):
     # With as many constants as float64 has, four rows take more than 16 registers.
     four_at_once = precision is FLOAT32 or registers(target()).number == 32
 
-    @inlined_summing
+    @njit_reassoc_inline
     def sums_of_four(p, i, q, rows, start, size):
         j0, j1, j2, j3 = rows
         s0 = s1 = s2 = s3 = zero
@@ -169,7 +169,7 @@ def _entropy_sums(precision):
             s3 += v3 * log2_in_ulps(v3)
         return s0, s1, s2, s3
 
-    @inlined_summing
+    @njit_reassoc_inline
     def sums_of_two(p, i, q, j0, j1, start, size):
         s0 = s1 = zero
         for k in range(start, start + size):
@@ -179,7 +179,7 @@ def _entropy_sums(precision):
             s1 += v1 * log2_in_ulps(v1)
         return s0, s1
 
-    @formula
+    @njit_inline
     def block_sums(p, i, q, rows, start, size):
         if four_at_once:
             return sums_of_four(p, i, q, rows, start, size)
@@ -187,7 +187,7 @@ def _entropy_sums(precision):
         s2, s3 = sums_of_two(p, i, q, rows[2], rows[3], start, size)
         return s0, s1, s2, s3
 
-    @formula
+    @njit_inline
     def entropy_sums(p, i, q, rows):
         """Return Σ v log2 v·2^mantissa, v = p + q, of padded row i of p with four rows of q."""
         s0 = s1 = s2 = s3 = 0.0
@@ -196,10 +196,10 @@ def _entropy_sums(precision):
         for start in range(0, length, block):
             size = minimum(block, length - start)
             t0, t1, t2, t3 = block_sums(p, i, q, rows, start, size)
-            s0, e0 = exact_sum(s0, np.float64(t0))
-            s1, e1 = exact_sum(s1, np.float64(t1))
-            s2, e2 = exact_sum(s2, np.float64(t2))
-            s3, e3 = exact_sum(s3, np.float64(t3))
+            s0, e0 = two_sum(s0, np.float64(t0))
+            s1, e1 = two_sum(s1, np.float64(t1))
+            s2, e2 = two_sum(s2, np.float64(t2))
+            s3, e3 = two_sum(s3, np.float64(t3))
             r0, r1, r2, r3 = r0 + e0, r1 + e1, r2 + e2, r3 + e3
         return s0 + r0, s1 + r1, s2 + r2, s3 + r3
 
@@ -210,11 +210,11 @@ def _entropy_sums(precision):
 def _exact(precision):
     Float, pair_sum = precision.Float, normalised_kernels(precision).pair_sum
 
-    @borrowing
+    @njit_no_refcount
     def sum_of(rows, i):
         return Float(rows.known[i, 0]), Float(rows.known[i, 1]), Float(rows.known[i, 2])
 
-    @kernel
+    @njit_refcounted
     def exact(a, b, i, j):
         p, q = contiguous(a.given[i]), contiguous(b.given[j])
         return np.float64(pair_sum(p, q, sum_of(a, i), sum_of(b, j)))
@@ -225,7 +225,7 @@ def _exact(precision):
 def _divergence(precision):
     exact, ln2 = _exact(precision), np.log(2.0)
 
-    @borrowing
+    @njit_no_refcount
     def divergence(a, b, i, j, entropy_sum, unit):
         """Return the divergence of two rows, given what `entropy_sums` says of them."""
         value = unit * (a.known[i, 3] + b.known[j, 3] - 0.5 * entropy_sum)
@@ -236,7 +236,7 @@ def _divergence(precision):
     return divergence
 
 
-@formula
+@njit_inline
 def shares(a, b, i, j, limit):
     """Whether two rows are compared by the columns that both have; see `count_product`."""
     return a.known[i, 5] * b.known[j, 5] <= limit
@@ -249,7 +249,7 @@ def _shared(precision):
     sums, exact, ln2 = dense_sums(), _exact(precision), np.log(2.0)
     write_filled, shared_divergence = sums.write_filled, sums.shared_divergence
 
-    @borrowing
+    @njit_no_refcount
     def may_share(a, b, i, start, stop, limit):
         """Whether row i is compared so with any of rows start .. stop."""
         number = 0
@@ -257,7 +257,7 @@ def _shared(precision):
             number += shares(a, b, i, j, limit)
         return number > 0
 
-    @borrowing
+    @njit_no_refcount
     def value(a, b, i, j, scale, filled, count):
         """Return the divergence of two rows, and how much is filled of row i, written first."""
         if count < 0:
@@ -270,12 +270,12 @@ def _shared(precision):
     return SimpleNamespace(may_share=may_share, value=value)
 
 
-@formula
+@njit_inline
 def _may_not_share(_a, _b, _i, _start, _stop, _limit):
     return False
 
 
-@formula
+@njit_inline
 def _no_value(_a, _b, _i, _j, _scale, _filled, count):
     return np.nan, count
 
@@ -285,7 +285,7 @@ Wanted = namedtuple("Wanted", "unit scale limit factor root")
 are compared by shared columns, a factor, and whether a root is taken."""
 
 
-@formula
+@njit_inline
 def value_of(divergence, wanted):
     """Return what is wanted of a divergence in nats."""
     value = divergence * wanted.factor
@@ -298,7 +298,7 @@ def _write_row(precision):
     entropy_sums, divergence = kernels.entropy_sums, kernels.divergence
     may_share, shared_value = kernels.shared.may_share, kernels.shared.value
 
-    @formula
+    @njit_inline
     def write_shared(a, b, i, start, stop, wanted, filled, count, target):
         """Write those of rows start .. stop that are compared so; return how many that are."""
         result, row, column = target
@@ -310,12 +310,12 @@ def _write_row(precision):
                 number += 1
         return number, count
 
-    @formula
+    @njit_inline
     def write_row(a, b, i, first, stop, wanted, filled, target):
         result, row, column = target
         some_share, count = may_share(a, b, i, first, stop, wanted.limit), -1
-        for j in range(first - first % TOGETHER, stop, TOGETHER):
-            j_start, j_stop, number = maximum(j, first), minimum(j + TOGETHER, stop), 0
+        for j in range(first - first % UNROLL, stop, UNROLL):
+            j_start, j_stop, number = maximum(j, first), minimum(j + UNROLL, stop), 0
             if some_share:
                 number, count = write_shared(
                     a, b, i, j_start, j_stop, wanted, filled, count, target
@@ -334,19 +334,22 @@ def _pair_block(precision):
     ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
     prepare, write_row = pair_kernels(precision).prepare, _write_row(precision)
 
-    @formula
-    def pair_block(a, b, ranges, spread, flags, factor, filled, result):
+    @njit_inline
+    def pair_block(a, b, ranges, scale_exponent, flags, factor, filled, result):
         """Do what the routine `pairs` does."""
         i_start, i_stop, j_start, j_stop = ranges
         prepare_a, prepare_b, above, condensed, root = flags
         with_nan = False
         if prepare_a:
-            with_nan |= prepare(a, i_start, i_stop, spread)
+            with_nan |= prepare(a, i_start, i_stop, scale_exponent)
         if prepare_b:
-            with_nan |= prepare(b, j_start, j_stop, spread)
-        unit, scale = ln2 * power_of_two(-(spread + mantissa)), power_of_two(SPREAD - spread)
+            with_nan |= prepare(b, j_start, j_stop, scale_exponent)
+        unit, scale = (
+            ln2 * power_of_two(-(scale_exponent + mantissa)),
+            power_of_two(SPREAD - scale_exponent),
+        )
         wanted = Wanted(unit, scale, count_product(a.given.shape[1]), factor, root)
-        tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * TOGETHER
+        tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * UNROLL
         for tile_start in range(j_start, j_stop, tile):
             tile_stop = minimum(tile_start + tile, j_stop)
             for i in range(i_start, i_stop):
@@ -364,13 +367,13 @@ def pairs(precision: Precision) -> Any:
     """Return the routine `pairs`."""
     pair_block = _pair_block(precision)
 
-    @borrowing
-    def of_block(a, b, ranges, spread, flags, factor, filled, result):
-        return pair_block(a, b, ranges, spread, flags, factor, filled, result)
+    @njit_no_refcount
+    def of_block(a, b, ranges, scale_exponent, flags, factor, filled, result):
+        return pair_block(a, b, ranges, scale_exponent, flags, factor, filled, result)
 
     def pairs(
         a_given, a_padded, a_known, b_given, b_padded, b_known,
-        i_start, i_stop, j_start, j_stop, spread,
+        i_start, i_stop, j_start, j_stop, scale_exponent,
         prepare_a, prepare_b, above, condensed, root, factor, result,
     ):  # fmt: skip
         """Write divergences times a factor, or their roots, of rows i_start .. and j_start ..
@@ -385,7 +388,7 @@ def pairs(precision: Precision) -> Any:
             (prepare_a, prepare_b, above, condensed, root),
         )
         filled = room_for_filled(a_padded.shape[1])
-        return of_block(a, b, ranges, spread, flags, factor, filled, result)
+        return of_block(a, b, ranges, scale_exponent, flags, factor, filled, result)
 
     return pairs
 
@@ -394,20 +397,20 @@ def few_pairs(precision: Precision) -> Any:
     """Return the routine `few_pairs`."""
     Float, pair_block = precision.Float, _pair_block(precision)
 
-    @borrowing
+    @njit_no_refcount
     def of_few(a, b, settings, filled, result):
-        none, spread, length = np.intp(0), np.intp(0), a.given.shape[1]
+        none, scale_exponent, length = np.intp(0), np.intp(0), a.given.shape[1]
         while length > 1:
-            spread, length = spread + 1, length // 2
+            scale_exponent, length = scale_exponent + 1, length // 2
         ranges = none, a.given.shape[0], none, b.given.shape[0]
         above, condensed, root = settings[1] != 0.0, settings[2] != 0.0, settings[3] != 0.0
         flags = True, settings[4] != 0.0, above, condensed, root
-        return pair_block(a, b, ranges, spread, flags, settings[0], filled, result)
+        return pair_block(a, b, ranges, scale_exponent, flags, settings[0], filled, result)
 
-    @kernel
+    @njit_refcounted
     def with_room(given):
         number, length = given.shape
-        height = (number + TOGETHER - 1) // TOGETHER * TOGETHER
+        height = (number + UNROLL - 1) // UNROLL * UNROLL
         width = maximum((length + LANES - 1) // LANES, 1) * LANES
         return Rows(given, zeroed((height, width), Float), empty((number, KNOWN), np.float64))
 

@@ -9,12 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from ..codegen.intrinsics import apart, borrowing, formula, maximum, minimum, power_of_two
+from ..codegen.intrinsics import (
+    maximum,
+    minimum,
+    njit_inline,
+    njit_no_refcount,
+    noinline,
+    power_of_two,
+)
 from ..codegen.precision import FLOAT64
 from .blocking import FOUND, LEFT, NONE, TILE, sizes
 from .bounds import WEIGHTS, limit_of
 from .matmul import WIDTH, lowest_bit, multiply_panels, number_of_bits, reaching
-from .pairs import TOGETHER, Rows, pair_kernels, shares
+from .pairs import UNROLL, Rows, pair_kernels, shares
 from .shared import SPREAD, Filled, count_product
 
 SQUARE = sizes().square
@@ -32,11 +39,11 @@ Found = namedtuple("Found", "values indices radius rows columns distances state"
 """The nearest of each row so far, as a heap with the farthest first; or, if its width is 0, the
 pairs within a radius, and in `state` how many they are."""
 
-Room = namedtuple("Room", "tile limits columns best places filled")
+Scratch = namedtuple("Scratch", "tile limits columns best places filled")
 """For products and what they have to reach, for columns, for the nearest of a tile, and for what
 is filled of a row."""
 
-Task = namedtuple("Task", "a b halves own offset unit margins found room")
+Task = namedtuple("Task", "a b halves own offset unit margins found scratch")
 """Two sets of rows, the halves of the squares of a's vectors, which row of b is the first of a
 itself, the number of b's first row, what is wanted, the margin and the resolution of bounds,
 what is found, and room."""
@@ -46,13 +53,13 @@ Unit = namedtuple("Unit", "of_sum scale factor root")
 those of `shared`, a factor, and whether a root is taken."""
 
 
-@formula
+@njit_inline
 def before(value, index, other, other_index):
     """Whether one neighbour is nearer than another, or as near and earlier."""
     return value < other or (value == other and index < other_index)
 
 
-@borrowing
+@njit_no_refcount
 def offer(values, indices, value, index):
     """Put a neighbour into a heap in the place of the farthest, if it is before that."""
     if not before(value, index, values[0], indices[0]):
@@ -73,7 +80,7 @@ def offer(values, indices, value, index):
     values[place], indices[place] = value, index
 
 
-@borrowing
+@njit_no_refcount
 def keep(found, i, value, index):
     """Keep a neighbour of row i if it is wanted."""
     if found.values.shape[1]:
@@ -84,7 +91,7 @@ def keep(found, i, value, index):
         found.state[FOUND] = used + 1
 
 
-@borrowing
+@njit_no_refcount
 def limit_from(task, i, column, refined):
     """Return what the product of row i with one from `column` on reaches if it is wanted."""
     found, (margin, resolution) = task.found, task.margins
@@ -101,7 +108,7 @@ def limit_from(task, i, column, refined):
 def _value_of():
     divergence = pair_kernels(FLOAT64).divergence
 
-    @borrowing
+    @njit_no_refcount
     def value_of(a, b, i, j, entropy_sum, unit):
         value = divergence(a, b, i, j, entropy_sum, unit.of_sum) * unit.factor
         return np.sqrt(value) if unit.root else value
@@ -113,24 +120,24 @@ def _compare():
     value_of, entropy_sums = _value_of(), pair_kernels(FLOAT64).entropy_sums
     shared_value = pair_kernels(FLOAT64).shared.value
 
-    @borrowing
+    @njit_no_refcount
     def compare(task, i, start, number, last, refined):
         """Compute row i against listed columns of a tile, and keep what is wanted.
 
         As nearer ones are found, those that are farther by their products are left out.
         Columns up to `last` are listed in order.
         """
-        apart()
-        a, b, room, unit = task.a, task.b, task.room, task.unit
-        columns, waiting, count = room.columns, 0, -1
+        noinline()
+        a, b, scratch, unit = task.a, task.b, task.scratch, task.unit
+        columns, waiting, count = scratch.columns, 0, -1
         limit = count_product(a.given.shape[1])
         for place in range(number):
             j = columns[place]
-            if room.tile[i, j] >= room.limits[i]:
+            if scratch.tile[i, j] >= scratch.limits[i]:
                 columns[waiting] = start + j
                 waiting += 1
-            if waiting == TOGETHER or (waiting and place == number - 1):
-                for k in range(waiting, TOGETHER):
+            if waiting == UNROLL or (waiting and place == number - 1):
+                for k in range(waiting, UNROLL):
                     columns[k] = columns[0]
                 together = columns[0], columns[1], columns[2], columns[3]
                 sharing, sums = 0, (0.0, 0.0, 0.0, 0.0)
@@ -141,100 +148,100 @@ def _compare():
                 for k in range(waiting):
                     if sharing and shares(a, b, i, together[k], limit):
                         value, count = shared_value(
-                            a, b, i, together[k], unit.scale, room.filled, count
+                            a, b, i, together[k], unit.scale, scratch.filled, count
                         )
                         value *= unit.factor
                         value = np.sqrt(value) if unit.root else value
                     else:
                         value = value_of(a, b, i, together[k], sums[k], unit)
                     keep(task.found, i, value, task.offset + together[k])
-                room.limits[i] = limit_from(task, i, start + minimum(j, last), refined)
+                scratch.limits[i] = limit_from(task, i, start + minimum(j, last), refined)
                 waiting = 0
 
     return compare
 
 
-@formula
+@njit_inline
 def bits_reaching(tile, row, start, width, limit):
     """Bits of the elements of a row that reach a limit, among those before the width."""
     mask = reaching(tile, row * tile.shape[1] + start, limit)
     return mask & ((1 << minimum(width - start, WIDTH)) - 1)
 
 
-@borrowing
+@njit_no_refcount
 def list_nearest(task, i, start, width):
     """List as many columns with the largest products as neighbours are wanted."""
-    room, number = task.room, 0
-    best, places = room.best, room.places
+    scratch, number = task.scratch, 0
+    best, places = scratch.best, scratch.places
     for k in range(best.size):
         best[k], places[k] = np.inf, NONE
     for first in range(0, width, WIDTH):
-        mask = bits_reaching(room.tile, i, first, width, np.float32(-best[0]))
+        mask = bits_reaching(scratch.tile, i, first, width, np.float32(-best[0]))
         while mask:
             j = first + lowest_bit(mask)
             mask &= mask - 1
             if j + start != task.own + i:
-                offer(best, places, -np.float64(room.tile[i, j]), j)
+                offer(best, places, -np.float64(scratch.tile[i, j]), j)
     for place in places:
         if place != NONE:
-            room.columns[number] = place
+            scratch.columns[number] = place
             number += 1
     return number
 
 
-@borrowing
+@njit_no_refcount
 def list_reaching(task, i, start, first, last):
     """List the columns of a range whose products reach the row's limit."""
-    apart()
-    room, number = task.room, 0
+    noinline()
+    scratch, number = task.scratch, 0
     for at in range(first, last, WIDTH):
-        mask = bits_reaching(room.tile, i, at, last, room.limits[i])
+        mask = bits_reaching(scratch.tile, i, at, last, scratch.limits[i])
         while mask:
             j = at + lowest_bit(mask)
             mask &= mask - 1
             if j + start != task.own + i:
-                room.columns[number] = j
+                scratch.columns[number] = j
                 number += 1
     return number
 
 
 def _begin(compare):
-    @borrowing
+    @njit_no_refcount
     def begin(task, number, start, width, refined):
         """Compute those with the largest products, for a first limit, and mark them as done."""
-        apart()
-        room = task.room
+        noinline()
+        scratch = task.scratch
         for i in range(number):
             if np.isinf(task.found.values[i, 0]):
-                room.limits[i] = -np.inf
+                scratch.limits[i] = -np.inf
                 size = list_nearest(task, i, start, width)
                 compare(task, i, start, size, np.intp(0), refined)
-                for place in room.places:
+                for place in scratch.places:
                     if place != NONE:
-                        room.tile[i, place] = np.nan
+                        scratch.tile[i, place] = np.nan
 
     return begin
 
 
-@borrowing
-def multiply(room, a_panels, b_panels, start, width, add):
+@njit_no_refcount
+def multiply(scratch, a_panels, b_panels, start, width, add):
     """Write all products of a tile, or add them to what is there."""
-    apart()
+    noinline()
     for first in range(0, width, SQUARE):
         panels = (minimum(SQUARE, width - first) + WIDTH - 1) // WIDTH
         b_first = (start + first) // WIDTH
-        multiply_panels(a_panels, b_panels, b_first, panels, room.tile, first, add)
+        multiply_panels(a_panels, b_panels, b_first, panels, scratch.tile, first, add)
 
 
-@borrowing
+@njit_no_refcount
 def number_left(task, number, start, width, refined):
     """Set the rows' limits, and count the pairs that reach them."""
-    apart()
-    room, total = task.room, 0
+    noinline()
+    scratch, total = task.scratch, 0
     for i in range(number):
-        room.limits[i] = limit_from(task, i, start, refined)
+        scratch.limits[i] = limit_from(task, i, start, refined)
         for first in range(0, width, WIDTH):
-            mask = bits_reaching(room.tile, i, first, width, room.limits[i])
+            mask = bits_reaching(scratch.tile, i, first, width, scratch.limits[i])
             total += number_of_bits(mask)
     return total
 
@@ -248,7 +255,7 @@ def search() -> Any:
     def search_neighbors(
         a_given, a_padded, a_known, a_roots, a_harmonics,
         b_given, b_padded, b_known, b_roots, b_harmonics, halves,
-        number, rows_of_b, own, offset, spread, root, factor, margin, resolution,
+        number, rows_of_b, own, offset, scale_exponent, root, factor, margin, resolution,
         values, indices, radius, rows, columns, distances, state,
         tile, limits, listed, best, places,
         filled_columns, filled_entries, filled_logs, filled_others, filled_terms,
@@ -267,14 +274,14 @@ def search() -> Any:
             own,
             offset,
             Unit(
-                ln2 * power_of_two(-(spread + mantissa)),
-                power_of_two(SPREAD - spread),
+                ln2 * power_of_two(-(scale_exponent + mantissa)),
+                power_of_two(SPREAD - scale_exponent),
                 factor,
                 root,
             ),
             (margin, resolution),
             Found(values, indices, radius, rows, columns, distances, state),
-            Room(
+            Scratch(
                 tile,
                 limits,
                 listed,
@@ -295,7 +302,7 @@ def search() -> Any:
             left = state[LEFT]
             refined = left >= 0
             if not refined:
-                multiply(task.room, a_roots, b_roots, start, width, refined)
+                multiply(task.scratch, a_roots, b_roots, start, width, refined)
                 if values.shape[1]:
                     begin(task, number, start, width, refined)
                 left = number_left(task, number, start, width, refined)
@@ -304,7 +311,7 @@ def search() -> Any:
                     state[LEFT] = left
                     return True
                 refined = left >= 0
-                multiply(task.room, a_harmonics, b_harmonics, start, width, refined)
+                multiply(task.scratch, a_harmonics, b_harmonics, start, width, refined)
                 left = number_left(task, number, start, width, refined)
             # Where much is left, rows of b meet all rows of a while they are in the cache.
             block = cached if left > MUCH * pairs else width

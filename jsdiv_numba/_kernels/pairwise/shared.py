@@ -17,18 +17,18 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..codegen.intrinsics import (
-    apart,
-    borrowing,
     empty,
     entry,
-    formula,
     item,
-    item_apart,
-    kernel,
+    load_noalias,
     maximum,
     nearest_integer,
+    njit_inline,
+    njit_no_refcount,
+    njit_refcounted,
+    noinline,
     set_item,
-    set_item_apart,
+    store_noalias,
 )
 from ..codegen.precision import FLOAT64
 from ..formulas.js import scalar_formulas
@@ -64,16 +64,16 @@ def shared_terms() -> SimpleNamespace:
     """Compile the term of a column that two rows share, and what is made of a sum of them."""
     log2_in_ulps, ln2 = scalar_formulas(FLOAT64).log2_in_ulps, np.log(2.0)
 
-    @formula
+    @njit_inline
     def times_log(p):
         return p * log2_in_ulps(p)
 
-    @formula
+    @njit_inline
     def shared_term(p, p_log, q, q_log):
         """Return u in units; exactly 0 where p or q is 0."""
         return nearest_integer(times_log(p + q) - (p_log + q_log))
 
-    @formula
+    @njit_inline
     def divergence_of(total):
         return ln2 - UNIT * np.float64(maximum(total, 0))
 
@@ -82,7 +82,7 @@ def shared_terms() -> SimpleNamespace:
     )
 
 
-@formula
+@njit_inline
 def in_groups(count):
     """Return how many terms are computed for so many."""
     return (count + GROUP - 1) // GROUP * GROUP
@@ -97,10 +97,10 @@ def dense_sums() -> SimpleNamespace:
 def _write_filled():
     times_log = shared_terms().times_log
 
-    @borrowing
+    @njit_no_refcount
     def write_filled(rows, i, scale, filled):
         """Write what is not 0 of a row, normalised to 2^SPREAD; return how much that is."""
-        apart()
+        noinline()
         count = 0
         for k in range(rows.shape[1]):
             p = entry(rows, i, k)
@@ -122,18 +122,18 @@ def _shared_divergence():
     times_log, shared_term = terms.times_log, terms.shared_term
     divergence_of = terms.divergence_of
 
-    @borrowing
+    @njit_no_refcount
     def write_terms(filled, count, scale):
         # A loop that adds up LLVM interleaves: few terms would be computed one by one.
         for k in range(in_groups(count)):
-            p, p_log = item_apart(filled.entries, k), item_apart(filled.logs, k)
-            q = item_apart(filled.others, k) * scale
-            set_item_apart(filled.terms, k, shared_term(p, p_log, q, times_log(q)))
+            p, p_log = load_noalias(filled.entries, k), load_noalias(filled.logs, k)
+            q = load_noalias(filled.others, k) * scale
+            store_noalias(filled.terms, k, shared_term(p, p_log, q, times_log(q)))
 
-    @borrowing
+    @njit_no_refcount
     def shared_divergence(filled, count, rows, j, scale):
         """Return the divergence of a row that `write_filled` has written and row j of others."""
-        apart()
+        noinline()
         # A gather of LLVM's takes longer.
         for k in range(count):
             set_item(filled.others, k, entry(rows, j, item(filled.columns, k)))
@@ -146,7 +146,7 @@ def _shared_divergence():
     return shared_divergence
 
 
-@kernel
+@njit_refcounted
 def count_of(row):
     """Return how many entries are not 0."""
     count = 0
@@ -155,7 +155,7 @@ def count_of(row):
     return count
 
 
-@kernel
+@njit_refcounted
 def room_for_filled(length):
     """Return room for a row."""
     return Filled(
@@ -167,7 +167,7 @@ def room_for_filled(length):
     )
 
 
-@formula
+@njit_inline
 def count_product(length):
     """Return up to which product of two rows' counts their columns in common are looked at."""
     return FILLED * FILLED * length * length if length >= FEWEST_COLUMNS else -1.0

@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 
 from ..codegen.intrinsics import (
-    apart,
-    borrowing,
     contiguous,
     empty,
-    formula,
     item,
-    item_apart,
-    kernel,
+    load_noalias,
     maximum,
     minimum,
+    njit_inline,
+    njit_no_refcount,
+    njit_refcounted,
+    noinline,
     set_item,
-    set_item_apart,
+    store_noalias,
     where,
     zeroed,
 )
 from ..codegen.lanes import lane_kernels
 from ..codegen.precision import FLOAT64
-from ..formulas.js import exact_sum
+from ..formulas.js import two_sum
 from ..rows.normalised import normalised_kernels
 from ..rows.sums import BLOCK
 from .shared import GROUP, NEAR, SCALE, count_of, shared_terms
@@ -49,7 +49,7 @@ Rows = namedtuple("Rows", "starts columns given entries logs known")
 Lists = namedtuple("Lists", "columns starts stops rows entries logs")
 """The rows of a block by column: their numbers in the block, their entries and logarithms."""
 
-Room = namedtuple("Room", "sums terms values")
+Scratch = namedtuple("Scratch", "sums terms values")
 """Of a block of rows the sums, of a list the terms, and of a row what is written of it."""
 
 
@@ -67,7 +67,7 @@ def count_entries() -> Any:
 def compress_rows() -> Any:
     """Return the routine `compress_rows`."""
 
-    @kernel
+    @njit_refcounted
     def compress_row(row, columns, given, first):
         at = first
         # What is written of a 0 is written over, but for those after the last entry.
@@ -92,7 +92,7 @@ def prepare_sparse() -> Any:
     """Return the routine `prepare_sparse`."""
     row_scale, times_log = normalised_kernels(FLOAT64).row_scale, shared_terms().times_log
 
-    @kernel
+    @njit_refcounted
     def normalise(row, scale, factor, entries, logs, first):
         for k in range(row.size):
             # Not times both at once: of subnormal rows that is infinite.
@@ -126,24 +126,24 @@ def _sum_over_either():
     number, zeros, sum_of = lanes.number, lanes.zeros, lanes.sum_of
     none = np.iinfo(np.int64).max
 
-    @formula
+    @njit_inline
     def next_column(rows, at, stop):
         return np.int64(rows.columns[at]) if at < stop else none
 
-    @formula
+    @njit_inline
     def weights(p_known, q_known):
         if is_ordinary(p_known[0]) and is_ordinary(q_known[0]):
             return 1.0, 1.0, *weights_of(p_known[0], q_known[0], p_known[1:], q_known[1:])
         return p_known[0], q_known[0], *weights_of(1.0, 1.0, p_known[1:], q_known[1:])
 
-    @formula
+    @njit_inline
     def known_of(rows, i):
         return rows.known[i, 0], rows.known[i, 1], rows.known[i, 2]
 
-    @borrowing
+    @njit_no_refcount
     def sum_over_either(a, b, i, j):
         """Return the divergence of two rows, the terms of all columns in lanes added up."""
-        apart()
+        noinline()
         p_known, q_known = known_of(a, i), known_of(b, j)
         in_lanes = is_ordinary(p_known[0]) and is_ordinary(q_known[0])
         p_scale, q_scale, p_weight, q_weight, divisor = weights(p_known, q_known)
@@ -168,17 +168,17 @@ def _sum_over_either():
                 if in_lanes:
                     totals[column % number] += term
                 else:
-                    total, error = exact_sum(total, term)
+                    total, error = two_sum(total, term)
                     rest += error
             if in_lanes:
-                total, error = exact_sum(total, sum_of(totals))
+                total, error = two_sum(total, sum_of(totals))
                 rest += error
         return (total + rest) / divisor
 
     return sum_over_either
 
 
-@kernel
+@njit_refcounted
 def sort_by_column(columns, first, last, order, spare, counts):
     """Return the places first .. last in order of their columns, and of the places themselves.
 
@@ -207,7 +207,7 @@ def sort_by_column(columns, first, last, order, spare, counts):
     return order
 
 
-@kernel
+@njit_refcounted
 def row_numbers(rows, start, stop, numbers):
     """Write for each entry of rows start .. stop which of them it is in."""
     first = rows.starts[start]
@@ -216,7 +216,7 @@ def row_numbers(rows, start, stop, numbers):
             numbers[k] = i - start
 
 
-@kernel
+@njit_refcounted
 def lists_of(rows, start, stop, counts):
     """Return rows start .. stop by column."""
     first, last = rows.starts[start], rows.starts[stop]
@@ -269,20 +269,20 @@ def lists_of(rows, start, stop, counts):
 def _meet():
     shared_term = shared_terms().shared_term
 
-    @borrowing
+    @njit_no_refcount
     def terms_of(p, p_log, entries, logs, first, size, terms):
         for k in range(size):
-            q, q_log = item_apart(entries, first + k), item_apart(logs, first + k)
-            set_item_apart(terms, k, shared_term(p, p_log, q, q_log))
+            q, q_log = load_noalias(entries, first + k), load_noalias(logs, first + k)
+            store_noalias(terms, k, shared_term(p, p_log, q, q_log))
 
-    @borrowing
-    def meet(p, p_log, lists, start, stop, room, base):
+    @njit_no_refcount
+    def meet(p, p_log, lists, start, stop, scratch, base):
         """Add the terms of an entry with those of a list to sums that begin at a place."""
         size = (stop - start + GROUP - 1) // GROUP * GROUP
-        terms_of(p, p_log, lists.entries, lists.logs, start, size, room.terms)
+        terms_of(p, p_log, lists.entries, lists.logs, start, size, scratch.terms)
         for k in range(stop - start):
             at = base + item(lists.rows, start + k)
-            set_item(room.sums, at, item(room.sums, at) + item(room.terms, k))
+            set_item(scratch.sums, at, item(scratch.sums, at) + item(scratch.terms, k))
 
     return meet
 
@@ -291,26 +291,26 @@ def _write_row():
     sum_over_either, divergence_of = _sum_over_either(), shared_terms().divergence_of
     ln2 = np.log(2.0)
 
-    @borrowing
+    @njit_no_refcount
     def values_of(sums, base, first, last, values):
         least = ln2
         for k in range(first, last):
-            value = divergence_of(item_apart(sums, base + k))
-            set_item_apart(values, k, value)
+            value = divergence_of(load_noalias(sums, base + k))
+            store_noalias(values, k, value)
             least = minimum(least, value)
         return least
 
-    @borrowing
+    @njit_no_refcount
     def finish(values, first, last, factor, root):
         for k in range(first, last):
             value = item(values, k) * factor
             set_item(values, k, np.sqrt(value) if root else value)
 
-    @borrowing
-    def write_row(a, b, i, j_start, first, last, room, base, factor, root, result, row, column):
+    @njit_no_refcount
+    def write_row(a, b, i, j_start, first, last, scratch, base, factor, root, result, row, column):
         """Write what is wanted of a row's divergences from rows first .. last of a block."""
-        values = room.values
-        least = values_of(room.sums, base, first, last, values)
+        values = scratch.values
+        least = values_of(scratch.sums, base, first, last, values)
         if least < NEAR:
             for k in range(first, last):
                 if values[k] < NEAR and a.known[i, 1] > 0.0 and b.known[j_start + k, 1] > 0.0:
@@ -328,8 +328,8 @@ def sparse_pairs() -> Any:
     """Return the routine `sparse_pairs`."""
     meet, write_row = _meet(), _write_row()
 
-    @borrowing
-    def add_up(a, lists, i_start, first, order, numbers, skipped, width, above, room):
+    @njit_no_refcount
+    def add_up(a, lists, i_start, first, order, numbers, skipped, width, above, scratch):
         """Add up the terms of a block of rows with those of all lists.
 
         With `above` numbers of a and b mean the same rows, the first of b's being `above` - 1:
@@ -351,7 +351,7 @@ def sparse_pairs() -> Any:
                     skipped[at] = start
                 if start < stop:
                     base = numbers[order[k]] * width
-                    meet(a.entries[place], a.logs[place], lists, start, stop, room, base)
+                    meet(a.entries[place], a.logs[place], lists, start, stop, scratch, base)
 
     def sparse_pairs(
         a_starts, a_columns, a_given, a_entries, a_logs, a_known,
@@ -371,7 +371,7 @@ def sparse_pairs() -> Any:
         for k in range(skipped.size):
             skipped[k] = lists.starts[k]
         longest = width + GROUP
-        room = Room(
+        scratch = Scratch(
             empty(BLOCK_ROWS * width, np.int64),
             empty(longest, np.int64),
             empty(longest, np.float64),
@@ -387,16 +387,16 @@ def sparse_pairs() -> Any:
             row_numbers(a, start, stop, numbers)
             order = sort_by_column(a.columns, first, last, order, spare, counts)
             for k in range((stop - start) * width):
-                set_item(room.sums, k, np.int64(0))
+                set_item(scratch.sums, k, np.int64(0))
             base = j_start + 1 if above else 0
-            add_up(a, lists, start, first, order, numbers, skipped, width, base, room)
+            add_up(a, lists, start, first, order, numbers, skipped, width, base, scratch)
             for i in range(start, stop):
                 row, column = i - i_start, 0
                 if condensed:
                     row, column = 0, i * (2 * (a.starts.size - 1) - i - 3) // 2 - 1 + j_start
                 after = maximum(i + 1 - j_start, 0) if above else 0
                 write_row(
-                    a, b, i, j_start, after, width, room, (i - start) * width,
+                    a, b, i, j_start, after, width, scratch, (i - start) * width,
                     factor, root, result, row, column,
                 )  # fmt: skip
 
