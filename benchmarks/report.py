@@ -23,6 +23,9 @@ PLACE = re.compile(
 )
 
 
+PICTURE = "benchmarks.picture"
+
+
 def output_of(script: str, arguments: str) -> str:
     """Run a script and return what it prints; its progress goes to stderr."""
     progress(f"python -m {script}{arguments}")
@@ -36,12 +39,19 @@ def filled_in(place: re.Match[str]) -> str:
     return f"<!-- begin: {script}{arguments} -->\n\n{output}\n\n<!-- end: {script} -->"
 
 
+def page_of(text: str) -> str:
+    """Run a page's scripts, the picture's last: it may come first and shows what others measure."""
+    places = sorted(PLACE.finditer(text), key=lambda place: place["script"] == PICTURE)
+    filled = {place.start(): filled_in(place) for place in places}
+    return PLACE.sub(lambda place: filled[place.start()], text)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run all scripts of all pages, in their order."""
+    """Run all scripts of all pages, in their order but for the picture."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("page", nargs="+", type=Path, help="Markdown to fill in")
     for page in parser.parse_args(arguments).page:
-        page.write_text(PLACE.sub(filled_in, page.read_text()))
+        page.write_text(page_of(page.read_text()))
 
 
 if __name__ == "__main__":

@@ -200,6 +200,16 @@ def test_a_page_is_filled_in_with_what_its_scripts_print(monkeypatch, tmp_path):
         assert page.read_text() == empty.format("\nbenchmarks.rows --quick!\n\n")
 
 
+def test_the_picture_is_drawn_last_wherever_it_is(monkeypatch, tmp_path):
+    page, run = tmp_path / "page.md", []
+    scripts = "benchmarks.picture", "benchmarks.rows"
+    page.write_text("".join(f"<!-- begin: {each} -->\n<!-- end: {each} -->\n" for each in scripts))
+    monkeypatch.setattr(report, "output_of", lambda *call: run.append(call[0]) or call[0])
+    report.main([str(page)])
+    assert run == [*reversed(scripts)]
+    assert [line for line in page.read_text().splitlines() if line in scripts] == [*scripts]
+
+
 def test_an_answer_that_is_not_a_number_is_drawn_where_no_digit_is_right():
     assert [picture.drawn(error) for error in (1e-7, np.nan, np.inf, 40.0)] == [1e-7, 1, 1, 1]
 
