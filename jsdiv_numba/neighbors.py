@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from ._core import alignment, pairwise
+from ._core.progress import Progress, told
 from ._core.sparse import Compressed, as_compressed, is_sparse
 from ._core.validation import FloatArray
 from ._neighbors import search as searching
-from ._neighbors.search import Progress
+from ._neighbors.search import Neighbors
 from ._neighbors.sparse import SparsePopulation, SparseSearch
 from ._neighbors.validation import (
     as_graph,
@@ -51,7 +52,7 @@ def kneighbors(
     base: float | None = None,
     workers: int | None = None,
     return_distance: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Any:
     r"""Nearest rows of one matrix to each row of another, in Jensen-Shannon distance.
 
@@ -82,8 +83,9 @@ def kneighbors(
         `set_workers`. Results are bitwise identical for any number.
     return_distance : bool, default True
         Whether the distances are returned, too.
-    progress : callable, optional
-        Called as ``progress(done, total)``, in pairs of rows, when a block of them
+    progress : callable or bool, optional
+        True shows a bar, on a terminal or in a notebook, by rich. A function is
+        called as ``progress(done, total)``, in pairs of rows, when a block of them
         is done, from whichever thread did it. What it raises stops the search.
 
     Returns
@@ -136,9 +138,7 @@ def kneighbors(
            [0.03 , 0.744],
            [0.03 , 0.734]])
     """
-    population, queries = _sets(X, Y)
-    number = wanted_number(n_neighbors, len(population.matrix), queries is None)
-    found = _search(population, queries, metric, base, workers, progress).nearest(number)
+    found, _ = _nearest(X, Y, n_neighbors, metric, base, workers, progress)
     return found if return_distance else found[1]
 
 
@@ -151,7 +151,7 @@ def radius_neighbors(
     base: float | None = None,
     workers: int | None = None,
     return_distance: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Any:
     r"""All rows of one matrix within a Jensen-Shannon distance of each row of another.
 
@@ -201,9 +201,8 @@ def radius_neighbors(
     >>> [row.round(3).tolist() for row in distances]
     [[0.0, 0.042], [0.0, 0.042]]
     """
-    population, queries = _sets(X, Y)
-    search = _search(population, queries, metric, base, workers, progress)
-    return in_rows(search.within(wanted_radius(radius)), return_distance)
+    found, _ = _within(X, Y, radius, metric, base, workers, progress)
+    return in_rows(found, return_distance)
 
 
 def kneighbors_graph(
@@ -215,7 +214,7 @@ def kneighbors_graph(
     metric: str = "jensenshannon",
     base: float | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Any:
     """Sparse matrix of the distances to the nearest rows.
 
@@ -251,10 +250,8 @@ def kneighbors_graph(
            [0.   , 0.744, 0.   ]])
     """
     wanted_mode(mode)
-    population, queries = _sets(X, Y)
-    number = wanted_number(n_neighbors, len(population.matrix), queries is None)
-    values, indices = _search(population, queries, metric, base, workers, progress).nearest(number)
-    return as_graph(flat(values, indices), len(population.matrix), mode)
+    found, number = _nearest(X, Y, n_neighbors, metric, base, workers, progress)
+    return as_graph(flat(*found), number, mode)
 
 
 def radius_neighbors_graph(
@@ -266,7 +263,7 @@ def radius_neighbors_graph(
     metric: str = "jensenshannon",
     base: float | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Any:
     """Sparse matrix of the distances to all rows within a radius.
 
@@ -299,9 +296,8 @@ def radius_neighbors_graph(
     2
     """
     wanted_mode(mode)
-    population, queries = _sets(X, Y)
-    search = _search(population, queries, metric, base, workers, progress)
-    return as_graph(search.within(wanted_radius(radius)), len(population.matrix), mode)
+    found, number = _within(X, Y, radius, metric, base, workers, progress)
+    return as_graph(found, number, mode)
 
 
 Population = searching.Population | SparsePopulation
@@ -328,6 +324,40 @@ def _sparse_sets(X: Any, Y: Any) -> tuple[SparsePopulation, Compressed | None]:
     others = as_compressed("Y", Y)
     pairwise.check_columns(queries.shape, others.shape, ("X", "Y"))
     return sparse_population_of("Y", others), queries
+
+
+def _nearest(
+    X: Any,
+    Y: Any,
+    n_neighbors: int,
+    metric: str,
+    base: float | None,
+    workers: int | None,
+    progress: Progress | bool | None,
+) -> tuple[tuple[FloatArray, Any], int]:
+    """Return the nearest rows, and of how many."""
+    population, queries = _sets(X, Y)
+    number = wanted_number(n_neighbors, len(population.matrix), queries is None)
+    with told(progress, "Neighbours") as tell:
+        found = _search(population, queries, metric, base, workers, tell).nearest(number)
+    return found, len(population.matrix)
+
+
+def _within(
+    X: Any,
+    Y: Any,
+    radius: float,
+    metric: str,
+    base: float | None,
+    workers: int | None,
+    progress: Progress | bool | None,
+) -> tuple[Neighbors, int]:
+    """Return the rows within a radius, and of how many."""
+    population, queries = _sets(X, Y)
+    most = wanted_radius(radius)
+    with told(progress, "Neighbours") as tell:
+        found = _search(population, queries, metric, base, workers, tell).within(most)
+    return found, len(population.matrix)
 
 
 def _search(

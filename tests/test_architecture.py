@@ -105,6 +105,7 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
 """Packages heavier than NumPy that a module loads as soon as it is imported."""
 
 HEAVY_WHEN_USED: dict[str, set[str]] = {
+    "_core.progress": {"rich"},
     "_drift.arrow": {"pyarrow"},
     "_drift.comparing": {"scipy"},
     "_drift.frames": {"narwhals", "pyarrow"},

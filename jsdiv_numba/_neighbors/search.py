@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._core import pairwise, validation
+from .._core.progress import Progress
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
 from .._kernels.load import routine
 from .._kernels.pairwise import blocking
 from .._kernels.pairwise.blocking import sizes
-
-Progress = Callable[[int, int], object]
-"""Called with the number of pairs that are done, and of all."""
 
 CHUNK_BYTES = 1 << 28
 """Of normalised rows that all queries meet before the next are prepared. Their roots and

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from .._core.pair_blocks import Block
+from .._core.progress import Progress
 from .._core.sparse import FEWEST_ROWS, WIDTH, Compressed, Rows, prepared, write_block
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
-from .search import Neighbors, Progress, Unit
+from .search import Neighbors, Unit
 
 IntArray = np.ndarray[Any, np.dtype[np.intp]]
 

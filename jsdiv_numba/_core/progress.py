@@ -1,0 +1,24 @@
+"""How far a call is: told to a function of the caller's, or shown as a bar."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Progress = Callable[[int, int], object]
+"""Called with how much is done, and of how much."""
+
+
+@contextmanager
+def told(progress: Progress | bool | None, what: str) -> Iterator[Progress | None]:
+    """Yield what is to be called; for True it moves a bar, on a terminal or in a notebook."""
+    if progress is not True:
+        yield progress or None
+        return
+    try:
+        from rich.progress import Progress as Bars
+    except ImportError as error:
+        raise ImportError(
+            "progress=True needs rich: pip install rich, or pass a function of (done, total)"
+        ) from error
+    with Bars() as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
