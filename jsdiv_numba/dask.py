@@ -150,7 +150,7 @@ def cdist(
     -----
     Each chunk of the result is one task, from a chunk of whole rows of either matrix. Rows are put
     into other chunks where the result's would exceed Dask's ``array.chunk-size``, or be a small
-    part of it. Chunks of unknown numbers of rows stay as they are.
+    part of it. Chunks of unknown numbers of rows stay as they are. There is no `max_distance`.
 
     Examples
     --------
