@@ -11,6 +11,7 @@ in its own process.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -196,8 +197,16 @@ def speed(rows: int, columns: int, peer: str, python: str) -> None:
         write_tables(Path(folder), rows, columns)
         begin = time.perf_counter()
         program = HEAD + PROGRAMS[peer] + TAIL
+        # A peer may be in an environment of its own, with other versions of what both need.
+        ours = peer == "jsdiv_numba"
+        environment = {k: v for k, v in os.environ.items() if ours or k != "PYTHONPATH"}
         done = subprocess.run(
-            [python, "-c", program], cwd=folder, capture_output=True, check=True, text=True
+            [python, "-c", program],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+            env=environment,
         )
         cpu, memory = json.loads(done.stdout.splitlines()[-1])
         report = Path(folder, "report.html")
