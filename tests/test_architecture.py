@@ -20,13 +20,13 @@ FLOORS = (
     "_kernels.formulas",
     "_kernels.rows",
     "_kernels.logits _kernels.pairwise _kernels.counts",
-    "_kernels.ufuncs _kernels.routines",
+    "_kernels.ufuncs _kernels.routines _kernels.jitted",
     "_kernels.compilation",
     "_kernels.load",
     "_kernels.build",
     # From arguments to kernels, and the public functions.
     "_core",
-    "divergence entropies gradient distance contribution ufuncs _losses _neighbors cache",
+    "divergence entropies gradient distance contribution ufuncs jitted _losses _neighbors cache",
     "scalarise neighbors _stats",
     "loss stats",
     "scheme torch jax _drift _dask _cuda.intrinsics",
@@ -55,6 +55,7 @@ A name is a module, or all in a package that has no line of its own.
 
 ENTRANCES = {
     "_core": {"catalog", "load"},
+    "jitted": {"jitted"},
     "ufuncs": {"load"},
     "_neighbors": {"load", "pairwise.blocking"},
     "_stats": {"load"},
@@ -84,6 +85,7 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "_kernels.codegen.memory": {"llvmlite", "numba"},
     "_kernels.codegen.object_code": {"llvmlite", "numba"},
     "_kernels.codegen.pipeline": {"numba"},
+    "_kernels.jitted": {"numba"},
     "_kernels.pairwise.matmul": {"llvmlite", "numba"},
     "batch.show.bars": {"matplotlib"},
     "batch.show.figure": {"matplotlib"},

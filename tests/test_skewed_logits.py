@@ -225,7 +225,7 @@ def test_layout_blocks_and_workers_change_nothing(layout, axis, reduce, monkeypa
     weight = weights_for(axis)
     options = {"axis": axis, "reduce": reduce}
     expected = js_divergence_logit_grad(A, B, weight=weight, **options)
-    for name in ("BLOCK_ELEMENTS", "BLOCK_WITH_COMPANION"):
+    for name in ("BLOCK_ELEMENTS", "BLOCK_WITH_SECONDARY"):
         monkeypatch.setattr(f"jsdiv_numba._core.blocks.{name}", 16)
     for workers in (1, 3):
         computed = js_divergence_logit_grad(
