@@ -36,9 +36,6 @@ class ColumnPlan(NamedTuple):
     sampled: Sequence[str] = ()
     """The commonest categories of the sample."""
 
-    hashed: Callable[[str], str] | None = None
-    """What stands for a category's name, where names are not to be seen."""
-
     def tally(self, samples: int) -> Tally:
         """Return what counts it."""
         if self.binning is None:
@@ -210,6 +207,4 @@ def _add(tally: Tally, plan: ColumnPlan, values: Values, sample: Any) -> None:
     values = converted(values, plan.kind)
     if plan.kind in ("empty", "other"):
         values = Values(plan.kind, np.full(values.size, -1, np.intp))
-    if plan.hashed is not None and values.categories:
-        values = values._replace(categories=list(map(plan.hashed, values.categories)))
     tally.add(values, sample)
