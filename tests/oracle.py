@@ -150,7 +150,8 @@ def shares(weights) -> list[Any]:
 def log_ratios_to_mean(column, weights: list[Any]) -> list[Any]:
     """log(p/m) of one category of several distributions; 0 where all that count are equal."""
     exact = _exact_or_mpf(column)
-    if len({float(x) for x, w in zip(exact, weights, strict=True) if w != 0}) == 1:
+    counted = [x for x, w in zip(exact, weights, strict=True) if w != 0]
+    if all(x == counted[0] for x in counted):
         return [number(0)] * len(exact)
     m = sum(w * x for w, x in zip(weights, exact, strict=True))
     return [log(x / m) if x != 0 else number(-math.inf) for x in exact]
