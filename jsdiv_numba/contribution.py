@@ -4,7 +4,7 @@ import math
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import chain
 from operator import index
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ._core import alignment, validation
 from ._core.evaluate import evaluate
 from ._core.measures import NORMALISED, PROBABILITIES
+from ._core.sparse_rows import any_sparse, as_one_row, columns_of, side_by_side
 from ._core.validation import FloatArray
 
 __all__ = ["Contribution", "Contributions", "contributions"]
@@ -264,6 +265,8 @@ def contributions(
       n         0.03851  26.2%  Q
       5 others  0.06972  47.5%
     """
+    if any_sparse(P, Q):
+        return _of_sparse(P, Q, top=top, labels=labels, base=base, normalise=normalise)
     own = None
     if labels is None:
         P, Q, own = alignment.joined(("P", "Q"), (P, Q))
@@ -305,6 +308,23 @@ def contributions(
         others=max(order.size - top, 0),
         total=total,
     )
+
+
+def _of_sparse(P: Any, Q: Any, *, labels: Iterable[Any] | None, **settings: Any) -> Contributions:
+    """Return the contributions of the categories that either has an entry in."""
+    rows = [as_one_row("P", P), as_one_row("Q", Q)]
+    if rows[0].width != rows[1].width:
+        raise ValueError(
+            f"P of shape {P.shape} and Q of shape {Q.shape} have different numbers of categories"
+        )
+    columns = columns_of(rows)
+    names = _checked_labels(labels, rows[0].width)
+    dtype = np.result_type(np.float32, P.dtype, Q.dtype)
+    dense = side_by_side(rows, np.zeros(1, np.intp), columns.size)
+    p, q = (row[0].astype(dtype, copy=False) for row in dense)
+    found = contributions(p, q, labels=[names[i] for i in columns.tolist()], **settings)
+    others = rows[0].width - len(found)
+    return replace(found, indices=columns[found.indices], others=others)
 
 
 def _one_distribution(name: str, values: Any) -> FloatArray:

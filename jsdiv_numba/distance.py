@@ -1,5 +1,6 @@
 """SciPy's names: the Jensen-Shannon distance of rows, and of all pairs of rows."""
 
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -9,6 +10,7 @@ from ._core import alignment, pairwise, sparse, validation
 from ._core.evaluate import evaluate
 from ._core.measures import DISTANCE
 from ._core.metric import takes_root
+from ._core.sparse_rows import any_sparse, by_rows
 from ._core.threads import check_workers
 from ._core.validation import Axis, FloatArray
 
@@ -86,6 +88,9 @@ def jensenshannon(
     >>> jensenshannon([[1, 2, 3], [5, 6, 7]], [[9, 1, 1], [10, 12, 14]], axis=1).round(6)
     array([0.481871, 0.      ])
     """
+    if any_sparse(p, q):
+        dense = partial(jensenshannon, base=base, axis=-1, workers=workers)
+        return by_rows(dense, {"p": p, "q": q}, axis, keepdims, True, None)
     return evaluate(DISTANCE, (p, q), axis, keepdims, True, base=base, out=None, workers=workers)
 
 

@@ -1,5 +1,6 @@
 """The Jensen-Shannon and Kullback-Leibler divergences of probabilities and of logits."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from ._core import validation
 from ._core.evaluate import evaluate, normalised
 from ._core.many import MANY_LOGITS, evaluate_many, normalised_many
 from ._core.measures import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES
+from ._core.sparse_rows import any_sparse, by_rows
 from ._core.validation import EQUAL, Axis, FloatArray
 
 __all__ = [
@@ -54,9 +56,9 @@ def js_divergence(
 
     Parameters
     ----------
-    P, Q : array_like
+    P, Q : array_like or sparse array
         Probabilities, of shapes that broadcast. Finite and not negative;
-        0·log 0 is 0.
+        0·log 0 is 0. Of sparse rows see :doc:`/guide/sparse`.
     axis : int, sequence of int or None, default -1
         The categories' axis or axes, of the broadcast shape; None is all.
     keepdims : bool, default True
@@ -123,6 +125,9 @@ def js_divergence(
     >>> js_divergence(P[1], Q[1], weight=0.1).round(6)
     array([0.070914])
     """
+    if any_sparse(P, Q):
+        dense = partial(js_divergence, keepdims=False, base=base, workers=workers)
+        return by_rows(dense, {"P": P, "Q": Q}, axis, keepdims, reduce, out, weight)
     weights = None if weight is EQUAL else validation.as_weights(weight)
     settings = axis, keepdims, reduce
     return evaluate(
@@ -465,6 +470,10 @@ def kl_divergence(
     >>> kl_divergence([7, 0], [20, 20], base=2, keepdims=False, normalise=True)
     np.float64(1.0)
     """
+    if any_sparse(P, Q):
+        settings: Any = {"base": base, "workers": workers, "normalise": normalise}
+        dense = partial(kl_divergence, keepdims=False, **settings)
+        return by_rows(dense, {"P": P, "Q": Q}, axis, keepdims, reduce, out)
     inputs = normalised(KL_PROBABILITIES, (P, Q), axis) if normalise else (P, Q)
     return evaluate(
         KL_PROBABILITIES, inputs, axis, keepdims, reduce, base=base, out=out, workers=workers

@@ -1,9 +1,11 @@
 """The entropy of probabilities and of logits."""
 
+from functools import partial
 from typing import Any
 
 from ._core.evaluate import evaluate, normalised
 from ._core.measures import ENTROPY_LOGITS, ENTROPY_PROBABILITIES
+from ._core.sparse_rows import any_sparse, by_rows
 from ._core.temperature import scale_by_temperature
 from ._core.validation import Axis, FloatArray
 
@@ -77,6 +79,10 @@ def entropy(
     >>> entropy([30, 10], base=2, keepdims=False, normalise=True).round(6)
     np.float64(0.811278)
     """
+    if any_sparse(X):
+        settings: Any = {"base": base, "workers": workers, "normalise": normalise}
+        dense = partial(entropy, keepdims=False, **settings)
+        return by_rows(dense, {"X": X}, axis, keepdims, reduce, out)
     measure = ENTROPY_PROBABILITIES
     inputs = normalised(measure, (X,), axis) if normalise else (X,)
     return evaluate(measure, inputs, axis, keepdims, reduce, base=base, out=out, workers=workers)
