@@ -1,6 +1,6 @@
 """Measures of sparse rows: the entries that any of them has, side by side in dense rows.
 
-A category that all have a 0 in adds nothing, so it may be left out, and zeros may stand for it. Rows
+A category that all have a 0 in adds nothing: it may be left out, and zeros may stand for it. Rows
 are filled up to a power of two, which they decide themselves: no bit depends on the others.
 """
 
@@ -21,10 +21,7 @@ BLOCK_ELEMENTS = 1 << 20
 def any_sparse(*arrays: object) -> bool:
     """Whether any of these is sparse."""
     # Small calls ask, too: nothing is looked up for an array.
-    for array in arrays:
-        if type(array) is not np.ndarray and is_sparse(array):
-            return True
-    return False
+    return any(type(array) is not np.ndarray and is_sparse(array) for array in arrays)
 
 
 def by_rows(
