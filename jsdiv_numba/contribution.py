@@ -297,14 +297,14 @@ def contributions(
         order, values, signs = order[again], values[again], signs[again]
     rest = _rounded_sum(values[top:])
     entries = np.append(values[:top], rest)
-    *_, rest = entries = _adding_up(entries, total)
+    entries = _adding_up(entries, total)
     shown = order[:top].copy()
     return Contributions(
         labels=tuple(map(names.__getitem__, _numbers(shown))),
         indices=shown,
         values=entries[:-1],
         signs=signs[:top].astype(np.intp),
-        rest=rest,
+        rest=entries[-1],
         others=max(order.size - top, 0),
         total=total,
     )

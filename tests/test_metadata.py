@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_the_description_has_no_link_into_the_repository():
     """Where it is shown, the files that README.md names are not."""
-    description = metadata.metadata("jsdiv_numba").get_payload()
+    description = metadata.metadata("jsdiv_numba").json["description"]
     targets = re.findall(r"\]\(([^)\s]+)", description)
     assert len(targets) > 5
     assert [target for target in targets if not target.startswith("https://")] == []

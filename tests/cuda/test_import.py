@@ -61,7 +61,8 @@ def test_it_is_found_although_numba_cuda_has_a_finder_of_its_own(monkeypatch):
 def test_every_function_has_a_namesake_on_the_cpu(name):
     assert hasattr(jsdiv_numba, name)
     documented = getattr(cuda, name).__doc__
-    assert all(section in documented for section in ("Parameters", "Returns", "Examples"))
+    assert documented.startswith(f"As `jsdiv_numba.{name}`, on the device")
+    assert "Examples" in documented
 
 
 def test_arrays_on_a_device_are_refused_on_the_cpu_with_advice():
