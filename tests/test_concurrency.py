@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -202,6 +203,14 @@ assert rest == {"Scalarisation", "__version__", "set_workers"}, rest
 
 def test_eight_threads_call_every_function_at_once_and_first(tmp_path):
     run_program(FIRST_USE, tmp_path / "program.py")
+
+
+@pytest.mark.parametrize("name", ["numpy.ma", "scipy.sparse"])
+def test_another_thread_may_be_importing_a_module_that_is_asked_for(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    P, Q = rows()
+    js.js_divergence(P, Q)
+    js.cdist(P.tolist(), Q)
 
 
 RAISING = """

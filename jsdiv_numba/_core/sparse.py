@@ -70,8 +70,9 @@ class Rows(NamedTuple):
 
 def is_sparse(value: object) -> bool:
     """Whether a value is a sparse array or matrix of SciPy's, which then has been imported."""
-    scipy_sparse = sys.modules.get("scipy.sparse")
-    return scipy_sparse is not None and bool(scipy_sparse.issparse(value))
+    # Another thread may be in the middle of that import: no value is sparse before its end.
+    issparse = getattr(sys.modules.get("scipy.sparse"), "issparse", None)
+    return issparse is not None and bool(issparse(value))
 
 
 def as_compressed(name: str, values: Any) -> Compressed:

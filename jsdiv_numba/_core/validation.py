@@ -94,9 +94,10 @@ def _as_array(name: str, values: object) -> FloatArray:
         )
     if hasattr(values, "requires_grad"):
         return _of_tensor(name, values)
-    # NumPy imports this when it is asked for, which takes as long as to load a kernel.
-    masked = sys.modules.get("numpy.ma")
-    if masked is not None and isinstance(values, masked.MaskedArray):
+    # NumPy imports this when it is asked for, which takes as long as to load a kernel; another
+    # thread may be in the middle of it.
+    masked: Any = sys.modules.get("numpy.ma")
+    if isinstance(values, getattr(masked, "MaskedArray", ())):
         if masked.is_masked(values):
             raise TypeError(
                 f"{name} is a masked array with masked entries, which have no divergence; "
