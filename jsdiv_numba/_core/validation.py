@@ -97,7 +97,8 @@ def _as_array(name: str, values: object) -> FloatArray:
     # NumPy imports this when it is asked for, which takes as long as to load a kernel; another
     # thread may be in the middle of it.
     masked: Any = sys.modules.get("numpy.ma")
-    if isinstance(values, getattr(masked, "MaskedArray", ())):
+    kind: Any = getattr(masked, "MaskedArray", ())
+    if isinstance(values, kind):
         if masked.is_masked(values):
             raise TypeError(
                 f"{name} is a masked array with masked entries, which have no divergence; "

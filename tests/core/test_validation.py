@@ -8,6 +8,7 @@ import pytest
 from numpy.exceptions import AxisError
 from scipy import sparse
 
+import jsdiv_numba as js
 from jsdiv_numba import cdist, jensenshannon, js_divergence, js_divergence_logit, pdist
 
 ROWS = np.full((2, 3), 0.25)
@@ -62,11 +63,6 @@ NOT_REAL = {
         ),
     ),
     "masked entries": (np.ma.array([1.0, 2.0], mask=[False, True]), MASKED),
-    "sparse array": (sparse.csr_array(ROWS), "P is a csr_array; make it dense with `.toarray()`"),
-    "sparse matrix": (
-        sparse.coo_matrix(ROWS),
-        "P is a coo_matrix; make it dense with `.toarray()`",
-    ),
 }
 
 
@@ -76,6 +72,16 @@ def test_what_is_not_real_is_a_type_error(divergence, values, message):
     assert message_of(TypeError, divergence, values, [1.0]) == message
     other = message.replace("P", "Q", 1)
     assert message_of(TypeError, divergence, [1.0], values) == other
+
+
+@pytest.mark.parametrize("values", [sparse.csr_array(ROWS), sparse.coo_matrix(ROWS)], ids=type)
+@pytest.mark.parametrize(
+    "function", [js.js_divergence_logit, js.js_divergence_grad, js.js_divergence_logit_grad]
+)
+def test_sparse_rows_are_a_type_error_where_all_entries_matter(function, values):
+    message = f"P is a {type(values).__name__}; make it dense with `.toarray()`"
+    assert message_of(TypeError, function, values, [1.0]) == message
+    assert message_of(TypeError, function, [1.0], values) == message.replace("P", "Q", 1)
 
 
 FOREIGN = {
