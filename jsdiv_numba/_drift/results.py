@@ -188,23 +188,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Findings:
-    """What differs between two samples of a table: a sequence of columns, with names.
-
-    Parameters
-    ----------
-    columns : tuple of ColumnDrift
-        All of them.
-    rows_reference, rows_current : int
-        How many rows both samples have.
-    level, floor : float
-        A column is flagged if q is at most `level` and the estimate above `floor`.
-    unit : str
-        The unit of divergences.
-    confidence_level : float
-        Of the intervals.
-    reference, current : str
-        What both samples are called.
-    """
+    """A sequence of columns, with names; `DriftResult` says what it has."""
 
     columns: tuple[ColumnDrift, ...]
     rows_reference: int
