@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ._core import alignment, validation
 from ._core.evaluate import evaluate
 from ._core.measures import NORMALISED, PROBABILITIES
-from ._core.sparse_rows import any_sparse, as_one_row, columns_of, side_by_side
+from ._core.sparse import any_sparse
+from ._core.sparse_rows import as_one_row, columns_of, side_by_side
 from ._core.validation import FloatArray
 
 __all__ = ["Contribution", "Contributions", "contributions"]

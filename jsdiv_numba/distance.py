@@ -10,7 +10,7 @@ from ._core import alignment, pairwise, sparse, validation
 from ._core.evaluate import evaluate
 from ._core.measures import DISTANCE
 from ._core.metric import takes_root
-from ._core.sparse_rows import any_sparse, by_rows
+from ._core.sparse_rows import by_rows
 from ._core.threads import check_workers
 from ._core.validation import Axis, FloatArray
 
@@ -88,7 +88,7 @@ def jensenshannon(
     >>> jensenshannon([[1, 2, 3], [5, 6, 7]], [[9, 1, 1], [10, 12, 14]], axis=1).round(6)
     array([0.481871, 0.      ])
     """
-    if any_sparse(p, q):
+    if sparse.any_sparse(p, q):
         dense = partial(jensenshannon, base=base, axis=-1, workers=workers)
         return by_rows(dense, {"p": p, "q": q}, axis, keepdims, True, None)
     return evaluate(DISTANCE, (p, q), axis, keepdims, True, base=base, out=None, workers=workers)
@@ -216,7 +216,7 @@ def cdist(
         return result
     if max_distance is not None:
         return _within(XA, XB, metric, out, base, dtype, max_distance, workers)
-    if sparse.is_sparse(XA) or sparse.is_sparse(XB):
+    if sparse.any_sparse(XA, XB):
         comparison, kind = _sparse_comparison(XA, XB, metric, base, dtype, workers)
         result = validation.result_array(out, comparison.shape, kind)
         comparison.write(result)
@@ -318,17 +318,12 @@ def _sparse_comparison(
     root, log_base = takes_root(metric), validation.log_base(base) or 1.0
     if XB is None or XB is XA:
         a = b = sparse.as_compressed("X" if XB is None else "XA", XA)
-        kind = validation.pairs_dtype(dtype, _of_dtype(XA))
+        kind = validation.pairs_dtype(dtype, sparse.of_dtype(XA))
     else:
         a, b = sparse.as_compressed("XA", XA), sparse.as_compressed("XB", XB)
         pairwise.check_columns(a.shape, b.shape)
-        kind = validation.pairs_dtype(dtype, _of_dtype(XA), _of_dtype(XB))
+        kind = validation.pairs_dtype(dtype, sparse.of_dtype(XA), sparse.of_dtype(XB))
     return sparse.Comparison(a, b, root=root, log_base=log_base, workers=workers), kind
-
-
-def _of_dtype(values: Any) -> FloatArray:
-    """Return an array of the dtype of a sparse matrix, or any array."""
-    return np.empty(0, values.dtype) if sparse.is_sparse(values) else np.asarray(values)
 
 
 def _within(
@@ -349,7 +344,7 @@ def _within(
         raise ValueError(
             f"max_distance is {max_distance!r}; it must be a number that is not negative"
         )
-    if sparse.is_sparse(XA) or sparse.is_sparse(XB):
+    if sparse.any_sparse(XA, XB):
         of_sparse, kind = _sparse_comparison(XA, XB, metric, base, dtype, workers)
         return of_sparse.within(float(most)).astype(kind, copy=False)
     given, (XA, XB) = (XA, XB), (pairwise.as_rows("XA", XA), pairwise.as_rows("XB", XB))

@@ -9,7 +9,8 @@ from ._core import validation
 from ._core.evaluate import evaluate, normalised
 from ._core.many import MANY_LOGITS, evaluate_many, normalised_many
 from ._core.measures import KL_LOGITS, KL_PROBABILITIES, LOGITS, PROBABILITIES
-from ._core.sparse_rows import any_sparse, by_rows
+from ._core.sparse import any_sparse
+from ._core.sparse_rows import by_rows
 from ._core.validation import EQUAL, Axis, FloatArray
 
 __all__ = [

@@ -5,7 +5,8 @@ from typing import Any
 
 from ._core.evaluate import evaluate, normalised
 from ._core.measures import ENTROPY_LOGITS, ENTROPY_PROBABILITIES
-from ._core.sparse_rows import any_sparse, by_rows
+from ._core.sparse import any_sparse
+from ._core.sparse_rows import by_rows
 from ._core.temperature import scale_by_temperature
 from ._core.validation import Axis, FloatArray
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._core import alignment, pairwise
 from ._core.progress import Progress, told
-from ._core.sparse import Compressed, as_compressed, is_sparse
+from ._core.sparse import Compressed, any_sparse, as_compressed
 from ._core.validation import FloatArray
 from ._neighbors import search as searching
 from ._neighbors.search import Neighbors
@@ -306,7 +306,7 @@ Queries = tuple[str, FloatArray] | Compressed | None
 
 def _sets(X: Any, Y: Any) -> tuple[Population, Queries]:
     """Return the rows among which to search, and those whose neighbours are wanted."""
-    if is_sparse(X) or is_sparse(Y):
+    if any_sparse(X, Y):
         return _sparse_sets(X, Y)
     given, X = (X, Y), pairwise.as_rows("X", X)
     if Y is None:

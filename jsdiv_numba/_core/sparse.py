@@ -75,6 +75,17 @@ def is_sparse(value: object) -> bool:
     return issparse is not None and bool(issparse(value))
 
 
+def any_sparse(*arrays: object) -> bool:
+    """Whether any of these is sparse."""
+    # Small calls ask, too: nothing is looked up for an array.
+    return any(type(array) is not np.ndarray and is_sparse(array) for array in arrays)
+
+
+def of_dtype(values: Any) -> FloatArray:
+    """Return an array of the dtype of a sparse matrix, or any array."""
+    return np.empty(0, values.dtype) if is_sparse(values) else np.asarray(values)
+
+
 def as_compressed(name: str, values: Any) -> Compressed:
     """Return a sparse matrix, or any array, in compressed rows of float64, checked.
 

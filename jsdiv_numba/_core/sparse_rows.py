@@ -11,17 +11,11 @@ from typing import Any
 import numpy as np
 
 from . import validation
-from .sparse import Compressed, IntArray, as_compressed, is_sparse
+from .sparse import Compressed, IntArray, as_compressed, is_sparse, of_dtype
 from .validation import FloatArray
 
 BLOCK_ELEMENTS = 1 << 20
 """Elements of dense rows at a time, 8 MB for each input."""
-
-
-def any_sparse(*arrays: object) -> bool:
-    """Whether any of these is sparse."""
-    # Small calls ask, too: nothing is looked up for an array.
-    return any(type(array) is not np.ndarray and is_sparse(array) for array in arrays)
 
 
 def by_rows(
@@ -42,7 +36,7 @@ def by_rows(
     along = _checked_axis(axis)
     rows = [_as_rows(name, values, along) for name, values in inputs.items()]
     number = _number_of_rows(inputs, rows, along)
-    dtype = validation.result_dtype(*map(_of_dtype, inputs.values()))
+    dtype = validation.result_dtype(*map(of_dtype, inputs.values()))
     values, kept = np.empty(number), (number, 1) if along else (1, number)
     shape = kept if keepdims else (number,)
     weights = _weights(weight, shape)
@@ -145,8 +139,3 @@ def _weights(weight: Any, shape: tuple[int, ...]) -> FloatArray | None:
         raise ValueError(
             f"weight of shape {given.shape} does not broadcast to the result's shape {shape}"
         ) from None
-
-
-def _of_dtype(values: Any) -> FloatArray:
-    """Return an array of the dtype of a sparse matrix, or any array."""
-    return np.empty(0, values.dtype) if is_sparse(values) else np.asarray(values)

@@ -111,7 +111,7 @@ def is_missing(value: Any) -> bool:
         return bool(np.isnat(value))
     if isinstance(value, decimal.Decimal):
         return value.is_nan()
-    return isinstance(value, float | np.floating) and bool(value != value)  # noqa: PLR0124
+    return isinstance(value, float | np.floating) and math.isnan(value)
 
 
 def _kind_of(there: list[Any]) -> str:
