@@ -27,7 +27,7 @@ FLOORS = (
     # From arguments to kernels, and the public functions.
     "_core",
     "divergence entropies gradient distance contribution ufuncs jitted _losses _neighbors cache",
-    "scalarise neighbors _stats",
+    "scalarise neighbors kernel_approximation _stats",
     "loss stats",
     "scheme torch jax _drift _dask _cuda.intrinsics",
     "dask _cuda.target",
@@ -140,7 +140,8 @@ HEAVY_WHEN_USED: dict[str, set[str]] = {
     "_core.pair_blocks": {"scipy"},
     "_core.sparse": {"scipy"},
     "_neighbors.validation": {"scipy"},
-    "_neighbors.estimator": {"sklearn"},
+    "_core.estimator": {"sklearn"},
+    "kernel_approximation": {"scipy"},
     "_stats.groups": {"scipy"},
     "_stats.methods": {"scipy"},
 }

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from benchmarks import (
     accuracy,
     assembly,
     batch,
     cluster,
+    features,
     gradients,
     memory,
     neighbors,
@@ -299,6 +301,21 @@ def test_every_line_of_the_table_of_neighbours_is_there(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     for kind in neighbors.KINDS:
         assert sum(f" {kind} / " in line for line in lines) == 2
+
+
+def test_every_line_of_the_table_of_features_is_there(monkeypatch, capsys):
+    def exact(found, number):
+        return np.argsort(cdist(found, found), axis=1)[:, :number]
+
+    # pynndescent compiles for a minute.
+    monkeypatch.setattr(features, "nearest_by_index", exact)
+    monkeypatch.setattr(features, "QUICK", 60)
+    features.main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    for kind in features.KINDS:
+        shares = [line.split(" | ")[3] for line in lines if f" {kind} |" in line]
+        # Near as the features are, an index that is exact finds what is asked for.
+        assert shares[1:] == ["100.00 %"] * 3
 
 
 def test_every_line_of_the_cluster_table_and_the_example_are_there(monkeypatch, capsys):

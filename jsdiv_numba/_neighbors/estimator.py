@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .._core import pairwise, sparse
+from .._core import sparse
+from .._core.estimator import base_class
 from . import search as searching
 from .sparse import SparsePopulation, SparseSearch
 from .validation import (
@@ -20,54 +21,7 @@ from .validation import (
 __all__ = ["JensenShannonNeighbors"]
 
 
-class _Alone:
-    """What the estimator needs of a base class, without scikit-learn."""
-
-    n_features_in_: int
-
-    def _validated(self, X: Any, reset: bool) -> Any:
-        matrix = X if sparse.is_sparse(X) else pairwise.as_rows("X", X)
-        if reset:
-            self.n_features_in_ = matrix.shape[1]
-        elif not hasattr(self, "n_features_in_"):
-            raise AttributeError("this JensenShannonNeighbors has no rows yet: call `fit` first")
-        if matrix.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {matrix.shape[1]} features, but JensenShannonNeighbors is expecting "
-                f"{self.n_features_in_} features as input"
-            )
-        return matrix
-
-    def fit_transform(self: Any, X: Any, y: Any = None) -> Any:
-        """Fit the rows, and return their graph."""
-        return self.fit(X, y).transform(X)
-
-
-def _base() -> Any:
-    try:
-        from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-        from sklearn.utils.validation import check_is_fitted, validate_data
-    except ModuleNotFoundError:
-        return _Alone
-
-    class WithScikitLearn(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-        def _validated(self, X: Any, reset: bool) -> Any:
-            if not reset:
-                check_is_fitted(self)
-            options = {"dtype": ("float64", "float32"), "accept_sparse": "csr"}
-            return validate_data(self, X, reset=reset, ensure_non_negative=True, **options)
-
-        def __sklearn_tags__(self) -> Any:
-            tags = super().__sklearn_tags__()
-            tags.input_tags.positive_only = True
-            tags.input_tags.sparse = True
-            tags.transformer_tags.preserves_dtype = ["float64"]
-            return tags
-
-    return WithScikitLearn
-
-
-_Base: Any = _base()
+_Base: Any = base_class()
 
 
 class JensenShannonNeighbors(_Base):
@@ -244,3 +198,8 @@ class JensenShannonNeighbors(_Base):
 
     def _within(self, X: Any, radius: float | None) -> searching.Neighbors:
         return self._search(X).within(wanted_radius(self.radius if radius is None else radius))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64"]
+        return tags
