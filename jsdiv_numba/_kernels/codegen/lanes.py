@@ -46,27 +46,8 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
     half, last = number // 2, RUN - 1 if precision is FLOAT32 else -1
 
     @njit_inline
-    def sum_of(lanes):
-        """Add each lane of one half to that of the other, and so on: other orders take longer."""
-        half = number // 2
-        while half:
-            for i in range(half):
-                lanes[i] += lanes[i + half]
-            half //= 2
-        return lanes[0]
-
-    @njit_inline
     def ends_run(group):
         return (group & last) == last
-
-    @njit_inline
-    def bits_of_all(lanes):
-        half = number // 2
-        while half:
-            for i in range(half):
-                lanes[i] = Int(lanes[i] | lanes[i + half])
-            half //= 2
-        return lanes[0]
 
     @njit_inline
     def groups_in(size):
@@ -78,12 +59,12 @@ def lane_kernels(precision: Precision) -> SimpleNamespace:
         groups_in=groups_in,
         last_group=_last_group(number),
         group_at=_group_at(precision, number),
-        sum_of=sum_of,
+        sum_of=_folded(number, "fadd"),
         ends_run=ends_run,
         zero_sums=_zeros(half),
         add_run=_add_run(number),
-        sum_of_runs=_sum_of_runs(half),
-        bits_of_all=bits_of_all,
+        sum_of_runs=_folded(half, "fadd"),
+        bits_of_all=_folded(number, "or_"),
     )
 
 
@@ -139,20 +120,23 @@ def _add_run(number: int) -> Any:
     return add_run
 
 
-def _sum_of_runs(number: int) -> Any:
+def _folded(number: int, operation: str) -> Any:
     @intrinsic
-    def sum_of_runs(typingctx, sums):
-        """The sum of the sums, as `sum_of` adds up lanes."""
+    def folded(typingctx, lanes):
+        """All lanes in one: each of one half with that of the other, and so on.
+
+        LLVM 20 makes a loop of it a number at a time: for the bits of 32 lanes, 75 instructions.
+        """
 
         def codegen(context, builder, signature, args):
             values = builder.load(_vector_at(builder, args[0], number), align=ALIGNMENT)
             while values.type.count > 1:
-                values = builder.fadd(*_halves(builder, values))
+                values = getattr(builder, operation)(*_halves(builder, values))
             return builder.extract_element(values, ir.Constant(ir.IntType(32), 0))
 
-        return types.float64(sums), codegen
+        return lanes.dtype(lanes), codegen
 
-    return sum_of_runs
+    return folded
 
 
 def _masked_load(builder: Any, place: Any, count: Any) -> Any:
