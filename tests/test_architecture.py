@@ -54,10 +54,10 @@ A name is a module, or all in a package that has no line of its own.
 """
 
 ENTRANCES = {
-    "_core": {"catalog", "load"},
+    "_core": {"catalog", "load", "records"},
     "jitted": {"jitted"},
     "ufuncs": {"load"},
-    "_neighbors": {"load", "pairwise.blocking"},
+    "_neighbors": {"load", "pairwise.blocking", "records"},
     "_stats": {"load"},
     "cache": {"build", "cache.bundle", "cache.folder", "cache.identity", "catalog", "target"},
     "_cuda": {

@@ -1,31 +1,13 @@
 """Blocks of pairs of rows: of which they are, and which of their values are wanted."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from .._kernels.records import Block
 from .threads import run_blocks
 from .validation import FloatArray
-
-
-class Block(NamedTuple):
-    """The pairs of rows i_start .. i_stop of one matrix and j_start .. j_stop of the other."""
-
-    i_start: int
-    i_stop: int
-    j_start: int
-    j_stop: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """How many rows of each."""
-        return self.i_stop - self.i_start, self.j_stop - self.j_start
-
-    @property
-    def place(self) -> tuple[slice, slice]:
-        """Where they stand in the matrix of all pairs."""
-        return slice(self.i_start, self.i_stop), slice(self.j_start, self.j_stop)
 
 
 def check_matrix(name: str, shape: tuple[int, ...]) -> None:

@@ -1,14 +1,15 @@
 """All pairs of rows: what is known of each row, and the blocks of pairs that threads share."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .._kernels.catalog import NAMES
 from .._kernels.load import routine
+from .._kernels.records import Block, PaddedRows, Values
 from . import sparse, validation
-from .pair_blocks import Block, check_matrix, values_within
+from .pair_blocks import check_matrix, values_within
 from .threads import check_workers, run_blocks
 from .validation import FloatArray
 
@@ -30,14 +31,6 @@ UNROLL, LANES, KNOWN = 4, 16, 6
 
 FEWEST_COLUMNS, FILLED = 16, 0.5
 """As in `jsdiv_numba._kernels.pairwise.shared`."""
-
-
-class Rows(NamedTuple):
-    """A matrix and what is known of its rows; see `jsdiv_numba._kernels.pairwise.pairs.Rows`."""
-
-    given: FloatArray
-    padded: FloatArray
-    known: FloatArray
 
 
 def as_rows(name: str, values: Any) -> FloatArray:
@@ -241,8 +234,8 @@ class Comparison:
                 result[start : start + len(segment)] = segment
 
     def _compute(self, block: Block, values: FloatArray, above: bool, condensed: bool) -> None:
-        flags = False, False, above, condensed, self.root
-        self.kernel(*self.a, *self.b, *block, self.scale_exponent, *flags, self.factor, values)
+        wanted = Values(above, condensed, self.root, self.factor)
+        self.kernel(self.a, self.b, block, self.scale_exponent, wanted, False, False, values)
 
     def _prepare(self) -> None:
         step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
@@ -251,13 +244,11 @@ class Comparison:
         no_pairs = np.empty((0, 0), self.dtype)
         with_nan = []
 
-        def prepare(part: tuple[Rows, int]) -> None:
+        def prepare(part: tuple[PaddedRows, int]) -> None:
             rows, start = part
             block = Block(start, min(start + step, len(rows.given)), 0, 0)
-            flags = True, False, False, False, False
-            if self.kernel(
-                *rows, *rows, *block, self.scale_exponent, *flags, self.factor, no_pairs
-            ):
+            wanted = Values(False, False, self.root, self.factor)
+            if self.kernel(rows, rows, block, self.scale_exponent, wanted, True, False, no_pairs):
                 with_nan.append(part)
 
         run_blocks(prepare, parts, self.workers)
@@ -276,12 +267,12 @@ class Comparison:
         ]
 
 
-def unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> Rows:
+def unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> PaddedRows:
     """Return a matrix with room for what a kernel will know of its rows."""
     given = suited(name, matrix, dtype)
     number, length = given.shape
     shape = -(-number // UNROLL) * UNROLL, -(-length // LANES) * LANES or LANES
-    return Rows(given, np.zeros(shape, dtype), np.empty((number, KNOWN)))
+    return PaddedRows(given, np.zeros(shape, dtype), np.empty((number, KNOWN)))
 
 
 def suited(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> FloatArray:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._kernels.load import routine
+from .._kernels.records import Block, CompressedRows, Values
 from . import validation
-from .pair_blocks import Block, check_matrix, values_within
+from .pair_blocks import check_matrix, values_within
 from .threads import check_workers, get_workers, run_blocks
 from .validation import FloatArray
 
@@ -55,17 +56,6 @@ class Compressed(NamedTuple):
     def place(self, k: int) -> tuple[int, int]:
         """Return the row and the column of an entry."""
         return int(np.searchsorted(self.starts, k, "right")) - 1, int(self.columns[k])
-
-
-class Rows(NamedTuple):
-    """The same, and what is known of them; see `jsdiv_numba._kernels.pairwise.sparse.Rows`."""
-
-    starts: IntArray
-    columns: IntArray
-    given: FloatArray
-    entries: FloatArray
-    logs: FloatArray
-    known: FloatArray
 
 
 def is_sparse(value: object) -> bool:
@@ -171,23 +161,22 @@ def compressed(matrix: FloatArray, counts: IntArray) -> Compressed:
     return rows
 
 
-def prepared(rows: Compressed, workers: int | None) -> Rows:
+def prepared(rows: Compressed, workers: int | None) -> CompressedRows:
     """Return what a kernel needs to know of rows."""
     number = len(rows.given)
     known = np.empty((len(rows), KNOWN))
-    whole = Rows(*rows[:3], np.empty(number), np.empty(number), known)
+    whole = CompressedRows(*rows[:3], np.empty(number), np.empty(number), known)
     prepare = routine("prepare_sparse", "float64")
-    arguments = whole.starts, whole.given, whole.entries, whole.logs, whole.known
     limits = np.searchsorted(rows.starts, np.arange(0, number, PREPARED_ENTRIES)[1:]).tolist()
     cuts = sorted({0, *limits, len(rows)})
     parts = list(pairwise(cuts))
-    run_blocks(lambda part: prepare(*arguments, *part), parts, workers)
+    run_blocks(lambda part: prepare(whole, *part), parts, workers)
     return whole
 
 
 def write_block(
-    a: Rows,
-    b: Rows,
+    a: CompressedRows,
+    b: CompressedRows,
     block: Block,
     root: bool,
     factor: float,
@@ -195,8 +184,8 @@ def write_block(
     condensed: bool = False,
 ) -> None:
     """Write the divergences of a block of pairs times a factor, or their roots."""
-    kernel = routine("sparse_pairs", "float64")
-    kernel(*a, *b, *block, condensed, condensed, root, factor, values)
+    wanted = Values(condensed, condensed, root, factor)
+    routine("sparse_pairs", "float64")(a, b, block, wanted, values)
 
 
 class Comparison:

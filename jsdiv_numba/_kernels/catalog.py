@@ -1,6 +1,19 @@
 """What kernels there are, and what they take: all that can be known of them without Numba."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .records import (
+    Block,
+    CompressedRows,
+    DescribedRows,
+    Found,
+    PaddedRows,
+    Queries,
+    Scratch,
+    Unit,
+    Values,
+)
 
 DTYPES = "float32", "float64"
 CODES = {"float32": "f", "float64": "d"}
@@ -54,16 +67,40 @@ class Routine(NamedTuple):
     """A kernel that is no ufunc.
 
     Its arguments are written as Cython writes typed memoryviews, with NumPy's
-    characters for the types: ``d[:,::1]`` is a C-contiguous matrix of float64.
+    characters for the types: ``d[:,::1]`` is a C-contiguous matrix of float64, ``T`` the
+    dtype it is compiled for. Those of a record come together.
     """
 
-    arguments: str
+    arguments: tuple[str | type[tuple[Any, ...]], ...]
     result: str = ""
     dtypes: tuple[str, ...] = DTYPES
 
+    @property
+    def each(self) -> list[Any]:
+        """The arguments one by one, records whole."""
+        texts = ([each] if not isinstance(each, str) else each.split() for each in self.arguments)
+        return [argument for some in texts for argument in some]
+
     def of(self, dtype: str) -> tuple[str, ...]:
-        """Return the arguments for one dtype."""
-        return tuple(self.arguments.replace("T", CODES[dtype]).split())
+        """Return the arguments for one dtype, those of records one by one."""
+        return tuple(
+            kind.replace("T", CODES[dtype]) for each in self.arguments for kind in kinds_of(each)
+        )
+
+
+def fields_of(record: Any) -> list[Any]:
+    """Return the fields of a record: other records, and how others are written."""
+    annotated = record.__annotations__.values()
+    return [each if hasattr(each, "_fields") else each.__metadata__[0] for each in annotated]
+
+
+def kinds_of(argument: Any) -> Iterator[str]:
+    """Yield how all that an argument consists of is written."""
+    if isinstance(argument, str):
+        yield from argument.split()
+    else:
+        for field in fields_of(argument):
+            yield from kinds_of(field)
 
 
 _TO_SCALAR, _TO_SCALAR_OF_ONE = Ufunc("(n),(n)->()", "TT->T"), Ufunc("(n)->()", "T->T")
@@ -121,46 +158,43 @@ UFUNCS = {
     "entropy_term_logit": _TO_ROW_OF_ONE,
 }
 
-_ROWS = "T[:,:] T[:,::1] d[:,::1]"
-"""`pairs.Rows`."""
-
-_DESCRIBED = "d[:,:] d[:,::1] d[:,::1] f[:,:,::1] f[:,:,::1]"
-"""`pairs.Rows`, their roots and their harmonics."""
-
-_DESCRIBE = "d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d ?"
-
-_SPARSE = "p[::1] i[::1] d[::1] d[::1] d[::1] d[:,::1]"
-"""`sparse.Rows`."""
+_DESCRIBE = ("d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d ?",)
 
 ROUTINES = {
-    "pairs": Routine(f"{_ROWS} {_ROWS} p p p p p ? ? ? ? ? d T[:,:]", "?"),
-    "few_pairs": Routine("T[:,:] T[:,:] d[::1] T[:,:]", "?"),
-    "count_entries": Routine("d[:,:] p[::1]", "", ("float64",)),
-    "compress_rows": Routine("d[:,:] p[::1] i[::1] d[::1]", "", ("float64",)),
-    "prepare_sparse": Routine("p[::1] d[::1] d[::1] d[::1] d[:,::1] p p", "?", ("float64",)),
-    "sparse_pairs": Routine(f"{_SPARSE} {_SPARSE} p p p p ? ? ? d d[:,:]", "", ("float64",)),
-    "prepare_neighbors": Routine("d[:,:] d[:,::1] d[:,::1] p p p", "?", ("float64",)),
+    # At last, whether the rows of a and of b are to be prepared.
+    "pairs": Routine((PaddedRows, PaddedRows, Block, "p", Values, "? ? T[:,:]"), "?"),
+    "few_pairs": Routine(("T[:,:] T[:,:] d[::1] T[:,:]",), "?"),
+    "count_entries": Routine(("d[:,:] p[::1]",), "", ("float64",)),
+    "compress_rows": Routine(("d[:,:] p[::1] i[::1] d[::1]",), "", ("float64",)),
+    "prepare_sparse": Routine((CompressedRows, "p p"), "?", ("float64",)),
+    "sparse_pairs": Routine(
+        (CompressedRows, CompressedRows, Block, Values, "d[:,:]"), "", ("float64",)
+    ),
+    "prepare_neighbors": Routine((PaddedRows, "p p p"), "?", ("float64",)),
     "describe_roots": Routine(_DESCRIBE, "", ("float64",)),
     "describe_harmonics": Routine(_DESCRIBE, "", ("float64",)),
+    # After the rows, the halves of the squares of a's vectors.
     "search_neighbors": Routine(
-        f"{_DESCRIBED} {_DESCRIBED} d[:,::1] p p p p p ? d d d "
-        "d[:,::1] p[:,::1] d p[::1] p[::1] d[::1] p[::1] "
-        "f[:,::1] f[::1] p[::1] d[::1] p[::1] p[::1] d[::1] d[::1] d[::1] p[::1]",
+        (DescribedRows, DescribedRows, "d[:,::1]", Queries, Unit, Found, Scratch),
         "?",
         ("float64",),
     ),
     # Two matrices of counts and the sums of their rows, the pairs, what `counts.pairs` keeps
     # between them, and the result.
     "count_pairs": Routine(
-        "p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1] p[::1] p[::1] p[::1] "
-        "d[:,::1] p[::1] d[:,::1] d[:,::1] d[:,::1]",
+        (
+            "p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1] p[::1] p[::1] p[::1]",
+            "d[:,::1] p[::1] d[:,::1] d[:,::1] d[:,::1]",
+        ),
         "",
         ("float64",),
     ),
     # The same, the observed divergences, what `counts.tables` works in, and the result.
     "table_tails": Routine(
-        "p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1] d[::1] "
-        "p[:,::1] d[:,::1] d[:,::1] d[:,::1] d[:,::1] d[:,::1] d[::1]",
+        (
+            "p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1] d[::1] p[:,::1] d[:,::1]",
+            "d[:,::1] d[:,::1] d[:,::1] d[:,::1] d[::1]",
+        ),
         "",
         ("float64",),
     ),

@@ -7,7 +7,7 @@ that a first result needs.
 import ctypes
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -153,12 +153,15 @@ def _by_numba(
 
 
 def make_routine(name: str, arguments: Sequence[str], address: int) -> Callable[..., bool]:
-    """Return a routine as a function, which runs without the GIL."""
+    """Return a routine as a function, which runs without the GIL.
+
+    It takes records whole, as tuples of their fields.
+    """
     kinds: list[Any] = [_ARGUMENTS.get(argument, ctypes.py_object) for argument in arguments]
     entry = ctypes.CFUNCTYPE(ctypes.c_int, *kinds)(address)
 
     def routine(*given: Any) -> bool:
-        code: int = entry(*given)
+        code: int = entry(*(given if len(given) == len(kinds) else _one_by_one(given)))
         if code >= 0:
             return bool(code)
         if code == NO_MEMORY:
@@ -167,3 +170,11 @@ def make_routine(name: str, arguments: Sequence[str], address: int) -> Callable[
         raise TypeError(f"argument {place} of the kernel {name!r} must be {arguments[place]}")
 
     return routine
+
+
+def _one_by_one(arguments: Iterable[Any]) -> Iterator[Any]:
+    for argument in arguments:
+        if isinstance(argument, tuple):
+            yield from _one_by_one(argument)
+        else:
+            yield argument

@@ -10,9 +10,11 @@ from .._core import pairwise, validation
 from .._core.progress import Progress
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
+from .._kernels import records
 from .._kernels.load import routine
 from .._kernels.pairwise import blocking
 from .._kernels.pairwise.blocking import sizes
+from .._kernels.records import DescribedRows, Filled, Found, Queries, Scratch
 
 CHUNK_BYTES = 1 << 28
 """Of normalised rows that all queries meet before the next are prepared. Their roots and
@@ -85,7 +87,7 @@ class Centre:
     def __init__(self, name: str, some: FloatArray, scale_exponent: int) -> None:
         self.scale_exponent = scale_exponent
         self._some = pairwise.unprepared(name, some, np.dtype(np.float64))
-        kernel("prepare_neighbors")(*self._some, 0, len(some), scale_exponent)
+        kernel("prepare_neighbors")(self._some, 0, len(some), scale_exponent)
         self.roots = self._mean(kernel("describe_roots"), some.shape[1])
         self._harmonics: FloatArray | None = None
 
@@ -120,7 +122,7 @@ class Described:
 
     def describe(self, start: int, stop: int) -> bool:
         """Fill in what is known of some of the rows; return whether one has a NaN."""
-        with_nan = kernel("prepare_neighbors")(*self.rows, start, stop, self.centre.scale_exponent)
+        with_nan = kernel("prepare_neighbors")(self.rows, start, stop, self.centre.scale_exponent)
         roots = self.roots, self.halves[0], self.centre.roots
         self._fill(kernel("describe_roots"), *roots, start, stop)
         return with_nan
@@ -372,19 +374,23 @@ class Search:
         state[blocking.LEFT] = -1
         limits, listed = np.empty(len(queries), np.float32), np.empty(tile.shape[1], np.intp)
         width = queries.rows.padded.shape[1]
-        integers = np.empty((2, width), np.intp)
-        filled = integers[0], *np.empty((3, width)), integers[1]
-        scratch = tile, limits, listed, np.empty(wanted), np.empty(wanted, np.intp), *filled
-        length, unit = self.matrix.shape[1], self.unit
-        numbers = len(queries), len(chunk), own, start, self.population.scale_exponent
+        (filled_columns, terms), others = np.empty((2, width), np.intp), np.empty((3, width))
+        filled = Filled(filled_columns, others[0], others[1], others[2], terms)
+        best, places_of_best = np.empty(wanted), np.empty(wanted, np.intp)
+        scratch = Scratch(tile, limits, listed, best, places_of_best, filled)
+        length, exponent = self.matrix.shape[1], self.population.scale_exponent
+        which = Queries(len(queries), len(chunk), own, start, exponent)
         bounds = blocking.margin(length), blocking.resolution(length)
+        unit = records.Unit(self.unit.root, self.unit.factor, *bounds)
         refined = False
         while state[blocking.TILE] * tile.shape[1] < len(chunk):
-            a = *queries.rows, queries.roots, queries.harmonics(refined)
-            b = *chunk.rows, chunk.roots, chunk.harmonics(refined)
-            sets = *a, *b, queries.halves
-            wants = *numbers, unit.root, unit.factor, *bounds
-            refined = kernel("search_neighbors")(*sets, *wants, *found, *pairs, state, *scratch)
+            a, b = (
+                DescribedRows(each.rows, each.roots, each.harmonics(refined))
+                for each in (queries, chunk)
+            )
+            refined = kernel("search_neighbors")(
+                a, b, queries.halves, which, unit, Found(*found, *pairs, state), scratch
+            )
             if state[blocking.FOUND]:
                 yield tuple(array[: state[blocking.FOUND]].copy() for array in pairs)
                 state[blocking.FOUND] = 0

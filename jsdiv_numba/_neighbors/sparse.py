@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .._core.pair_blocks import Block
 from .._core.progress import Progress
-from .._core.sparse import FEWEST_ROWS, WIDTH, Compressed, Rows, prepared, write_block
+from .._core.sparse import FEWEST_ROWS, WIDTH, Compressed, prepared, write_block
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
+from .._kernels.records import Block, CompressedRows
 from .search import Neighbors, Unit
 
 IntArray = np.ndarray[Any, np.dtype[np.intp]]
@@ -24,7 +24,7 @@ class SparsePopulation:
 
     def __init__(self, name: str, matrix: Compressed) -> None:
         self.name, self.matrix = name, matrix
-        self._kept: Rows | None = None
+        self._kept: CompressedRows | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": None}
@@ -33,7 +33,7 @@ class SparsePopulation:
         """Prepare all rows now, and keep what is known of them; a pickled copy does so again."""
         self._kept = prepared(self.matrix, workers)
 
-    def rows(self, workers: int | None) -> Rows:
+    def rows(self, workers: int | None) -> CompressedRows:
         """Return all rows, prepared."""
         return self._kept or prepared(self.matrix, workers)
 

@@ -41,7 +41,7 @@ def number_of_lanes(precision: Precision) -> int:
 @cache
 def lane_kernels(precision: Precision) -> SimpleNamespace:
     """Compile what loops over groups of one precision need."""
-    Int, number = precision.Int, number_of_lanes(precision)
+    number = number_of_lanes(precision)
     # float64 has room for as many units of rounding as a block has groups.
     half, last = number // 2, RUN - 1 if precision is FLOAT32 else -1
 

@@ -5,7 +5,7 @@ floats as `linking.make_routine` hands them over. The code needs nothing of Numb
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from numba.core import cgutils, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.arrayobj import populate_array
 
-from ..catalog import Routine, Ufunc
+from ..catalog import Routine, Ufunc, fields_of
 from ..linking import NO_MEMORY, UNFIT, Object
 from .dispatch import jit
 from .memory import define_memory
@@ -72,13 +72,22 @@ def of_routine(
 ) -> "Code":
     """Compile a routine for one dtype."""
     arguments = [Argument.read(text) for text in routine.of(dtype)]
-    kinds = [argument.kind for argument in arguments]
+    given = iter(arguments)
+    kinds = [_kind_of(each, given) for each in routine.each]
     result = TYPES[routine.result] if routine.result else types.none
     entry = name_of_entry(name, dtype)
     emit = _emit_routine
     return _compiled(
         entry, function, result, kinds, options, lambda call: emit(call, entry, arguments)
     )
+
+
+def _kind_of(argument: Any, arguments: Iterator["Argument"]) -> Any:
+    """Return Numba's type of an argument, of which each part is the next of those given."""
+    if isinstance(argument, str):
+        return next(arguments).kind
+    parts = tuple(_kind_of(field, arguments) for field in fields_of(argument))
+    return types.BaseTuple.from_types(parts, argument)
 
 
 class Call(NamedTuple):
@@ -317,15 +326,26 @@ def _emit_routine(call: Call, name: str, arguments: list[Argument]) -> None:
     kinds = [POINTER if argument.ndim else given[argument.code] for argument in arguments]
     function = ir.Function(call.module, ir.FunctionType(INT, kinds), name)
     builder = ir.IRBuilder(function.append_basic_block())
-    values = [
-        _routine_value(call, builder, argument, value, UNFIT - i)
-        for i, (argument, value) in enumerate(zip(arguments, function.args, strict=True))
-    ]
-    failed, result = call(builder, values)
+    values = iter(
+        [
+            _routine_value(call, builder, argument, value, UNFIT - i)
+            for i, (argument, value) in enumerate(zip(arguments, function.args, strict=True))
+        ]
+    )
+    kinds = call.compiled.fndesc.argtypes
+    failed, result = call(builder, [_together(call, builder, kind, values) for kind in kinds])
     with builder.if_then(failed, likely=False):
         builder.ret(INT(NO_MEMORY))
     has_result = call.compiled.fndesc.restype is not types.none
     builder.ret(builder.zext(result, INT) if has_result else INT(0))
+
+
+def _together(call: Call, builder: ir.IRBuilder, kind: Any, values: Iterator[Any]) -> Any:
+    """Return the value of an argument, of which each part is the next of those given."""
+    if not isinstance(kind, types.BaseTuple):
+        return next(values)
+    parts = [_together(call, builder, part, values) for part in kind]
+    return call.context.make_tuple(builder, kind, parts)
 
 
 def _routine_value(

@@ -38,7 +38,7 @@ from ..codegen.intrinsics import (
 from ..codegen.precision import FLOAT64
 from ..formulas.js import scalar_formulas
 from .matmul import LINE
-from .pairs import Rows, pair_kernels
+from .pairs import pair_kernels
 
 FREQUENCY = 0.625
 """λ."""
@@ -88,9 +88,9 @@ def preparation():
     """Return what fills in all that pairs need to know of rows."""
     prepare = pair_kernels(FLOAT64).prepare
 
-    def prepare_rows(given, padded, known, start, stop, scale_exponent):
+    def prepare_rows(rows, start, stop, scale_exponent):
         """Return whether any of the rows has a sum of NaN."""
-        return prepare(Rows(given, padded, known), start, stop, scale_exponent)
+        return prepare(rows, start, stop, scale_exponent)
 
     return prepare_rows
 

@@ -37,12 +37,13 @@ from ..codegen.intrinsics import (
 )
 from ..codegen.precision import FLOAT32, FLOAT64, Precision
 from ..formulas.js import scalar_formulas, two_sum
+from ..records import Block, PaddedRows, Values
 from ..rows.normalised import normalised_kernels
 from ..target import has_multiply_add, registers, target
 from .shared import NEAR, SPREAD, count_of, count_product, dense_sums, room_for_filled
 
 UNROLL = 4
-"""Rows of the second set that one row of the first meets at a time: `Rows.padded` has a
+"""Rows of the second set that one row of the first meets at a time: `PaddedRows.padded` has a
 multiple of them."""
 
 LANES = 16
@@ -50,16 +51,10 @@ LANES = 16
 remainder."""
 
 KNOWN = 6
-"""Columns of `Rows.known`."""
+"""Columns of `PaddedRows.known`."""
 
 TILE_BYTES = 1 << 18
 """Rows of the second set that stay in the cache while those of the first pass."""
-
-Rows = namedtuple("Rows", "given padded known")
-"""A matrix, its rows normalised, scaled by 2^scale_exponent and padded, and what is known of each:
-what `row_scale` says of it, ½ Σ (p log2 p + p)·2^mantissa of the scaled row, below what a
-divergence is computed again, and how many entries are not 0: infinitely many where it does not
-matter, or where the row as it is scaled is not accurate."""
 
 
 @cache
@@ -335,10 +330,10 @@ def _pair_block(precision):
     prepare, write_row = pair_kernels(precision).prepare, _write_row(precision)
 
     @njit_inline
-    def pair_block(a, b, ranges, scale_exponent, flags, factor, filled, result):
+    def pair_block(a, b, block, scale_exponent, values, prepares, filled, result):
         """Do what the routine `pairs` does."""
-        i_start, i_stop, j_start, j_stop = ranges
-        prepare_a, prepare_b, above, condensed, root = flags
+        i_start, i_stop, j_start, j_stop = block
+        prepare_a, prepare_b = prepares
         with_nan = False
         if prepare_a:
             with_nan |= prepare(a, i_start, i_stop, scale_exponent)
@@ -348,15 +343,16 @@ def _pair_block(precision):
             ln2 * power_of_two(-(scale_exponent + mantissa)),
             power_of_two(SPREAD - scale_exponent),
         )
-        wanted = Wanted(unit, scale, count_product(a.given.shape[1]), factor, root)
+        limit = count_product(a.given.shape[1])
+        wanted = Wanted(unit, scale, limit, values.factor, values.root)
         tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * UNROLL
         for tile_start in range(j_start, j_stop, tile):
             tile_stop = minimum(tile_start + tile, j_stop)
             for i in range(i_start, i_stop):
                 row, column = i - i_start, -j_start
-                if condensed:
+                if values.condensed:
                     row, column = 0, i * (2 * a.given.shape[0] - i - 3) // 2 - 1
-                first = maximum(tile_start, i + 1) if above else tile_start
+                first = maximum(tile_start, i + 1) if values.above else tile_start
                 write_row(a, b, i, first, tile_stop, wanted, filled, (result, row, column))
         return with_nan
 
@@ -368,27 +364,17 @@ def pairs(precision: Precision) -> Any:
     pair_block = _pair_block(precision)
 
     @njit_no_refcount
-    def of_block(a, b, ranges, scale_exponent, flags, factor, filled, result):
-        return pair_block(a, b, ranges, scale_exponent, flags, factor, filled, result)
+    def of_block(a, b, block, scale_exponent, values, prepares, filled, result):
+        return pair_block(a, b, block, scale_exponent, values, prepares, filled, result)
 
-    def pairs(
-        a_given, a_padded, a_known, b_given, b_padded, b_known,
-        i_start, i_stop, j_start, j_stop, scale_exponent,
-        prepare_a, prepare_b, above, condensed, root, factor, result,
-    ):  # fmt: skip
-        """Write divergences times a factor, or their roots, of rows i_start .. and j_start ..
+    def pairs(a, b, block, scale_exponent, values, prepare_a, prepare_b, result):
+        """Write the values of a block; return whether a row that is prepared has a NaN.
 
-        With `above`, only those of pairs i < j. A `condensed` result has one row,
-        of all such pairs; another has those of the ranges. The rows of the ranges
-        are prepared first if asked for; return whether any of those has a sum of NaN.
+        The rows of the block are prepared first if asked for.
         """
-        a, b = Rows(a_given, a_padded, a_known), Rows(b_given, b_padded, b_known)
-        ranges, flags = (
-            (i_start, i_stop, j_start, j_stop),
-            (prepare_a, prepare_b, above, condensed, root),
-        )
-        filled = room_for_filled(a_padded.shape[1])
-        return of_block(a, b, ranges, scale_exponent, flags, factor, filled, result)
+        filled = room_for_filled(a.padded.shape[1])
+        prepares = prepare_a, prepare_b
+        return of_block(a, b, block, scale_exponent, values, prepares, filled, result)
 
     return pairs
 
@@ -402,17 +388,17 @@ def few_pairs(precision: Precision) -> Any:
         none, scale_exponent, length = np.intp(0), np.intp(0), a.given.shape[1]
         while length > 1:
             scale_exponent, length = scale_exponent + 1, length // 2
-        ranges = none, a.given.shape[0], none, b.given.shape[0]
+        block = Block(none, a.given.shape[0], none, b.given.shape[0])
         above, condensed, root = settings[1] != 0.0, settings[2] != 0.0, settings[3] != 0.0
-        flags = True, settings[4] != 0.0, above, condensed, root
-        return pair_block(a, b, ranges, scale_exponent, flags, settings[0], filled, result)
+        values, prepares = Values(above, condensed, root, settings[0]), (True, settings[4] != 0.0)
+        return pair_block(a, b, block, scale_exponent, values, prepares, filled, result)
 
     @njit_refcounted
     def with_room(given):
         number, length = given.shape
         height = (number + UNROLL - 1) // UNROLL * UNROLL
         width = maximum((length + LANES - 1) // LANES, 1) * LANES
-        return Rows(given, zeroed((height, width), Float), empty((number, KNOWN), np.float64))
+        return PaddedRows(given, zeroed((height, width), Float), empty((number, KNOWN), np.float64))
 
     def few_pairs(a_given, b_given, settings, result):
         """Do so for all rows, with room made for what is known of them.

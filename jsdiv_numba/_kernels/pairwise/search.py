@@ -21,8 +21,8 @@ from ..codegen.precision import FLOAT64
 from .blocking import FOUND, LEFT, NONE, TILE, sizes
 from .bounds import WEIGHTS, limit_of
 from .matmul import WIDTH, lowest_bit, multiply_panels, number_of_bits, reaching
-from .pairs import UNROLL, Rows, pair_kernels, shares
-from .shared import SPREAD, Filled, count_product
+from .pairs import UNROLL, pair_kernels, shares
+from .shared import SPREAD, count_product
 
 SQUARE = sizes().square
 
@@ -35,20 +35,12 @@ MUCH = 0.25
 BLOCK_BYTES = 1 << 18
 """Rows of the second set that stay in the cache while those of the first pass."""
 
-Found = namedtuple("Found", "values indices radius rows columns distances state")
-"""The nearest of each row so far, as a heap with the farthest first; or, if its width is 0, the
-pairs within a radius, and in `state` how many they are."""
-
-Scratch = namedtuple("Scratch", "tile limits columns best places filled")
-"""For products and what they have to reach, for columns, for the nearest of a tile, and for what
-is filled of a row."""
-
 Task = namedtuple("Task", "a b halves own offset unit margins found scratch")
 """Two sets of rows, the halves of the squares of a's vectors, which row of b is the first of a
 itself, the number of b's first row, what is wanted, the margin and the resolution of bounds,
 what is found, and room."""
 
-Unit = namedtuple("Unit", "of_sum scale factor root")
+Value = namedtuple("Value", "of_sum scale factor root")
 """What makes a value of a sum of entropies: its unit, the power of two that rows lack to be
 those of `shared`, a factor, and whether a root is taken."""
 
@@ -252,14 +244,7 @@ def search() -> Any:
     begin = _begin(compare)
     ln2, mantissa = np.log(2.0), FLOAT64.mantissa
 
-    def search_neighbors(
-        a_given, a_padded, a_known, a_roots, a_harmonics,
-        b_given, b_padded, b_known, b_roots, b_harmonics, halves,
-        number, rows_of_b, own, offset, scale_exponent, root, factor, margin, resolution,
-        values, indices, radius, rows, columns, distances, state,
-        tile, limits, listed, best, places,
-        filled_columns, filled_entries, filled_logs, filled_others, filled_terms,
-    ):  # fmt: skip
+    def search_neighbors(a, b, halves, queries, unit, found, scratch):
         """Search the rows of one set for the neighbours of those of another.
 
         Goes on at tile `state[TILE]`, where `state[LEFT]` pairs are left of its first bound, or
@@ -267,51 +252,39 @@ def search() -> Any:
         harmonics; it also does where there might be no room for the pairs of the next tile,
         and at the end.
         """
-        task = Task(
-            Rows(a_given, a_padded, a_known),
-            Rows(b_given, b_padded, b_known),
-            halves,
-            own,
-            offset,
-            Unit(
-                ln2 * power_of_two(-(scale_exponent + mantissa)),
-                power_of_two(SPREAD - scale_exponent),
-                factor,
-                root,
-            ),
-            (margin, resolution),
-            Found(values, indices, radius, rows, columns, distances, state),
-            Scratch(
-                tile,
-                limits,
-                listed,
-                best,
-                places,
-                Filled(filled_columns, filled_entries, filled_logs, filled_others, filled_terms),
-            ),
+        value = Value(
+            ln2 * power_of_two(-(queries.scale_exponent + mantissa)),
+            power_of_two(SPREAD - queries.scale_exponent),
+            unit.factor,
+            unit.root,
         )
-        step = tile.shape[1]
-        cached = maximum(BLOCK_BYTES // (8 * WIDTH * b_padded.shape[1]), 1) * WIDTH
+        margins = unit.margin, unit.resolution
+        number, rows_of_b, state = queries.number, queries.rows_of_b, found.state
+        task = Task(
+            a.rows, b.rows, halves, queries.own, queries.offset, value, margins, found, scratch
+        )
+        step = scratch.tile.shape[1]
+        cached = maximum(BLOCK_BYTES // (8 * WIDTH * b.rows.padded.shape[1]), 1) * WIDTH
         while state[TILE] * step < rows_of_b:
             start = state[TILE] * step
             width = minimum(step, rows_of_b - start)
             pairs = number * width
-            if not values.shape[1] and state[FOUND] + pairs > rows.size:
+            if not found.values.shape[1] and state[FOUND] + pairs > found.rows.size:
                 return False
             # Whether, rather than True and False, for each of which Numba would compile anew.
             left = state[LEFT]
             refined = left >= 0
             if not refined:
-                multiply(task.scratch, a_roots, b_roots, start, width, refined)
-                if values.shape[1]:
+                multiply(scratch, a.roots, b.roots, start, width, refined)
+                if found.values.shape[1]:
                     begin(task, number, start, width, refined)
                 left = number_left(task, number, start, width, refined)
             if left > REFINE_ABOVE * pairs:
-                if not a_harmonics.size:
+                if not a.harmonics.size:
                     state[LEFT] = left
                     return True
                 refined = left >= 0
-                multiply(task.scratch, a_harmonics, b_harmonics, start, width, refined)
+                multiply(scratch, a.harmonics, b.harmonics, start, width, refined)
                 left = number_left(task, number, start, width, refined)
             # Where much is left, rows of b meet all rows of a while they are in the cache.
             block = cached if left > MUCH * pairs else width

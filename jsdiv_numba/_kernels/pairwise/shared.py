@@ -10,7 +10,6 @@ terms come, in lanes or not, of sparse rows or of dense ones. What rounding cost
 column.
 """
 
-from collections import namedtuple
 from functools import cache
 from types import SimpleNamespace
 
@@ -32,6 +31,7 @@ from ..codegen.intrinsics import (
 )
 from ..codegen.precision import FLOAT64
 from ..formulas.js import scalar_formulas
+from ..records import Filled
 
 SPREAD = 9
 """Rows are normalised to a sum of 2^9. The terms' sum is at most twice that in bits, and in units
@@ -53,10 +53,6 @@ FILLED = 0.5
 
 GROUP = 8
 """Terms are computed in groups of so many: lanes without a remainder."""
-
-Filled = namedtuple("Filled", "columns entries logs others terms")
-"""Room for what is not 0 of a row: where it is, p and p log p of it, what another row has there,
-and the terms."""
 
 
 @cache

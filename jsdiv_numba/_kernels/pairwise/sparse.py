@@ -34,17 +34,13 @@ from ..rows.sums import BLOCK
 from .shared import GROUP, NEAR, SCALE, count_of, shared_terms
 
 KNOWN = 3
-"""Columns of `Rows.known`."""
+"""Columns of `CompressedRows.known`."""
 
 BLOCK_ROWS = 32
 """Rows of the first set that meet the lists together, while these are in the cache."""
 
 DIGIT = 11
 """Bits that one pass of the radix sort looks at."""
-
-Rows = namedtuple("Rows", "starts columns given entries logs known")
-"""Compressed rows: entries as given, normalised, and those times their logarithms. What
-`row_scale` says of each row is known; where it says NaN or 0, its entries are 0."""
 
 Lists = namedtuple("Lists", "columns starts stops rows entries logs")
 """The rows of a block by column: their numbers in the block, their entries and logarithms."""
@@ -100,11 +96,12 @@ def prepare_sparse() -> Any:
             set_item(entries, first + k, p)
             set_item(logs, first + k, times_log(p))
 
-    def prepare_sparse(starts, given, entries, logs, known, start, stop):
+    def prepare_sparse(rows, start, stop):
         """Fill in what is known of rows start .. stop; return whether any of it is NaN."""
+        starts, entries, logs, known = rows.starts, rows.entries, rows.logs, rows.known
         with_nan = False
         for i in range(start, stop):
-            row = given[starts[i] : starts[i + 1]]
+            row = rows.given[starts[i] : starts[i + 1]]
             scale, total, rest = row_scale(row)
             known[i, 0], known[i, 1], known[i, 2] = scale, total, rest
             if total > 0.0:
@@ -307,16 +304,16 @@ def _write_row():
             set_item(values, k, np.sqrt(value) if root else value)
 
     @njit_no_refcount
-    def write_row(a, b, i, j_start, first, last, scratch, base, factor, root, result, row, column):
-        """Write what is wanted of a row's divergences from rows first .. last of a block."""
-        values = scratch.values
+    def write_row(a, b, i, j_start, within, scratch, base, wanted, target):
+        """Write what is wanted of a row's divergences from some rows of a block."""
+        (first, last), values, (result, row, column) = within, scratch.values, target
         least = values_of(scratch.sums, base, first, last, values)
         if least < NEAR:
             for k in range(first, last):
                 if values[k] < NEAR and a.known[i, 1] > 0.0 and b.known[j_start + k, 1] > 0.0:
                     value = sum_over_either(a, b, i, j_start + k)
                     values[k] = where(value > ln2, ln2, value)
-        finish(values, first, last, factor, root)
+        finish(values, first, last, wanted.factor, wanted.root)
         for k in range(first, last):
             defined = a.known[i, 1] > 0.0 and b.known[j_start + k, 1] > 0.0
             result[row, column + k] = values[k] if defined else np.nan
@@ -353,17 +350,9 @@ def sparse_pairs() -> Any:
                     base = numbers[order[k]] * width
                     meet(a.entries[place], a.logs[place], lists, start, stop, scratch, base)
 
-    def sparse_pairs(
-        a_starts, a_columns, a_given, a_entries, a_logs, a_known,
-        b_starts, b_columns, b_given, b_entries, b_logs, b_known,
-        i_start, i_stop, j_start, j_stop, above, condensed, root, factor, result,
-    ):  # fmt: skip
-        """Write divergences times a factor, or their roots, of rows i_start .. and j_start ..
-
-        The arguments after the rows are those of the routine `pairs`.
-        """
-        a = Rows(a_starts, a_columns, a_given, a_entries, a_logs, a_known)
-        b = Rows(b_starts, b_columns, b_given, b_entries, b_logs, b_known)
+    def sparse_pairs(a, b, block, wanted, result):
+        """Write the values of a block."""
+        i_start, i_stop, j_start, j_stop = block
         counts = empty(1 << DIGIT, np.intp)
         lists = lists_of(b, j_start, j_stop, counts)
         width = j_stop - j_start
@@ -388,16 +377,14 @@ def sparse_pairs() -> Any:
             order = sort_by_column(a.columns, first, last, order, spare, counts)
             for k in range((stop - start) * width):
                 set_item(scratch.sums, k, np.int64(0))
-            base = j_start + 1 if above else 0
+            base = j_start + 1 if wanted.above else 0
             add_up(a, lists, start, first, order, numbers, skipped, width, base, scratch)
             for i in range(start, stop):
                 row, column = i - i_start, 0
-                if condensed:
+                if wanted.condensed:
                     row, column = 0, i * (2 * (a.starts.size - 1) - i - 3) // 2 - 1 + j_start
-                after = maximum(i + 1 - j_start, 0) if above else 0
-                write_row(
-                    a, b, i, j_start, after, width, scratch, (i - start) * width,
-                    factor, root, result, row, column,
-                )  # fmt: skip
+                after = maximum(i + 1 - j_start, 0) if wanted.above else 0
+                base_of_row, target = (i - start) * width, (result, row, column)
+                write_row(a, b, i, j_start, (after, width), scratch, base_of_row, wanted, target)
 
     return sparse_pairs
