@@ -208,14 +208,22 @@ def _row_scale(precision, scale_of):
 
 @njit_inline
 def _product(x, weight, rest):
-    """Return x·(weight + rest) as a float and its low-order part."""
+    """Return x·(weight + rest) as a float and its low-order part: the two-product, by fma.
+
+    T. Ogita, S. M. Rump and S. Oishi, Accurate sum and dot product, SIAM J. Sci. Comput. 26 (2005).
+    """
     rounded = rounded_product(x, weight)
     return rounded, fma(x, rest, fma(x, weight, -rounded))
 
 
 @njit_inline
 def _difference(a, b, a_rest, b_rest):
-    """Return a - b with their rests: 0 where they are equal, and minus that of b - a."""
+    """Return a - b with their rests: 0 where they are equal, and minus that of b - a.
+
+    Of two products it is Kahan's difference of products, symmetric. C.-P. Jeannerod, N. Louvet and
+    J.-M. Muller, Further analysis of Kahan's algorithm for the accurate computation of 2 x 2
+    determinants, Math. Comp. 82 (2013).
+    """
     return (a - b) + (a_rest - b_rest)
 
 
