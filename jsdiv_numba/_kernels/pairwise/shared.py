@@ -5,10 +5,10 @@ For rows of sum 1 it is
     JS(p, q) = ln 2 - ½ Σ u(p, q),   u(p, q) = (p + q) log (p + q) - p log p - q log q >= 0,
 
 where u is 0 unless p and q are both positive (R. Connor, F. A. Cardillo, R. Moss and F. Rabitti,
-Evaluation of Jensen-Shannon distance over sparse data, SISAP 2013). Each u is rounded to an integer of units that leave
-room for the largest sum, so that sums are exact: they have the same bits in whatever order the
-terms come, in lanes or not, of sparse rows or of dense ones. What rounding costs is below 2^-61 a
-column.
+Evaluation of Jensen-Shannon distance over sparse data, SISAP 2013). Each u is rounded to an integer
+of units that leave room for the largest sum, so that sums are exact: they have the same bits in
+whatever order the terms come, in lanes or not, of sparse rows or of dense ones. What rounding costs
+is below 2^-61 a column.
 """
 
 from functools import cache
