@@ -58,7 +58,7 @@ ENTRANCES = {
     "jitted": {"jitted"},
     "ufuncs": {"load"},
     "_neighbors": {"load", "pairwise.blocking", "records"},
-    "_stats": {"load"},
+    "_stats": {"load", "records"},
     "cache": {"build", "cache.bundle", "cache.folder", "cache.identity", "catalog", "target"},
     "_cuda": {
         "codegen.dispatch",

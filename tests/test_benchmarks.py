@@ -21,6 +21,7 @@ from benchmarks import (
     picture,
     report,
     rows,
+    samples,
     search,
     small,
     tables,
@@ -316,6 +317,16 @@ def test_every_line_of_the_table_of_features_is_there(monkeypatch, capsys):
         shares = [line.split(" | ")[3] for line in lines if f" {kind} |" in line]
         # Near as the features are, an index that is exact finds what is asked for.
         assert shares[1:] == ["100.00 %"] * 3
+
+
+def test_every_line_of_the_table_of_samples_is_there(monkeypatch, capsys):
+    monkeypatch.setattr(samples, "QUICK", samples.Sizes(2, resamples=9, many=3, repeats=1))
+    monkeypatch.setattr(samples, "SETTINGS", samples.SETTINGS[2:4])
+    monkeypatch.setattr(samples, "ALL_PAIRS", samples.SETTINGS[:1])
+    samples.main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(" µs | ≤ " in line for line in lines) == 2
+    assert sum(line.startswith("| seconds of 3 tests") for line in lines) == 1
 
 
 def test_every_line_of_the_cluster_table_and_the_example_are_there(monkeypatch, capsys):

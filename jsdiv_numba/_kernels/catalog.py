@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from .records import (
     Block,
+    CategoryRoom,
     CompressedRows,
     DescribedRows,
     Found,
@@ -179,13 +180,10 @@ ROUTINES = {
         "?",
         ("float64",),
     ),
-    # Two matrices of counts and the sums of their rows, the pairs, what `counts.pairs` keeps
-    # between them, and the result.
+    # Two matrices of counts and the sums of their rows, the pairs, where `counts.pairs` works,
+    # and the result.
     "count_pairs": Routine(
-        (
-            "p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1] p[::1] p[::1] p[::1]",
-            "d[:,::1] p[::1] d[:,::1] d[:,::1] d[:,::1]",
-        ),
+        ("p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1]", CategoryRoom, "d[:,::1]"),
         "",
         ("float64",),
     ),

@@ -137,3 +137,27 @@ class Scratch(NamedTuple):
     """The nearest of a tile."""
     places: Annotated[IntArray, "p[::1]"]
     filled: Filled
+
+
+class CategoryRoom(NamedTuple):
+    """Where `counts.pairs` works: what it keeps of categories, from pair to pair too."""
+
+    totals: Annotated[IntArray, "p[::1]"]
+    """The distinct totals of a pair's categories."""
+    numbers: Annotated[IntArray, "p[::1]"]
+    """How many categories have them."""
+    counts: Annotated[IntArray, "p[::1]"]
+    """Zeros, one for each total that is looked up."""
+    memo: Annotated[FloatArray, "d[:,::1]"]
+    """What is known of categories, by total, for the sizes of samples that a pair had last."""
+    marks: Annotated[IntArray, "p[::1]"]
+    """Of which pair a row of it is."""
+    waiting: Annotated[IntArray, "p[:,::1]"]
+    """For each class of `counts.series`, how many categories of it there are, and which."""
+    found: Annotated[FloatArray, "d[:,::1]"]
+    """What is known of the pair's categories, a row for each total."""
+    scratch: Annotated[FloatArray, "d[:,::1]"]
+    powers: Annotated[FloatArray, "d[::1]"]
+    """The coefficients of the series."""
+    vectors: Annotated[FloatArray, "d[:,::1]"]
+    """Zeros, at the beginning of a cache line."""

@@ -8,10 +8,16 @@ from scipy.special import gammaln
 from .._core.threads import run_blocks
 from .._core.validation import FloatArray
 from .._kernels.load import routine
+from .._kernels.records import CategoryRoom
 from .counts import IntArray
 
-COLUMNS, SCRATCH, NODES, RESULTS = 16, 6, 512, 6
+COLUMNS, RESULTS = 15, 6
+SCRATCH, NODES = 7, 512
+POWERS, VECTORS, VECTOR_LENGTH, CLASSES = 32, 8, 576, 3
 """As in `jsdiv_numba._kernels.counts`, which is imported late."""
+
+LINE = 8
+"""Float64 of a cache line."""
 
 MOST_TOTALS = 1 << 16
 """Totals of categories below this are looked up where samples of the same sizes come again."""
@@ -71,22 +77,34 @@ def null_of(pairs: Pairs, workers: int | None) -> Null:
     room = min(highest, MOST_TOTALS) + 1
 
     def compute(block: slice) -> None:
-        kernel(
-            *pairs[:4],
-            pairs.i[block],
-            pairs.j[block],
-            np.empty(columns, np.intp),
-            np.empty(columns, np.intp),
-            np.zeros(room, np.intp),
-            np.empty((room, COLUMNS)),
-            np.zeros(room, np.intp),
-            np.empty((columns, COLUMNS)),
-            np.empty((SCRATCH, NODES)),
-            result[block],
-        )
+        where = pairs.i[block], pairs.j[block], _category_room(columns, room)
+        kernel(*pairs[:4], *where, result[block])
 
     run_blocks(compute, _blocks(len(result)), workers)
     return Null(*result.T.copy())
+
+
+def _category_room(columns: int, totals: int) -> CategoryRoom:
+    return CategoryRoom(
+        totals=np.empty(columns, np.intp),
+        numbers=np.empty(columns, np.intp),
+        counts=np.zeros(totals, np.intp),
+        memo=np.empty((totals, COLUMNS)),
+        marks=np.zeros(totals, np.intp),
+        waiting=np.empty((CLASSES, columns + 1), np.intp),
+        found=np.empty((columns, COLUMNS)),
+        scratch=np.empty((SCRATCH, NODES)),
+        powers=np.empty(POWERS),
+        vectors=_aligned_zeros((VECTORS, VECTOR_LENGTH)),
+    )
+
+
+def _aligned_zeros(shape: tuple[int, int]) -> FloatArray:
+    """Return zeros that begin where a cache line does: vectors of them then lie in one each."""
+    size = shape[0] * shape[1]
+    room = np.zeros(size + LINE)
+    start = -(room.ctypes.data // room.itemsize) % LINE
+    return room[start : start + size].reshape(shape)
 
 
 def _by_sizes(pairs: Pairs) -> IntArray | None:
@@ -126,17 +144,20 @@ def exact_tails(pairs: Pairs, observed: FloatArray, workers: int | None) -> Floa
     return result
 
 
-def log_tables(pairs: Pairs) -> FloatArray:
+def log_tables(pairs: Pairs, most: float) -> FloatArray:
     """Return the logarithm of a bound on the number of tables with the margins of each pair.
 
-    That of a table too long for enumeration is infinite.
+    It is infinite where there are surely more than `most`, or a table is too long to be listed.
     """
     result = np.full(len(pairs.i), np.inf)
-    short = np.flatnonzero(np.add(*pairs.sizes) <= MOST_OBSERVATIONS)
+    # A category of a sample has two counts at least; the last one's follows from the others.
+    used_a, used_b = ((rows > 0).sum(axis=1) for rows in (pairs.a, pairs.b))
+    used = np.maximum(used_a[pairs.i], used_b[pairs.j])
+    short = (used - 1) * np.log(2.0) <= np.log(most)
+    few = np.flatnonzero(short & (np.add(*pairs.sizes) <= MOST_OBSERVATIONS))
     step = max(1, (1 << 22) // max(pairs.a.shape[1], 1))
-    for start in range(0, len(short), step):
-        part = short[start : start + step]
-        # The last category's count follows from the others.
+    for start in range(0, len(few), step):
+        part = few[start : start + step]
         ways = np.log1p(pairs.a[pairs.i[part]] + pairs.b[pairs.j[part]])
         result[part] = ways.sum(axis=1) - ways.max(axis=1, initial=0.0)
     return result

@@ -49,7 +49,7 @@ def _pvalues(pairs: Pairs, null: Null, settings: Settings) -> FloatArray:
         return drawn_tails(pairs, null.divergence, method, settings.workers)
     if method == "moments":
         return pearson_tail(null, pairs.sizes)
-    logs = log_tables(pairs)
+    logs = log_tables(pairs, EXACT_TABLES if method == "exact" else MOST_TABLES)
     if method == "exact":
         _check_few(pairs, logs)
         return exact_tails(pairs, null.divergence, settings.workers)

@@ -14,10 +14,19 @@ f and normal c. docs/mathematics.md has the derivation.
 
 import numpy as np
 
-from ..codegen.intrinsics import item, njit_no_refcount, set_item
+from ..codegen.intrinsics import (
+    item,
+    maximum,
+    minimum,
+    njit_no_refcount,
+    njit_reassoc,
+    set_item,
+    where,
+)
 from ..codegen.precision import FLOAT64
 from ..formulas.js import scalar_formulas
-from .cells import (
+from .cells import cell_kernels
+from .columns import (
     COLUMNS,
     CUBE,
     LINEAR,
@@ -29,8 +38,8 @@ from .cells import (
     SHARED,
     SLOPE,
     SQUARE_LINEAR,
-    cell_kernels,
 )
+from .series import CLASSES, LANES, series_kernels
 
 DIVERGENCE, NULL_MEAN, NULL_VARIANCE, NULL_THIRD, DELTA_VARIANCE, SECOND_ORDER = range(6)
 """Columns of the result: the divergence; its mean, variance and third central moment by chance;
@@ -42,23 +51,19 @@ ROUNDING = 1e-26
 
 def count_pairs():
     """Return the routine `count_pairs`."""
-    tally, moments_of, null = _tally(), _moments_of(cell_kernels().moments), _null()
+    series = series_kernels()
+    tally, observed, null, coefficients = _tally(), _observed(), _null(), series.coefficients
+    moments_of = _moments_of(cell_kernels().moments, series)
 
     @njit_no_refcount
-    def of_pair(a, b, n1, n2, totals, numbers, counts, memo, marks, mark, found, scratch, out):
-        distinct = tally(a, b, n1, n2, totals, numbers, counts, out)
-        for i in range(distinct):
-            moments_of(item(totals, i), n1, n2, memo, marks, mark, scratch, found[i])
-        null(distinct, n1, n2, totals, numbers, found, out)
+    def of_pair(a, b, n1, n2, mark, room, out):
+        observed(a, b, n1, n2, out)
+        distinct = tally(a, b, room)
+        moments_of(distinct, n1, n2, mark, room)
+        null(distinct, n1, n2, room.totals, room.numbers, room.found, out)
 
-    def pairs(
-        a, b, n_a, n_b, i_of, j_of, totals, numbers, counts, memo, marks, found, scratch, result
-    ):
-        """Write what is known of each pair of rows i_of[k] of a and j_of[k] of b.
-
-        `memo` has what is known of categories, by total, for the sizes of samples that a pair had
-        last; `marks` says of which pair a row of it is. `counts` are zeros.
-        """
+    def pairs(a, b, n_a, n_b, i_of, j_of, room, result):
+        """Write what is known of each pair of rows i_of[k] of a and j_of[k] of b."""
         mark, last1, last2 = 0, -1.0, -1.0
         for k in range(i_of.size):
             i, j = i_of[k], j_of[k]
@@ -73,30 +78,24 @@ def count_pairs():
             least, most = (n2, n1) if swapped else (n1, n2)
             if least != last1 or most != last2:
                 mark, last1, last2 = mark + 1, least, most
+                coefficients(least, most, room.powers)
             x, y = (b[j], a[i]) if swapped else (a[i], b[j])
-            of_pair(
-                x, y, least, most, totals, numbers, counts, memo, marks, mark, found, scratch, out
-            )
+            of_pair(x, y, least, most, mark, room, out)
 
     return pairs
 
 
 def _tally():
-    formulas = scalar_formulas(FLOAT64)
-    term = formulas.term
-    log_of_greater, log_of_lesser = formulas.half_log_greater, formulas.half_log_lesser
-
     @njit_no_refcount
-    def tally(a, b, n1, n2, totals, numbers, counts, out):
-        """Write the sums over categories, and the distinct totals with their numbers.
+    def tally(a, b, room):
+        """Write the distinct totals with their numbers; return how many there are.
 
         Totals above what `counts` has room for are taken one by one.
         """
+        totals, numbers, counts = room.totals, room.numbers, room.counts
         distinct = 0
-        divergence = mean_p = mean_q = square_p = square_q = bias = 0.0
         for k in range(a.size):
-            in_a, in_b = item(a, k), item(b, k)
-            t = in_a + in_b
+            t = item(a, k) + item(b, k)
             if t == 0:
                 continue
             if t >= counts.size:
@@ -111,47 +110,108 @@ def _tally():
                     set_item(numbers, distinct, 0)
                     distinct += 1
                 set_item(counts, t, known + 1)
-            p, q = in_a / n1, in_b / n2
-            s, d = p + q, abs(p - q)
-            divergence += term(p, q)
-            greater = log_of_greater(s, d)
-            lesser = log_of_lesser(s, d, 2.0 * min(p, q)) if in_a > 0 and in_b > 0 else 0.0
-            u, v = (greater, lesser) if p > q else (lesser, greater)
-            mean_p += p * u
-            mean_q += q * v
-            square_p += p * u * u
-            square_q += q * v * v
-            if in_a > 0 and in_b > 0:
-                bias += (q * (1.0 - p) / n1 + p * (1.0 - q) / n2) / s
         for i in range(distinct):
             t = item(totals, i)
             if item(numbers, i) == 0:
                 set_item(numbers, i, item(counts, t))
                 set_item(counts, t, 0)
-        set_item(out, DIVERGENCE, divergence)
-        spread = (square_p - mean_p * mean_p) / n1 + (square_q - mean_q * mean_q) / n2
-        set_item(out, DELTA_VARIANCE, max(spread, 0.0))
-        set_item(out, SECOND_ORDER, 0.25 * bias)
         return distinct
 
     return tally
 
 
-def _moments_of(moments):
+def _observed():
+    formulas = scalar_formulas(FLOAT64)
+    term, at_least_normal = formulas.term, formulas.at_least_normal
+    log_of_greater, log_of_lesser = formulas.half_log_greater, formulas.half_log_lesser
+
+    @njit_reassoc
+    def sums(a, b, n1, n2):
+        """Return the divergence, the moments of both samples' logarithms, and the bias.
+
+        A logarithm of 0 is finite, and counts for nothing.
+        """
+        divergence = mean_p = mean_q = square_p = square_q = bias = 0.0
+        for k in range(a.size):
+            p, q = float(item(a, k)) / n1, float(item(b, k)) / n2
+            s, d, least = at_least_normal(p + q), abs(p - q), minimum(p, q)
+            divergence += term(p, q)
+            greater, lesser = log_of_greater(s, d), log_of_lesser(s, d, least + least)
+            u, v = where(p > q, greater, lesser), where(p > q, lesser, greater)
+            mean_p += p * u
+            mean_q += q * v
+            square_p += p * u * u
+            square_q += q * v * v
+            both = (q * (1.0 - p) / n1 + p * (1.0 - q) / n2) / s
+            bias += where(least > 0.0, both, 0.0)
+        return divergence, mean_p, mean_q, square_p, square_q, bias
+
     @njit_no_refcount
-    def moments_of(t, n1, n2, memo, marks, mark, scratch, out):
-        """Write what is known of a category, from the memory of totals where it is there."""
-        if t >= marks.size:
-            moments(float(t), n1, n2, scratch, out)
-            return
-        row = memo[t]
-        if item(marks, t) != mark:
-            moments(float(t), n1, n2, scratch, row)
-            set_item(marks, t, mark)
-        for column in range(COLUMNS):
-            set_item(out, column, item(row, column))
+    def observed(a, b, n1, n2, out):
+        """Write what is known of the samples as they are."""
+        divergence, mean_p, mean_q, square_p, square_q, bias = sums(a, b, n1, n2)
+        set_item(out, DIVERGENCE, divergence)
+        spread = (square_p - mean_p * mean_p) / n1 + (square_q - mean_q * mean_q) / n2
+        set_item(out, DELTA_VARIANCE, maximum(spread, 0.0))
+        set_item(out, SECOND_ORDER, 0.25 * bias)
+
+    return observed
+
+
+@njit_no_refcount
+def _copy(row, out):
+    for column in range(COLUMNS):
+        set_item(out, column, item(row, column))
+
+
+def _moments_of(moments_of_few, series):
+    class_of, moments_of_waiting = series.class_of, _moments_of_waiting(series.moments)
+
+    @njit_no_refcount
+    def moments_of(distinct, n1, n2, mark, room):
+        """Write what is known of each category, from the memory of totals where it is there.
+
+        Those with many observations wait for others of their class, to be computed together.
+        """
+        totals, memo, marks, found = room.totals, room.memo, room.marks, room.found
+        waiting, scratch = room.waiting, room.scratch
+        for kind in range(CLASSES):
+            waiting[kind, 0] = 0
+        for i in range(distinct):
+            t = item(totals, i)
+            if t < marks.size and item(marks, t) == mark:
+                _copy(memo[t], found[i])
+                continue
+            kind = class_of(float(t), n1, n2)
+            if kind < 0:
+                moments_of_few(float(t), n1, n2, scratch, found[i])
+            else:
+                waiting[kind, 0] += 1
+                waiting[kind, waiting[kind, 0]] = i
+        moments_of_waiting(n1, n2, room)
+        for i in range(distinct):
+            t = item(totals, i)
+            if t < marks.size and item(marks, t) != mark:
+                _copy(found[i], memo[t])
+                set_item(marks, t, mark)
 
     return moments_of
+
+
+def _moments_of_waiting(moments_of_many):
+    @njit_no_refcount
+    def moments_of_waiting(n1, n2, room):
+        totals, waiting, found = room.totals, room.waiting, room.found
+        for kind in range(CLASSES):
+            end = waiting[kind, 0] + 1
+            for start in range(1, end, LANES):
+                places = waiting[kind, start : min(start + LANES, end)]
+                number = places.size
+                moments_of_many(
+                    kind, number, totals, places, n1, n2, room.powers, room.vectors, found
+                )
+
+    return moments_of_waiting
 
 
 def _null():
