@@ -88,6 +88,11 @@ def registers(of: Target) -> Registers:
     return Registers(4, 16 if of.triple.startswith("x86") else 32)
 
 
+def adds_beside_products() -> bool:
+    """Return whether most processors of the kind add in other units than those that multiply."""
+    return target().triple.startswith("x86")
+
+
 def has_multiply_add() -> bool:
     """Return whether the processor has an instruction for it; the C library has a function."""
     here = target()

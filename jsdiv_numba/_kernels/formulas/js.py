@@ -42,7 +42,7 @@ from ..codegen.intrinsics import (
     where,
 )
 from ..codegen.precision import FLOAT32, FLOAT64, Precision
-from ..target import registers, target
+from ..target import adds_beside_products, registers, target
 
 
 @cache
@@ -53,6 +53,7 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
     term_of = _term_of(precision, lesser_ratio, greater_ratio)
     at_least_normal = _at_least_normal(precision)
     term = term_over(at_least_normal, term_of)
+    term_of_numbers = _term_of_numbers(at_least_normal, term_of)
     device_term_of = _term_of_by_log2(precision) if precision is FLOAT32 else term_of
     device_term = term_over(at_least_normal, device_term_of) if precision is FLOAT32 else term
     scale_up_of = _scale_up_of(precision)
@@ -62,6 +63,7 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
         at_least_normal=at_least_normal,
         term_of=term_of,
         term=term,
+        term_of_numbers=term_of_numbers,
         device_term_of=device_term_of,
         device_term=device_term,
         scale_up_of=scale_up_of,
@@ -92,6 +94,20 @@ def two_sum(x, y):
 
 def _polynomial(precision, coefficients, chains=1):
     return polynomial([precision.Float(c) for c in coefficients], chains)
+
+
+def _chains(precision):
+    """Return 2 where few vectors are in flight and wait for each other's multiply-adds, else 1."""
+    return 2 if precision is FLOAT64 and registers(target()).floats < 16 else 1
+
+
+def _tails(precision):
+    """Return the polynomials of the lesser's logarithm and of the greater's."""
+    chains = _chains(precision)
+    return (
+        _polynomial(precision, precision.lesser, chains),
+        _polynomial(precision, precision.greater, chains),
+    )
 
 
 def _log_ratio_parts(precision):
@@ -133,19 +149,20 @@ def _lesser_ratio(precision, log_ratio_parts):
 
 def _greater_ratio(precision):
     two = precision.Float(2)
+    # On x86, what adds stands beside what multiplies, which there is more to do for.
+    adds = precision is FLOAT64 and adds_beside_products()
 
     @njit_inline
     def greater_ratio(s, d):
         """Return u."""
-        return quotient(d, fma(two, s, d))
+        return quotient(d, s + (s + d) if adds else fma(two, s, d))
 
     return greater_ratio
 
 
 def _term_of(precision, lesser_ratio, greater_ratio):
     half_ln2_per_ulp = precision.Float(np.log(2) / 2 / 2.0**precision.mantissa)
-    lesser_tail = _polynomial(precision, precision.lesser)
-    greater_tail = _polynomial(precision, precision.greater)
+    lesser_tail, greater_tail = _tails(precision)
 
     @njit_inline
     def term_of(s, d, m, M):
@@ -182,6 +199,16 @@ def term_over(denominator, term_of):
         return term_of(s, abs(p - q), minimum(p, q), maximum(p, q))
 
     return term
+
+
+def _term_of_numbers(denominator, term_of):
+    @njit_inline
+    def term_of_numbers(p, q):
+        """Return what `term` does, by an operation less; with a NaN, it means nothing."""
+        m, M = minimum(p, q), maximum(p, q)
+        return term_of(denominator(p + q), M - m, m, M)
+
+    return term_of_numbers
 
 
 def _term_of_by_log2(precision):
@@ -232,7 +259,7 @@ def _js_term(precision, term, scale_up_of):
 
 
 def _half_log_greater(precision, greater_ratio):
-    greater_tail = _polynomial(precision, precision.greater)
+    _, greater_tail = _tails(precision)
 
     @njit_inline
     def half_log_greater(s, d):
@@ -247,7 +274,7 @@ def _half_log_greater(precision, greater_ratio):
 def _half_log_lesser(precision, lesser_ratio):
     Float, unit = precision.Float, 2.0**precision.mantissa
     half_ln2_per_ulp, none, ulps = Float(np.log(2) / 2 / unit), Float(0), Float(unit)
-    lesser_tail = _polynomial(precision, precision.lesser)
+    lesser_tail, _ = _tails(precision)
 
     @njit_inline
     def half_log_lesser(s, d, x, scaled_up=none):
@@ -364,10 +391,8 @@ def _log2(precision, coefficients):
     whole, half = Int(-(1 << mantissa)), Int(1 << mantissa - 1)
     halves, none = Int(-(1 << mantissa - 1)), Int(0)
     one, minus_one = Float(1), Float(-1)
-    # Where few vectors are in flight, they wait for each other's multiply-adds.
-    chains = 2 if precision is FLOAT64 and registers(target()).floats < 16 else 1
     in_halves, root_half = precision.log2_in_halves, Float(np.sqrt(0.5))
-    tail = _polynomial(precision, [unit * c for c in coefficients], chains)
+    tail = _polynomial(precision, [unit * c for c in coefficients], _chains(precision))
 
     @njit_inline
     def log2_in_ulps(x):

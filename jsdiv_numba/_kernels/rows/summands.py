@@ -51,7 +51,9 @@ def js_summand(precision: Precision) -> Summand:
     def mass(p, q):
         return p + q
 
-    return Summand(scalar_formulas(precision).term, _bits(precision), mass, scaled_up)
+    # Of rows with a NaN, the bits tell.
+    term = scalar_formulas(precision).term_of_numbers
+    return Summand(term, _bits(precision), mass, scaled_up)
 
 
 @cache
