@@ -10,7 +10,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
 
-from jsdiv_numba import JSDivergenceLoss, js_divergence, js_divergence_grad, kl_divergence
+from jsdiv_numba import (
+    JSDivergenceLoss,
+    js_divergence,
+    js_divergence_grad,
+    js_divergence_many,
+    js_divergence_many_grad,
+    kl_divergence,
+)
 from tests import cases, oracle
 from tests.strategies import LAYOUTS, probability_pairs
 
@@ -106,6 +113,39 @@ def test_at_the_ends_of_the_range(weight, dtype):
             (slope,) = oracle.skewed_slopes(p, q, weight)
             in_p = js_divergence_grad(p, q, weight=weight)[1][0]
             assert oracle.relative_error(in_p, slope) < ERROR[dtype], pair
+
+
+@pytest.mark.parametrize("scale", [1e-280, 1e-250, 1e-207, 1e-150])
+def test_many_terms_that_are_subnormal_beside_a_small_weight(scale):
+    """Each is rounded by up to half a unit, and so would be hundreds of them."""
+    p = np.full(255, scale)
+    for weight in (1e-200, 1e-100, 1e-50):
+        for separation in 10.0 ** np.arange(-12, 0):
+            q = p * (1 + separation)
+            with oracle.in_balls(500):
+                exact = oracle.repeated(oracle.skewed_terms(p[:1], q[:1], weight), [p.size])
+                for computed in (
+                    js_divergence(p, q, weight=weight)[0],
+                    js_divergence(p[:, np.newaxis], q[:, np.newaxis], weight=weight, axis=0)[0, 0],
+                    js_divergence_grad(p, q, weight=weight)[0][0],
+                    js_divergence_many([p, q, q], weights=[1, weight, 0])[0],
+                ):
+                    assert oracle.relative_error(computed, exact) < 1e-14, (weight, separation)
+
+
+@pytest.mark.parametrize(
+    ("large", "weight", "dtype"), [(1e300, 1e-100, np.float64), (1e27, 2e-20, np.float32)]
+)
+def test_derivatives_where_a_number_is_as_large_as_the_mean_is_scaled(large, weight, dtype):
+    """As they are scaled, so that the larger is about 1, the other one is 0."""
+    for factor in 2.0 ** np.linspace(-2, 2, 17):
+        p, q = np.array([[factor * weight], [large]], dtype)
+        with oracle.in_balls(500):
+            (slope,) = oracle.skewed_slopes(p, q, float(dtype(weight)))
+            _, in_p, _ = js_divergence_grad(p, q, weight=weight)
+            assert oracle.relative_error(in_p[0], slope) < ERROR[dtype], factor
+            _, of_many = js_divergence_many_grad([p, q, q], weights=[1, weight / 2, weight / 2])
+            assert oracle.relative_error(of_many[0, 0], slope) < ERROR[dtype], factor
 
 
 @PRECISIONS

@@ -25,13 +25,14 @@ from .kl import kl_formulas
 def skewed_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
     term_of, scales_of = _term_of(precision), _scales_of(precision)
-    term = _term(term_of)
-    full_term = _full_term(precision, term, scales_of)
+    term, lifted = _term(term_of), _lifted(precision)
+    full_term = _full_term(precision, term, scales_of, lifted)
     log_ratio = _log_ratio(precision)
     return SimpleNamespace(
         term_of=term_of,
         term=term,
         scales_of=scales_of,
+        lifted=lifted,
         full_term=full_term,
         skewed_term=_skewed_term(precision, full_term),
         log_ratio=log_ratio,
@@ -95,7 +96,24 @@ def _scales_of(precision):
     return scales_of
 
 
-def _full_term(precision, term, scales_of):
+def _lifted(precision):
+    one, scale = precision.Float(1), precision.Float(2.0**precision.scale_up)
+    lowest = precision.Float(2.0 ** (precision.tiny + precision.scale_up))
+
+    @njit_inline
+    def lifted(scale_up, value, size):
+        """Return a power of two, and times it what is, times the first one, a value times a size.
+
+        Beside a small weight, the term of numbers that need no scaling may be subnormal.
+        """
+        subnormal = where(value * (minimum(size, one) * scale) < lowest, scale, one)
+        more = where(scale_up == one, where(size < one, subnormal, one), one)
+        return scale_up * more, value * (size * more)
+
+    return lifted
+
+
+def _full_term(precision, term, scales_of, lifted):
     infinity, nan = precision.Float(np.inf), precision.Float(np.nan)
 
     @njit_inline
@@ -103,7 +121,8 @@ def _full_term(precision, term, scales_of):
         """Return a power of two, and times it the term of any p, q >= 0."""
         top = maximum(p, q)
         scale_up, unit, size, _ = scales_of(top)
-        value = term(p * scale_up * unit, q * scale_up * unit, p_weight, q_weight) * size
+        value = term(p * scale_up * unit, q * scale_up * unit, p_weight, q_weight)
+        scale_up, value = lifted(scale_up, value, size)
         return scale_up, where(top < infinity, value, nan)
 
     return full_term
@@ -129,10 +148,13 @@ def _log_ratio(precision):
 
     @njit_inline
     def log_ratio(p, scaled, m, d, exponent):
-        """Return log(p/m), given p > 0 and, times 2^exponent, p, m and p - m."""
+        """Return log(p/m), given p > 0 and, times 2^exponent, p, m and p - m.
+
+        Where the second is subnormal p stands for it, and k = 0 does not make it near m.
+        """
         small = scaled < tiny
         k, difference, total = full_ratio_parts(where(small, p, scaled), m)
-        v = where(k == zero, d, difference) / total
+        v = where(small, difference, where(k == zero, d, difference)) / total
         return log_of(k + where(small, exponent * ulps, zero), v)
 
     return log_ratio

@@ -202,7 +202,7 @@ def _slow_category():
 
 
 def _slow_term(slow_category):
-    excess_of = kl_formulas(FLOAT64).excess_of
+    excess_of, lifted = kl_formulas(FLOAT64).excess_of, skewed_formulas(FLOAT64).lifted
 
     @njit_refcounted
     def slow_term(rows, weights, j):
@@ -213,7 +213,7 @@ def _slow_term(slow_category):
             if weights[i] > 0.0:
                 x = rows[i, j] * scale_up * unit
                 total += weights[i] * excess_of(x, mean, (x - mean) - gap)
-        return scale_up, total * size
+        return lifted(scale_up, total, size)
 
     return slow_term
 
