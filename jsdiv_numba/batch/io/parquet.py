@@ -13,6 +13,8 @@ from jsdiv_numba.batch.io.rows import Stream
 
 SUFFIX = ".parquet"
 _TEXT = {"string", "large_string"}
+_PIECE = 1 << 18
+"""Bytes of a column that are read ahead."""
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -178,7 +180,10 @@ def _batches(
         opened = parquet.ParquetFile(file)
         if encoded:
             text = [field.name for field in opened.schema_arrow if str(field.type) in _TEXT]
-            opened = parquet.ParquetFile(file, read_dictionary=text)
+            # By default (PyArrow 26) whole row groups are read ahead, and kept.
+            opened = parquet.ParquetFile(
+                file, read_dictionary=text, buffer_size=_PIECE, pre_buffer=False
+            )
         rows = max(1, opened.metadata.num_rows)
         # A cell may hold a whole row; the footer says what rows take, decoded or not much less.
         size = sum(

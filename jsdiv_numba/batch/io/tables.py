@@ -25,7 +25,7 @@ from jsdiv_numba.batch.io.text import TEXT_SUFFIXES
 
 _SHOWN = 40
 _BLOCK = 1 << 24
-_PIECE = 1 << 23
+_PIECE = 1 << 22
 """Bytes of a Parquet file that are looked at together: each column of them is copied."""
 
 _RECORDS = 1 << 14
