@@ -7,16 +7,26 @@ from typing import Any
 from ._core import validation
 from ._core.threads import check_workers
 from ._drift.comparing import Pair, Settings, compared
-from ._drift.counting import Counted, made_plans, tallied
+from ._drift.counting import Counted, Reading, in_bins, made_plans, tallied
 from ._drift.frames import table_of_frame
 from ._drift.grouping import Grouping
+from ._drift.hashing import Hashing
+from ._drift.profile import SUFFIX, Profile, counted_with_profiles, profile_of
 from ._drift.results import ColumnBins, ColumnDrift
 from ._drift.shown import DriftResult, DriftSeries
 from ._drift.tables import Table, table_of_arrays
 from ._stats.estimators import check_estimator
 from ._stats.intervals import check_level
 
-__all__ = ["ColumnBins", "ColumnDrift", "DriftResult", "DriftSeries", "compare"]
+__all__ = [
+    "ColumnBins",
+    "ColumnDrift",
+    "DriftResult",
+    "DriftSeries",
+    "Profile",
+    "compare",
+    "profile",
+]
 
 AGAINST = "reference", "previous"
 _UNITS = {None: "nats", 2.0: "bits", 10.0: "hartleys"}
@@ -39,6 +49,7 @@ def compare(
     base: float | None = None,
     seed: int = 0,
     workers: int | None = None,
+    hash_key: bytes | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> DriftResult | DriftSeries:
     """Compare two samples of a table, column by column.
@@ -50,10 +61,11 @@ def compare(
 
     Parameters
     ----------
-    reference, current : data frame, mapping of arrays, or path
+    reference, current : data frame, mapping of arrays, path or Profile
         A frame of pandas, Polars, PyArrow, DuckDB or any other that narwhals knows (extra
         ``drift``); a mapping of names to 1-d arrays or lists; the name of a CSV or Parquet file,
-        or of a folder of Parquet files (extra ``cli``), which need not fit in memory.
+        or of a folder of Parquet files (extra ``cli``), which need not fit in memory; a `Profile`,
+        or the name of the .json file of one.
     columns : sequence of str, optional
         What is compared; by default every column of either.
     exclude : sequence of str
@@ -82,6 +94,8 @@ def compare(
         taken.
     workers : int, optional
         Number of threads of the tests.
+    hash_key : bytes, optional
+        The key of a profile's hashes, where it is given by its name.
     advance : callable, optional
         Is told how many more rows have been read; each row is read twice.
 
@@ -127,27 +141,111 @@ def compare(
     >>> f"{age.estimate:.3f} nats ({age.low:.3f} to {age.high:.3f})"
     '0.024 nats (0.014 to 0.039)'
     """
-    tables = _table("reference", reference), _table("current", current)
+    tables = _table("reference", reference, hash_key), _table("current", current, hash_key)
     names = _chosen(tables, columns, exclude)
     settings = _settings(categories, level, floor, estimator, confidence_level, base, workers)
     if against not in AGAINST:
         raise ValueError(f"against is {against!r}; it must be 'reference' or 'previous'")
     _require_count("bins", bins, 2)
+    if by is not None and isinstance(tables[1], Profile):
+        raise ValueError(f"by is {by!r}, but current is a profile, which has no rows to group")
     grouping = None if by is None else Grouping(by, tables[1].columns, "current")
     if grouping is not None:
         names = [name for name in names if name != grouping.column]
     if not names:
         raise ValueError("no column is left to compare")
     told = advance or _nobody
-    plans = made_plans(tables, names, grouping, bins, seed, told)
-    return _result(tallied(tables, plans, grouping, told), settings, by, against)
+    reading = Reading(tuple(map(_rows, tables)), names, grouping, seed, told)
+    if any(isinstance(table, Profile) for table in tables):
+        counted = counted_with_profiles(reading, tables, bins)
+    else:
+        counted = tallied(reading, made_plans(reading, in_bins(bins)))
+    return _result(counted, settings, by, against)
 
 
-def _table(name: str, given: Any) -> Table:
-    """Return a data frame, a mapping of arrays or a file as a table."""
-    if isinstance(given, Table):
+def profile(
+    table: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    hash_categories: bool = False,
+    hash_key: bytes | None = None,
+    seed: int = 0,
+    advance: Callable[[int], None] | None = None,
+) -> Profile:
+    """Count what a table holds, for `compare` to take in its place.
+
+    Parameters
+    ----------
+    table : data frame, mapping of arrays, or path
+        As in `compare`.
+    columns, exclude : sequence of str
+        Which columns are counted, and which are not.
+    hash_categories : bool
+        Whether names of categories are kept as hashes.
+    hash_key : bytes, optional
+        The key of the hashes. Without one, whoever guesses a name can see if it is there.
+    seed : int, default 0
+        Of the sample of rows by which numbers are divided into cells.
+    advance : callable, optional
+        Is told how many more rows have been read; each row is read twice.
+
+    Returns
+    -------
+    Profile
+        With `save`, `load` and `merge`.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        As `compare` does.
+
+    See Also
+    --------
+    compare : takes it in the place of a table.
+
+    Notes
+    -----
+    Bins are made of some hundreds of cells, so results are close to those of the rows
+    themselves, but not the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jsdiv_numba import drift
+    >>> rng = np.random.default_rng(0)
+    >>> january, february = (drift.profile({"age": rng.normal(40, 10, 500)}) for _ in range(2))
+    >>> reference = january.merge(february)
+    >>> reference
+    Profile of 1,000 rows, 1 columns
+    >>> print(drift.compare(reference, {"age": rng.normal(50, 10, 300)}).summary)
+    1 of 1 column drifted: age
+    """
+    if hash_key is not None and not (hash_categories and isinstance(hash_key, bytes) and hash_key):
+        raise ValueError("hash_key is bytes, and goes with hash_categories")
+    given = _table("table", table)
+    if isinstance(given, Profile):
+        raise TypeError("table is a profile already")
+    names = _chosen((given,), columns, exclude)
+    reading = Reading((given,), names, None, seed, advance or _nobody)
+    return profile_of(reading, Hashing(hash_key or b"") if hash_categories else None)
+
+
+def _rows(table: Table | Profile) -> Table:
+    return (
+        table_of_arrays("", dict.fromkeys(table.columns, ()))
+        if isinstance(table, Profile)
+        else table
+    )
+
+
+def _table(name: str, given: Any, hash_key: bytes | None = None) -> Table | Profile:
+    """Return a data frame, a mapping of arrays or a file as a table; a profile as it is."""
+    if isinstance(given, Table | Profile):
         return given
     if isinstance(given, str | os.PathLike):
+        if os.fspath(given).lower().endswith(SUFFIX):
+            return Profile.load(given, hash_key=hash_key)
         from .batch.io.options import TableOptions
         from .batch.io.tables import open_table
 
@@ -162,17 +260,18 @@ def _nobody(_rows: int) -> None:
 
 
 def _chosen(
-    tables: tuple[Table, Table], columns: Sequence[str] | None, exclude: Sequence[str]
+    tables: Sequence[Table | Profile], columns: Sequence[str] | None, exclude: Sequence[str]
 ) -> list[str]:
     """Return which columns are compared: in the reference's order, and then the current one's."""
-    there = list(dict.fromkeys([*tables[0].columns, *tables[1].columns]))
+    there = list(dict.fromkeys(name for table in tables for name in table.columns))
     for argument, given in (("columns", columns or ()), ("exclude", exclude)):
         if isinstance(given, str):
             raise TypeError(f"{argument} is {given!r}; it must be a sequence of names")
         for name in given:
             if name not in there:
                 raise ValueError(
-                    f"{argument} has {name!r}, which is no column of either table; there are: "
+                    f"{argument} has {name!r}, which is no column of "
+                    f"{'either' if len(tables) > 1 else 'the'} table; there are: "
                     f"{', '.join(map(repr, there[:5]))}{', …' if len(there) > 5 else ''}"
                 )
     return [name for name in (columns or there) if name not in set(exclude)]

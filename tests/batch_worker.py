@@ -4,9 +4,12 @@ import numpy as np
 import pyarrow.parquet
 import zarr
 
+from jsdiv_numba import cli
+from jsdiv_numba.batch.io import tables
 from jsdiv_numba.batch.jobs.neighbors import neighbors
 from jsdiv_numba.batch.jobs.pairs import pairwise
 from jsdiv_numba.batch.jobs.rows import rows
+from jsdiv_numba.batch.run import stages
 from jsdiv_numba.distance import cdist, jensenshannon, pdist
 from jsdiv_numba.neighbors import kneighbors
 
@@ -66,3 +69,25 @@ def kill_rows(source, out):
 def kill_neighbors(source, out):
     """Find the nearest rows, or go on with it."""
     return neighbors(source, out=out, n_neighbors=5, tile=20, **_KILLED)
+
+
+def few_drifts(source, out):
+    """Compare two tables, keeping what was found after each batch, or go on with it."""
+    before = stages.SECONDS, stages.SHARE, tables._PIECE
+    stages.SECONDS, stages.SHARE, tables._PIECE = 0.0, 0, 1 << 13
+    try:
+        current, profile = source.with_name("after.parquet"), out.with_suffix(".profile.json")
+        command = [
+            "drift",
+            source,
+            current,
+            "-o",
+            out,
+            "--save-profile",
+            profile,
+            "--resume",
+            "-qn0",
+        ]
+        return cli.main([*map(str, command), "--by", "month(day)"])
+    finally:
+        stages.SECONDS, stages.SHARE, tables._PIECE = before

@@ -33,15 +33,15 @@ class Binning:
         Which bin is below the first cut, at the first, between the first two, and so on.
     labels : tuple of str
         What each bin is called.
-    of_values : bool
-        Whether each bin but the last is of one value, and the last of all others.
+    named : sequence of int
+        Which bins are categories, which may be new or vanish.
     """
 
     how: str
     cuts: Array
     bins: Array
     labels: tuple[str, ...]
-    of_values: bool = False
+    named: Sequence[int] = ()
 
     @property
     def size(self) -> int:
@@ -121,7 +121,7 @@ def value_binning(
     """Return a bin for each of some values, and one for all others."""
     bins = np.full(2 * len(values) + 1, len(values), np.intp)
     bins[1::2] = np.arange(len(values))
-    return Binning(how, values, bins, (*names, rest), of_values=True)
+    return Binning(how, values, bins, (*names, rest), named=range(len(values)))
 
 
 def _quantiles(data: Array, values: Array, counts: Array, number: int, whole: bool) -> Binning:
@@ -134,12 +134,27 @@ def _quantiles(data: Array, values: Array, counts: Array, number: int, whole: bo
     edges = np.setdiff1d(others[ranks], others[:1]) if len(others) else others
     cuts = np.union1d(edges, points)
     alone = np.isin(cuts, points)
+    return binning_between(cuts, alone, whole=whole)
+
+
+def binning_between(cuts: Array, alone: Array, *, whole: bool) -> Binning:
+    """Return a bin between each two of some values, and for each that stands alone.
+
+    Parameters
+    ----------
+    cuts : ndarray
+        Values, in order.
+    alone : ndarray of bool
+        Which of them are bins themselves.
+    whole : bool
+        Whether all values are whole numbers.
+    """
     # A cell for what is below the first cut, at it, above it, at the second, ...
     begins = np.ones(2 * len(cuts) + 1, bool)
     begins[2::2] = alone
     bins = np.cumsum(begins) - 1
     labels = interval_labels(cuts, alone, whole=whole)
     how = f"{len(labels)} quantile bins"
-    if len(points):
-        how += f", {len(points)} of a single value"
+    if alone.any():
+        how += f", {alone.sum()} of a single value"
     return Binning(how, cuts, bins, labels)

@@ -12,7 +12,7 @@ from ..stats import js_test
 from .binning import FEW_VALUES
 from .counting import ColumnPlan, Counted
 from .results import ColumnBins, ColumnDrift
-from .tally import MOST_CATEGORIES, BinTally, CategoryTally, Tally
+from .tally import BinTally, CategoryTally, Tally
 from .values import Array
 
 OTHERS = "{:,} other categories"
@@ -132,13 +132,13 @@ def categories_of(tally: Tally, kind: str, most: int) -> Categories:
     totals = counts.sum(axis=0)
     order = sorted(np.flatnonzero(totals), key=lambda k: (-totals[k], names[k]))
     kept, dropped = _split(order, totals, names, most)
-    if len(dropped) == 1 and not tally.overflowed:
+    if len(dropped) == 1 and not tally.folded:
         kept, dropped = order, []
     rest = tally.rest + counts[:, dropped].sum(axis=1)
     labels = tuple(names[k] for k in kept)
     if not rest.any():
         return Categories(labels, counts[:, kept])
-    label = OTHERS.format(len(dropped)) if not tally.overflowed else "all other categories"
+    label = "all other categories" if tally.folded else OTHERS.format(len(dropped))
     with_rest = np.column_stack([counts[:, kept], rest])
     return Categories((*labels, label), with_rest, rest=max(len(dropped), 1))
 
@@ -241,7 +241,7 @@ def _column(
     n = _there(tally)[list(pair)]
     rows = counted.rows[list(pair)]
     x, y = found.counts[pair.reference], found.counts[pair.current]
-    new, vanished = _only_in_one(tally, plan, pair)
+    new, vanished = _only_in_one(tally, pair)
     values, missing = numbers.values, numbers.missing
     nothing = plan.kind == "other"
     shares = [
@@ -285,17 +285,14 @@ def _bins(found: Categories, x: Array, y: Array, settings: Settings) -> ColumnBi
     return ColumnBins(found.labels, found.lower, found.upper, x, y, terms, found.rest)
 
 
-def _only_in_one(
-    tally: Tally, plan: ColumnPlan, pair: Pair
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _only_in_one(tally: Tally, pair: Pair) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the categories of the current sample alone, and those of the reference alone."""
     if isinstance(tally, CategoryTally):
-        names = tally.categories
-    elif plan.binning is not None and plan.binning.of_values:
-        names = list(plan.binning.labels[:-1])
+        names, counts = tally.categories, tally.counts[:, : len(tally.index)]
     else:
-        return (), ()
-    x, y = (tally.counts[k, : len(names)] for k in pair)
+        named = list(tally.binning.named)
+        names, counts = [tally.binning.labels[k] for k in named], tally.counts[:, named]
+    x, y = (counts[k] for k in pair)
     new = sorted(np.flatnonzero((x == 0) & (y > 0)), key=lambda k: (-y[k], names[k]))
     vanished = sorted(np.flatnonzero((x > 0) & (y == 0)), key=lambda k: (-x[k], names[k]))
     return tuple(names[k] for k in new), tuple(names[k] for k in vanished)
@@ -308,7 +305,7 @@ def _how(plan: ColumnPlan, found: Categories) -> str:
         return plan.binning.how
     number = len(found.labels)
     if found.rest:
-        return f"{number - 1:,} categories and a rest"
+        return f"{number - 1:,} categories and a rest" if number > 1 else "not compared by value"
     return "1 category" if number == 1 else f"{number:,} categories" if number else "no values"
 
 
@@ -318,21 +315,23 @@ _SIDES = "the reference", "the current table"
 def _note(plan: ColumnPlan, tally: Tally, found: Categories, n: Array, absent: str) -> str:
     if absent:
         return f"only in {_SIDES[absent == 'reference']}"
-    if plan.kind == "other":
-        return "not compared: no numbers, times or text"
-    notes = []
     first, second = plan.kinds
+    if plan.kind == "other":
+        if "other" in (first, second):
+            return "not compared: no numbers, times or text"
+        return f"not compared: {first} in the reference, {second} now, and only counts of one"
+    notes = []
     if first != second and "empty" not in (first, second) and "float" not in (plan.kind,):
         notes.append(f"{first} in the reference, {second} now: compared as {plan.kind}")
     if not n.all():
         where = "both tables" if not n.any() else _SIDES[int(n.argmin())]
         notes.append(f"no values in {where}")
-    elif len(found.labels) == 1:
+    elif len(found.labels) == 1 and not found.rest:
         notes.append("a single value in both")
     if isinstance(tally, CategoryTally):
         total, number = int(n.sum()), len(tally.index)
-        if tally.overflowed:
-            notes.append(f"more than {MOST_CATEGORIES:,} categories: the commonest and a rest")
+        if tally.folded:
+            notes.append(tally.folded)
         elif number > max(IDENTIFIER * total, FEW_VALUES):
             notes.append("nearly every value is different: an identifier?")
     return "; ".join(notes)

@@ -1,17 +1,28 @@
 """Two passes over tables: a sample, of which bins are made; then exact counts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .binning import Binning, binning_of
+from .cells import Cells
 from .grouping import Grouping
 from .periods import binning_of_clock, binning_of_moments
 from .sampling import RowSample
+from .states import (
+    Place,
+    sample_state,
+    take_up_sample,
+    take_up_tallies,
+    tallies_state,
+    the_keeper,
+    where,
+)
 from .tables import Batch, ColumnsChanged, Table
-from .tally import BinTally, CategoryTally, Tally
+from .tally import BinTally, CategoryTally, CellTally, PeriodTally, Summary
 from .values import Values, common_kind, converted
 
 Advance = Callable[[int], None]
@@ -27,20 +38,32 @@ class ColumnPlan(NamedTuple):
     kind: str
     """In which all tables' values are compared."""
 
-    kinds: tuple[str | None, str | None]
-    """Of either table; None where it has no such column."""
+    kinds: Sequence[str | None]
+    """Of each table; None where it has no such column."""
 
-    binning: Binning | None
-    """None for categories."""
+    binning: Binning | None = None
+    """None for categories, and where bins are made later."""
 
     sampled: Sequence[str] = ()
     """The commonest categories of the sample."""
 
-    def tally(self, samples: int) -> Tally:
+    cells: Cells | None = None
+    """Where numbers go that bins are made of later."""
+
+    def tally(self, samples: int) -> Summary:
         """Return what counts it."""
-        if self.binning is None:
-            return CategoryTally(self.sampled, samples)
-        return BinTally(self.binning, samples)
+        if self.cells is not None:
+            return CellTally(self.cells, samples)
+        if self.binning is not None:
+            return BinTally(self.binning, samples)
+        return PeriodTally(samples) if self.kind == "time" else CategoryTally(self.sampled, samples)
+
+
+Kinds = Sequence[Mapping[str, set[str]]]
+"""For each table the kinds that were found in each of its columns."""
+
+Planning = Callable[[str, Kinds, RowSample], ColumnPlan]
+"""Returns how a column is counted, by what was found of it."""
 
 
 class Counted(NamedTuple):
@@ -53,7 +76,46 @@ class Counted(NamedTuple):
     """How many rows each sample has."""
 
     plans: Mapping[str, ColumnPlan]
-    tallies: Mapping[str, Tally]
+    tallies: Mapping[str, Any]
+    """A `Tally` of each column; a `Summary` where bins are made later."""
+
+
+class Reading(NamedTuple):
+    """What is read, twice."""
+
+    tables: Sequence[Table]
+    """Reference and current, or one alone."""
+
+    columns: Sequence[str]
+    """Which columns are counted; one of the tables may lack some."""
+
+    grouping: Grouping | None
+    """Groups of the current table."""
+
+    seed: int
+    """Of the sample."""
+
+    advance: Advance
+    """Is told how many rows were read."""
+
+    @property
+    def end(self) -> Place:
+        """After the last row."""
+        return Place(len(self.tables), 0)
+
+    def batches(self, place: Place) -> Generator[tuple[Place, Batch], None, None]:
+        """Yield what comes from some place on, each batch with the place of its first row."""
+        for side, table in enumerate(self.tables):
+            if side < place.side:
+                continue
+            wanted = [name for name in table.columns if name in set(self.columns)]
+            if side and self.grouping is not None and self.grouping.column not in wanted:
+                wanted.append(self.grouping.column)
+            at = Place(side, place.row if side == place.side else 0)
+            with closing(table.batches(wanted, at.row)) as batches:
+                for batch in batches:
+                    yield at, batch
+                    at = at.after(rows_of(batch))
 
 
 def rows_of(batch: Batch) -> int:
@@ -61,84 +123,76 @@ def rows_of(batch: Batch) -> int:
     return next((values.size for values in batch.values()), 0)
 
 
-def made_plans(
-    tables: tuple[Table, Table],
-    columns: Sequence[str],
-    grouping: Grouping | None,
-    bins: int,
-    seed: int,
-    advance: Advance,
-) -> dict[str, ColumnPlan]:
-    """Make bins of a sample of both tables together: the first pass.
-
-    Parameters
-    ----------
-    tables : pair of Table
-        Reference and current.
-    columns : sequence of str
-        Which columns are compared; one of the tables may lack some.
-    grouping : Grouping, optional
-        Takes note of the groups of the current table.
-    bins : int
-        How many quantile bins there are at most.
-    seed : int
-        Of the sample.
-    advance : callable
-        Is told how many rows were read.
-
-    Returns
-    -------
-    dict of str to ColumnPlan
-    """
+def made_plans(reading: Reading, planning: Planning) -> dict[str, ColumnPlan]:
+    """Look at a sample of all tables together, and say how columns are counted: the first pass."""
+    first = True
     while True:
         try:
-            return _made_plans(tables, columns, grouping, bins, seed, advance)
+            return _made_plans(reading, planning, take_up=first)
         except ColumnsChanged:
-            if grouping is not None:
-                grouping.forget()
+            first = False
+            if reading.grouping is not None:
+                reading.grouping.forget()
 
 
-def _made_plans(
-    tables: tuple[Table, Table],
-    columns: Sequence[str],
-    grouping: Grouping | None,
-    bins: int,
-    seed: int,
-    advance: Advance,
-) -> dict[str, ColumnPlan]:
-    sample = RowSample(columns, seed)
-    kinds: list[dict[str, set[str]]] = []
-    for side, table in enumerate(tables):
-        found: dict[str, set[str]] = {name: set() for name in columns if name in table.columns}
-        kinds.append(found)
-        for start, batch in _batches(table, columns, grouping if side else None, advance):
-            if side and grouping is not None:
-                grouping.see(batch)
-            wanted = {name: batch[name] for name in found}
-            for name, values in wanted.items():
-                found[name].add(values.kind_found)
-            sample.see(side, start, rows_of(batch), wanted)
-    return {name: _plan(name, kinds, sample, bins) for name in columns}
+def _made_plans(reading: Reading, planning: Planning, *, take_up: bool) -> dict[str, ColumnPlan]:
+    tables, grouping, keeper = reading.tables, reading.grouping, the_keeper()
+    sample = RowSample(reading.columns, reading.seed)
+    kinds: list[dict[str, set[str]]] = [
+        {name: set() for name in reading.columns if name in table.columns} for table in tables
+    ]
+    begin, read = Place(0, 0), 0
+    kept = keeper.taken_up("sample") if take_up else None
+    if kept is not None:
+        take_up_sample(kept, sample, kinds, grouping, tables)
+        begin, read = Place(*kept.facts["place"]), kept.facts["read"]
+        reading.advance(read)
+    for place, batch in reading.batches(begin):
+        if place.side and grouping is not None:
+            grouping.see(batch)
+        wanted = {name: batch[name] for name in kinds[place.side]}
+        for name, values in wanted.items():
+            kinds[place.side][name].add(values.kind_found)
+        rows = rows_of(batch)
+        sample.see(place.side, place.row, rows, wanted)
+        read += rows
+        reading.advance(rows)
+        facts = where(place.after(rows), read)
+        keeper.keep("sample", partial(sample_state, facts, sample, kinds, grouping, tables))
+    facts = where(reading.end, read)
+    keeper.keep("sample", partial(sample_state, facts, sample, kinds, grouping, tables), last=True)
+    return {name: planning(name, kinds, sample) for name in reading.columns}
 
 
-def _plan(
-    name: str, kinds: Sequence[dict[str, set[str]]], sample: RowSample, bins: int
-) -> ColumnPlan:
-    first, second = (common_kind(found[name]) if name in found else None for found in kinds)
-    kind = common_kind(k for k in (first, second) if k is not None)
-    values = sample.values(name, kind)
-    if kind in ("text", "boolean", "empty", "other"):
-        return ColumnPlan(kind, (first, second), None, _commonest(values))
-    if kind == "clock":
-        binning: Binning = binning_of_clock()
-    elif kind == "time":
-        binning = binning_of_moments(values)
-    else:
-        binning = binning_of(values, bins)
-    return ColumnPlan(kind, (first, second), binning)
+def kinds_of(name: str, kinds: Kinds) -> list[str | None]:
+    """Return the kind of a column in each table; None where it is not."""
+    return [common_kind(found[name]) if name in found else None for found in kinds]
 
 
-def _commonest(values: Values) -> list[str]:
+def in_bins(bins: int) -> Planning:
+    """Return how columns are planned of which both tables are there: bins by their sample.
+
+    `bins`: how many quantile bins there are at most.
+    """
+
+    def planned(name: str, kinds: Kinds, sample: RowSample) -> ColumnPlan:
+        found = kinds_of(name, kinds)
+        kind = common_kind(k for k in found if k is not None)
+        values = sample.values(name, kind)
+        if kind in ("text", "boolean", "empty", "other"):
+            return ColumnPlan(kind, found, None, commonest(values))
+        if kind == "clock":
+            binning: Binning = binning_of_clock()
+        elif kind == "time":
+            binning = binning_of_moments(values)
+        else:
+            binning = binning_of(values, bins)
+        return ColumnPlan(kind, found, binning)
+
+    return planned
+
+
+def commonest(values: Values) -> list[str]:
     if values.kind != "text":
         return []
     counts = np.bincount(values.data[values.data >= 0], minlength=len(values.categories))
@@ -147,63 +201,41 @@ def _commonest(values: Values) -> list[str]:
     return [name for _, name in ordered[:MOST_SAMPLED]]
 
 
-def _batches(
-    table: Table, columns: Sequence[str], grouping: Grouping | None, advance: Advance
-) -> Iterator[tuple[int, Batch]]:
-    """Yield batches of some columns, with the number of their first row."""
-    wanted = [name for name in table.columns if name in set(columns)]
-    if grouping is not None and grouping.column not in wanted:
-        wanted.append(grouping.column)
-    start = 0
-    with closing(table.batches(wanted)) as batches:  # type: ignore[type-var]
-        for batch in batches:
-            yield start, batch
-            start += rows_of(batch)
-            advance(rows_of(batch))
-
-
-def tallied(
-    tables: Sequence[Table],
-    plans: Mapping[str, ColumnPlan],
-    grouping: Grouping | None,
-    advance: Advance,
-) -> Counted:
-    """Count what the tables have in every bin and category: the second pass.
-
-    Parameters
-    ----------
-    tables : sequence of Table
-        Reference and current.
-    plans : mapping of str to ColumnPlan
-        How columns are counted.
-    grouping : Grouping, optional
-        The groups of the current table.
-    advance : callable
-        Is told how many rows were read.
-
-    Returns
-    -------
-    Counted
-    """
-    groups = ("",) if grouping is None else tuple(grouping.settle())
+def tallied(reading: Reading, plans: Mapping[str, ColumnPlan]) -> Counted:
+    """Count what the tables have in every bin and category: the second pass."""
+    grouping, keeper = reading.grouping, the_keeper()
+    groups = ("",) * (len(reading.tables) - 1) if grouping is None else tuple(grouping.settle())
     samples = 1 + len(groups)
     tallies = {name: plan.tally(samples) for name, plan in plans.items()}
     rows = np.zeros(samples, np.int64)
-    for side, table in enumerate(tables):
-        for _, batch in _batches(table, list(plans), grouping if side else None, advance):
-            sample: Any = side
-            if side and grouping is not None:
-                sample = 1 + grouping.codes(batch)
-                rows += np.bincount(sample, minlength=samples)
-            else:
-                rows[side] += rows_of(batch)
-            for name, plan in plans.items():
-                if name in batch:
-                    _add(tallies[name], plan, batch[name], sample)
+    begin, read = Place(0, 0), 0
+    kept = keeper.taken_up("counts")
+    if kept is not None:
+        take_up_tallies(kept, rows, tallies)
+        begin, read = Place(*kept.facts["place"]), kept.facts["read"]
+        reading.advance(read)
+    for place, batch in reading.batches(begin):
+        number = rows_of(batch)
+        sample: Any = place.side
+        if place.side and grouping is not None:
+            sample = 1 + grouping.codes(batch)
+            rows += np.bincount(sample, minlength=samples)
+        else:
+            rows[place.side] += number
+        for name, plan in plans.items():
+            if name in batch:
+                _add(tallies[name], plan, batch[name], sample)
+        read += number
+        reading.advance(number)
+        facts = where(place.after(number), read)
+        keeper.keep("counts", partial(tallies_state, facts, rows, tallies))
+    keeper.keep(
+        "counts", partial(tallies_state, where(reading.end, read), rows, tallies), last=True
+    )
     return Counted(groups, rows, plans, tallies)
 
 
-def _add(tally: Tally, plan: ColumnPlan, values: Values, sample: Any) -> None:
+def _add(tally: Summary, plan: ColumnPlan, values: Values, sample: Any) -> None:
     values = converted(values, plan.kind)
     if plan.kind in ("empty", "other"):
         values = Values(plan.kind, np.full(values.size, -1, np.intp))

@@ -11,6 +11,9 @@ PERIODS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second"
 MOST_PERIODS = 40
 """So many categories at most: the months of three years, the hours of a day and a half."""
 
+MOMENTS = ("second", "minute", "hour", "day", "month", "year")
+"""Periods of which each is made of the one before."""
+
 _NUMPY = {"year": "Y", "month": "M", "day": "D", "hour": "h", "minute": "m", "second": "s"}
 _THURSDAY = 3
 """1970 began with one, and weeks begin on Monday, as in ISO 8601."""
@@ -25,6 +28,26 @@ def period_of(microseconds: Array, period: str) -> Array:
         return (moments.astype("M8[D]").astype(np.int64) + _THURSDAY) // 7
     numbers: Array = moments.astype(f"M8[{_NUMPY[period]}]").astype(np.int64)
     return numbers
+
+
+def start_of(numbers: Array, period: str) -> Array:
+    """Return when periods of `MOMENTS` begin, in microseconds."""
+    starts: Array = numbers.astype(f"M8[{_NUMPY[period]}]").astype("M8[us]").astype(np.int64)
+    return starts
+
+
+def moment_text(number: int, period: str) -> str:
+    """Return a period of `MOMENTS` in ISO 8601."""
+    return str(np.array(number, f"M8[{_NUMPY[period]}]"))
+
+
+def moment_of(text: str, period: str) -> int | None:
+    """Return the number of a period that is written so, if any is."""
+    try:
+        number = int(np.array(text, f"M8[{_NUMPY[period]}]").astype(np.int64))
+    except ValueError:
+        return None
+    return number if moment_text(number, period) == text else None
 
 
 def period_label(number: int, period: str) -> str:
@@ -69,7 +92,7 @@ def binning_of_moments(sample: Values) -> PeriodBinning:
             period, numbers = finer, found
     names = [period_label(int(number), period) for number in numbers]
     plain = value_binning(numbers, f"{len(numbers)} {period}s", names, "other times")
-    return PeriodBinning(plain.how, plain.cuts, plain.bins, plain.labels, True, period)
+    return PeriodBinning(plain.how, plain.cuts, plain.bins, plain.labels, plain.named, period)
 
 
 _HOUR = 3_600_000_000

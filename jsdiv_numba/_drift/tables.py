@@ -1,7 +1,7 @@
 """Tables, as far as drift needs them: names of columns, and their values in batches of rows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +27,19 @@ class Table(ABC):
     def columns(self) -> Sequence[str]:
         """The names of the columns."""
 
+    @property
+    def taken_for(self) -> Mapping[str, str]:
+        """What columns were taken for, where that is not certain from the start."""
+        return {}
+
+    def take_for(self, kinds: Mapping[str, str]) -> None:
+        """Take columns for what an earlier run took them for."""
+        if kinds:
+            raise TypeError("what columns are is certain here")
+
     @abstractmethod
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Yield the values of some columns, always in the same order.
+    def batches(self, columns: Sequence[str], start: int = 0) -> Generator[Batch, None, None]:
+        """Yield the values of some columns from some row on, always in the same order.
 
         Raises
         ------
@@ -49,11 +59,11 @@ class TableInMemory(Table):
         """The names of the columns."""
         return tuple(self.values)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, columns: Sequence[str], start: int = 0) -> Generator[Batch, None, None]:
         """Yield some rows of some columns at a time."""
         rows = max((values.size for values in self.values.values()), default=0)
-        for start in range(0, rows, ROWS):
-            part = slice(start, start + ROWS)
+        for first in range(start, rows, ROWS):
+            part = slice(first, first + ROWS)
             yield {name: self.values[name].take(part) for name in columns}
 
 

@@ -123,3 +123,96 @@ def test_progress_counts_rows_twice(capsys):
     events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [event["event"] for event in events] == ["read", "read", "start", "stop"]
     assert (events[2]["total"], events[-1]["done"]) == (4000, 4000)
+
+
+def test_a_profile_stands_in_for_the_reference(capsys):
+    assert cli.main(["drift", "before.csv", "--save-profile", "p.json", "-q"]) == 0
+    assert capsys.readouterr().out == "\nWrote p.json\n"
+    assert cli.main(["drift", "p.json", "after.csv"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith("p.json: a profile of 1,000 rows, 3 columns\n")
+    assert captured.out.startswith("1 of 3 columns drifted: age")
+    assert cli.main(["drift", "before.csv", "after.csv", "--save-profile", "q.json", "-qn0"]) == 0
+    assert capsys.readouterr().out.startswith("1 of 3 columns drifted: age")
+    assert Path("q.json").read_bytes() == Path("p.json").read_bytes()
+
+
+def test_profiles_are_added_up(capsys):
+    for name in ("before", "after"):
+        assert cli.main(["drift", f"{name}.csv", "--save-profile", f"{name}.json", "-q"]) == 0
+    assert cli.main(["drift", "merge", "before.json", "after.json", "-o", "both.json"]) == 0
+    assert cli.main(["drift", "both.json", "before.csv", "-qn0"]) == 0
+    assert "2,000 rows of reference against 1,000 of current" in capsys.readouterr().out
+    assert cli.main(["drift", "before.csv", "--save-profile", "c.json", "--columns", "city"]) == 0
+    assert cli.main(["drift", "merge", "before.json", "c.json", "-o", "both.json"]) == 2
+    message = "c.json: cannot be merged with before.json: only the first profile has column 'age'"
+    assert capsys.readouterr().err.splitlines()[-1] == f"jsdiv: {message}"
+
+
+def test_names_are_hashed_with_a_key(capsys):
+    Path("key.txt").write_text("secret\n")
+    command = ["drift", "before.csv", "--save-profile", "p.json", "-q", "--hash-categories"]
+    assert cli.main([*command, "--hash-key", "key.txt"]) == 0
+    assert "Oslo" not in Path("p.json").read_text()
+    assert cli.main(["drift", "p.json", "after.csv", "-qn0", "--hash-key", "key.txt"]) == 0
+    assert capsys.readouterr().out.splitlines()[2] == "1 of 3 columns drifted: age"
+    assert cli.main(["drift", "p.json", "after.csv", "-q"]) == 2
+    assert "are hashed with a key: give it, as hash_key or --hash-key" in capsys.readouterr().err
+    Path("key.txt").write_text("other")
+    assert cli.main(["drift", "p.json", "after.csv", "-q", "--hash-key", "key.txt"]) == 2
+    assert capsys.readouterr().err == "jsdiv: p.json: names are hashed with another key\n"
+    Path("key.txt").write_text("\n")
+    assert cli.main(["drift", "p.json", "after.csv", "-q", "--hash-key", "key.txt"]) == 2
+    assert "key.txt: empty, but it is to be the key of hashes" in capsys.readouterr().err
+
+
+def test_a_profile_is_of_rows(capsys):
+    Path("p.json").write_text("{}")
+    assert cli.main(["drift", "p.json", "after.csv", "-q"]) == 2
+    assert cli.main(["drift", "before.csv", "--save-profile", "p.json", "-q"]) == 0
+    assert cli.main(["drift", "p.json", "--save-profile", "q.json", "-q"]) == 2
+    assert cli.main(["drift", "before.csv", "p.json", "--by", "city", "-q"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "jsdiv: p.json: no profile: its \"format\" is not 'jsdiv drift profile'",
+        "jsdiv: p.json: is a profile already; copy it, or name the table",
+        "jsdiv: p.json: by is 'city', but current is a profile, which has no rows to group",
+    ]
+
+
+def test_what_has_been_counted_of_text_is_gone_on_from(capsys, monkeypatch):
+    """Also where a column turned out to be another than its first rows."""
+    lines = [
+        "x,y",
+        *(f"{k},{k % 7}" for k in range(2000)),
+        "one,2.5",
+        *(f"{k},1" for k in range(99)),
+    ]
+    Path("long.csv").write_text("\n".join(lines))
+    assert cli.main(["drift", "long.csv", "long.csv", "-qo", "whole.json"]) == 0
+    monkeypatch.setattr("jsdiv_numba.batch.run.stages.SECONDS", 0.0)
+    monkeypatch.setattr("jsdiv_numba.batch.run.stages.SHARE", 0)
+    monkeypatch.setattr("jsdiv_numba.batch.io.tables._BLOCK", 3000)
+    command = ["drift", "long.csv", "long.csv", "-q", "-o", "part.json", "--resume"]
+    for stop_at in (2500, 5000, 7000):
+        with monkeypatch.context() as stopping:
+            stopping.setattr("jsdiv_numba.batch.drift._Rows.advance", stopping_at(stop_at))
+            assert cli.main(command) == 130
+        assert Path("part.json.partial").is_dir()
+        assert cli.main(command) == 0
+        assert Path("part.json").read_bytes() == Path("whole.json").read_bytes()
+        assert not Path("part.json.partial").exists()
+    capsys.readouterr()
+
+
+def stopping_at(most):
+    """Return what is told of rows, and stops after so many."""
+    read = 0
+
+    def advance(_rows, count):
+        nonlocal read
+        read += count
+        if read > most:
+            raise KeyboardInterrupt
+
+    return advance

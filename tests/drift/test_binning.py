@@ -66,8 +66,8 @@ def test_a_value_that_would_fill_a_bin_is_one():
 def test_few_whole_numbers_are_categories(number):
     x = np.arange(number * 10) % number
     binning = binning_of(values_of_array(x), 20)
-    assert binning.of_values is (number <= FEW_VALUES)
-    if binning.of_values:
+    assert bool(binning.named) is (number <= FEW_VALUES)
+    if binning.named:
         assert binning.labels[:2] == ("0", "1")
         assert binning.labels[binning.codes(values_of_array([number + 5]))[0]] == "other values"
 

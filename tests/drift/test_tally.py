@@ -29,14 +29,14 @@ def test_every_category_is_counted(step):
         for place, name in enumerate(tally.categories):
             assert tally.counts[side, place] == values.count(name)
         assert tally.missing[side] == values.count(None)
-    assert not tally.overflowed
+    assert not tally.folded
     assert tally.counts.sum() + tally.missing.sum() == 3000
 
 
 @pytest.mark.parametrize("step", [1, 17, 3000])
 def test_of_too_many_those_of_the_sample_are_counted_and_the_rest_as_one(step):
     tally, whole = tallied(20, step, ("c1", "c2", "c5")), tallied(1000, 3000)
-    assert tally.overflowed
+    assert tally.folded
     assert tally.categories == ["c1", "c2", "c5"]
     exact = dict(zip(whole.categories, whole.counts.T.tolist(), strict=False))
     assert [exact[name] for name in tally.categories] == tally.counts.T.tolist()

@@ -54,13 +54,7 @@ class ParquetFiles:
     @property
     def rows(self) -> int:
         """How many rows they have."""
-        from pyarrow import parquet
-
-        number = 0
-        for path, name in zip(self.paths, self.names, strict=True):
-            with _readable(name), path.open("rb") as file:
-                number += int(parquet.ParquetFile(file).metadata.num_rows)
-        return number
+        return sum(map(_number, self.paths, self.names))
 
     def batches(
         self,
@@ -68,17 +62,32 @@ class ParquetFiles:
         *,
         encoded: bool = False,
         block: int = BLOCK_BYTES,
+        start: int = 0,
     ) -> Generator[Any, None, None]:
         """Yield record batches or tables of `block` bytes, of some columns or of all.
 
-        `encoded`: whether text comes as a dictionary.
+        `encoded`: whether text comes as a dictionary. `start`: the first row.
         """
         for file, name, parts in zip(self.paths, self.names, self.partitions, strict=True):
+            if start and start >= (rows := _number(file, name)):
+                start -= rows
+                continue
             known = parts if columns is None else {k: v for k, v in parts.items() if k in columns}
             stored = None if columns is None else [c for c in columns if c not in parts]
             yield from _batches(
-                file, name, known, len(self.schema), stored, encoded=encoded, block=block
+                *(file, name, known, len(self.schema), stored),
+                encoded=encoded,
+                block=block,
+                start=start,
             )
+            start = 0
+
+
+def _number(path: Path, name: str) -> int:
+    from pyarrow import parquet
+
+    with _readable(name), path.open("rb") as file:
+        return int(parquet.ParquetFile(file).metadata.num_rows)
 
 
 def open_files(path: Path, source: str) -> ParquetFiles:
@@ -173,6 +182,7 @@ def _batches(
     *,
     encoded: bool = False,
     block: int = BLOCK_BYTES,
+    start: int = 0,
 ) -> Iterator[Any]:
     from pyarrow import parquet
 
@@ -191,10 +201,26 @@ def _batches(
         )
         row_bytes = max(8 * width, size // rows)
         # Threads of Arrow's would read ahead more than memory is given.
+        groups, start = _groups_from(opened.metadata, start)
         for batch in opened.iter_batches(
-            batch_size=max(1, block // row_bytes), columns=columns, use_threads=False
+            batch_size=max(1, block // row_bytes),
+            row_groups=groups,
+            columns=columns,
+            use_threads=False,
         ):
-            yield _with(batch, parts)
+            if start < batch.num_rows:
+                yield _with(batch.slice(start), parts)
+            start = max(0, start - batch.num_rows)
+
+
+def _groups_from(metadata: Any, start: int) -> tuple[list[int], int]:
+    """Return the row groups from the one of a row on, and which of their rows it is."""
+    for group in range(metadata.num_row_groups):
+        rows = int(metadata.row_group(group).num_rows)
+        if start < rows:
+            return list(range(group, metadata.num_row_groups)), start
+        start -= rows
+    return [], 0
 
 
 def _with(batch: Any, parts: dict[str, str]) -> Any:

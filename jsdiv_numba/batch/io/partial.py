@@ -11,15 +11,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.io.durable import sync_folder
 from jsdiv_numba.batch.io.write import suffix_of, writing
 
 JOURNAL, NEW_JOURNAL, REPORT = "journal.jsonl", "journal.tmp", "bad.csv"
 _LOCK = "jsdiv.lock"
 _SUFFIX = ".partial"
 _COPIES = re.compile(r"(first|second)\.(npy|tmp|(labels|columns)\.arrow)")
+_STAGES = re.compile(r"[a-z-]+\.[01]\.npz")
 BANDS = "bands"
 _INSIDE = re.compile(r"zarr\.json|\d+(\.\w+)*|.+\.partial")
 """Files in folders of ours: Zarr's, its temporary ones, and bands of tables."""
+
+
+def stage_name(stage: str, slot: int) -> str:
+    """Return what the file of a stage is called, of which there are two in turn."""
+    return f"{stage}.{slot}.npz"
 
 
 class PartialFolder:
@@ -109,12 +116,21 @@ class PartialFolder:
 
     def _is_known(self, path: Path) -> bool:
         own = path.name in {JOURNAL, NEW_JOURNAL, REPORT, BANDS, self.part.name}
-        return own or _COPIES.fullmatch(path.name) is not None
+        return own or any(names.fullmatch(path.name) for names in (_COPIES, _STAGES))
 
     def require_held(self) -> None:
         """Raise `FileError` if the folder is no longer the one that was locked."""
         if self._lock is None or not _is_at(self._lock, self.path / _LOCK):
             raise FileError(f"{self.path}: was moved or deleted during the run; start it again")
+
+    def store(self, name: str, content: bytes) -> None:
+        """Write a file of ours, and see to it that it is on the disk."""
+        self.require_held()
+        with (self.path / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self.path)
 
     def clear(self) -> None:
         """Remove what an earlier run has left, the journal before what it speaks of."""

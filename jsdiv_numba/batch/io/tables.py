@@ -3,7 +3,7 @@
 import re
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -103,10 +103,10 @@ class ParquetTable(FileTable):
         """How many rows it has."""
         return self.files.rows
 
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Yield the values of some columns."""
+    def batches(self, columns: Sequence[str], start: int = 0) -> Generator[Batch, None, None]:
+        """Yield the values of some columns from some row on."""
         with reading(self.source):
-            for batch in self.files.batches(columns, encoded=True, block=_PIECE):
+            for batch in self.files.batches(columns, encoded=True, block=_PIECE, start=start):
                 yield {name: values_of_arrow(batch.column(name)) for name in columns}
 
     @property
@@ -137,11 +137,14 @@ class FeatherTable(FileTable):
         """How many rows it has."""
         return parquet.feather_rows(self.path, self.source)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Yield the values of some columns."""
+    def batches(self, columns: Sequence[str], start: int = 0) -> Generator[Batch, None, None]:
+        """Yield the values of some columns from some row on."""
         with reading(self.source):
             for batch in parquet.feather_batches(self.path, self.source):
-                yield {name: values_of_arrow(batch.column(name)) for name in columns}
+                rest = batch.slice(start)
+                start = max(0, start - batch.num_rows)
+                if rest.num_rows:
+                    yield {name: values_of_arrow(rest.column(name)) for name in columns}
 
 
 def _without_index(schema: Any, source: str) -> tuple[str, ...]:
@@ -183,6 +186,15 @@ class TextTable(FileTable):
         return self.names
 
     @property
+    def taken_for(self) -> Mapping[str, str]:
+        """What columns were taken for, by what has been read of them."""
+        return self.kinds
+
+    def take_for(self, kinds: Mapping[str, str]) -> None:
+        """Take columns for what an earlier run took them for."""
+        self.kinds = dict(kinds)
+
+    @property
     def rows(self) -> int:
         """About how many rows it has, by the length of the first ones."""
         lengths = [sum(map(len, r.cells)) + len(r.cells) for r in self.dialect.sample]
@@ -197,21 +209,21 @@ class TextTable(FileTable):
         columns = counted(len(self.names), "column")
         return f"{self.source}: {'; '.join([header, columns + of_text, *self.dialect.notes])}"
 
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Yield the values of some columns."""
+    def batches(self, columns: Sequence[str], start: int = 0) -> Generator[Batch, None, None]:
+        """Yield the values of some columns from some row on."""
         try:
-            yield from self._read(columns)
+            yield from self._read(columns, start)
         except _OtherKind:
             raise ColumnsChanged from None
 
-    def _read(self, columns: Sequence[str]) -> Iterator[Batch]:
+    def _read(self, columns: Sequence[str], number: int) -> Iterator[Batch]:
         import pyarrow as pa
 
-        dialect, number = self.dialect, 0
+        dialect = self.dialect
         with readable(self.source), reading(self.source):
             if dialect.numerals.plain and dialect.separator != " " and not dialect.comment:
                 try:
-                    for batch in self._by_arrow(columns):
+                    for batch in self._by_arrow(columns, number):
                         yield batch
                         number += next(iter(batch.values())).size if batch else 0
                     return
@@ -220,7 +232,7 @@ class TextTable(FileTable):
                     self._demote_as_arrow_says(str(error))
             yield from self._by_line(columns, number)
 
-    def _by_arrow(self, columns: Sequence[str]) -> Iterator[Batch]:
+    def _by_arrow(self, columns: Sequence[str], skip: int) -> Iterator[Batch]:
         import pyarrow as pa
         from pyarrow import csv
 
@@ -240,6 +252,7 @@ class TextTable(FileTable):
                 read_options=csv.ReadOptions(
                     column_names=[str(j) for j in range(dialect.width)],
                     skip_rows=dialect.skip,
+                    skip_rows_after_names=skip,
                     block_size=_BLOCK,
                     encoding="utf8" if plain else dialect.encoding,
                 ),

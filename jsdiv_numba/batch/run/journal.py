@@ -217,6 +217,13 @@ class Journal:
             self.folder.remove()
         return kept
 
+    def discard(self) -> None:
+        """Remove the folder: what was to be written is."""
+        self._close()
+        # The journal first: without it, what is left of the folder is of no run.
+        self.folder.clear()
+        self.folder.remove()
+
     def finish(self) -> None:
         """Write down that the output is whole, but for its name.
 
