@@ -385,6 +385,7 @@ Examples:
   jsdiv neighbors letters.csv -k 3 -o neighbors.csv
   jsdiv neighbors queries.npy corpus.npy -k 10 -o out.parquet
   jsdiv neighbors large.npy -k 10 -o out.npy --memory 2GB --resume
+  jsdiv neighbors counts.csv -k 3 --test -o near.csv
   jsdiv neighbors large.npy --max-distance 0.01 -o duplicates.parquet""",
 )
 @click.argument("file", type=click.Path())
@@ -413,6 +414,7 @@ Examples:
 )
 @base_option
 @metric_option
+@test_option
 @workers_option
 @with_options(*tile_options, *speech_options)
 @taking_tables
@@ -425,6 +427,7 @@ def neighbors(
     output: Path,
     base: float | None,
     metric: str,
+    test: bool,
     workers: int | None,
     quiet: bool,
     log_json: bool,
@@ -448,6 +451,7 @@ def neighbors(
         tiles=commands.TileOptions(**tiles),
         verbosity=commands.Verbosity(quiet, log_json),
         table=table,
+        test=test,
     )
 
 

@@ -12,6 +12,7 @@ from jsdiv_numba.batch.jobs.rows import rows
 from jsdiv_numba.batch.run import stages
 from jsdiv_numba.distance import cdist, jensenshannon, pdist
 from jsdiv_numba.neighbors import kneighbors
+from jsdiv_numba.stats import cdist_test, js_test, pdist_test
 
 # Their import takes longer than the run.
 assert zarr
@@ -22,6 +23,9 @@ for kind in (np.float32, np.float64):
     pdist(few, workers=1)
     kneighbors(few, n_neighbors=1, workers=1)
     jensenshannon(few, few, axis=1, workers=1)
+for test in (cdist_test, js_test):
+    test(few, few, workers=1)
+pdist_test(few, workers=1)
 
 
 def compare(source, out):
@@ -53,6 +57,11 @@ def few_neighbors(source, out, **more):
     return neighbors(source, out=out, n_neighbors=2, **_FEW, **more)
 
 
+def few_tested(source, out, **more):
+    """Test the pairs of a few rows of counts, or go on with it."""
+    return few_pairs(source.with_name("counts.npy"), out, test=True, **more)
+
+
 _KILLED = {"workers": 1, "resume": True, "on_bad": "nan"}
 
 
@@ -69,6 +78,12 @@ def kill_rows(source, out):
 def kill_neighbors(source, out):
     """Find the nearest rows, or go on with it."""
     return neighbors(source, out=out, n_neighbors=5, tile=20, **_KILLED)
+
+
+def kill_tested(source, out):
+    """Test all pairs of rows of counts, or go on with it."""
+    counts = (np.load(source)[:150] * 1000).astype(int)
+    return pairwise(counts, out=out, tile=20, test=True, **_KILLED)
 
 
 def few_drifts(source, out):

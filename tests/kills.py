@@ -20,7 +20,7 @@ import numpy as np
 from jsdiv_numba.batch.run import engine
 from tests import batch_files
 from tests.batch_files import contents
-from tests.batch_worker import kill_neighbors, kill_pairs, kill_rows
+from tests.batch_worker import kill_neighbors, kill_pairs, kill_rows, kill_tested
 
 WORK = [
     (kill_pairs, "npy"),
@@ -32,6 +32,8 @@ WORK = [
     (kill_neighbors, "npy"),
     (kill_neighbors, "zarr"),
     (kill_neighbors, "parquet"),
+    (kill_tested, "csv"),
+    (kill_tested, "parquet"),
 ]
 
 

@@ -81,6 +81,8 @@ class Verbosity:
 _TALKATIVE = Verbosity()
 _IN_MEMORY = TileOptions()
 _STDOUT = Path("-")
+_TESTED_BYTES = 100
+"""What a pair that is tested takes in memory, without its labels."""
 
 
 def _on_streams(job: Callable[..., None]) -> Callable[..., None]:
@@ -137,9 +139,9 @@ def pairwise(
     sources = [file] if file2 is None else [file, file2]
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, sources)
+    _require_all_pairs(test, tiles)
     reason = _reason_for_tiles(sources, output, tiles, table)
-    _require_in_memory(test, reason)
-    given = sources, quantity, output, workers, tiles, verbosity, said
+    given = sources, quantity, output, workers, tiles, verbosity, said, test
     if reason is not None:
         if plot:
             raise FileError(f"{plot}: a picture shows what is compared in memory, without {reason}")
@@ -151,7 +153,7 @@ def pairwise(
     second = first if file2 is None else _read(file2, table, said)
     if plot:
         _require_whole(plot, first, second)
-    elif output and not test and len(first) * len(second) * first.values.itemsize > MEMORY:
+    elif output and _bytes_of(first, second, test) > MEMORY:
         _pairwise_in_tiles(*given, table)
         return
     if output and not test:
@@ -180,12 +182,14 @@ def _pairwise_in_tiles(
     tiles: TileOptions,
     verbosity: Verbosity,
     said: Announcements,
+    test: bool,
     table: TableOptions,
 ) -> None:
     from jsdiv_numba import batch
 
     assert output is not None  # without it, nothing asks for tiles
     arguments: dict[str, Any] = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
+    arguments["test"] = test
     arguments |= table.arguments
     _in_tiles(
         batch.pairwise, sources, quantity, output, workers, tiles, verbosity, said, **arguments
@@ -210,11 +214,10 @@ def rows(
 ) -> None:
     """Do what ``jsdiv rows`` does; the arguments are the command's."""
     reason = _reason_for_tiles([p, q], output, tiles, table)
-    _require_in_memory(test, reason)
     if output and reason is not None:
         from jsdiv_numba import batch
 
-        arguments = {"match": match, **table.arguments}
+        arguments = {"match": match, "test": test, **table.arguments}
         _in_tiles(
             batch.rows, [p, q], quantity, output, workers, tiles, verbosity, said, **arguments
         )
@@ -251,6 +254,7 @@ def neighbors(
     verbosity: Verbosity,
     said: Announcements,
     table: TableOptions = DEFAULT,
+    test: bool = False,
 ) -> None:
     """Do what ``jsdiv neighbors`` does; the arguments are the command's."""
     from jsdiv_numba import batch
@@ -258,7 +262,7 @@ def neighbors(
     _require_one("--number", number, tiles)
     sources = [file] if file2 is None else [file, file2]
     arguments: dict[str, Any] = {"n_neighbors": number, "max_distance": tiles.max_distance}
-    arguments |= table.arguments
+    arguments |= {"test": test, **table.arguments}
     _in_tiles(
         batch.neighbors,
         sources,
@@ -305,9 +309,19 @@ def explain(
     report.print_written(console, [plot])
 
 
-def _require_in_memory(test: bool, cut: str | None) -> None:
-    if test and cut:
-        raise FileError(f"--test: compares in memory, without {cut}")
+def _require_all_pairs(test: bool, tiles: TileOptions) -> None:
+    if test and tiles.reduce is not None:
+        raise FileError("--test and --reduce: all pairs are tested; one of them, not both")
+    if test and tiles.max_distance is not None:
+        raise FileError(
+            '--test and --max-distance: all pairs are tested; "jsdiv neighbors" takes both'
+        )
+
+
+def _bytes_of(first: LabelledRows, second: LabelledRows, test: bool) -> int:
+    """Return what the values of all pairs take, and with a test all that is known of them."""
+    pairs = len(first) * len(second)
+    return pairs * (_TESTED_BYTES if test else first.values.itemsize)
 
 
 def _with_test(

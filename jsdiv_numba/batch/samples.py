@@ -1,5 +1,6 @@
 """Rows as samples: what of their divergence is more than chance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,14 +46,11 @@ def tested_pairs(
     """Test each row of a file against each of another, or of one against the others."""
     from scipy.spatial.distance import squareform
 
-    from jsdiv_numba.stats import cdist_test, pdist_test
-
     for rows in (first, second):
         require_counts(rows)
     if first is not second:
-        result = cdist_test(first.values, second.values, base=quantity.base, workers=workers)
-        return _tested(result, quantity)
-    tested = _tested(pdist_test(first.values, base=quantity.base, workers=workers), quantity)
+        return _tested(*crossed(first.values, second.values, quantity, workers))
+    tested = _tested(*within(first.values, quantity, workers))
     corrected, pvalue, qvalue = (squareform(column) for column in tested.columns)
     for column, of_equals in ((corrected, 0.0), (pvalue, 1.0), (qvalue, 1.0)):
         np.fill_diagonal(column, of_equals)
@@ -63,12 +61,34 @@ def tested_rows(
     first: LabelledRows, second: LabelledRows, quantity: Quantity, workers: int | None
 ) -> Tested:
     """Test each row of a file against that of the same index in another."""
-    from jsdiv_numba.stats import js_test
-
     for rows in (first, second):
         require_counts(rows)
-    result = js_test(first.values, second.values, base=quantity.base, workers=workers)
-    return _tested(result, quantity)
+    return _tested(*paired(first.values, second.values, quantity, workers))
+
+
+def crossed(
+    a: Floats, b: Floats, quantity: Quantity, workers: int | None = 1
+) -> tuple[Floats, Floats]:
+    """Return the corrected values and the p-values of each row of a and each of b, as matrices."""
+    from jsdiv_numba.stats import cdist_test
+
+    return _found(cdist_test(a, b, base=quantity.base, workers=workers), quantity)
+
+
+def within(rows: Floats, quantity: Quantity, workers: int | None = 1) -> tuple[Floats, Floats]:
+    """Return the same of each pair of rows, i < j, as vectors."""
+    from jsdiv_numba.stats import pdist_test
+
+    return _found(pdist_test(rows, base=quantity.base, workers=workers), quantity)
+
+
+def paired(
+    p: Floats, q: Floats, quantity: Quantity, workers: int | None = 1
+) -> tuple[Floats, Floats]:
+    """Return the same of rows of the same index, as vectors."""
+    from jsdiv_numba.stats import js_test
+
+    return _found(js_test(p, q, base=quantity.base, workers=workers), quantity)
 
 
 def verdict_on(rows: LabelledRows, pair: tuple[int, int], quantity: Quantity) -> Verdict:
@@ -88,20 +108,32 @@ def verdict_on(rows: LabelledRows, pair: tuple[int, int], quantity: Quantity) ->
 
 def require_counts(rows: LabelledRows, only: tuple[int, ...] | None = None) -> None:
     """Raise `FileError` if a value is no whole number; `only` says of which rows."""
-    chosen = list(range(len(rows)) if only is None else only)
-    values = rows.values[chosen]
+    chosen = range(len(rows)) if only is None else only
+    wrong = fraction(rows.values[list(chosen)], rows.source, rows.columns)
+    if wrong is not None:
+        raise FileError(str(wrong._replace(row=chosen[wrong.row])))
+
+
+def fraction(
+    values: Floats, source: str, columns: Sequence[str] | None, start: int = 0
+) -> Fault | None:
+    """Return the first value that is no whole number; rows are those of a file from `start` on."""
     fractions = np.isfinite(values) & (values % 1 != 0)
-    if fractions.any():
-        i, j = np.unravel_index(int(fractions.argmax()), values.shape)
-        column = str(j) if rows.columns is None else repr(rows.columns[j])
-        value = float(values[i, j])
-        reason = f"{value} is no count; --test compares counts: whole numbers, not shares of them"
-        raise FileError(str(Fault(rows.source, chosen[i], column, value, reason)))
+    if not fractions.any():
+        return None
+    i, j = (int(k) for k in np.unravel_index(int(fractions.argmax()), values.shape))
+    column = str(j) if columns is None else repr(columns[j])
+    value = float(values[i, j])
+    reason = f"{value} is no count; --test compares counts: whole numbers, not shares of them"
+    return Fault(source, start + i, column, value, reason)
 
 
-def _tested(result: Any, quantity: Quantity) -> Tested:
-    pvalue = np.asarray(result.pvalue)
-    return Tested(_corrected(result.estimate, quantity), pvalue, _qvalues(pvalue))
+def _found(result: Any, quantity: Quantity) -> tuple[Floats, Floats]:
+    return _corrected(result.estimate, quantity), np.asarray(result.pvalue)
+
+
+def _tested(corrected: Floats, pvalue: Floats) -> Tested:
+    return Tested(corrected, pvalue, _qvalues(pvalue))
 
 
 def _corrected(estimate: Any, quantity: Quantity) -> Any:

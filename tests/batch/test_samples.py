@@ -112,6 +112,59 @@ def test_missing_rows_are_left_out():
     )
 
 
+OF_TWO = ["rows", "counts.csv", "others.csv", "--match", "position"]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "arguments", [["pairwise", "counts.csv"], OF_TWO, ["pairwise", *OF_TWO[1:3]]]
+)
+@pytest.mark.parametrize(
+    "more", [["--tile", "1"], ["--tile", "3", "--base", "2"], ["--memory", "1MB"]]
+)
+def test_tiles_change_no_byte(arguments, more):
+    write("others.csv", COUNTS[::-1] + 1)
+    base = more[2:]
+    run(*arguments, "--test", "-o", "memory.csv", *base)
+    run(*arguments, "--test", "-o", "tiles.csv", *more)
+    assert read("tiles.csv") == read("memory.csv")
+    assert len(read("tiles.csv")) in {4, 6, 16}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("wanted", [["-k", "2"], ["--max-distance", "2"]])
+def test_neighbours_are_tested(wanted):
+    run("neighbors", "counts.csv", *wanted, "--test", "-o", "near.csv", "--tile", "3")
+    lines = read("near.csv")
+    i, j = ([int(line[name][1:]) for line in lines] for name in ("row", "neighbor"))
+    expected = js_test(COUNTS[i], COUNTS[j])
+    assert len(lines) == (8 if wanted[0] == "-k" else 12)
+    np.testing.assert_allclose(numbers(lines, "jensenshannon"), np.sqrt(expected.statistic))
+    np.testing.assert_array_equal(numbers(lines, "p"), expected.pvalue)
+    np.testing.assert_array_equal(numbers(lines, "q"), false_discovery_control(expected.pvalue))
+    corrected = np.sqrt(np.maximum(expected.estimate, 0))
+    np.testing.assert_array_equal(numbers(lines, "corrected"), corrected)
+
+
+@pytest.mark.usefixtures("folder")
+def test_of_a_row_that_is_no_distribution_nothing_is_known():
+    counts = COUNTS.copy()
+    counts[1] = 0
+    write("zero.csv", counts)
+    more = ["--test", "--on-bad", "nan", "--tile", "2"]
+    run("pairwise", "zero.csv", *more, "-o", "pairs.csv")
+    run("neighbors", "zero.csv", *more, "-k", "3", "-o", "near.csv")
+    good = COUNTS[[0, 2, 3]]
+    known = [line for line in read("pairs.csv") if "r1" not in line.values()]
+    others = [line for line in read("pairs.csv") if "r1" in line.values()]
+    expected = false_discovery_control(pdist_test(good).pvalue)
+    np.testing.assert_array_equal(numbers(known, "q"), expected)
+    assert {line[name] for line in others for name in ("p", "q", "corrected")} == {"nan"}
+    absent = [line for line in read("near.csv") if line["row"] == "r1"]
+    assert [(line["neighbor"], line["q"]) for line in absent] == [("", "nan")] * 3
+    assert read("pairs.csv.bad.csv") == read("near.csv.bad.csv")
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("arguments", "line"),
@@ -127,8 +180,24 @@ def test_missing_rows_are_left_out():
             "out.npy: unknown extension '.npy'",
         ),
         (
-            ["pairwise", "counts.csv", "--test", "-o", "out.csv", "--tile", "1"],
-            "--test: compares in memory, without --tile",
+            ["pairwise", "shares.csv", "--test", "-o", "out.csv", "--tile", "1"],
+            "shares.csv, row 1, column 'b': 0.5 is no count",
+        ),
+        (
+            ["neighbors", "counts.csv", "shares.csv", "-k", "1", "--test", "-o", "out.csv"],
+            "shares.csv, row 1, column 'b': 0.5 is no count",
+        ),
+        (
+            ["neighbors", "counts.csv", "-k", "1", "--test", "-o", "out.npy"],
+            "out.npy: unknown extension '.npy'",
+        ),
+        (
+            ["pairwise", "counts.csv", "--test", "--reduce", "min", "-o", "out.csv"],
+            "--test and --reduce: all pairs are tested; one of them, not both",
+        ),
+        (
+            ["pairwise", "counts.csv", "--test", "--max-distance", "1", "-o", "out.csv"],
+            '--test and --max-distance: all pairs are tested; "jsdiv neighbors" takes both',
         ),
     ],
 )

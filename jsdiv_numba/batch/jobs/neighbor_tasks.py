@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from jsdiv_numba._neighbors.merge import NEIGHBOR, Part, Parted, nearest_of_all, within_of_all
 from jsdiv_numba.batch.io.rows import Fault
 from jsdiv_numba.batch.jobs.tasks import BlocksTask, Floats, Kept
+from jsdiv_numba.batch.run.task import Result
 
 NOBODY = -1
 """The index of a neighbour that there is not."""
@@ -68,3 +69,15 @@ class WithinTask(SearchTask):
         rows, records = within_of_all(found)
         pairs_of = np.stack([rows, records[NEIGHBOR]], axis=1)
         return np.ascontiguousarray(records[self.quantity.metric]), pairs_of, wrong
+
+
+def edges_of(
+    result: Result, metric: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return rows, neighbours and values, one after another."""
+    if result.pairs is not None:
+        rows, neighbours = result.pairs.T
+        return rows, neighbours, result.values
+    found = result.values
+    rows = np.arange(result.tile.i_start, result.tile.i_stop).repeat(found.shape[1])
+    return rows, found[NEIGHBOR].ravel(), found[metric].ravel()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jsdiv_numba._neighbors.merge import NEIGHBOR, Parted
 from jsdiv_numba.batch.errors import FileError
@@ -17,13 +16,20 @@ from jsdiv_numba.batch.io.options import TableArguments, TableOptions
 from jsdiv_numba.batch.io.sources import Source
 from jsdiv_numba.batch.io.write import OUTPUT_SUFFIXES, TABLE_SUFFIXES, check_headings
 from jsdiv_numba.batch.jobs.base import ARRAYS, EDGE_BYTES, FileJob, RunOptions, array_sink
-from jsdiv_numba.batch.jobs.neighbor_tasks import NearestTask, SearchTask, WithinTask
+from jsdiv_numba.batch.jobs.neighbor_tasks import NearestTask, SearchTask, WithinTask, edges_of
+from jsdiv_numba.batch.jobs.tested import (
+    TestedNearestTask,
+    TestedWithinTask,
+    tested_arguments,
+    tested_sink,
+)
 from jsdiv_numba.batch.run.engine import Plan, Summary
 from jsdiv_numba.batch.run.executor import Executor
 from jsdiv_numba.batch.run.progress import Progress
 from jsdiv_numba.batch.run.sinks import Sink, TableSink
 from jsdiv_numba.batch.run.task import Result
 from jsdiv_numba.batch.run.tiling import MEMORY, Grid, Tile, search_height, search_step, share
+from jsdiv_numba.batch.samples import HEADINGS
 
 NUMBER = 5
 """How many neighbours are looked for where nothing is said."""
@@ -44,6 +50,7 @@ def neighbors(
     resume: bool = False,
     memory: int = MEMORY,
     on_bad: str = "error",
+    test: bool = False,
     executor: Executor | None = None,
     **table: Unpack[TableArguments],
 ) -> Summary:
@@ -78,6 +85,10 @@ def neighbors(
         What to do with a row that is no distribution: stop, or list it in the file
         ``OUT.bad.csv``. It has no neighbours and is none: where there are not enough
         others, the index is -1, the label is empty, and the value is NaN.
+    test : bool, default False
+        Whether rows are counts, and the columns ``corrected``, ``p`` and ``q`` follow the value, as
+        in `pairwise`: q is for as many pairs as are listed. Who is nearest was chosen by chance
+        too: so neighbours that differ no more than by chance are not thereby the same.
     metric, base, workers, progress, resume, memory, executor, **table
         As for `pairwise`.
 
@@ -130,10 +141,9 @@ def neighbors(
     options = TableOptions(**table)
     run_options = RunOptions(out, metric, base, tile, memory, on_bad, workers, executor, options)
     files = run_options.inputs(progress, X=X, Y=Y)
-    run_options.check(files, TABLE_SUFFIXES if number is None else OUTPUT_SUFFIXES)
-    return run_options.carry_out(
-        NeighborJob(files, run_options, number, max_distance), resume, progress
-    )
+    run_options.check(files, TABLE_SUFFIXES if test or number is None else OUTPUT_SUFFIXES)
+    job = NeighborJob(files, run_options, number, max_distance, test)
+    return run_options.carry_out(job, resume, progress)
 
 
 def _integer(name: str, value: Any) -> int:
@@ -149,10 +159,12 @@ class NeighborJob(FileJob):
 
     number: int | None  # how many; None is all within the bound
     max_distance: float | None  # the bound on their distance
+    test: bool = False  # whether what is more than chance is written too
 
     def arguments(self) -> Mapping[str, Any]:
         """Return what the values depend on."""
-        return self._arguments("neighbors", n_neighbors=self.number, max_distance=self.max_distance)
+        wanted = {"n_neighbors": self.number, "max_distance": self.max_distance}
+        return self._arguments("neighbors", **wanted, **tested_arguments(self.test))
 
     def plan(self, folder: Path, sizes: list[int] | None) -> Plan:
         """Cut the rows into bands."""
@@ -198,9 +210,11 @@ class NeighborJob(FileJob):
             first is second,
         )
         if self.number is not None:
-            return NearestTask(*common, number=self.number)
+            nearest = TestedNearestTask if self.test else NearestTask
+            return nearest(*common, number=self.number)
+        within = TestedWithinTask if self.test else WithinTask
         most = max(tile.shape[0], int(run_options.budget / EDGE_BYTES))
-        return WithinTask(*common, max_distance=self.max_distance or 0.0, most_pairs=most)
+        return within(*common, max_distance=self.max_distance or 0.0, most_pairs=most)
 
     def _sink(self, first: Source, second: Source, grid: Grid) -> Any:
         if self.number is not None and self.output.suffix.lower() in ARRAYS:
@@ -213,6 +227,9 @@ class NeighborJob(FileJob):
                 mirrored=False,
             )
         headings = [first.label_name, NEIGHBOR, self.run_options.quantity.metric]
+        if self.test:
+            check_headings(self.output, [*headings, *HEADINGS])
+            return tested_sink(first, second, grid, headings, self.run_options.memory)
         check_headings(self.output, headings)
         table = partial(_table, first, second, headings)
 
@@ -228,7 +245,7 @@ _TILES, _FEWEST = 4, 512
 def _table(first: Source, second: Source, headings: list[str], result: Result) -> Any:
     import pyarrow as pa
 
-    rows, neighbours, values = _edges(result, headings[-1])
+    rows, neighbours, values = edges_of(result, headings[-1])
     labels = first.labels(result.tile.i_start, result.tile.i_stop)
     there = neighbours >= 0
     names = second.labels_of(neighbours[there])
@@ -236,15 +253,3 @@ def _table(first: Source, second: Source, headings: list[str], result: Result) -
     places = pa.array(np.cumsum(there) - 1, mask=~there)
     columns = labels.take(pa.array(rows - result.tile.i_start)), names.take(places)
     return pa.Table.from_arrays([*columns, pa.array(values)], names=headings)
-
-
-def _edges(
-    result: Result, metric: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return rows, neighbours and values, one after another."""
-    if result.pairs is not None:
-        rows, neighbours = result.pairs.T
-        return rows, neighbours, result.values
-    found = result.values
-    rows = np.arange(result.tile.i_start, result.tile.i_stop).repeat(found.shape[1])
-    return rows, found[NEIGHBOR].ravel(), found[metric].ravel()

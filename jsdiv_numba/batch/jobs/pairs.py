@@ -13,11 +13,18 @@ from jsdiv_numba.batch.io.options import TableArguments, TableOptions
 from jsdiv_numba.batch.io.sources import Source
 from jsdiv_numba.batch.io.write import (
     OUTPUT_SUFFIXES,
+    TABLE_SUFFIXES,
     arrow_table,
     check_headings,
 )
 from jsdiv_numba.batch.jobs.base import ARRAYS, EDGE_BYTES, FileJob, RunOptions, array_sink, listed
 from jsdiv_numba.batch.jobs.tasks import REDUCTIONS, BandTask, MatrixTask
+from jsdiv_numba.batch.jobs.tested import (
+    PAIR_BYTES,
+    TestedBandTask,
+    tested_arguments,
+    tested_sink,
+)
 from jsdiv_numba.batch.run.engine import Plan, Summary
 from jsdiv_numba.batch.run.executor import Executor
 from jsdiv_numba.batch.run.progress import Progress
@@ -54,6 +61,7 @@ def pairwise(
     max_distance: float | None = None,
     reduce: str | None = None,
     on_bad: str = "error",
+    test: bool = False,
     executor: Executor | None = None,
     **table: Unpack[TableArguments],
 ) -> Summary:
@@ -102,6 +110,11 @@ def pairwise(
     on_bad : {"error", "nan"}, default "error"
         What to do with a row that is no distribution: stop, or let its values be NaN
         and list it in the file ``OUT.bad.csv``. Reductions leave it out.
+    test : bool, default False
+        Whether rows are counts, and what of their divergence is more than chance is written beside
+        it: a table with a line for each pair, of one file i < j, and the columns ``label_i``,
+        ``label_j``, the metric's name, ``corrected``, ``p`` and ``q`` (p for as many pairs as
+        there are, by Benjamini and Hochberg). Not with `max_distance` or `reduce`.
     executor : Executor, optional
         Who computes the tiles; by default threads.
     **table
@@ -119,8 +132,8 @@ def pairwise(
     Raises
     ------
     FileError
-        If a file cannot be read or written, a row is no distribution, another run is
-        writing `out`, or the unfinished run has other inputs, arguments or versions.
+        If a file cannot be read or written, a row is no distribution (with `test`, no counts),
+        another run is writing `out`, or the unfinished run has other inputs, arguments or versions.
         A `ValueError` whose message is one line.
     ValueError
         If `metric`, `base`, `tile`, `workers`, `memory`, `reduce`, `on_bad` or what is
@@ -155,12 +168,16 @@ def pairwise(
         raise ValueError(f"reduce is {reduce!r}; it must be one of {listed(REDUCTIONS)} or None")
     if reduce is not None and max_distance is not None:
         raise ValueError("reduce and max_distance cannot be used together")
+    for name, value in (("reduce", reduce), ("max_distance", max_distance)):
+        if test and value is not None:
+            raise ValueError(f"test and {name} cannot be used together: all pairs are tested")
     options = TableOptions(**table)
     run_options = RunOptions(out, metric, base, tile, memory, on_bad, workers, executor, options)
     suffixes = OUTPUT_SUFFIXES if max_distance is None else (".parquet",)
+    suffixes = TABLE_SUFFIXES if test else suffixes
     files = run_options.inputs(progress, X=X, Y=Y)
     run_options.check(files, suffixes)
-    job = PairJob(files, run_options, max_distance, reduce)
+    job = PairJob(files, run_options, max_distance, reduce, test)
     return run_options.carry_out(job, resume, progress)
 
 
@@ -170,14 +187,18 @@ class PairJob(FileJob):
 
     max_distance: float | None  # the bound on what is kept
     reduce: str | None  # whether one value a row is kept
+    test: bool = False  # whether what is more than chance is written too
 
     def arguments(self) -> Mapping[str, Any]:
         """Return what the values depend on."""
-        return self._arguments("pairwise", max_distance=self.max_distance, reduce=self.reduce)
+        kept = {"max_distance": self.max_distance, "reduce": self.reduce}
+        return self._arguments("pairwise", **kept, **tested_arguments(self.test))
 
     def plan(self, folder: Path, sizes: list[int] | None) -> Plan:
         """Cut a matrix into tiles, all else into bands."""
         first, second = self._open(folder)
+        if self.test:
+            return self._lines(first, second, sizes)
         kept_whole = self.max_distance is None and self.reduce is None
         if kept_whole and self.output.suffix.lower() in ARRAYS:
             return self._tiles(first, second, sizes)
@@ -234,6 +255,37 @@ class PairJob(FileJob):
 
         sink = self._band_sink(first, second, grid, kind)
         return Plan(grid, [height, step], task, sink, amount, "pairs")
+
+    def _lines(self, first: Source, second: Source, sizes: list[int] | None) -> Plan:
+        """Cut into bands that give a line for each pair."""
+        run_options, symmetric = self.run_options, first is second
+        number, columns = first.shape[0], second.shape[0]
+        if sizes is None:
+            height = run_options.tile or band_height(PAIR_BYTES * columns, run_options.budget / 2)
+            height = min(height, number)
+            step = thin_side(height, 2 * first.width, 8, run_options.budget / 4)
+            sizes = [height, min(step, columns)]
+        grid = Grid(number, columns, sizes[0], columns)
+
+        def task(tile: Tile) -> TestedBandTask:
+            return TestedBandTask(
+                tile,
+                first,
+                second,
+                run_options.quantity,
+                run_options.bad_is_nan,
+                step=sizes[1],
+                symmetric=symmetric,
+            )
+
+        def amount(tile: Tile) -> int:
+            height, _ = tile.shape
+            before = (tile.i_start + tile.i_stop + 1) / 2 if symmetric else 0
+            return int(height * (columns - before))
+
+        headings = "label_i", "label_j", run_options.quantity.metric
+        sink = tested_sink(first, second, grid, headings, run_options.memory)
+        return Plan(grid, sizes, task, sink, amount, "pairs")
 
     @property
     def _most_pairs(self) -> int:

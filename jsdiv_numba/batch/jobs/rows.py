@@ -14,10 +14,12 @@ from jsdiv_numba.batch.io.options import TableArguments, TableOptions
 from jsdiv_numba.batch.io.sources import Source
 from jsdiv_numba.batch.io.write import (
     OUTPUT_SUFFIXES,
+    TABLE_SUFFIXES,
     arrow_table,
 )
 from jsdiv_numba.batch.jobs.base import ARRAYS, FileJob, RunOptions, array_sink, listed
 from jsdiv_numba.batch.jobs.tasks import RowTask
+from jsdiv_numba.batch.jobs.tested import TestedRowTask, tested_arguments, tested_sink
 from jsdiv_numba.batch.run.engine import Plan, Summary
 from jsdiv_numba.batch.run.executor import Executor
 from jsdiv_numba.batch.run.progress import Progress
@@ -49,6 +51,7 @@ def rows(
     on_bad: str = "error",
     executor: Executor | None = None,
     match: str | None = None,
+    test: bool = False,
     **table: Unpack[TableArguments],
 ) -> Summary:
     r"""Compare each row of a file with the row of the same index in another.
@@ -71,6 +74,9 @@ def rows(
         Whether rows of the same label are compared, in the order of `P`, or rows in the
         same place; by default by label where both files have labels. Rows whose label the
         other file does not have are left out, with a warning.
+    test : bool, default False
+        As for `pairwise`: a table with the columns ``label_p``, ``label_q``, the metric's name,
+        ``corrected``, ``p`` and ``q``.
     metric, base, workers, progress, resume, memory, on_bad, executor, **table
         As for `pairwise`.
 
@@ -108,8 +114,8 @@ def rows(
     options = TableOptions(**table)
     run_options = RunOptions(out, metric, base, tile, memory, on_bad, workers, executor, options)
     files = run_options.inputs(progress, P=P, Q=Q)
-    run_options.check(files, OUTPUT_SUFFIXES)
-    return run_options.carry_out(RowJob(files, run_options, match), resume, progress)
+    run_options.check(files, TABLE_SUFFIXES if test else OUTPUT_SUFFIXES)
+    return run_options.carry_out(RowJob(files, run_options, match, test), resume, progress)
 
 
 @dataclass(frozen=True)
@@ -117,10 +123,11 @@ class RowJob(FileJob):
     """Each row with the one of the same label, or of the same index."""
 
     match: str | None = None  # which of them. {"label", "position"}
+    test: bool = False  # whether what is more than chance is written too
 
     def arguments(self) -> Mapping[str, Any]:
         """Return what the values depend on."""
-        return self._arguments("rows", match=self.match)
+        return self._arguments("rows", match=self.match, **tested_arguments(self.test))
 
     def plan(self, folder: Path, sizes: list[int] | None) -> Plan:
         """Cut the rows into bands."""
@@ -133,8 +140,10 @@ class RowJob(FileJob):
         (height,) = sizes or [max(1, min(height, number))]
         grid = Grid(number, 1, height, 1)
 
+        kind_of_task = TestedRowTask if self.test else RowTask
+
         def task(tile: Tile) -> RowTask:
-            return RowTask(tile, first, second, run_options.quantity, run_options.bad_is_nan)
+            return kind_of_task(tile, first, second, run_options.quantity, run_options.bad_is_nan)
 
         def amount(tile: Tile) -> int:
             return tile.shape[0]
@@ -142,6 +151,9 @@ class RowJob(FileJob):
         return Plan(grid, [height], task, self._sink(first, second, grid, kind), amount, "rows")
 
     def _sink(self, first: Source, second: Source, grid: Grid, kind: np.dtype[Any]) -> Any:
+        if self.test:
+            headings = "label_p", "label_q", self.run_options.quantity.metric
+            return tested_sink(first, second, grid, headings, self.run_options.memory)
         if self.output.suffix.lower() in ARRAYS:
             shape, chunks = (grid.rows,), (grid.height,)
             return partial(array_sink, shape=shape, dtype=kind, chunks=chunks, mirrored=False)

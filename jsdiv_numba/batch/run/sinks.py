@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -257,18 +257,21 @@ class TableSink:
     def __init__(self, part: Path, grid: Grid, table: Callable[[Result], Any]) -> None:
         self.part, self.grid, self.table = part, grid, table
         self.folder = part.with_name(BANDS)
-        self.suffix = suffix_of(part)
         self.folder.mkdir(exist_ok=True)
         self.written: list[Path] = []
 
+    @property
+    def _part_suffix(self) -> str:
+        return suffix_of(self.part)
+
     def _of(self, index: int) -> Path:
-        return self.folder / f"{index:08}{self.suffix}"
+        return self.folder / f"{index:08}{self._part_suffix}"
 
     def store(self, result: Result) -> None:
         """Write a band's part; only the first has a header."""
         path = self._of(result.tile.number)
         with path.open("wb") as file:
-            write_arrow(file, self.suffix, self.table(result), header=result.tile.number == 0)
+            write_arrow(file, self._part_suffix, self.table(result), header=result.tile.number == 0)
         self.written.append(path)
 
     def syncing(self) -> Callable[[], None]:
@@ -280,15 +283,20 @@ class TableSink:
         _sync_files(paths, self.part.parent)
         sync_folder(self.folder)
 
-    def finish(self) -> None:
-        """Join the parts in their order."""
+    def _parts(self) -> list[Path]:
+        """Return the parts in their order."""
         paths = [self._of(index) for index in range(len(self.grid))]
         for path in paths:
             if not path.is_file():
                 raise _damaged(path, self.part.parent)
+        return paths
+
+    def finish(self) -> None:
+        """Join the parts in their order."""
+        paths = self._parts()
         with self.part.open("wb") as file:
-            if self.suffix == ".parquet":
-                _join_parquet(paths, file)
+            if suffix_of(self.part) == ".parquet":
+                write_parquet(file, _tables(paths))
             else:
                 for path in paths:
                     with path.open("rb") as part:
@@ -300,21 +308,28 @@ class TableSink:
         """There is nothing open."""
 
 
-def _join_parquet(paths: list[Path], file: BinaryIO) -> None:
+def _tables(paths: list[Path]) -> Iterator[Any]:
+    from pyarrow import parquet
+
+    for path in paths:
+        # Files, not their names: which have to be UTF-8 for Arrow.
+        with path.open("rb") as part:
+            yield parquet.read_table(part)
+
+
+def write_parquet(file: BinaryIO, tables: Iterator[Any]) -> None:
+    """Write tables, of one schema, as one file of Parquet; there is one at least."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    waiting: list[Any] = []
-    # Files, not their names: which have to be UTF-8 for Arrow.
-    with paths[0].open("rb") as first:
-        schema = parquet.read_schema(first)
-    with parquet.ParquetWriter(file, schema) as writer:
-        for k, path in enumerate(paths):
-            with path.open("rb") as part:
-                waiting.append(parquet.read_table(part))
-            if k + 1 == len(paths) or sum(t.nbytes for t in waiting) >= _ROW_GROUP_BYTES:
+    waiting = [next(tables)]
+    with parquet.ParquetWriter(file, waiting[0].schema) as writer:
+        for table in tables:
+            if sum(t.nbytes for t in waiting) >= _ROW_GROUP_BYTES:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting = []
+            waiting.append(table)
+        writer.write_table(pa.concat_tables(waiting))
 
 
 def _call_each(actions: list[Callable[[], None]]) -> None:

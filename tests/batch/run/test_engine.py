@@ -11,7 +11,7 @@ from jsdiv_numba import batch
 from jsdiv_numba.batch.errors import FileError
 from tests import batch_files
 from tests.batch_files import contents
-from tests.batch_worker import few_neighbors, few_pairs, few_rows
+from tests.batch_worker import few_neighbors, few_pairs, few_rows, few_tested
 from tests.killed import run_killed
 
 X = batch_files.rows(12)
@@ -46,12 +46,14 @@ def journal_of(out):
         (few_pairs, "zarr"),
         (few_rows, "parquet"),
         (few_neighbors, "csv"),
+        (few_tested, "csv"),
     ],
 )
 def test_killed_before_any_operation(processes, tmp_path, run, suffix):
     source, whole, other = tmp_path / "x.csv", tmp_path / f"w.{suffix}", tmp_path / f"o.{suffix}"
     source.write_bytes(batch_files.text(X))
     np.save(tmp_path / "y.npy", batch_files.rows(12, seed=1))
+    np.save(tmp_path / "counts.npy", np.ceil(1000 * X))
     tiles = run(source, whole).tiles
     run(source, other, base=2)
     expected, otherwise = contents(whole), contents(other)

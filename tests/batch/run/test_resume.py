@@ -156,6 +156,19 @@ def test_a_search_within_a_distance_goes_on_with_its_bad_rows(tmp_path):
     assert contents(out) == contents(whole)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "tsv.gz", "parquet"])
+def test_stopped_tests_go_on_from_their_last_tile(tmp_path, suffix):
+    out, whole = tmp_path / f"n.{suffix}", tmp_path / f"whole.{suffix}"
+    counts = np.ceil(100 * X)
+    batch.neighbors(counts, out=whole, tile=8, test=True)
+    stop_search_after(3, counts, out, test=True)
+    with pytest.raises(FileError, match="cannot resume: test was True and is absent"):
+        batch.neighbors(counts, out=out, tile=8, resume=True)
+    summary = batch.neighbors(counts, out=out, tile=8, resume=True, test=True, memory=300_000)
+    assert summary[:3] == (out, 5, 3)
+    assert contents(out) == contents(whole)
+
+
 def test_another_job_is_not_gone_on_with(tmp_path):
     out = tmp_path / "d.npy"
     stop_after(3, X, out)
