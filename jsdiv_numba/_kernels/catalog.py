@@ -59,6 +59,12 @@ class Ufunc(NamedTuple):
             for operand in side.split("),(")
         ]
 
+    @property
+    def returned(self) -> list[int]:
+        """Which operands a kernel returns: single numbers, but of all rows at once."""
+        results = range(self.inputs, len(self.dimensions))
+        return [] if self.in_rows else [i for i in results if not self.dimensions[i]]
+
     def codes(self, dtype: str) -> str:
         """Return the operands' types for one dtype, in NumPy's characters."""
         return self.types.replace("->", "").replace("T", CODES[dtype])

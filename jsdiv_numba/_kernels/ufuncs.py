@@ -1,4 +1,7 @@
-"""The kernels as ufuncs: the body of each, as `object_code.of_ufunc` takes them."""
+"""The kernels as ufuncs: the body of each, as `object_code.of_ufunc` takes them.
+
+A kernel takes its inputs, and then what it writes to; what is one number it returns.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +22,7 @@ from .rows.gradients import sum_with_gradient
 from .rows.loops import each_row, each_weighted_row, rows_of_one, rows_of_two, weighted_rows
 from .rows.many import mixture_kernels
 from .rows.normalised import normalised_kernels
-from .rows.strides import sum_with_gradient_body
+from .rows.strides import of_any_strides
 from .rows.sums import BLOCK, added_up, row_kernels
 
 Body = Callable[..., None]
@@ -178,106 +181,49 @@ def _elementwise_gradient(formulas_of: Callable[[Precision], Any], **options: bo
     return body_of
 
 
-def _returning_of_one(kernel: Any) -> Body:
-    def body(p, result):
-        result[0] = kernel(p, p)
+def _generalised(kernels_of: Any, name: str, adapt: Callable[[Any], Body] | None = None) -> Any:
+    """Return what makes the body of a generalised ufunc, for most the kernel as it stands."""
+
+    def body_of(precision: Precision) -> Body:
+        kernel: Body = getattr(kernels_of(precision), name)
+        return adapt(kernel) if adapt else kernel
+
+    return body_of
+
+
+def _of_one(kernel: Any) -> Body:
+    def body(p, results):
+        kernel(p, p, results)
 
     return body
 
 
-def _returning(kernel: Any) -> Body:
-    def body(p, q, result):
-        result[0] = kernel(p, q)
+def _unweighted(kernel: Any) -> Body:
+    def body(p, q, results):
+        kernel(p, q, results)
 
     return body
 
 
-def _returning_parts(kernel: Any) -> Body:
-    def body(p, q, result, left):
-        result[0], left[0] = kernel(p, q)
+def _weights_last(kernel: Any) -> Body:
+    def body(p, q, p_weight, q_weight, terms):
+        kernel(p, q, terms, p_weight, q_weight)
 
     return body
 
 
-def _writing_of_one(kernel: Any) -> Body:
-    def body(p, result):
-        kernel(p, p, result)
+def _weights_of_columns_last(kernel: Any) -> Body:
+    def body(p, q, p_weights, q_weights, sums):
+        kernel(p, q, sums, contiguous(p_weights), contiguous(q_weights))
 
     return body
 
 
-def _writing(kernel: Any) -> Body:
-    def body(p, q, result):
-        kernel(p, q, result)
-
-    return body
-
-
-def _writing_parts(kernel: Any) -> Body:
-    def body(p, q, result, left):
-        kernel(p, q, result, left)
-
-    return body
-
-
-def _writing_weighted(kernel: Any) -> Body:
-    def body(p, q, p_weights, q_weights, result):
-        kernel(p, q, result, contiguous(p_weights), contiguous(q_weights))
-
-    return body
-
-
-def _returning_skewed(kernel: Any) -> Body:
-    def body(p, q, p_weight, q_weight, result):
-        result[0] = kernel(p, q, p_weight, q_weight)
-
-    return body
-
-
-def _writing_skewed(kernel: Any) -> Body:
-    def body(p, q, p_weight, q_weight, result):
-        kernel(p, q, result, p_weight, q_weight)
-
-    return body
-
-
-def _writing_skewed_gradients(kernel: Any) -> Body:
+def _weights_last_of_gradients(kernel: Any) -> Body:
     def body(p, q, cotangents, p_weight, q_weight, in_p, in_q):
         kernel(p, q, cotangents, in_p, in_q, p_weight, q_weight)
 
     return body
-
-
-def _writing_gradient(kernel: Any) -> Body:
-    def body(rows, weights, cotangents, result):
-        kernel(rows, weights, cotangents, result)
-
-    return body
-
-
-def _writing_gradients(kernel: Any) -> Body:
-    def body(p, q, cotangents, in_p, in_q):
-        kernel(p, q, cotangents, in_p, in_q)
-
-    return body
-
-
-def _writing_sum_with_gradient(kernel: Any) -> Body:
-    strided = sum_with_gradient_body(kernel)
-
-    def body(p, q, cotangents, value, in_p, in_q):
-        strided(p, q, cotangents, value, in_p, in_q)
-
-    return body
-
-
-def _generalised(make: Callable[[Any], Body], kernels_of: Any, name: str) -> Any:
-    """Return what makes the body of a generalised ufunc, around one of some kernels."""
-
-    def body_of(precision: Precision) -> Body:
-        return make(getattr(kernels_of(precision), name))
-
-    return body_of
 
 
 def _js_sum(precision: Precision) -> Body:
@@ -297,7 +243,7 @@ def _js_sum_skewed(precision: Precision) -> Body:
 
 
 def _added_up(_: Precision) -> Body:
-    return _returning(added_up)
+    return added_up
 
 
 def _skewed_gradient(precision: Precision) -> Any:
@@ -309,57 +255,57 @@ def _kl_gradient(precision: Precision) -> Any:
 
 
 def _js_sum_with_gradient(precision: Precision) -> Body:
-    return _writing_sum_with_gradient(sum_with_gradient(precision))
+    return of_any_strides(sum_with_gradient(precision))
 
 
 _BODIES: dict[str, Callable[[Precision], Body]] = {
     "js_term": _elementwise(2, lambda precision: scalar_formulas(precision).js_term),
     "js_gradient": _elementwise_gradient(gradient_formulas),
     "js_sum": _js_sum,
-    "js_sum_columns": _generalised(_writing, column_kernels, "column_sums"),
-    "js_sum_normalised": _generalised(rows_of_two, normalised_kernels, "row_sums"),
-    "js_signed_term_normalised": _generalised(_writing, normalised_kernels, "signed_terms"),
-    "js_sum_logit": _generalised(_returning, logit_kernels, "logit_sum"),
-    "js_term_logit": _generalised(_writing, logit_kernels, "logit_terms"),
+    "js_sum_columns": _generalised(column_kernels, "column_sums", _unweighted),
+    "js_sum_normalised": _generalised(normalised_kernels, "row_sums", rows_of_two),
+    "js_signed_term_normalised": _generalised(normalised_kernels, "signed_terms"),
+    "js_sum_logit": _generalised(logit_kernels, "logit_sum"),
+    "js_term_logit": _generalised(logit_kernels, "logit_terms", _unweighted),
     "js_sum_with_gradient": _js_sum_with_gradient,
     "js_sum_with_gradient_logit": _generalised(
-        _writing_sum_with_gradient, logit_gradient_kernels, "sum_with_gradient"
+        logit_gradient_kernels, "sum_with_gradient", of_any_strides
     ),
-    "js_gradient_logit": _generalised(_writing_gradients, logit_gradient_kernels, "of_terms"),
+    "js_gradient_logit": _generalised(logit_gradient_kernels, "of_terms"),
     "js_term_skewed": _elementwise(
         2, lambda precision: skewed_formulas(precision).skewed_term, weighted=True
     ),
     "js_gradient_skewed": _elementwise_gradient(_skewed_gradient, weighted=True),
     "js_sum_skewed": _js_sum_skewed,
-    "js_sum_skewed_columns": _generalised(_writing_weighted, column_kernels, "skewed_sums"),
-    "js_sum_logit_skewed": _generalised(_returning_skewed, logit_kernels, "skewed_sum"),
-    "js_term_logit_skewed": _generalised(_writing_skewed, logit_kernels, "skewed_terms"),
+    "js_sum_skewed_columns": _generalised(column_kernels, "skewed_sums", _weights_of_columns_last),
+    "js_sum_logit_skewed": _generalised(logit_kernels, "skewed_sum"),
+    "js_term_logit_skewed": _generalised(logit_kernels, "skewed_terms", _weights_last),
     "js_gradient_logit_skewed": _generalised(
-        _writing_skewed_gradients, logit_gradient_kernels, "of_skewed_terms"
+        logit_gradient_kernels, "of_skewed_terms", _weights_last_of_gradients
     ),
-    "js_sum_many": _generalised(_returning, mixture_kernels, "total"),
-    "js_term_many": _generalised(_writing, mixture_kernels, "terms"),
-    "js_gradient_many": _generalised(_writing_gradient, mixture_kernels, "gradient"),
-    "js_sum_many_logit": _generalised(_returning, logit_mixture_kernels, "total"),
-    "js_term_many_logit": _generalised(_writing, logit_mixture_kernels, "terms"),
-    "js_gradient_many_logit": _generalised(_writing_gradient, logit_mixture_kernels, "gradient"),
+    "js_sum_many": _generalised(mixture_kernels, "total"),
+    "js_term_many": _generalised(mixture_kernels, "terms"),
+    "js_gradient_many": _generalised(mixture_kernels, "gradient"),
+    "js_sum_many_logit": _generalised(logit_mixture_kernels, "total"),
+    "js_term_many_logit": _generalised(logit_mixture_kernels, "terms"),
+    "js_gradient_many_logit": _generalised(logit_mixture_kernels, "gradient"),
     "kl_term": _elementwise(2, lambda precision: kl_formulas(precision).kl_term),
     "kl_gradient": _elementwise_gradient(_kl_gradient),
-    "kl_gradient_logit": _generalised(_writing_gradients, kl_logit_gradient_kernels, "kl_gradient"),
+    "kl_gradient_logit": _generalised(kl_logit_gradient_kernels, "kl_gradient"),
     "kl_sum": _kl_sum,
-    "kl_sum_columns": _generalised(_writing, column_kernels, "kl_sums"),
-    "kl_parts": _generalised(_returning_parts, row_kernels, "kl_parts"),
-    "kl_parts_columns": _generalised(_writing_parts, column_kernels, "kl_parts"),
+    "kl_sum_columns": _generalised(column_kernels, "kl_sums", _unweighted),
+    "kl_parts": _generalised(row_kernels, "kl_parts"),
+    "kl_parts_columns": _generalised(column_kernels, "kl_parts"),
     "parts_added_up": _added_up,
-    "kl_sum_logit": _generalised(_returning, kl_logit_kernels, "kl_sum"),
-    "kl_term_logit": _generalised(_writing, kl_logit_kernels, "kl_terms"),
+    "kl_sum_logit": _generalised(kl_logit_kernels, "kl_sum"),
+    "kl_term_logit": _generalised(kl_logit_kernels, "kl_terms"),
     "entropy_term": _elementwise(1, lambda precision: kl_formulas(precision).entropy_term),
     "entropy_gradient": _elementwise(2, lambda precision: kl_formulas(precision).entropy_gradient),
-    "entropy_gradient_logit": _generalised(_writing, kl_logit_gradient_kernels, "entropy_gradient"),
+    "entropy_gradient_logit": _generalised(kl_logit_gradient_kernels, "entropy_gradient"),
     "entropy_sum": _entropy_sum,
-    "entropy_sum_columns": _generalised(_writing_of_one, column_kernels, "entropy_sums"),
-    "entropy_sum_logit": _generalised(_returning_of_one, kl_logit_kernels, "entropy_sum"),
-    "entropy_term_logit": _generalised(_writing_of_one, kl_logit_kernels, "entropy_terms"),
+    "entropy_sum_columns": _generalised(column_kernels, "entropy_sums", _of_one),
+    "entropy_sum_logit": _generalised(kl_logit_kernels, "entropy_sum"),
+    "entropy_term_logit": _generalised(kl_logit_kernels, "entropy_terms"),
 }
 
 

@@ -16,7 +16,7 @@ from numba.np.arrayobj import populate_array
 
 from ..catalog import Routine, Ufunc, fields_of
 from ..linking import NO_MEMORY, UNFIT, Object
-from .dispatch import jit
+from .dispatch import KernelDispatcher, jit
 from .memory import define_memory
 from .pipeline import KernelLibrary
 
@@ -58,12 +58,18 @@ def of_ufunc(name: str, dtype: str, ufunc: Ufunc, body: Callable[..., None]) -> 
     """Compile a ufunc for one dtype.
 
     The body of an elementwise one is its inner loop. That of a generalised one takes the
-    operands, scalars by their values, and an array of one element for each scalar result.
+    operands, scalars by their values, but for scalar results: it returns those.
     """
-    kinds = _loop_kinds(dtype) if ufunc.is_elementwise else _operand_kinds(ufunc, dtype)
-    emit = _emit_elementwise if ufunc.is_elementwise else _emit_generalised
-    entry = name_of_entry(name, dtype)
-    return _compiled(entry, body, types.none, kinds, {}, lambda call: emit(call, entry, ufunc))
+    entry, result = name_of_entry(name, dtype), types.none
+    emit: Callable[[Call, str, Ufunc], None]
+    if ufunc.is_elementwise:
+        kinds, emit = _loop_kinds(dtype), _emit_elementwise
+    else:
+        kinds, emit = _operand_kinds(ufunc, dtype), _emit_generalised
+        scalars = [TYPES[ufunc.codes(dtype)[i]] for i in ufunc.returned]
+        if scalars:
+            result = types.Tuple(scalars) if len(scalars) > 1 else scalars[0]
+    return _compiled(entry, body, result, kinds, {}, lambda call: emit(call, entry, ufunc))
 
 
 @global_compiler_lock
@@ -159,9 +165,14 @@ def _compiled(
 ) -> Code:
     always = {"nogil": True, "error_model": "numpy", "fastmath": False}
     wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    dispatcher = jit(**always, **wrappers, **options)(function)
+    dispatcher = function
+    if not isinstance(function, KernelDispatcher):
+        dispatcher = jit(**always, **wrappers, **options)(function)
     dispatcher.compile(result(*kinds))
-    (compiled,) = dispatcher.overloads.values()
+    compiled = dispatcher.overloads[tuple(kinds)]
+    if compiled.fndesc.restype != result:
+        # Numba takes what a caller has had compiled before, whatever that returns.
+        raise TypeError(f"{entry} returns {compiled.fndesc.restype}; the catalog says {result}")
     context = compiled.target_context
     library = Code(context.codegen(), entry)
     library.add_linking_library(compiled.library)
@@ -180,11 +191,13 @@ def _loop_kinds(dtype: str) -> list[Any]:
 
 
 def _operand_kinds(ufunc: Ufunc, dtype: str) -> list[Any]:
+    """Return Numba's types of what a body takes: all operands but those that it returns."""
     kinds = []
     for i, (code, dimensions) in enumerate(zip(ufunc.codes(dtype), ufunc.dimensions, strict=True)):
-        is_scalar = i < ufunc.inputs and not dimensions and not ufunc.in_rows
-        ndim = max(len(dimensions) + ufunc.in_rows, 1)
-        kinds.append(TYPES[code] if is_scalar else types.Array(TYPES[code], ndim, "A"))
+        if i not in ufunc.returned:
+            is_scalar = not dimensions and not ufunc.in_rows
+            array = types.Array(TYPES[code], len(dimensions) + ufunc.in_rows, "A")
+            kinds.append(TYPES[code] if is_scalar else array)
     return kinds
 
 
@@ -251,31 +264,45 @@ def _generalised_loop(call: Call, name: str, ufunc: Ufunc) -> ir.Function:
         builder.ret(failed)
         return function
     with cgutils.for_range(builder, builder.load(function.args[1])) as loop:
-        failed, _ = call(builder, [operand(loop.index) for operand in operands])
+        failed, result = call(builder, [operand(loop.index) for operand in operands])
         with builder.if_then(failed, likely=False):
             builder.ret(TRUTH(1))
+        _store(builder, function, loop.index, ufunc, result)
     builder.ret(TRUTH(0))
     return function
+
+
+def _store(
+    builder: ir.IRBuilder, function: ir.Function, index: Any, ufunc: Ufunc, result: Any
+) -> None:
+    """Store what a body has returned where the ufunc's scalar results are."""
+    (arrays, _, strides, _), returned = function.args, ufunc.returned
+    for place, i in enumerate(returned):
+        value = builder.extract_value(result, place) if len(returned) > 1 else result
+        start, step = builder.load(builder.gep(arrays, [SIZE(i)])), _at(builder, strides, i)
+        address = builder.gep(start, [builder.mul(index, step)])
+        builder.store(value, builder.bitcast(address, value.type.as_pointer()))
 
 
 def _core_operands(
     call: Call, builder: ir.IRBuilder, function: ir.Function, ufunc: Ufunc
 ) -> list[Callable[[Any], Any]]:
-    """Return, for each operand, what emits its value in one turn of the loop."""
+    """Return, for each operand that a body takes, what emits its value in one turn of the loop."""
     arrays, shape, strides, _ = function.args
     names = list(dict.fromkeys(name for each in ufunc.dimensions for name in each))
     lengths = {
         name: builder.load(builder.gep(shape, [SIZE(1 + i)])) for i, name in enumerate(names)
     }
-    kinds, dimensions = call.compiled.fndesc.argtypes, ufunc.dimensions
-    next_stride, operands = len(kinds), []
+    kinds, next_stride, operands = iter(call.compiled.fndesc.argtypes), len(ufunc.dimensions), []
     rows = [builder.load(shape)] if ufunc.in_rows else []
-    for i, (kind, own) in enumerate(zip(kinds, dimensions, strict=True)):
-        start, step = builder.load(builder.gep(arrays, [SIZE(i)])), _at(builder, strides, i)
+    for i, own in enumerate(ufunc.dimensions):
         steps = [_at(builder, strides, next_stride + k) for k in range(len(own))]
         next_stride += len(own)
+        if i in ufunc.returned:
+            continue
+        start, step = builder.load(builder.gep(arrays, [SIZE(i)])), _at(builder, strides, i)
         of_operand = [*rows, *(lengths[name] for name in own)], [*[step] * ufunc.in_rows, *steps]
-        operands.append(_operand(call, builder, kind, start, step, *of_operand))
+        operands.append(_operand(call, builder, next(kinds), start, step, *of_operand))
     return operands
 
 
@@ -297,9 +324,6 @@ def _operand(
         if not isinstance(kind, types.Array):
             pointer = builder.bitcast(address, call.context.get_data_type(kind).as_pointer())
             return call.context.unpack_value(builder, kind, pointer)
-        itemsize = SIZE(kind.dtype.bitwidth // 8)
-        if not shape:
-            return _array(call, builder, kind, address, [SIZE(1)], [itemsize])
         return _array(call, builder, kind, address, shape, strides)
 
     return value

@@ -297,7 +297,7 @@ def _entropy_sum(precision, kernels, log_total):
     exponentials = kernels.exponentials
 
     @njit_refcounted
-    def entropy_sum(logits, _):
+    def entropy_sum(logits):
         """Return the entropy of a row of logits of any stride."""
         if logits.size == 0:
             return Float(0)
@@ -318,7 +318,7 @@ def _entropy_terms(precision, kernels, log_total):
     exponentials = kernels.exponentials
 
     @njit_refcounted
-    def entropy_terms(logits, _, terms):
+    def entropy_terms(logits, terms):
         """Write the terms -p·log(p) of a row of logits of any stride."""
         if logits.size == 0:
             return

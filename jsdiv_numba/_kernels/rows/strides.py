@@ -20,21 +20,21 @@ def _put(written, row):
             row[i] = written[i]
 
 
-def sum_with_gradient_body(sum_with_gradient: Any) -> Any:
+def of_any_strides(sum_with_gradient: Any) -> Any:
     """Compile the body of a generalised ufunc of two rows and a number for each element.
 
-    It writes the rows' divergence, and the derivatives of the first number times
+    It returns the rows' divergence, and writes the derivatives of the first number times
     that: the number is one for all of a row.
     """
 
     @njit_refcounted
-    def body(p, q, cotangents, value, in_p, in_q):
+    def body(p, q, cotangents, in_p, in_q):
         if p.size == 0:
-            value[0] = 0
-            return
+            return p.dtype.type(0)
         place_p, place_q = _place_for(in_p), _place_for(in_q)
-        value[0] = sum_with_gradient(contiguous(p), contiguous(q), cotangents[0], place_p, place_q)
+        value = sum_with_gradient(contiguous(p), contiguous(q), cotangents[0], place_p, place_q)
         _put(place_p, in_p)
         _put(place_q, in_q)
+        return value
 
     return body
