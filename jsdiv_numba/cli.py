@@ -149,8 +149,8 @@ Examples:
 def jsdiv(context: click.Context) -> None:
     """Jensen-Shannon distances between the rows of files.
 
-    A file is .npy, .npz (FILE.npz:NAME for one of several arrays), .mtx, .csv, .tsv,
-    .txt (text also .gz), .parquet or .feather; a folder of Parquet files or a Zarr array
+    A file is .npy, .npz (FILE.npz:NAME for one of several arrays), .mtx, .h5ad, .csv,
+    .tsv, .txt (text also .gz), .parquet or .feather; a folder of Parquet files or a Zarr array
     will do as well, and - is stdin. Each row is a distribution up to its sum: counts
     will do.
 

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._core import pairwise
+from .._core.sparse import any_sparse, as_compressed
 from .._core.validation import FloatArray
 from . import search, validation
+from .sparse import SparseSearch
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 
@@ -24,21 +26,21 @@ _NONE = np.iinfo(np.int64).max
 class Part(NamedTuple):
     """Some rows whose neighbours are wanted, and some among which to look."""
 
-    X: FloatArray
-    Y: FloatArray  # the rows
+    X: Any
+    Y: Any  # the rows, dense or sparse
     x_start: int
     y_start: int  # the index of the first of each among all
 
     @property
     def own(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The index of each row of `X` among the rows of all `Y`, if both are the same."""
-        return np.arange(self.x_start, self.x_start + len(self.X))
+        return np.arange(self.x_start, self.x_start + self.X.shape[0])
 
     @property
     def overlap(self) -> bool:
         """Whether rows of `X` and `Y` have the same index."""
-        x_stop, y_stop = self.x_start + len(self.X), self.y_start + len(self.Y)
-        return self.x_start < y_stop and self.y_start < x_stop
+        x_stop, y_stop = self.x_start + self.X.shape[0], self.y_start + self.Y.shape[0]
+        return bool(self.x_start < y_stop and self.y_start < x_stop)
 
 
 class Parted(NamedTuple):
@@ -61,12 +63,16 @@ class Parted(NamedTuple):
         `limits`, a value or NaN for each row, farther ones may be missing, and are replaced too.
         """
         to_remove = self.among_itself and part.overlap
-        wanted = min(number + to_remove, len(part.Y))
+        wanted = min(number + to_remove, part.Y.shape[0])
         if not wanted:
-            return np.empty((len(part.X), 0), self.dtype)
+            return np.empty((part.X.shape[0], 0), self.dtype)
         if limits is not None:
             limits = np.where(np.isnan(limits), np.inf, limits)
-        values, indices = self._search(part).nearest(wanted, limits)
+        found_by = self._search(part)
+        if isinstance(found_by, SparseSearch):
+            values, indices = found_by.nearest(wanted)
+        else:
+            values, indices = found_by.nearest(wanted, limits)
         found = np.empty(values.shape, self.dtype)
         found[NEIGHBOR], found[self.metric] = indices + part.y_start, values
         found[indices < 0] = _NONE, np.nan
@@ -85,14 +91,17 @@ class Parted(NamedTuple):
             rows, found = rows[others], found[others]
         return rows, found
 
-    def _search(self, part: Part) -> search.Search:
+    def _search(self, part: Part) -> search.Search | SparseSearch:
+        unit = validation.unit_of(self.metric, self.base)
+        settings: dict[str, Any] = {"workers": self.workers, "progress": None}
+        if any_sparse(part.X, part.Y):
+            queries, others = as_compressed("X", part.X), as_compressed("Y", part.Y)
+            pairwise.check_columns(queries.shape, others.shape, ("X", "Y"))
+            among = validation.sparse_population_of("Y", others)
+            return SparseSearch(among, queries, unit, **settings)
         X, Y = pairwise.as_rows("X", part.X), pairwise.as_rows("Y", part.Y)
         pairwise.check_columns(X.shape, Y.shape, ("X", "Y"))
-        population, unit = (
-            validation.population_of("Y", Y),
-            validation.unit_of(self.metric, self.base),
-        )
-        return search.Search(population, ("X", X), unit, workers=self.workers, progress=None)
+        return search.Search(validation.population_of("Y", Y), ("X", X), unit, **settings)
 
 
 def nearest_of_all(parts: Sequence[Records], number: int) -> Records:

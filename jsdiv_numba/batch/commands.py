@@ -16,7 +16,7 @@ from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.explain import explain as explain_rows
 from jsdiv_numba.batch.in_memory import Pairwise, compare_pairs, compare_rows
 from jsdiv_numba.batch.io.file_errors import reading
-from jsdiv_numba.batch.io.formats import STDIN, Place, dense_bytes, place_of, stdin_as_file
+from jsdiv_numba.batch.io.formats import STDIN, Place, memory_bytes, place_of, stdin_as_file
 from jsdiv_numba.batch.io.matching import matched_rows
 from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
 from jsdiv_numba.batch.io.read import read_rows
@@ -321,7 +321,7 @@ def _require_all_pairs(test: bool, tiles: TileOptions) -> None:
 def _bytes_of(first: LabelledRows, second: LabelledRows, test: bool) -> int:
     """Return what the values of all pairs take, and with a test all that is known of them."""
     pairs = len(first) * len(second)
-    return pairs * (_TESTED_BYTES if test else first.values.itemsize)
+    return pairs * (_TESTED_BYTES if test else first.values.dtype.itemsize)
 
 
 def _with_test(
@@ -364,7 +364,7 @@ def _read(file: str, table: TableOptions, said: Announcements) -> LabelledRows:
 
 
 def _require_whole(plot: Path, *files: LabelledRows) -> None:
-    if any(np.isnan(rows.values).any() for rows in files):
+    if any(not rows.complete for rows in files):
         raise FileError(
             f"{plot}: rows with missing values have no place in a picture; say --missing zero, or "
             "leave them out"
@@ -391,7 +391,7 @@ def _reason_for_tiles(
     size = 0
     for place in places:
         with reading(place.source):
-            size += dense_bytes(place)
+            size += memory_bytes(place)
     large = [f"{size:,} bytes of input"] if size > MEMORY // 2 else []
     return next(iter([*tiles.given, *zarr, *large]), None)
 

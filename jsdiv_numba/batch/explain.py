@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jsdiv_numba._core.sparse import is_sparse
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.format import shown
 from jsdiv_numba.batch.io.rows import LabelledRows
@@ -47,6 +48,7 @@ class Explanation:
     def proportions(self) -> NDArray[np.floating[Any]]:
         """What each row has of the columns of the parts, over the row's sum, shape (2, k)."""
         values = self.rows.values[list(self.pair)]
+        values = values.toarray() if is_sparse(values) else values
         # A row of the largest floats has no sum.
         values = values / values.max(axis=1, keepdims=True)
         return np.asarray(values[:, self.parts.indices] / values.sum(axis=1, keepdims=True))
@@ -65,14 +67,18 @@ def explain(
     """
     i, j = find_row(rows, first), find_row(rows, second)
     parts = contributions(
-        rows.values[i],
-        rows.values[j],
+        _one(rows, i),
+        _one(rows, j),
         top=top,
         labels=rows.columns or [f"column {k}" for k in range(rows.values.shape[1])],
         base=quantity.base,
         normalise=True,
     )
     return Explanation(rows, (i, j), quantity, parts)
+
+
+def _one(rows: LabelledRows, i: int) -> Any:
+    return rows.values[[i] if is_sparse(rows.values) else i]
 
 
 def find_row(rows: LabelledRows, name: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jsdiv_numba._core.sparse import is_sparse
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.rows import Fault, LabelledRows
 from jsdiv_numba.batch.quantity import Quantity
@@ -67,7 +68,7 @@ def tested_rows(
 
 
 def crossed(
-    a: Floats, b: Floats, quantity: Quantity, workers: int | None = 1
+    a: Any, b: Any, quantity: Quantity, workers: int | None = 1
 ) -> tuple[Floats, Floats]:
     """Return the corrected values and the p-values of each row of a and each of b, as matrices."""
     from jsdiv_numba.stats import cdist_test
@@ -75,7 +76,7 @@ def crossed(
     return _found(cdist_test(a, b, base=quantity.base, workers=workers), quantity)
 
 
-def within(rows: Floats, quantity: Quantity, workers: int | None = 1) -> tuple[Floats, Floats]:
+def within(rows: Any, quantity: Quantity, workers: int | None = 1) -> tuple[Floats, Floats]:
     """Return the same of each pair of rows, i < j, as vectors."""
     from jsdiv_numba.stats import pdist_test
 
@@ -83,7 +84,7 @@ def within(rows: Floats, quantity: Quantity, workers: int | None = 1) -> tuple[F
 
 
 def paired(
-    p: Floats, q: Floats, quantity: Quantity, workers: int | None = 1
+    p: Any, q: Any, quantity: Quantity, workers: int | None = 1
 ) -> tuple[Floats, Floats]:
     """Return the same of rows of the same index, as vectors."""
     from jsdiv_numba.stats import js_test
@@ -96,7 +97,8 @@ def verdict_on(rows: LabelledRows, pair: tuple[int, int], quantity: Quantity) ->
     from jsdiv_numba.stats import js_test
 
     require_counts(rows, pair)
-    x, y = rows.values[list(pair)]
+    values = rows.values[list(pair)]
+    x, y = values.toarray() if is_sparse(values) else values
     result = js_test(x, y, base=quantity.base)
     return Verdict(
         sizes=(int(x.sum(dtype=np.float64)), int(y.sum(dtype=np.float64))),
@@ -115,15 +117,20 @@ def require_counts(rows: LabelledRows, only: tuple[int, ...] | None = None) -> N
 
 
 def fraction(
-    values: Floats, source: str, columns: Sequence[str] | None, start: int = 0
+    values: Any, source: str, columns: Sequence[str] | None, start: int = 0
 ) -> Fault | None:
     """Return the first value that is no whole number; rows are those of a file from `start` on."""
-    fractions = np.isfinite(values) & (values % 1 != 0)
+    entries = values.data if is_sparse(values) else values
+    fractions = np.isfinite(entries) & (entries % 1 != 0)
     if not fractions.any():
         return None
-    i, j = (int(k) for k in np.unravel_index(int(fractions.argmax()), values.shape))
+    k = int(fractions.argmax())
+    if is_sparse(values):
+        i, j = int(np.searchsorted(values.indptr, k, "right")) - 1, int(values.indices[k])
+    else:
+        i, j = divmod(k, values.shape[1])
     column = str(j) if columns is None else repr(columns[j])
-    value = float(values[i, j])
+    value = float(entries.flat[k])
     reason = f"{value} is no count; --test compares counts: whole numbers, not shares of them"
     return Fault(source, start + i, column, value, reason)
 

@@ -7,8 +7,10 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 import jsdiv_numba
 from jsdiv_numba import batch
@@ -54,18 +56,23 @@ def _require_not_ours(error: FileError) -> None:
             raise FaultError(f"{cause!r} in {place.name}: {error}") from cause
 
 
+def _dense(rows: Any) -> np.ndarray:
+    """Return rows as an array; of sparse ones, whose shape may be any, the columns with entries."""
+    return rows[:, np.unique(rows.indices)].toarray() if sparse.issparse(rows) else rows
+
+
 def in_memory_and_in_tiles(path: Path, folder: Path) -> bool:
     """Read a file both ways, which have to agree."""
 
     def whole() -> np.ndarray:
         rows = read_rows(str(path))
-        if len(rows.labels) != len(rows.values):
-            raise FaultError(f"{len(rows.labels)} labels of {len(rows.values)} rows")
-        return rows.values
+        if len(rows.labels) != rows.values.shape[0]:
+            raise FaultError(f"{len(rows.labels)} labels of {rows.values.shape[0]} rows")
+        return _dense(rows.values)
 
     def copied() -> np.ndarray:
         source = as_input(str(path), "X").open(folder, "first", lenient=False)
-        return source.rows(0, source.shape[0])
+        return _dense(source.rows(0, source.shape[0]))
 
     # In tiles, rows are looked at when they are compared.
     values, copy = _read(whole, path), _read(copied, path)

@@ -5,13 +5,15 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.io.anndata import anndata_bytes, open_h5ad
+from jsdiv_numba.batch.io.compressed import SparseTable
 from jsdiv_numba.batch.io.file_errors import require_file
 from jsdiv_numba.batch.io.long import LongTable, long_table, options_of_lines
 from jsdiv_numba.batch.io.npy import read_npz, stream_array
@@ -20,27 +22,32 @@ from jsdiv_numba.batch.io.parquet import dense_bytes as parquet_bytes
 from jsdiv_numba.batch.io.parquet import feather_bytes, files_of, stream_feather, stream_parquet
 from jsdiv_numba.batch.io.rows import Stream
 from jsdiv_numba.batch.io.sources import Source, open_npy, open_zarr
-from jsdiv_numba.batch.io.sparse import dense_bytes as sparse_bytes
-from jsdiv_numba.batch.io.sparse import is_sparse, stream_sparse
+from jsdiv_numba.batch.io.sparse import (
+    is_sparse,
+    open_mtx,
+    open_npz,
+    sparse_bytes,
+    stream_sparse,
+)
 from jsdiv_numba.batch.io.text import TEXT_SUFFIXES, stream_text
 
 STDIN = "-"
 ARRAYS = (".npy", ".zarr")
 """What is read where it lies."""
 
-SUFFIXES = (*TEXT_SUFFIXES, ".feather", ".mtx", ".npy", ".npz", ".parquet", ".zarr")
+SPARSE = (".h5ad", ".mtx", ".npz")
+"""What has sparse matrices."""
+
+SUFFIXES = (*TEXT_SUFFIXES, ".feather", ".h5ad", ".mtx", ".npy", ".npz", ".parquet", ".zarr")
 _COMPRESSED = (*TEXT_SUFFIXES, ".mtx")
 _SAME = {".pq": ".parquet", ".arrow": ".feather", ".ipc": ".feather"}
-_MEMBER_MARK = ".npz:"
+_MEMBER_MARKS = (".npz:", ".h5ad:")
 _ZARR_MARKS = ("zarr.json", ".zarray")
 _EXPORTS = {
     "a spreadsheet; save the sheet as CSV UTF-8": (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"),
     "made by R; write.csv(x, 'x.csv') saves it as text": (".rds", ".rda", ".rdata"),
     "a table of BIOM; 'biom convert --to-tsv' makes it text, whose rows are categories "
     "(--transpose)": (".biom",),
-    "an AnnData file; numpy.save('x.npy', data.X) or scipy.sparse.save_npz saves its matrix": (
-        ".h5ad",
-    ),
     "an HDF5 file; numpy.save('x.npy', file['name'][:]) saves an array of it": (".h5", ".hdf5"),
     "Python objects, which could be anything; save them as .npy or .csv": (".pkl", ".pickle"),
     "compressed in a way that is not read; .gz is": (".bz2", ".xz", ".zip", ".zst"),
@@ -61,7 +68,8 @@ def place_of(source: str, options: TableOptions) -> Place:
     """Return where rows are, and in which format; nothing is read yet.
 
     `source`: a file or folder, as the user named it; ``FILE.npz:NAME`` is an array of
-    several. Raises `FileError` if there is no such file, or if it is of no known format.
+    several, and ``FILE.h5ad:layers/NAME`` a layer. Raises `FileError` if there is no such
+    file, or if it is of no known format.
 
     Examples
     --------
@@ -142,10 +150,11 @@ def _kind_of_folder(path: Path, source: str) -> str:
 def split_member(source: str) -> tuple[Path, str | None]:
     """Return the path of an input, and the array that it names of an ``.npz`` file."""
     path = Path(source)
-    at = source.lower().rfind(_MEMBER_MARK)
+    mark = max(_MEMBER_MARKS, key=source.lower().rfind)
+    at = source.lower().rfind(mark)
     if at < 0 or path.exists():
         return path, None
-    return Path(source[: at + len(_MEMBER_MARK) - 1]), source[at + len(_MEMBER_MARK) :]
+    return Path(source[: at + len(mark) - 1]), source[at + len(mark) :]
 
 
 def stream_rows(place: Place, options: TableOptions, *, lenient: bool = False) -> Stream:
@@ -155,11 +164,11 @@ def stream_rows(place: Place, options: TableOptions, *, lenient: bool = False) -
     or while the blocks are read.
     """
     if options.long is not None:
-        return open_long(place, options, lenient=lenient).stream()
+        return _open_long(place, options, lenient=lenient).stream()
     return _lines(place, options, lenient)
 
 
-def open_long(place: Place, options: TableOptions, *, lenient: bool) -> LongTable:
+def _open_long(place: Place, options: TableOptions, *, lenient: bool) -> LongTable:
     """Return a long table after a first pass over it; the arguments are those of `stream_rows`."""
     lines = options_of_lines(options)
     return long_table(lambda: _lines(place, lines, lenient), place.source, options)
@@ -174,13 +183,17 @@ def _lines(place: Place, options: TableOptions, lenient: bool) -> Stream:
     if kind == ".npz" and (member is not None or not is_sparse(path)):
         array = read_npz(path, source, member)
         return stream_array(lambda a, b: array[a:b], array.shape, array.dtype, source, options)
-    readers: dict[str, Callable[[Path, str, TableOptions], Stream]] = {
-        ".feather": stream_feather,
-        ".mtx": stream_sparse,
-        ".npz": stream_sparse,
-        ".parquet": stream_parquet,
-    }
+    if kind in SPARSE:
+        return stream_sparse(_open_sparse(place), options)
+    readers = {".feather": stream_feather, ".parquet": stream_parquet}
     return readers[kind](path, source, options)
+
+
+def _open_sparse(place: Place) -> SparseTable:
+    source, path, kind, member = place
+    if kind == ".h5ad":
+        return open_h5ad(path, source, member)
+    return open_npz(path, source) if kind == ".npz" else open_mtx(path, source)
 
 
 def open_in_place(place: Place) -> Source:
@@ -194,7 +207,7 @@ def stream_source(rows: Source, options: TableOptions) -> Stream:
     return stream_array(rows.rows, rows.shape, rows.stored, rows.source, options)
 
 
-def dense_bytes(place: Place) -> int:
+def memory_bytes(place: Place) -> int:
     """Return about how much memory the values of a file take, without reading them.
 
     Of text it is what it takes uncompressed.
@@ -207,11 +220,17 @@ def dense_bytes(place: Place) -> int:
         return sum(map(parquet_bytes, files_of(path) if path.is_dir() else [path]))
     if kind == ".feather":
         return feather_bytes(path)
-    if kind == ".mtx" or (kind == ".npz" and place.member is None and is_sparse(path)):
-        return sparse_bytes(path, place.source)
+    if kind in SPARSE and (kind != ".npz" or (place.member is None and is_sparse(path))):
+        return _entry_bytes(place)
     if kind == ".npz":
         return _member_bytes(place)
     return _text_bytes(path)
+
+
+def _entry_bytes(place: Place) -> int:
+    if place.kind == ".h5ad":
+        return anndata_bytes(place.path, place.source, place.member)
+    return sparse_bytes(place.path, place.source)
 
 
 def _member_bytes(place: Place) -> int:

@@ -18,7 +18,18 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from jsdiv_numba._core import sparse
 from jsdiv_numba.batch.errors import FileError, OutputError
+from jsdiv_numba.batch.io.compressed import (
+    CHUNK,
+    SparseFile,
+    SparseInMemory,
+    SparseTable,
+    matrix_in_memory,
+    open_matrix,
+    starts_of,
+    write_matrix,
+)
 from jsdiv_numba.batch.io.durable import sync_folder
 from jsdiv_numba.batch.io.file_errors import reading
 from jsdiv_numba.batch.io.formats import (
@@ -26,18 +37,17 @@ from jsdiv_numba.batch.io.formats import (
     STDIN,
     Place,
     open_in_place,
-    open_long,
     place_of,
     stream_rows,
     stream_source,
 )
-from jsdiv_numba.batch.io.long import LongTable
 from jsdiv_numba.batch.io.npy import DAMAGE
 from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
 from jsdiv_numba.batch.io.roles import require_categories
 from jsdiv_numba.batch.io.rows import ROW, Block, Reading, Stream, faults
 from jsdiv_numba.batch.io.sources import (
     ArrayFile,
+    ArrayInMemory,
     Fingerprint,
     Source,
     called,
@@ -66,7 +76,7 @@ class Input:
     def fingerprint(self) -> Fingerprint:
         """Return what changes when the rows do."""
         if self.kind == "array":
-            return open_array(self.values, self.source).fingerprint()
+            return self._in_memory().fingerprint()
         if self.path.is_dir():
             with reading(self.source):
                 return folder_fingerprint(self.path)
@@ -80,15 +90,18 @@ class Input:
         `lenient` says whether rows may be no distributions.
         """
         if self.kind == "array":
-            return open_array(self.values, self.source)
+            return self._in_memory()
         with reading(self.source):
             return self._opened(folder, role, lenient)
+
+    def _in_memory(self) -> ArrayInMemory | SparseInMemory:
+        if sparse.is_sparse(self.values):
+            return matrix_in_memory(self.values, self.source)
+        return open_array(self.values, self.source)
 
     def _opened(self, folder: Path, role: str, lenient: bool) -> Source:
         place = Place(self.source, self.path, self.kind, self.member)
         copy = _Copy(folder / f"{role}.npy", self.source)
-        if self.options.long is not None:
-            return self._open_long(place, copy, lenient)
         if not self.options.concern_values and self._is_array:
             rows = self._open_array(place, copy)
             require_categories(self.source, rows.width, "")
@@ -97,7 +110,10 @@ class Input:
             return rows
         stream = stream_rows(place, self.options, lenient=lenient)
         self.tell(stream.reading)
-        if self.options.missing == "nan" and not lenient:
+        only_missing = self.options.missing == "nan" and not lenient
+        if stream.matrix is not None:
+            return self._open_sparse(stream, copy, only_missing)
+        if only_missing:
             # Of rows that are no distributions, only those with missing values give NaN.
             stream = stream._replace(blocks=_only_missing(stream, self.source))
         copy.make(lambda file: _write(file, stream, copy, self.source))
@@ -114,13 +130,14 @@ class Input:
         copy.make(self._extract)
         return called(open_npy(copy.path, self.source), self.source, None, ROW, None)
 
-    def _open_long(self, place: Place, copy: "_Copy", lenient: bool) -> Source:
-        table = open_long(place, self.options, lenient=lenient)
-        self.tell(table.reading)
-        copy.make(lambda file: _write_long(file, table, copy))
-        rows = open_npy(copy.path, self.source)
-        columns = tuple(table.categories)
-        return called(rows, self.source, columns, table.label_name, copy.labels)
+    def _open_sparse(self, stream: Stream, copy: "_Copy", only_missing: bool) -> Source:
+        matrix = stream.matrix.transposed if stream.transposed else stream.matrix
+        copy.make(lambda file: _write_sparse(file, matrix, copy))
+        rows = open_matrix(copy.path, matrix, None if matrix.rows is None else copy.labels)
+        if only_missing:
+            for _ in _only_missing(stream._replace(blocks=_blocks_of(rows)), self.source):
+                pass
+        return rows
 
     def _extract(self, file: BinaryIO) -> None:
         # A member of an .npz file is an .npy file.
@@ -158,7 +175,8 @@ def as_input(
     Raises `FileError` if the file is missing, or of no known kind.
     """
     if not isinstance(given, str | os.PathLike):
-        return Input(name, Path(), "array", values=np.asanyarray(given))
+        values = given if sparse.is_sparse(given) else np.asanyarray(given)
+        return Input(name, Path(), "array", values=values)
     with reading(os.fspath(given)):
         source, path, kind, member = place_of(os.fspath(given), options)
     # Tiles may be computed by another process, in another folder.
@@ -205,7 +223,7 @@ def _only_missing(stream: Stream, source: str) -> Iterator[Block]:
             zeros = found.value is None and stream.transposed
             if not (missing or zeros):
                 raise FileError(str(found))
-        start += len(values)
+        start += values.shape[0]
         yield values, labels
 
 
@@ -240,19 +258,16 @@ def _write(file: BinaryIO, stream: Stream, copy: _Copy, source: str) -> None:
     _write_header(file, stream, count)
 
 
-def _write_long(file: BinaryIO, table: LongTable, copy: _Copy) -> None:
-    """Write a long table's matrix: zeros first, then each count to its place."""
-    np.lib.format.write_array_header_1_0(
-        file, {"descr": "<f8", "fortran_order": False, "shape": table.shape}
-    )
-    begin = file.tell()
-    rows, columns = table.shape
-    file.truncate(begin + 8 * rows * columns)
-    matrix = np.memmap(file, np.dtype("<f8"), "r+", begin, table.shape)
-    table.add_up(matrix)
-    matrix.flush()
-    del matrix
-    _write_labels(copy.labels, tuple(table.samples))
+def _write_sparse(file: BinaryIO, matrix: SparseTable, copy: _Copy) -> None:
+    write_matrix(file, starts_of(copy.path), matrix)
+    if matrix.rows is not None:
+        _write_labels(copy.labels, matrix.rows)
+
+
+def _blocks_of(rows: SparseFile) -> Iterator[Block]:
+    step = max(1, CHUNK // rows.row_values)
+    for block in rows.blocks(0, rows.shape[0], step):
+        yield block, None
 
 
 def _write_labels(path: Path, names: Sequence[str]) -> None:

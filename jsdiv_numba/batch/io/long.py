@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.io.compressed import Entries, SparseTable
 from jsdiv_numba.batch.io.options import TableOptions
 from jsdiv_numba.batch.io.roles import require_categories
-from jsdiv_numba.batch.io.rows import Reading, Stream
+from jsdiv_numba.batch.io.rows import Block, Reading, Stream
 from jsdiv_numba.batch.io.table import BETWEEN_KEYS
 
 
@@ -30,24 +31,29 @@ class LongTable(NamedTuple):
         """Samples and categories."""
         return len(self.samples), len(self.categories)
 
-    def add_up(self, matrix: NDArray[np.float64]) -> None:
-        """Add each count to its place in a matrix of zeros; counts of one place add up."""
-        for values, samples, categories in _parts(self.open()):
-            rows, columns = _places(samples, self.samples), _places(categories, self.categories)
-            np.add.at(matrix, (rows, columns), values)
+    @property
+    def matrix(self) -> SparseTable:
+        """The counts in their places."""
+
+        def entries() -> Iterator[Entries]:
+            for values, samples, categories in _parts(self.open()):
+                places = _places(samples, self.samples), _places(categories, self.categories)
+                yield Entries(*places, values)
+
+        names = tuple(self.samples), tuple(self.categories), self.label_name
+        return SparseTable(self.source, self.shape, np.dtype(np.float64), entries, *names)
 
     def stream(self) -> Stream:
         """Return the rows as one block, in memory."""
         import pyarrow as pa
 
-        def blocks() -> Iterator[tuple[NDArray[np.float64], Any]]:
-            matrix = np.zeros(self.shape)
-            self.add_up(matrix)
-            yield matrix, pa.array(list(self.samples), pa.string())
+        matrix = self.matrix
 
-        columns = tuple(self.categories)
-        dtype = np.dtype(np.float64)
-        return Stream(len(columns), dtype, columns, self.label_name, True, blocks(), self.reading)
+        def blocks() -> Iterator[Block]:
+            yield matrix.in_memory(), pa.array(matrix.rows, pa.string())
+
+        about = matrix.shape[1], matrix.dtype, matrix.columns, self.label_name, True
+        return Stream(*about, blocks(), self.reading, matrix=matrix)
 
 
 def options_of_lines(options: TableOptions) -> TableOptions:

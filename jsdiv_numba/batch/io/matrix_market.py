@@ -5,18 +5,26 @@ segmentation fault, or an exception that nothing can catch.
 """
 
 import itertools
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jsdiv_numba.batch.io.compressed import Entries
 
 _BANNER = b"%%matrixmarket"
 _FIELDS = {"real", "double", "integer", "unsigned-integer", "pattern"}
 _SIGNS = {"general": 0, "symmetric": 1, "skew-symmetric": -1}
 """What becomes of a value on the other side of the diagonal."""
 
+_LINES = 1 << 17
+"""Lines that are in memory at a time."""
 
-class _Header(NamedTuple):
+
+class Header(NamedTuple):
+    """What a file says before its values."""
+
     coordinates: bool
     pattern: bool
     sign: int
@@ -24,21 +32,15 @@ class _Header(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
         return self.sizes[0], self.sizes[1]
 
 
-def read_matrix_market(file: BinaryIO) -> Any:
-    """Return the matrix of a file.
+def matrix_header(file: BinaryIO) -> Header:
+    """Read what a file says before its values.
 
-    It is a COO array or a matrix, as it is kept. Raises `ValueError` if it is damaged, or complex.
+    Raises `ValueError` if it is damaged, or complex.
     """
-    header = _header(file)
-    if header.coordinates:
-        return _coordinates(file, header)
-    return _array(file, header)
-
-
-def _header(file: BinaryIO) -> _Header:
     banner = file.readline(1 << 12).lower().split()
     if len(banner) != 5 or banner[:2] != [_BANNER, b"matrix"]:
         raise ValueError("its first line is not '%%MatrixMarket matrix FORMAT FIELD SYMMETRY'")
@@ -52,7 +54,7 @@ def _header(file: BinaryIO) -> _Header:
         raise ValueError(f"its sizes are {sizes}")
     if _SIGNS[symmetry] and sizes[0] != sizes[1]:
         raise ValueError(f"it is {symmetry}, of {sizes[0]} rows and {sizes[1]} columns")
-    return _Header(layout == "coordinate", field == "pattern", _SIGNS[symmetry], sizes)
+    return Header(layout == "coordinate", field == "pattern", _SIGNS[symmetry], sizes)
 
 
 def _size_line(file: BinaryIO) -> bytes:
@@ -62,46 +64,58 @@ def _size_line(file: BinaryIO) -> bytes:
     raise ValueError("it ends before its sizes")
 
 
-def _values(file: BinaryIO, count: int, width: int) -> NDArray[np.float64]:
-    """Return what follows: so many lines of so many numbers."""
-    lines = (line for line in file if line.strip() and not line.startswith(b"%"))
-    first = next(lines, None)
-    if first is None:
-        found = np.empty((0, width))
-    else:
-        every = itertools.chain([first], lines)
-        found = np.loadtxt(every, ndmin=2, comments=None, encoding="latin-1")
-    if found.shape != (count, width):
-        raise ValueError(
-            f"there are {found.shape[0]} lines of {found.shape[1]} numbers, not {count} of {width}"
+def matrix_entries(file: BinaryIO, header: Header) -> Iterator[Entries]:
+    """Read the entries that follow, with both sides of the diagonal; zeros of arrays, too."""
+    parts = _coordinates(file, header) if header.coordinates else _array(file, header)
+    for part in parts:
+        off = part.rows != part.columns
+        if not header.sign or not off.any():
+            yield part
+            continue
+        rows, columns, values = part
+        yield Entries(
+            np.concatenate([rows, columns[off]]),
+            np.concatenate([columns, rows[off]]),
+            np.concatenate([values, header.sign * values[off]]),
         )
-    return found
 
 
-def _coordinates(file: BinaryIO, header: _Header) -> Any:
-    from scipy import sparse
+def _values(file: BinaryIO, count: int, width: int) -> Iterator[NDArray[np.float64]]:
+    """Yield what follows: so many lines of so many numbers."""
+    lines = (line for line in file if line.strip() and not line.startswith(b"%"))
+    number = 0
+    while some := list(itertools.islice(lines, _LINES)):
+        found = np.loadtxt(some, ndmin=2, comments=None, encoding="latin-1")
+        number += len(found)
+        if number > count or found.shape[1] != width:
+            break
+        yield found
+    else:
+        found = np.empty((0, width))
+    if (number, found.shape[1]) != (count, width):
+        raise ValueError(
+            f"there are {number} lines of {found.shape[1]} numbers, not {count} of {width}"
+        )
 
-    found = _values(file, header.sizes[2], 2 if header.pattern else 3)
-    places = found[:, :2] - 1
-    if not ((places >= 0) & (places < header.shape) & (places % 1 == 0)).all():
-        raise ValueError(f"a value stands outside of {header.shape[0]} × {header.shape[1]}")
-    i, j = places.astype(np.int64).T
-    values = np.ones(len(found)) if header.pattern else found[:, 2]
-    if header.sign:
-        off = i != j
-        i, j = np.concatenate([i, j[off]]), np.concatenate([j, i[off]])
-        values = np.concatenate([values, header.sign * values[off]])
-    return sparse.coo_array((values, (i, j)), shape=header.shape)
+
+def _coordinates(file: BinaryIO, header: Header) -> Iterator[Entries]:
+    for found in _values(file, header.sizes[2], 2 if header.pattern else 3):
+        places = found[:, :2] - 1
+        if not ((places >= 0) & (places < header.shape) & (places % 1 == 0)).all():
+            raise ValueError(f"a value stands outside of {header.shape[0]} × {header.shape[1]}")
+        values = np.ones(len(found)) if header.pattern else found[:, 2]
+        rows, columns = places.astype(np.int64).T
+        yield Entries(rows, columns, values)
 
 
-def _array(file: BinaryIO, header: _Header) -> NDArray[np.float64]:
+def _array(file: BinaryIO, header: Header) -> Iterator[Entries]:
     rows, columns = header.shape
-    if not header.sign:
-        return _values(file, rows * columns, 1).reshape(columns, rows).T
     # Of what is symmetric, a column begins at the diagonal, or after it where that is zero.
-    columns_of, rows_of = np.triu_indices(rows, 0 if header.sign > 0 else 1)
-    values = _values(file, len(rows_of), 1)[:, 0]
-    matrix = np.zeros((rows, rows))
-    matrix[columns_of, rows_of] = header.sign * values
-    matrix[rows_of, columns_of] = values
-    return matrix
+    tops = np.arange(columns) + (header.sign < 0) if header.sign else np.zeros(columns, np.int64)
+    starts = np.concatenate([[0], np.cumsum(rows - tops)])
+    first = 0
+    for found in _values(file, int(starts[-1]), 1):
+        places = np.arange(first, first + len(found))
+        column = np.searchsorted(starts, places, "right") - 1
+        yield Entries(places - starts[column] + tops[column], column, found[:, 0])
+        first += len(found)

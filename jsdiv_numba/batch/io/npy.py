@@ -104,7 +104,7 @@ def stream_array(
         step = max(1, _BLOCK_BYTES // (8 * width))
         for start in range(0, number, step):
             block = read(start, min(start + step, number))
-            labels = joined([_texts(block[:, j]) for j in found.labels], options)
+            labels = joined([numbers_as_text(block[:, j]) for j in found.labels], options)
             kept = rows.kept(start, len(block), labels)
             values = (block if chosen is None else block[:, chosen]).astype(kind, copy=False)
             if options.missing == "zero":
@@ -117,7 +117,7 @@ def stream_array(
     return stream_of(blocks, source, None, found, options, kind, (), totals=False)
 
 
-def _texts(column: NDArray[Any]) -> Any:
+def numbers_as_text(column: NDArray[Any]) -> Any:
     """Return numbers that label rows as Arrow's text: whole ones without a point."""
     import pyarrow as pa
 

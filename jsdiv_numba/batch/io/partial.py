@@ -17,7 +17,7 @@ from jsdiv_numba.batch.io.write import suffix_of, writing
 JOURNAL, NEW_JOURNAL, REPORT = "journal.jsonl", "journal.tmp", "bad.csv"
 _LOCK = "jsdiv.lock"
 _SUFFIX = ".partial"
-_COPIES = re.compile(r"(first|second)\.(npy|tmp|(labels|columns)\.arrow)")
+_COPIES = re.compile(r"(first|second)\.(npy|tmp|starts|(labels|columns)\.arrow)")
 _STAGES = re.compile(r"[a-z-]+\.[01]\.npz")
 BANDS = "bands"
 _INSIDE = re.compile(r"zarr\.json|\d+(\.\w+)*|.+\.partial")

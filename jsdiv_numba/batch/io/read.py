@@ -1,10 +1,19 @@
 """A file, whatever its format, as labelled rows in memory."""
 
+from dataclasses import replace
+
+from jsdiv_numba._core.sparse import is_sparse
 from jsdiv_numba.batch.io.file_errors import reading
 from jsdiv_numba.batch.io.formats import place_of, stream_rows
 from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
 from jsdiv_numba.batch.io.roles import require_categories
-from jsdiv_numba.batch.io.rows import LabelledRows, collected, require_distributions
+from jsdiv_numba.batch.io.rows import (
+    LabelledRows,
+    collected,
+    faults,
+    require_distributions,
+    without,
+)
 
 
 def read_rows(source: str, options: TableOptions = DEFAULT) -> LabelledRows:
@@ -22,4 +31,8 @@ def read_rows(source: str, options: TableOptions = DEFAULT) -> LabelledRows:
         rows = collected(stream_rows(place, options), source)
     require_categories(source, rows.width, "")
     require_distributions(rows, nan=options.missing == "nan")
+    if is_sparse(rows.values) and options.missing == "nan":
+        # A row without entries has the distances of one with a NaN.
+        missing = {found.row for found in faults(rows.values, source)}
+        rows = replace(rows, values=without(rows.values, sorted(missing)))
     return rows

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jsdiv_numba._core.sparse import is_sparse
 from jsdiv_numba.batch.errors import FileError
 
 ROW = "row"
@@ -51,9 +52,9 @@ class LabelledRows:
     """The rows of a file, each a distribution up to its sum."""
 
     source: str  # the file, as the user named it
-    values: NDArray[np.floating[Any]]
+    values: Any
     """One row a distribution: finite, not negative, its sum positive. Of float32 or float64,
-    shape (n, m)."""
+    shape (n, m); an array, or a sparse one in compressed rows."""
     labels: tuple[str, ...]  # what the rows are called. Length n
     label_name: str  # the heading of the labels
     columns: tuple[str, ...] | None
@@ -62,6 +63,13 @@ class LabelledRows:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no row has a missing value."""
+        if is_sparse(self.values):
+            return not undefined(self.values).any()
+        return not np.isnan(self.values).any()
 
     @property
     def labelled(self) -> bool:
@@ -74,8 +82,9 @@ class LabelledRows:
         return int(self.values.shape[1])
 
 
-Block = tuple[NDArray[np.floating[Any]], Any]
-"""Some rows' values, shape (n, width), and their labels: an Arrow array of strings, or None."""
+Block = tuple[Any, Any]
+"""Some rows' values, shape (n, width), an array or a sparse one, and their labels: an Arrow
+array of strings, or None."""
 
 
 class Stream(NamedTuple):
@@ -90,6 +99,8 @@ class Stream(NamedTuple):
     reading: Reading  # what the file was taken for
     transposed: bool = False
     """Whether the columns are the distributions, and the rows the categories."""
+    matrix: Any = None
+    """The same as a `jsdiv_numba.batch.io.compressed.SparseTable`, if the values are sparse."""
 
 
 def collected(stream: Stream, source: str) -> LabelledRows:
@@ -97,22 +108,22 @@ def collected(stream: Stream, source: str) -> LabelledRows:
 
     Raises `FileError` as the stream does, or if it has no rows.
     """
-    values: list[NDArray[np.floating[Any]]] = []
+    values: list[Any] = []
     labels: list[str] = []
     for block, names in stream.blocks:
         values.append(block)
         labels += names.to_pylist() if stream.labelled else []
-    if not any(map(len, values)):
+    if not any(block.shape[0] for block in values):
         raise FileError(f"{source}: the file has no rows")
     matrix = np.concatenate(values) if len(values) > 1 else values[0]
-    names = tuple(labels) if stream.labelled else default_labels(len(matrix))
+    names = tuple(labels) if stream.labelled else default_labels(matrix.shape[0])
     if not stream.transposed:
         return LabelledRows(
             source, matrix, names, stream.label_name, stream.columns, stream.reading
         )
     columns = tuple(labels) if stream.labelled else None
     rows = stream.columns or default_labels(stream.width)
-    matrix = np.ascontiguousarray(matrix.T)
+    matrix = in_order(matrix.T) if is_sparse(matrix) else np.ascontiguousarray(matrix.T)
     return LabelledRows(source, matrix, rows, ROW, columns, stream.reading)
 
 
@@ -136,6 +147,38 @@ def fault(value: float, written: str) -> str | None:
     if value < 0:
         return f"negative value {written}; a distribution has no negative values"
     return None
+
+
+def in_order(matrix: Any) -> Any:
+    """Return a matrix of SciPy's in compressed rows, in order, no place twice and none 0."""
+    from scipy import sparse
+
+    rows = sparse.csr_array(matrix, copy=True)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    return rows
+
+
+def undefined(values: Any) -> NDArray[np.bool]:
+    """Return which rows of checked values are no distributions: all NaN, or without an entry."""
+    found = np.diff(values.indptr) == 0 if is_sparse(values) else np.isnan(values[:, 0])
+    return np.asarray(found)
+
+
+def without(values: Any, rows: Sequence[int]) -> Any:
+    """Return values of which some rows are all NaN or, of sparse ones, have no entry."""
+    if not is_sparse(values):
+        values = values.copy()
+        values[rows] = np.nan
+        return values
+    from scipy import sparse
+
+    left_out = np.zeros(values.shape[0], bool)
+    left_out[rows] = True
+    number = np.diff(values.indptr)
+    kept = ~left_out.repeat(number)
+    starts = np.concatenate([[0], np.cumsum(np.where(left_out, 0, number))])
+    return sparse.csr_array((values.data[kept], values.indices[kept], starts), values.shape)
 
 
 def are_distributions(values: NDArray[np.floating[Any]], *, nan: bool = False) -> bool:
@@ -169,21 +212,24 @@ class Fault(NamedTuple):
 
 
 def faults(
-    values: NDArray[np.floating[Any]],
+    values: Any,
     source: str,
     start: int = 0,
     columns: Sequence[str] | None = None,
 ) -> list[Fault]:
     """Return, for each row that is no distribution, the first reason.
 
-    `values`, shape (n, m): rows of a file. `columns`, length m, optional: the headings of
-    the columns. Faults stand in the order of the rows.
+    `values`, shape (n, m): rows of a file, an array or a sparse one whose entries are in order.
+    `columns`, length m, optional: the headings of the columns. Faults stand in the order of
+    the rows.
 
     Examples
     --------
     >>> print(*faults(np.array([[1.0, 2.0], [3.0, -4.0]]), "f.npy", start=10))
     f.npy, row 11, column 1: negative value -4.0; a distribution has no negative values
     """
+    if is_sparse(values):
+        return _sparse_faults(values, source, start, columns)
     if are_distributions(values):
         return []
     valid = np.isfinite(values) & (values >= 0)
@@ -193,10 +239,28 @@ def faults(
             found.append(Fault(source, start + i, None, None, ZERO_ROW))
             continue
         j = int(np.argmin(valid[i]))
-        value = float(values[i, j])
-        column = str(j) if columns is None else repr(columns[j])
-        found.append(Fault(source, start + i, column, value, fault(value, str(value)) or ZERO_ROW))
+        found.append(_fault_at(source, start + i, j, float(values[i, j]), columns))
     return found
+
+
+def _sparse_faults(
+    values: Any, source: str, start: int, columns: Sequence[str] | None
+) -> list[Fault]:
+    entries, starts = values.data, values.indptr
+    invalid = np.flatnonzero(~(np.isfinite(entries) & (entries >= 0)))
+    rows, first = np.unique(np.searchsorted(starts, invalid, "right") - 1, return_index=True)
+    found = [
+        _fault_at(source, start + i, int(values.indices[k]), float(entries[k]), columns)
+        for i, k in zip(rows.tolist(), invalid[first].tolist(), strict=True)
+    ]
+    empty = np.flatnonzero(np.diff(starts) == 0).tolist()
+    found += [Fault(source, start + i, None, None, ZERO_ROW) for i in empty]
+    return sorted(found, key=lambda each: each.row)
+
+
+def _fault_at(source: str, row: int, j: int, value: float, columns: Sequence[str] | None) -> Fault:
+    column = str(j) if columns is None else repr(columns[j])
+    return Fault(source, row, column, value, fault(value, str(value)) or ZERO_ROW)
 
 
 def require_distributions(rows: LabelledRows, *, nan: bool = False) -> None:

@@ -19,6 +19,7 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
+from jsdiv_numba._core.sparse import is_sparse
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.file_errors import reading
 from jsdiv_numba.batch.io.leases import end_lease, nobody_waits, take_lease
@@ -33,8 +34,8 @@ _MAPPED_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
-class _Described(ABC):
-    """What all sources share."""
+class Source(ABC):
+    """Rows that need not fit in memory."""
 
     source: str  # the file, as the user named it
     shape: tuple[int, int]  # rows and columns
@@ -57,9 +58,14 @@ class _Described(ABC):
         """Whether the rows have names of their own."""
         return False
 
+    @property
+    def row_values(self) -> int:
+        """How many values a row takes in memory."""
+        return self.width
+
     @abstractmethod
     def rows(self, start: int, stop: int) -> Floats:
-        """Return rows start .. stop, shape (stop - start, width)."""
+        """Return rows start .. stop, shape (stop - start, width), dense or sparse."""
 
     def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
         """Yield rows start .. stop, `step` at a time; a block may overwrite the one before."""
@@ -89,7 +95,7 @@ def names_in(path: Path) -> Iterator[Any]:
 
 
 @dataclass(frozen=True)
-class ArrayInMemory(_Described):
+class ArrayInMemory(Source):
     """A matrix that is in memory, or that NumPy maps."""
 
     values: Any = None  # the rows. Shape (n, m)
@@ -108,7 +114,7 @@ class ArrayInMemory(_Described):
 
 
 @dataclass(frozen=True)
-class ArrayFile(_Described):
+class ArrayFile(Source):
     """The 2-D array of an ``.npy`` file, read piece by piece.
 
     It is mapped where nobody can cut it short meanwhile (see `jsdiv_numba.batch.io.leases`),
@@ -240,7 +246,7 @@ class ArrayFile(_Described):
 
 
 @dataclass(frozen=True)
-class ZarrArray(_Described):
+class ZarrArray(Source):
     """A 2-D Zarr array in a folder."""
 
     path: Path = Path()  # the folder
@@ -259,7 +265,7 @@ class ZarrArray(_Described):
 
 
 @dataclass(frozen=True)
-class Rearranged(_Described):
+class Rearranged(Source):
     """Some rows of another source, in another order."""
 
     original: Any = None  # where the rows are
@@ -277,12 +283,21 @@ class Rearranged(_Described):
         places = wanted[by_place]
         values = np.empty((len(wanted), self.width), self.dtype)
         ends = [*(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
-        begin = 0
+        begin, parts = 0, []
         for end in ends if len(places) else ():
             first, last = int(places[begin]), int(places[end - 1])
-            values[by_place[begin:end]] = self.original.rows(first, last + 1)
+            part = self.original.rows(first, last + 1)
+            if is_sparse(part):
+                parts.append(part)
+            else:
+                values[by_place[begin:end]] = part
             begin = end
-        return values
+        return _joined(parts)[np.argsort(by_place)] if parts else values
+
+    @property
+    def row_values(self) -> int:
+        """How many values a row takes in memory."""
+        return int(self.original.row_values)
 
     def labels_of(self, rows: NDArray[np.int64]) -> Any:
         """Return the names of some rows, in their order."""
@@ -293,8 +308,10 @@ class Rearranged(_Described):
         return {**self.original.fingerprint(), "rows": len(self.order)}
 
 
-Source = ArrayInMemory | ArrayFile | ZarrArray | Rearranged
-"""Rows that need not fit in memory."""
+def _joined(parts: list[Any]) -> Any:
+    from scipy import sparse
+
+    return sparse.vstack(parts, format="csr")
 
 
 def rearranged(source: Source, order: NDArray[np.int64]) -> Rearranged:

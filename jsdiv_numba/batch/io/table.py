@@ -138,9 +138,9 @@ def stream_of(
         for block, labels in blocks(rows):
             if totals:
                 watch.see(block, labels)
-            if not seen and len(block):
+            if not seen and block.shape[0]:
                 first_row = f"row {0 if labels is None else labels[0].as_py()!r}"
-            seen += len(block)
+            seen += block.shape[0]
             yield block, labels
         rows.require_seen()
         if seen and options.transpose:

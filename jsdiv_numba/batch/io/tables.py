@@ -18,7 +18,7 @@ from jsdiv_numba.batch.format import counted, shown
 from jsdiv_numba.batch.io import columnar, parquet
 from jsdiv_numba.batch.io.dialect import Dialect, Record, dialect_of, readable, require_text
 from jsdiv_numba.batch.io.file_errors import reading
-from jsdiv_numba.batch.io.formats import dense_bytes, place_of
+from jsdiv_numba.batch.io.formats import memory_bytes, place_of
 from jsdiv_numba.batch.io.numerals import is_missing, is_number, missing_marks
 from jsdiv_numba.batch.io.options import TableOptions
 from jsdiv_numba.batch.io.text import TEXT_SUFFIXES
@@ -48,7 +48,7 @@ def open_table(source: str, options: TableOptions) -> "FileTable":
         place = place_of(source, options)
         if place.kind in TEXT_SUFFIXES:
             dialect = _dialect(place.path, source, place.kind, options)
-            return TextTable(source, dialect, dense_bytes(place))
+            return TextTable(source, dialect, memory_bytes(place))
         if place.kind == ".parquet":
             return ParquetTable(source, parquet.open_files(place.path, source))
         if place.kind == ".feather":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from jsdiv_numba._neighbors.merge import NEIGHBOR, Part, Parted, nearest_of_all, within_of_all
 from jsdiv_numba.batch.io.rows import Fault
-from jsdiv_numba.batch.jobs.tasks import BlocksTask, Floats, Kept
+from jsdiv_numba.batch.jobs.tasks import BlocksTask, Kept, Values
 from jsdiv_numba.batch.run.task import Result
 
 NOBODY = -1
@@ -25,7 +25,7 @@ class SearchTask(BlocksTask):
         quantity = self.quantity
         return Parted(quantity.metric, quantity.base, workers=1, among_itself=self.symmetric)
 
-    def _parts(self, a: Floats, found: list[Fault]) -> Iterator[Part]:
+    def _parts(self, a: Values, found: list[Fault]) -> Iterator[Part]:
         """Yield the parts, and collect the rows that are no distributions."""
         for j, b, wrong in self._blocks(0):
             found += wrong
@@ -38,9 +38,9 @@ class NearestTask(SearchTask):
 
     number: int = 1  # how many
 
-    def _kept(self, a: Floats) -> Kept:
+    def _kept(self, a: Values) -> Kept:
         wrong: list[Fault] = []
-        found, limits = np.empty((len(a), 0), self._parted.dtype), None
+        found, limits = np.empty((a.shape[0], 0), self._parted.dtype), None
         for part in self._parts(a, wrong):
             new = self._parted.nearest(part, self.number, limits)
             found = nearest_of_all([found, new], self.number)
@@ -59,7 +59,7 @@ class WithinTask(SearchTask):
     max_distance: float = 0.0  # the largest distance
     most_pairs: int | None = None  # how many pairs are kept at most
 
-    def _kept(self, a: Floats) -> Kept:
+    def _kept(self, a: Values) -> Kept:
         wrong: list[Fault] = []
         found: list[tuple[NDArray[np.int64], NDArray[Any]]] = []
         for part in self._parts(a, wrong):

@@ -190,10 +190,10 @@ class NeighborJob(FileJob):
         run_options, rows, others = self.run_options, first.shape[0], second.shape[0]
         workers = run_options.executor.workers
         budget = share(run_options.memory, workers, others=0)
-        step = search_step(first.width, second.dtype.itemsize, 0.75 * budget)
+        step = search_step(first.row_values, second.dtype.itemsize, 0.75 * budget)
         if run_options.tile is not None:
             return [min(run_options.tile, rows), min(step, others)]
-        height = search_height(first.width, others, self.number or 0, 0.25 * budget)
+        height = search_height(first.row_values, others, self.number or 0, 0.25 * budget)
         # Several for each worker, so that none waits long for the last ones.
         fair = max(_FEWEST, -(-rows // (_TILES * workers)))
         return [min(height, fair, rows), min(step, others)]

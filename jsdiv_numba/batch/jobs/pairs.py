@@ -77,9 +77,10 @@ def pairwise(
     ----------
     X : str, path or array_like, shape (n, d)
         One distribution a row: a ``.npy``, ``.npz`` (``FILE.npz:NAME``, or of
-        `scipy.sparse`), ``.mtx``, ``.csv``, ``.tsv``, ``.tab``, ``.txt`` (all of text
-        also ``.gz``), ``.parquet`` or ``.feather`` file, a folder of Parquet files or of
-        a Zarr array, or a matrix.
+        `scipy.sparse`), ``.mtx``, ``.h5ad`` (``FILE.h5ad:layers/NAME``), ``.csv``,
+        ``.tsv``, ``.tab``, ``.txt`` (all of text also ``.gz``), ``.parquet`` or
+        ``.feather`` file, a folder of Parquet files or of a Zarr array, or a matrix,
+        dense or sparse.
     Y : str, path or array_like, shape (m, d), optional
         The same; None compares the rows of `X` with each other.
     out : str or path
@@ -146,8 +147,9 @@ def pairwise(
     Notes
     -----
     Until it is whole, the output and a journal lie in the folder ``OUT.partial``.
-    Files other than ``.npy`` and Zarr are first copied there, as one ``.npy`` file. Values are
-    those of `jsdiv_numba.cdist`, to the last bit; means are added up in float64.
+    Files other than ``.npy`` and Zarr are first copied there, as one ``.npy`` file: of
+    sparse matrices and long tables the entries. Values are those of
+    `jsdiv_numba.cdist`, to the last bit; means are added up in float64.
 
     Examples
     --------
@@ -207,7 +209,7 @@ class PairJob(FileJob):
     def _tiles(self, first: Source, second: Source, sizes: list[int] | None) -> Plan:
         run_options, kind = self.run_options, np.result_type(first.dtype, second.dtype)
         symmetric, shape = first is second, (first.shape[0], second.shape[0])
-        side = run_options.tile or square_side(first.width, kind.itemsize, run_options.budget)
+        side = run_options.tile or square_side(first.row_values, kind.itemsize, run_options.budget)
         height, width = sizes or [min(side, n) for n in shape]
         grid = Grid(*shape, height, width, upper=symmetric)
 
@@ -263,7 +265,7 @@ class PairJob(FileJob):
         if sizes is None:
             height = run_options.tile or band_height(PAIR_BYTES * columns, run_options.budget / 2)
             height = min(height, number)
-            step = thin_side(height, 2 * first.width, 8, run_options.budget / 4)
+            step = thin_side(height, 2 * first.row_values, 8, run_options.budget / 4)
             sizes = [height, min(step, columns)]
         grid = Grid(number, columns, sizes[0], columns)
 
@@ -292,7 +294,7 @@ class PairJob(FileJob):
         return int(self.run_options.budget / EDGE_BYTES)
 
     def _band_sizes(self, first: Source, columns: int, kind: np.dtype[Any]) -> list[int]:
-        budget, width = self.run_options.budget, first.width
+        budget, width = self.run_options.budget, first.row_values
         if self.max_distance is None and self.reduce is None:
             row_bytes = kind.itemsize * (_TABLE_COPIES * columns + 3 * width)
             height = self.run_options.tile or band_height(row_bytes, budget / 2)

@@ -135,7 +135,7 @@ class RowJob(FileJob):
         number, run_options = first.shape[0], self.run_options
         kind = np.result_type(first.dtype, second.dtype)
         height = run_options.tile or min(
-            row_height(first.width), int(run_options.budget / _ROW_BYTES)
+            row_height(first.row_values), int(run_options.budget / _ROW_BYTES)
         )
         (height,) = sizes or [max(1, min(height, number))]
         grid = Grid(number, 1, height, 1)

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsdiv_numba.batch.errors import FileError, RowError
-from jsdiv_numba.batch.io.rows import Fault, faults
+from jsdiv_numba.batch.io.rows import Fault, faults, undefined, without
 from jsdiv_numba.batch.quantity import Quantity
 from jsdiv_numba.batch.run.executor import stop_here_if_asked
 from jsdiv_numba.batch.run.task import Result
 from jsdiv_numba.batch.run.tiling import Tile
 
 Floats = NDArray[np.floating[Any]]
+Values = Any
+"""Rows as a file gives them: an array, or a sparse one."""
 Kept = tuple[NDArray[Any], NDArray[np.int64] | None, list[Fault]]
 """Values, the pairs that they are of, and the rows of the second file that are no distributions."""
 
@@ -40,6 +42,10 @@ class Rows(Protocol):
         """The number of columns."""
 
     @property
+    def row_values(self) -> int:
+        """How many values a row takes in memory."""
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """What `rows` gives: float32 or float64."""
 
@@ -47,10 +53,10 @@ class Rows(Protocol):
     def columns(self) -> tuple[str, ...] | None:
         """The headings of the columns."""
 
-    def rows(self, start: int, stop: int) -> Floats:
+    def rows(self, start: int, stop: int) -> Values:
         """Return rows start .. stop, shape (stop - start, width)."""
 
-    def blocks(self, start: int, stop: int, step: int) -> Iterator[Floats]:
+    def blocks(self, start: int, stop: int, step: int) -> Iterator[Values]:
         """Yield rows start .. stop, `step` at a time; a block may overwrite the one before."""
 
 
@@ -64,21 +70,19 @@ class ReadTask:
     quantity: Quantity
     bad_is_nan: bool
 
-    def _load(self, file: Rows, start: int, stop: int) -> tuple[Floats, list[Fault]]:
+    def _load(self, file: Rows, start: int, stop: int) -> tuple[Values, list[Fault]]:
         """Return rows that are distributions, or all NaN, and what was wrong with these."""
         return self._checked(file.rows(start, stop), file, start)
 
-    def _checked(self, values: Floats, file: Rows, start: int) -> tuple[Floats, list[Fault]]:
+    def _checked(self, values: Values, file: Rows, start: int) -> tuple[Values, list[Fault]]:
         found = faults(values, file.source, start, file.columns)
         if not found:
             return values, found
         if not self.bad_is_nan:
             raise RowError(str(found[0]))
-        values = values.copy()
-        values[[fault.row - start for fault in found]] = np.nan
-        return values, found
+        return without(values, [fault.row - start for fault in found]), found
 
-    def _cdist(self, a: Floats, b: Floats) -> Floats:
+    def _cdist(self, a: Values, b: Values) -> Floats:
         from jsdiv_numba.distance import cdist
 
         return cdist(a, b, self.quantity.metric, base=self.quantity.base, workers=1)
@@ -107,16 +111,16 @@ class MatrixTask(ReadTask):
             report += also_wrong if tile.i_start == 0 else []
         return Result(tile, self._cdist(a, b), faults=tuple(report))
 
-    def _square(self, rows: Floats) -> Floats:
+    def _square(self, rows: Values) -> Floats:
         from jsdiv_numba.distance import pdist
 
-        size = len(rows)
+        size, missing = rows.shape[0], undefined(rows)
         square = np.empty((size, size), rows.dtype)
         condensed = pdist(rows, self.quantity.metric, base=self.quantity.base, workers=1)
         start = 0
         for i in range(size):
             stop = start + size - 1 - i
-            square[i, i] = np.nan if np.isnan(rows[i, 0]) else 0
+            square[i, i] = np.nan if missing[i] else 0
             square[i, i + 1 :] = square[i + 1 :, i] = condensed[start:stop]
             start = stop
         return square
@@ -138,10 +142,10 @@ class BlocksTask(ReadTask, ABC):
         return Result(tile, values, pairs, tuple(report))
 
     @abstractmethod
-    def _kept(self, a: Floats) -> Kept:
+    def _kept(self, a: Values) -> Kept:
         """Return what is kept of the band, whose rows are given."""
 
-    def _blocks(self, start: int) -> Iterator[tuple[int, Floats, list[Fault]]]:
+    def _blocks(self, start: int) -> Iterator[tuple[int, Values, list[Fault]]]:
         for j in range(start, self.tile.j_stop, self.step):
             stop_here_if_asked()
             block, wrong = self._load(self.second, j, min(j + self.step, self.tile.j_stop))
@@ -166,22 +170,22 @@ class BandTask(BlocksTask):
     """Keep one value a row; of one file, that of the other rows. {"mean", "min", "max"}."""
     most_pairs: int | None = None  # how many pairs are kept at most
 
-    def _kept(self, a: Floats) -> Kept:
+    def _kept(self, a: Values) -> Kept:
         if self.max_distance is not None:
             return self._within(a, self.max_distance)
         if self.reduce is not None:
             return self._reduced(a, self.reduce)
         return self._whole(a)
 
-    def _whole(self, a: Floats) -> Kept:
+    def _whole(self, a: Values) -> Kept:
         found: list[Fault] = []
         values = np.empty(self.tile.shape, np.result_type(a.dtype, self.second.dtype))
         for j, b, wrong in self._blocks(0):
-            values[:, j : j + len(b)] = self._cdist(a, b)
+            values[:, j : j + b.shape[0]] = self._cdist(a, b)
             found += wrong
         return values, None, found
 
-    def _within(self, a: Floats, bound: float) -> Kept:
+    def _within(self, a: Values, bound: float) -> Kept:
         start = self.tile.i_start
         found: list[Fault] = []
         values, pairs = [], []
@@ -199,17 +203,17 @@ class BandTask(BlocksTask):
         order = np.lexsort((joined[:, 1], joined[:, 0]))
         return np.concatenate(values)[order], joined[order], found
 
-    def _reduced(self, a: Floats, reduce: str) -> Kept:
+    def _reduced(self, a: Values, reduce: str) -> Kept:
         combine, initial = _COMBINE[reduce]
         found: list[Fault] = []
         kind = np.result_type(a.dtype, self.second.dtype)
-        total = np.full(len(a), initial)
-        count = np.zeros(len(a), np.int64)
+        total = np.full(a.shape[0], initial)
+        count = np.zeros(a.shape[0], np.int64)
         for j, b, wrong in self._blocks(0):
             matrix = self._cdist(a, b).astype(np.float64, copy=False)
-            other = ~np.isnan(b[:, 0])[np.newaxis].repeat(len(a), axis=0)
+            other = ~undefined(b)[np.newaxis].repeat(a.shape[0], axis=0)
             if self.symmetric:
-                i = np.arange(max(self.tile.i_start, j), min(self.tile.i_stop, j + len(b)))
+                i = np.arange(max(self.tile.i_start, j), min(self.tile.i_stop, j + b.shape[0]))
                 other[i - self.tile.i_start, i - j] = False
             part = combine.reduce(matrix, axis=1, where=other, initial=initial)
             total = combine(total, part)
@@ -218,7 +222,7 @@ class BandTask(BlocksTask):
         if reduce == "mean":
             with np.errstate(invalid="ignore"):
                 total /= count
-        total[np.isnan(a[:, 0])] = np.nan
+        total[undefined(a)] = np.nan
         return total.astype(kind), None, found
 
 
@@ -232,13 +236,13 @@ class RowTask(ReadTask):
         kind = np.result_type(self.first.dtype, self.second.dtype)
         values = np.empty(stop - start, kind)
         found: list[Fault] = []
-        step = max(1, _STEP_BYTES // (self.first.width * kind.itemsize))
+        step = max(1, _STEP_BYTES // (self.first.row_values * kind.itemsize))
         first, second = (file.blocks(start, stop, step) for file in (self.first, self.second))
         for i, p, q in zip(range(start, stop, step), first, second, strict=True):
-            found += self._part(p, q, i, values[i - start : i - start + len(p)])
+            found += self._part(p, q, i, values[i - start : i - start + p.shape[0]])
         return Result(self.tile, values, faults=tuple(found))
 
-    def _part(self, p: Floats, q: Floats, start: int, values: Floats) -> list[Fault]:
+    def _part(self, p: Values, q: Values, start: int, values: Floats) -> list[Fault]:
         found: list[Fault] = []
         try:
             self._distances(p, q, values)
@@ -253,7 +257,7 @@ class RowTask(ReadTask):
             self._distances(p, q, values)
         return found
 
-    def _distances(self, p: Floats, q: Floats, values: Floats) -> None:
+    def _distances(self, p: Values, q: Values, values: Floats) -> None:
         from jsdiv_numba.distance import jensenshannon
 
         values[...] = jensenshannon(p, q, self.quantity.base, axis=1, workers=1)

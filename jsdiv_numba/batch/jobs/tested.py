@@ -18,7 +18,15 @@ from jsdiv_numba.batch.errors import RowError
 from jsdiv_numba.batch.io.rows import Fault
 from jsdiv_numba.batch.io.sources import Source
 from jsdiv_numba.batch.jobs.neighbor_tasks import NOBODY, NearestTask, WithinTask, edges_of
-from jsdiv_numba.batch.jobs.tasks import BlocksTask, Floats, Kept, ReadTask, Rows, RowTask
+from jsdiv_numba.batch.jobs.tasks import (
+    BlocksTask,
+    Floats,
+    Kept,
+    ReadTask,
+    Rows,
+    RowTask,
+    Values,
+)
 from jsdiv_numba.batch.run.ranked import RankedSink, Ranking
 from jsdiv_numba.batch.run.sinks import Sink
 from jsdiv_numba.batch.run.task import Result
@@ -37,7 +45,7 @@ class TestedTask(ReadTask):
 
     __test__ = False  # for pytest, to which the name is that of tests
 
-    def _checked(self, values: Floats, file: Rows, start: int) -> tuple[Floats, list[Fault]]:
+    def _checked(self, values: Values, file: Rows, start: int) -> tuple[Values, list[Fault]]:
         values, found = super()._checked(values, file, start)
         wrong = fraction(values, file.source, file.columns, start)
         if wrong is not None:
@@ -49,16 +57,16 @@ class TestedTask(ReadTask):
 class TestedBandTask(TestedTask, BlocksTask):
     """Every pair of a band; of one file each pair once, i < j."""
 
-    def _kept(self, a: Floats) -> Kept:
+    def _kept(self, a: Values) -> Kept:
         start = self.tile.i_start if self.symmetric else 0
-        lines = np.full((len(a), self.tile.j_stop - start, 3), np.nan)
+        lines = np.full((a.shape[0], self.tile.j_stop - start, 3), np.nan)
         found: list[Fault] = []
         if self.symmetric:
-            i, j = np.triu_indices(len(a), 1)
+            i, j = np.triu_indices(a.shape[0], 1)
             own = self._cdist(a, a)[i, j]
             lines[i, j] = np.stack([own, *within(a, self.quantity)], axis=-1)
         for j_start, b, wrong in self._blocks(self.tile.i_stop if self.symmetric else 0):
-            columns = slice(j_start - start, j_start - start + len(b))
+            columns = slice(j_start - start, j_start - start + b.shape[0])
             part = [self._cdist(a, b), *crossed(a, b, self.quantity)]
             lines[:, columns] = np.stack(part, axis=-1)
             found += wrong
@@ -75,13 +83,13 @@ class TestedRowTask(TestedTask, RowTask):
     def compute(self) -> Result:
         """Return a line for each row."""
         start, stop = self.tile.i_start, self.tile.i_stop
-        step = max(1, _STEP_ELEMENTS // self.first.width)
+        step = max(1, _STEP_ELEMENTS // self.first.row_values)
         lines: list[Floats] = []
         found: list[Fault] = []
         for i in range(start, stop, step):
             p, wrong = self._load(self.first, i, min(i + step, stop))
             q, also_wrong = self._load(self.second, i, min(i + step, stop))
-            values = np.empty(len(p), np.result_type(p.dtype, q.dtype))
+            values = np.empty(p.shape[0], np.result_type(p.dtype, q.dtype))
             self._distances(p, q, values)
             lines.append(np.stack([values, *paired(p, q, self.quantity)], axis=-1))
             found += wrong + also_wrong
@@ -101,8 +109,8 @@ class _TestedSearch(TestedTask, BlocksTask):
         lines = np.full((len(rows), 3), np.nan)
         lines[:, 0] = values
         for j, b, _ in self._blocks(0):
-            near = np.flatnonzero((neighbours >= j) & (neighbours < j + len(b)))
-            for some in _parts(near, a.shape[1]):
+            near = np.flatnonzero((neighbours >= j) & (neighbours < j + b.shape[0]))
+            for some in _parts(near, self.first.row_values):
                 p, q = a[rows[some] - self.tile.i_start], b[neighbours[some] - j]
                 lines[some, 1:] = np.stack(paired(p, q, self.quantity), axis=-1)
         return result._replace(values=lines, pairs=np.stack([rows, neighbours], axis=-1))

@@ -29,7 +29,7 @@ def test_counts_come_to_their_places_and_add_up():
     rows = read("sample,word,count\na,x,1\nb,y,2\na,x,3\nb,x,0\na,z,0.5\n")
     assert (rows.labels, rows.label_name) == (("a", "b"), "sample")
     assert rows.columns == ("x", "y", "z")
-    assert rows.values.tolist() == [[4.0, 0.0, 0.5], [0.0, 2.0, 0.0]]
+    assert rows.values.toarray().tolist() == [[4.0, 0.0, 0.5], [0.0, 2.0, 0.0]]
     assert str(rows.reading) == (
         "f.csv: a header; rows labelled by column 'sample'; 3 categories from 'x' to 'z'; "
         "long, categories in column 'word', counts in column 'count'"
@@ -40,7 +40,7 @@ def test_columns_stand_anywhere_and_keys_may_be_numbers():
     text = "n,year,note,zip\n1,2001,-,7\n2,2002,-,7\n3,2001,-,8\n"
     rows = read(text, TableOptions(long=["zip", "year", "n"]))
     assert (rows.labels, rows.columns) == (("7", "8"), ("2001", "2002"))
-    assert rows.values.tolist() == [[1.0, 2.0], [3.0, 0.0]]
+    assert rows.values.toarray().tolist() == [[1.0, 2.0], [3.0, 0.0]]
 
 
 def test_columns_by_number_of_a_file_without_a_header():
@@ -63,7 +63,7 @@ def test_the_sum_of_each_pair_is_that_of_its_lines(lines):
     for a, b, c in lines:
         sums[a, b] += c
     expected = [[sums[a, b] for b in rows.columns] for a in rows.labels]
-    np.testing.assert_array_equal(rows.values, expected)
+    np.testing.assert_array_equal(rows.values.toarray(), expected)
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,17 @@ import pytest
 from scipy import io as scipy_io
 from scipy import sparse
 
-from jsdiv_numba.batch.io.matrix_market import read_matrix_market
+from jsdiv_numba.batch.io.compressed import rows_of
+from jsdiv_numba.batch.io.matrix_market import matrix_entries, matrix_header
 
 DENSE = np.array([[1.0, 2.0, 0.0], [2.0, 0.0, 3.5], [0.0, 3.5, 7.0]])
 SKEW = np.array([[0.0, 2.0, 0.0], [-2.0, 0.0, 3.5], [0.0, -3.5, 0.0]])
 
 
 def read(text):
-    matrix = read_matrix_market(io.BytesIO(text))
-    return matrix.toarray() if sparse.issparse(matrix) else matrix
+    file = io.BytesIO(text)
+    header = matrix_header(file)
+    return rows_of(matrix_entries(file, header), header.shape, np.dtype(float)).toarray()
 
 
 @pytest.mark.parametrize("symmetry", ["general", "symmetric", "skew-symmetric"])

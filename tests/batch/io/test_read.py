@@ -83,7 +83,7 @@ def test_arrays_without_values(shape):
 @pytest.mark.parametrize("name", ["f.abc", "f", "f.npy.gz"])
 def test_unknown_extensions_list_the_known(name):
     with pytest.raises(
-        FileError, match=r"unknown extension .*; use \.csv, \.feather, \.mtx, \.npy"
+        FileError, match=r"unknown extension .*; use \.csv, \.feather, \.h5ad, \.mtx, \.npy"
     ):
         read_rows(name)
 

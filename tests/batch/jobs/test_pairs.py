@@ -192,7 +192,7 @@ def test_wrong_arguments(tmp_path, arguments, message):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("x.abc", "unknown extension '.abc'; use .csv, .feather, .mtx, .npy, "),
+        ("x.abc", "unknown extension '.abc'; use .csv, .feather, .h5ad, .mtx, .npy, "),
         ("no.npy", "No such file or directory"),
         ("empty", "a folder without a Zarr array and without .parquet files"),
         ("text.npy", "damaged, cut short, not a NumPy file"),
