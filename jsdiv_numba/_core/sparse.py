@@ -80,10 +80,13 @@ def of_dtype(values: Any) -> FloatArray:
     return np.empty(0, values.dtype) if is_sparse(values) else np.asarray(values)
 
 
-def as_compressed(name: str, values: Any) -> Compressed:
+def as_compressed(
+    name: str, values: Any, naming: validation.Naming = validation.entry
+) -> Compressed:
     """Return a sparse matrix, or any array, in compressed rows of float64, checked.
 
     What is given is left as it is, and its entries are not copied where they are in order.
+    `naming` returns what an error calls an entry.
     """
     from scipy import sparse
 
@@ -112,7 +115,7 @@ def as_compressed(name: str, values: Any) -> Compressed:
         np.ascontiguousarray(rows.data[:used]),
         rows.shape[1],
     )
-    _check_entries(name, compressed)
+    _check_entries(name, compressed, naming)
     return compressed
 
 
@@ -134,13 +137,13 @@ def _check_places(name: str, matrix: Any) -> None:
         )
 
 
-def _check_entries(name: str, rows: Compressed) -> None:
+def _check_entries(name: str, rows: Compressed, naming: validation.Naming) -> None:
     """Raise if an entry is negative, infinite or NaN."""
     given = rows.given
     if given.size and not (given.min() > 0 and given.max() < np.inf):
         k = int((~((given > 0) & (given < np.inf))).argmax())
         raise ValueError(
-            f"{validation.entry(name, rows.place(k))} is {given[k]}; "
+            f"{naming(name, rows.place(k))} is {given[k]}; "
             "probabilities must be finite and not negative"
         )
 

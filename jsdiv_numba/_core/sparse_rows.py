@@ -31,9 +31,8 @@ def by_rows(
 
     `measure` takes dense rows, and a `weight` of each if that is not ½.
     """
-    if not reduce:
-        raise ValueError("reduce is False; of sparse rows there are only sums: pass dense rows")
-    along = _checked_axis(axis)
+    check_reduced(reduce)
+    along = checked_axis(axis)
     rows = [_as_rows(name, values, along) for name, values in inputs.items()]
     number = _number_of_rows(inputs, rows, along)
     dtype = validation.result_dtype(*map(of_dtype, inputs.values()))
@@ -100,7 +99,14 @@ def _numbers_of_entries(rows: Compressed) -> IntArray:
     return np.diff(rows.starts)
 
 
-def _checked_axis(axis: Any) -> int:
+def check_reduced(reduce: bool) -> None:
+    """Raise if the terms of sparse rows are wanted."""
+    if not reduce:
+        raise ValueError("reduce is False; of sparse rows there are only sums: pass dense rows")
+
+
+def checked_axis(axis: Any) -> int:
+    """Return 1 for sums of rows and 0 for those of columns, or raise."""
     try:
         checked = index(axis)
     except TypeError:

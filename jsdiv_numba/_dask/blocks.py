@@ -10,6 +10,7 @@ import numpy as np
 from .. import divergence
 from .._core import validation
 from .._core.evaluate import finisher
+from .._core.sparse import any_sparse, as_compressed, is_sparse
 from .._core.validation import FloatArray
 
 Where = tuple[slice, ...]
@@ -29,13 +30,18 @@ class BlockCall(NamedTuple):
         self, P: FloatArray, Q: FloatArray, axes: tuple[int, ...], **options: Any
     ) -> FloatArray:
         """Call the NumPy function."""
-        return np.asarray(self.function(P, Q, axis=axes, **self.fixed, **options))
+        axis = axes[0] if any_sparse(P, Q) else axes
+        return np.asarray(self.function(P, Q, axis=axis, **self.fixed, **options))
 
     def check(self, naming: validation.Naming, P: FloatArray, Q: FloatArray) -> None:
         """Raise if a block has an invalid entry, which its place in the array names."""
         logits = self.function is divergence.js_divergence_logit
         check = validation.check_logits if logits else validation.check_probabilities
-        check(naming, **dict(zip(self.names, (P, Q), strict=True)))
+        for name, block in zip(self.names, (P, Q), strict=True):
+            if is_sparse(block):
+                as_compressed(name, block, naming)
+            else:
+                check(naming, **{name: np.asarray(block)})
 
 
 class Flat(NamedTuple):
@@ -80,7 +86,7 @@ def _located(
     try:
         return compute()
     except ValueError:
-        call.check(partial(_entry_of_block, where, call), np.asarray(P), np.asarray(Q))
+        call.check(partial(_entry_of_block, where, call), P, Q)
         raise
 
 
@@ -103,6 +109,9 @@ def entry_from(starts: Sequence[float], name: str, place: tuple[int, ...]) -> st
 def check_rows(name: str, first: float, block: FloatArray) -> None:
     """Raise if rows have an invalid entry, which its place in the whole matrix names."""
     naming = partial(entry_from, (first, 0))
+    if is_sparse(block):
+        as_compressed(name, block, naming)
+        return
     validation.check_probabilities(naming, **{name: np.asarray(block)})
 
 

@@ -10,12 +10,25 @@ import numpy as np
 from dask.utils import parse_bytes
 
 from .._core import pair_blocks, pairwise, validation
+from .._core.sparse import is_sparse, of_dtype
 
 
-def as_dask(name: str, values: Any, beside: Any = None, whole: tuple[int, ...] = ()) -> da.Array:
-    """Return an input as a Dask array, an array_like in the chunks of `beside`, if it is one."""
+def as_dask(
+    name: str,
+    values: Any,
+    beside: Any = None,
+    whole: tuple[int, ...] = (),
+    sparse: bool = False,
+) -> da.Array:
+    """Return an input as a Dask array, an array_like in the chunks of `beside`, if it is one.
+
+    `sparse` says whether its blocks may be sparse.
+    """
+    if sparse and is_sparse(values):
+        rows = beside.chunks[0] if _fits(beside, values) else -1
+        values = da.from_array(values.tocsr(), chunks=(rows, -1), asarray=False)
     if isinstance(values, da.Array):
-        validation.as_real(name, values._meta)
+        validation.as_real(name, of_dtype(values._meta) if sparse else values._meta)
         return values
     if hasattr(values, "__dask_graph__"):
         advice = _ADVICE.get(type(values).__module__.split(".")[0], "a Dask array made of it")
@@ -34,6 +47,15 @@ def as_dask(name: str, values: Any, beside: Any = None, whole: tuple[int, ...] =
     return da.from_array(array, chunks=tuple(chunks))
 
 
+def _fits(beside: Any, values: Any) -> bool:
+    return isinstance(beside, da.Array) and beside.ndim == 2 and len(beside) == values.shape[0]
+
+
+def numbers(array: da.Array) -> validation.FloatArray:
+    """Return an array of the dtype of a Dask array."""
+    return validation.as_real("", of_dtype(array._meta))
+
+
 _ADVICE = {
     "dask": "`.to_dask_array(lengths=True)`",
     "xarray": "its Dask array, `.data`",
@@ -42,7 +64,7 @@ _ADVICE = {
 
 def as_rows(name: str, values: Any) -> da.Array:
     """Return an input as a Dask array of rows."""
-    array = as_dask(name, values, whole=(-1,))
+    array = as_dask(name, values, whole=(-1,), sparse=True)
     pair_blocks.check_matrix(name, array.shape)
     return array
 

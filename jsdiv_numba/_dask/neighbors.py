@@ -10,6 +10,7 @@ import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
+from .._core.sparse import is_sparse
 from .._core.threads import check_workers
 from .._core.validation import FloatArray
 from .._neighbors import merge as merging
@@ -73,6 +74,8 @@ class Sets(NamedTuple):
 
     def _cut(self, row_bytes: int) -> "Sets":
         """Return rows in chunks that fit into a task's memory."""
+        if is_sparse(self.Y._meta) or is_sparse(self.X._meta):
+            return self._replace(X=chunks.in_rows(self.X, _MOST_ROWS))
         limit, columns = chunks.chunk_bytes(), self.Y.shape[1]
         width = 1 if math.isnan(columns) else columns
         others = max(1, limit // (_PREPARED_BYTES * width))
@@ -146,9 +149,9 @@ def _of_each_row(
 ) -> FloatArray:
     """Return an array of records for each row."""
     rows, found = merge(parts)
-    places = np.searchsorted(rows, np.arange(1, len(X)) + _known(start))
-    result = np.empty(len(X), object)
-    for i, records in enumerate(np.split(found, places)[: len(X)]):
+    places = np.searchsorted(rows, np.arange(1, X.shape[0]) + _known(start))
+    result = np.empty(X.shape[0], object)
+    for i, records in enumerate(np.split(found, places)[: X.shape[0]]):
         result[i] = records
     return result
 

@@ -14,6 +14,7 @@ from dask.layers import ArraySliceDep
 from .. import distance
 from .._core import validation
 from .._core.metric import takes_root
+from .._core.sparse import is_sparse
 from .._core.threads import check_workers
 from .._core.validation import FloatArray
 from . import chunks
@@ -41,7 +42,7 @@ class Pairs(NamedTuple):
         workers = 1 if workers is None else check_workers(workers)
         takes_root(metric)
         validation.log_base(base)
-        metas = (validation.as_real("", array._meta) for array in arrays)
+        metas = map(chunks.numbers, arrays)
         return cls(metric, base, validation.pairs_dtype(dtype, *metas), workers)
 
     def rows_of_block(self, matrix: da.Array, beside: da.Array) -> int:
@@ -79,6 +80,9 @@ class Pairs(NamedTuple):
 
 
 def _rows_within(limit: int, matrix: da.Array) -> int:
+    if is_sparse(matrix._meta):
+        # How many entries rows have is not known, and their chunks were chosen by that.
+        return max(matrix.chunks[0], default=1) if len(matrix) else 1
     columns = max(matrix.chunks[1], default=1)
     row_bytes: int = matrix.dtype.itemsize * (1 if np.isnan(columns) else max(1, columns))
     return max(1, limit // row_bytes)

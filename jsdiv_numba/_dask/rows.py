@@ -13,6 +13,8 @@ from .. import divergence
 from .._core import blocks as core_blocks
 from .._core import validation
 from .._core.evaluate import columns_axis
+from .._core.sparse import any_sparse
+from .._core.sparse_rows import check_reduced, checked_axis
 from .._core.threads import check_workers
 from .._core.validation import EQUAL, Axis
 from . import blocks, chunks
@@ -45,14 +47,22 @@ class Call(NamedTuple):
     ) -> "Call":
         """Return the call, or raise what the NumPy function raises."""
         workers = 1 if workers is None else check_workers(workers)
-        P = chunks.as_dask(names[0], given[0], beside=given[1])
-        Q = chunks.as_dask(names[1], given[1], beside=given[0])
+        sparse = function is not divergence.js_divergence_logit
+        P = chunks.as_dask(names[0], given[0], beside=given[1], sparse=sparse)
+        Q = chunks.as_dask(names[1], given[1], beside=given[0], sparse=sparse)
         shape = chunks.broadcast_shape(P, Q, names)
         axes = validation.normalise_axes(axis, len(shape))
-        dtype = validation.result_dtype(*(validation.as_real("", array._meta) for array in (P, Q)))
+        dtype = validation.result_dtype(*map(chunks.numbers, (P, Q)))
         validation.log_base(base)
+        if any_sparse(P._meta, Q._meta):
+            checked_axis(axes[0] if len(axes) == 1 else axes)
         call = cls(function, (P, Q), names, shape, axes, base, workers, dtype)
         return call if weight is EQUAL else call._replace(options={"weight": _one(weight)})
+
+    @property
+    def sparse(self) -> bool:
+        """Whether blocks of any input are sparse."""
+        return any_sparse(*(array._meta for array in self.arrays))
 
     @property
     def columns(self) -> int | None:
@@ -71,7 +81,7 @@ class Call(NamedTuple):
 
     def is_long(self) -> bool:
         """Return whether sums are split among chunks, and too long to put those together."""
-        if np.isnan(sum(self.shape)) or self.length <= self.piece:
+        if self.sparse or np.isnan(sum(self.shape)) or self.length <= self.piece:
             return False
         of_both = (chunks.own_axes(array, self.shape, self.axes) for array in self.arrays)
         pairs = zip(self.arrays, of_both, strict=True)
@@ -79,6 +89,7 @@ class Call(NamedTuple):
 
     def terms(self, whole: tuple[int, ...]) -> da.Array:
         """Return each element's term; the axes `whole` must not be split."""
+        check_reduced(not self.sparse)
         arrays = self.aligned(whole)
         return self.by_block(blocks.terms, arrays, axes=self.axes, dtype=self.dtype)
 
@@ -86,7 +97,7 @@ class Call(NamedTuple):
         """Return the sums, axes kept, of blocks that hold all elements of theirs."""
         arrays = self.aligned(self.axes)
         ones = dict.fromkeys(self.axes, 1)
-        if self.function is not divergence.js_divergence:
+        if self.function is not divergence.js_divergence or self.sparse:
             return self.by_block(blocks.of_rows, arrays, ones, axes=self.axes, dtype=self.dtype)
         layout = {"axes": self.axes, "columns": self.columns}
         return self.by_block(blocks.sums, arrays, ones, dtype=self.dtype, **layout)
