@@ -4,7 +4,6 @@ import gzip
 import shutil
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pyarrow as pa
 import zarr
@@ -26,13 +25,6 @@ def write() -> None:
     np.savez_compressed(FOLDER / "deflated.npz", COUNTS)
     sparse.save_npz(FOLDER / "sparse.npz", sparse.csr_matrix(COUNTS))
     io.mmwrite(FOLDER / "matrix.mtx", sparse.coo_matrix(COUNTS))
-    with h5py.File(FOLDER / "cells.h5ad", "w", libver="latest") as file:
-        matrix, rows = sparse.csr_array(COUNTS), file.create_group("X")
-        rows.attrs["encoding-type"], rows.attrs["shape"] = "csr_matrix", COUNTS.shape
-        for name in ("data", "indices", "indptr"):
-            rows[name] = getattr(matrix, name)
-        file["obs/k"] = list("wxyz")
-        file["obs"].attrs["_index"] = "k"
     (FOLDER / "text.csv").write_text(_TEXT)
     (FOLDER / "quoted.csv").write_text(_TEXT.replace("w", '"w, ""w"""').replace("k,", ",", 1))
     (FOLDER / "semicolons.csv").write_text(_TEXT.replace(",", ";").replace("0.5", "0,5"))
