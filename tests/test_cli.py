@@ -139,7 +139,7 @@ FAULTS = {
     "unknown extension": (
         ["pairwise", "f.abc"],
         (
-            "f.abc: unknown extension '.abc'; use .csv, .feather, .mtx, .npy, .npz, .parquet, "
+            "f.abc: unknown extension '.abc'; use .csv, .feather, .h5ad, .mtx, .npy, .npz, .parquet, "
             ".tab, .tsv, .txt, .zarr, or say --format"
         ),
     ),
