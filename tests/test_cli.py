@@ -139,8 +139,8 @@ FAULTS = {
     "unknown extension": (
         ["pairwise", "f.abc"],
         (
-            "f.abc: unknown extension '.abc'; use .csv, .feather, .h5ad, .mtx, .npy, .npz, .parquet, "
-            ".tab, .tsv, .txt, .zarr, or say --format"
+            "f.abc: unknown extension '.abc'; use .csv, .feather, .h5ad, .mtx, .npy, .npz, "
+            ".parquet, .tab, .tsv, .txt, .zarr, or say --format"
         ),
     ),
     "fault in the first file": (

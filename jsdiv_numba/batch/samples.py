@@ -67,9 +67,7 @@ def tested_rows(
     return _tested(*paired(first.values, second.values, quantity, workers))
 
 
-def crossed(
-    a: Any, b: Any, quantity: Quantity, workers: int | None = 1
-) -> tuple[Floats, Floats]:
+def crossed(a: Any, b: Any, quantity: Quantity, workers: int | None = 1) -> tuple[Floats, Floats]:
     """Return the corrected values and the p-values of each row of a and each of b, as matrices."""
     from jsdiv_numba.stats import cdist_test
 
@@ -83,9 +81,7 @@ def within(rows: Any, quantity: Quantity, workers: int | None = 1) -> tuple[Floa
     return _found(pdist_test(rows, base=quantity.base, workers=workers), quantity)
 
 
-def paired(
-    p: Any, q: Any, quantity: Quantity, workers: int | None = 1
-) -> tuple[Floats, Floats]:
+def paired(p: Any, q: Any, quantity: Quantity, workers: int | None = 1) -> tuple[Floats, Floats]:
     """Return the same of rows of the same index, as vectors."""
     from jsdiv_numba.stats import js_test
 

@@ -164,6 +164,22 @@ def test_two_rows_are_explained_by_the_names_of_their_columns(capsys):
     assert "298 others" in shown
 
 
+def test_tests_of_counts_have_the_bits_of_dense_ones():
+    for file, name in (("x.npz", "sparse.parquet"), (X.toarray(), "dense.parquet")):
+        batch.pairwise(file, out=name, test=True, tile=17)
+        batch.rows(file, X[::-1], out=f"rows-{name}", test=True)
+        batch.neighbors(file, Y, out=f"near-{name}", n_neighbors=2, test=True)
+    for name in ("sparse.parquet", "rows-sparse.parquet", "near-sparse.parquet"):
+        found, expected = (
+            parquet.read_table(each).to_pandas() for each in (name, name.replace("sparse", "dense"))
+        )
+        for column in ("corrected", "p", "q"):
+            np.testing.assert_array_equal(found[column], expected[column])
+    fractions = sparse.csr_array(changed((3, 5), 0.5))
+    with pytest.raises(FileError, match=r"^X, row 3, column 5: 0\.5 is no count"):
+        batch.pairwise(fractions, out="d.csv", test=True)
+
+
 def test_a_run_that_was_stopped_goes_on_with_the_copies_that_it_has(monkeypatch):
     stop_after(3, "x.mtx", "d.npy")
     monkeypatch.setattr("jsdiv_numba.batch.io.inputs._write_sparse", None)
