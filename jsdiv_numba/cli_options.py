@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from jsdiv_numba._core.metric import METRICS
+from jsdiv_numba._core.metric import SYMMETRIC
 from jsdiv_numba.batch.io.options import TABLE_ARGUMENTS, TableOptions
 from jsdiv_numba.batch.run.tiling import MOST_MEMORY
 
@@ -61,8 +61,8 @@ base_option = click.option(
 )
 metric_option = click.option(
     "--metric",
-    type=click.Choice(METRICS),
-    default=METRICS[0],
+    type=click.Choice(SYMMETRIC),
+    default=SYMMETRIC[0],
     show_default=True,
     help="The distance, which is a metric, or the divergence, which is its square.",
 )

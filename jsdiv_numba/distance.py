@@ -10,11 +10,15 @@ from ._core import alignment, pairwise, sparse, validation
 from ._core.evaluate import evaluate
 from ._core.measures import DISTANCE
 from ._core.metric import takes_root
+from ._core.pair_metric import Metric, metric_of
 from ._core.sparse_rows import by_rows
 from ._core.threads import check_workers
-from ._core.validation import Axis, FloatArray
+from ._core.validation import EQUAL, Axis, FloatArray
 
 __all__ = ["cdist", "jensenshannon", "pdist"]
+
+PLAIN = ("jensenshannon", "js_divergence")
+"""Of few pairs these are computed on a short path, where they are written so."""
 
 
 def jensenshannon(
@@ -102,6 +106,7 @@ def cdist(
     *,
     out: FloatArray | None = ...,
     base: float | None = ...,
+    weight: float = ...,
     dtype: npt.DTypeLike | None = ...,
     max_distance: None = ...,
     workers: int | None = ...,
@@ -114,6 +119,7 @@ def cdist(
     *,
     out: None = ...,
     base: float | None = ...,
+    weight: float = ...,
     dtype: npt.DTypeLike | None = ...,
     max_distance: float,
     workers: int | None = ...,
@@ -125,6 +131,7 @@ def cdist(
     *,
     out: FloatArray | None = None,
     base: float | None = None,
+    weight: float = EQUAL,
     dtype: npt.DTypeLike | None = None,
     max_distance: float | None = None,
     workers: int | None = None,
@@ -141,13 +148,18 @@ def cdist(
         One distribution a row, finite and not negative, of any positive sum.
     XB : array_like or sparse array, shape (k, n)
         The same. One may be sparse, or both.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
+    metric : {"jensenshannon", "js_divergence", "kl_divergence"}, default "jensenshannon"
         The distance, or the divergence: its square. In any case; ``"js"`` is the
-        distance, as in SciPy.
+        distance, as in SciPy. Or the Kullback-Leibler divergence of rows of XB from
+        those of XA, Σ a log(a/b), infinite where b alone is 0.
     out : ndarray, shape (m, k), optional
         Array for the result, written block by block; it may be a memory map.
     base : float, optional
         Base of the logarithm; None is e.
+    weight : float, default 0.5
+        That of the rows of XB, between 0 and 1; those of XA have the rest. The
+        divergence then is skewed, as `js_divergence` says: not symmetric, and the
+        root of it no metric. Swapped rows have it with the other weight.
     dtype : {float32, float64}, optional
         Precision of the computation and of the result. By default float32 if
         that holds both inputs' dtypes (float16 too), else float64.
@@ -162,15 +174,17 @@ def cdist(
     -------
     ndarray, shape (m, k), or scipy.sparse.csr_array with `max_distance`
         Distances, in the square root of nats (of the base's unit), or
-        divergences in nats. In a sparse result a stored 0 is a distance of 0, and
-        what is not stored is farther than `max_distance`, or NaN.
+        divergences in nats. At most the entropy of the weights, ln 2 where they are
+        equal; a Kullback-Leibler divergence has no bound. In a sparse result a stored
+        0 is a distance of 0, and what is not stored is farther than `max_distance`, or
+        NaN.
 
     Raises
     ------
     ValueError
         If an entry is negative or infinite, the matrices have different numbers
-        of columns, or `metric`, `base`, `dtype`, `max_distance`, `workers` or the
-        shape of `out` is wrong. If a sparse input has a NaN, or is damaged.
+        of columns, or `metric`, `base`, `weight`, `dtype`, `max_distance`, `workers`
+        or the shape of `out` is wrong. If a sparse input has a NaN, or is damaged.
     TypeError
         If an input is not real, or `out` cannot hold the result's dtype.
 
@@ -189,7 +203,9 @@ def cdist(
 
     Of sparse rows a pair costs one logarithm for each column that both have an
     entry in, and they are never made dense; see :doc:`/guide/sparse`. They are
-    computed in float64, whatever the result's dtype.
+    computed in float64, whatever the result's dtype. So are Kullback-Leibler
+    divergences, of each pair over all columns, which takes longer: their logarithms
+    have no bound, and entropies would cancel.
 
     Examples
     --------
@@ -205,8 +221,8 @@ def cdist(
     >>> cdist(counts, counts, max_distance=0.5).nnz
     5
     """
-    plain = out is None and dtype is None and max_distance is None
-    if plain and pairwise.are_plain(XA, XB):
+    plain = out is None and dtype is None and max_distance is None and weight is EQUAL
+    if plain and metric in PLAIN and pairwise.are_plain(XA, XB):
         root, log_base = takes_root(metric), validation.log_base(base) or 1.0
         if workers is not None:
             check_workers(workers)
@@ -214,24 +230,22 @@ def cdist(
         if pairwise.write_few(XA, XB, result, root, 1.0 / log_base):
             validation.check_probabilities(XA=XA, XB=XB)
         return result
+    wanted = metric_of(metric, base, weight)
     if max_distance is not None:
-        return _within(XA, XB, metric, out, base, dtype, max_distance, workers)
+        return _within(XA, XB, wanted, out, dtype, max_distance, workers)
     if sparse.any_sparse(XA, XB):
-        comparison, kind = _sparse_comparison(XA, XB, metric, base, dtype, workers)
+        comparison, kind = _sparse_comparison(XA, XB, wanted, dtype, workers)
         result = validation.result_array(out, comparison.shape, kind)
         comparison.write(result)
         return result
     given, (XA, XB) = (XA, XB), (pairwise.as_rows("XA", XA), pairwise.as_rows("XB", XB))
     pairwise.check_columns(XA.shape, XB.shape)
     alignment.check_labels(("XA", "XB"), given)
-    root, log_base = takes_root(metric), validation.log_base(base) or 1.0
     kind = validation.pairs_dtype(dtype, XA, XB)
     result = validation.result_array(out, (len(XA), len(XB)), kind)
     if out is not None:
         XA, XB = _apart(XA, out), _apart(XB, out)
-    pairwise.write_pairs(
-        ("XA", XA), ("XB", XB), result, kind, root=root, log_base=log_base, workers=workers
-    )
+    pairwise.write_pairs(("XA", XA), ("XB", XB), result, kind, wanted, workers=workers)
     return result
 
 
@@ -241,6 +255,7 @@ def pdist(
     *,
     out: FloatArray | None = None,
     base: float | None = None,
+    weight: float = EQUAL,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
 ) -> FloatArray:
@@ -257,13 +272,18 @@ def pdist(
         One distribution a row, finite and not negative, of any positive sum.
     metric, out, base, dtype, workers
         As for `cdist`.
+    weight : float, default 0.5
+        That of the second row of each pair, of the larger index.
 
     Returns
     -------
     ndarray, shape (m·(m-1)/2,)
         Distances, in the square root of nats (of the base's unit), or
         divergences in nats, in the order (0, 1), (0, 2), ..., (1, 2), ...:
-        the condensed form of `scipy.spatial.distance.squareform`.
+        the condensed form of `scipy.spatial.distance.squareform`. With another
+        weight, or as Kullback-Leibler divergences, they are not symmetric: what a
+        pair has the other way is not among them, and `squareform` would put the
+        same in its place. ``cdist(X, X)`` has both.
 
     Raises
     ------
@@ -285,29 +305,26 @@ def pdist(
     >>> pdist([[1, 0], [0, 2], [3, 3]], base=2).round(6)
     array([1.      , 0.557923, 0.557923])
     """
+    wanted = metric_of(metric, base, weight)
     if sparse.is_sparse(X):
-        comparison, kind = _sparse_comparison(X, None, metric, base, dtype, workers)
+        comparison, kind = _sparse_comparison(X, None, wanted, dtype, workers)
         number = comparison.shape[0]
         result = validation.result_array(out, (number * (number - 1) // 2,), kind)
         comparison.write_condensed(result)
         return result
     X = pairwise.as_rows("X", X)
-    root, log_base = takes_root(metric), validation.log_base(base) or 1.0
     kind = validation.pairs_dtype(dtype, X)
     number = len(X)
     result = validation.result_array(out, (number * (number - 1) // 2,), kind)
     one = "X", X if out is None else _apart(X, out)
-    pairwise.write_pairs(
-        one, one, result, kind, root=root, log_base=log_base, workers=workers, condensed=True
-    )
+    pairwise.write_pairs(one, one, result, kind, wanted, workers=workers, condensed=True)
     return result
 
 
 def _sparse_comparison(
     XA: Any,
     XB: Any,
-    metric: str,
-    base: float | None,
+    metric: Metric,
     dtype: npt.DTypeLike | None,
     workers: int | None,
 ) -> tuple[sparse.Comparison, np.dtype[Any]]:
@@ -315,7 +332,6 @@ def _sparse_comparison(
 
     Without XB it is that of the rows of XA among each other.
     """
-    root, log_base = takes_root(metric), validation.log_base(base) or 1.0
     if XB is None or XB is XA:
         a = b = sparse.as_compressed("X" if XB is None else "XA", XA)
         kind = validation.pairs_dtype(dtype, sparse.of_dtype(XA))
@@ -323,15 +339,14 @@ def _sparse_comparison(
         a, b = sparse.as_compressed("XA", XA), sparse.as_compressed("XB", XB)
         pairwise.check_columns(a.shape, b.shape)
         kind = validation.pairs_dtype(dtype, sparse.of_dtype(XA), sparse.of_dtype(XB))
-    return sparse.Comparison(a, b, root=root, log_base=log_base, workers=workers), kind
+    return sparse.Comparison(a, b, metric, workers=workers), kind
 
 
 def _within(
     XA: Any,
     XB: Any,
-    metric: str,
+    metric: Metric,
     out: FloatArray | None,
-    base: float | None,
     dtype: npt.DTypeLike | None,
     max_distance: Any,
     workers: int | None,
@@ -345,17 +360,14 @@ def _within(
             f"max_distance is {max_distance!r}; it must be a number that is not negative"
         )
     if sparse.any_sparse(XA, XB):
-        of_sparse, kind = _sparse_comparison(XA, XB, metric, base, dtype, workers)
+        of_sparse, kind = _sparse_comparison(XA, XB, metric, dtype, workers)
         return of_sparse.within(float(most)).astype(kind, copy=False)
     given, (XA, XB) = (XA, XB), (pairwise.as_rows("XA", XA), pairwise.as_rows("XB", XB))
     pairwise.check_columns(XA.shape, XB.shape)
     alignment.check_labels(("XA", "XB"), given)
-    root, log_base = takes_root(metric), validation.log_base(base) or 1.0
-    settings: dict[str, Any] = {"root": root, "log_base": log_base, "workers": workers}
-    of_dense = pairwise.Comparison(
-        ("XA", XA), ("XB", XB), validation.pairs_dtype(dtype, XA, XB), **settings
-    )
-    return of_dense.within(float(most))
+    kind = validation.pairs_dtype(dtype, XA, XB)
+    of_dense = pairwise.Comparison(("XA", XA), ("XB", XB), kind, metric, workers=workers)
+    return of_dense.within(float(most)).astype(kind, copy=False)
 
 
 def _apart(matrix: FloatArray, out: FloatArray) -> FloatArray:

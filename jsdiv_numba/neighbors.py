@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from ._core import alignment, pairwise
+from ._core.pair_metric import Metric, metric_of
 from ._core.progress import Progress, told
 from ._core.sparse import Compressed, any_sparse, as_compressed
-from ._core.validation import FloatArray
+from ._core.validation import EQUAL, FloatArray
 from ._neighbors import search as searching
 from ._neighbors.search import Neighbors
 from ._neighbors.sparse import SparsePopulation, SparseSearch
@@ -15,7 +16,6 @@ from ._neighbors.validation import (
     in_rows,
     population_of,
     sparse_population_of,
-    unit_of,
     wanted_mode,
     wanted_number,
     wanted_radius,
@@ -50,6 +50,7 @@ def kneighbors(
     *,
     metric: str = "jensenshannon",
     base: float | None = None,
+    weight: float = EQUAL,
     workers: int | None = None,
     return_distance: bool = True,
     progress: Progress | bool | None = None,
@@ -73,11 +74,16 @@ def kneighbors(
         its own neighbour.
     n_neighbors : int, default 5
         How many.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
+    metric : {"jensenshannon", "js_divergence", "kl_divergence"}, default "jensenshannon"
         The distance, or the divergence: its square. Both have the same neighbours,
-        but for ties that the root's rounding makes.
+        but for ties that the root's rounding makes. Or the Kullback-Leibler divergence
+        of rows of `Y` from those of `X`, Σ x log(x/y), which may be infinite.
     base : float, optional
         Base of the logarithm; None is e.
+    weight : float, default 0.5
+        That of the rows of `Y`; those of `X` have the rest. The divergence then is
+        skewed, as `js_divergence` says, and other than ½ not symmetric: to be near is
+        not mutual.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. Results are bitwise identical for any number.
@@ -101,7 +107,7 @@ def kneighbors(
     ValueError
         If an entry is negative or infinite, the matrices have different numbers
         of columns or none, there are fewer than `n_neighbors` other rows, or
-        `metric`, `base` or `workers` is wrong.
+        `metric`, `base`, `weight` or `workers` is wrong.
     TypeError
         If an input is not real, or `n_neighbors` not an integer.
 
@@ -138,7 +144,7 @@ def kneighbors(
            [0.03 , 0.744],
            [0.03 , 0.734]])
     """
-    found, _ = _nearest(X, Y, n_neighbors, metric, base, workers, progress)
+    found, _ = _nearest(X, Y, n_neighbors, metric_of(metric, base, weight), workers, progress)
     return found if return_distance else found[1]
 
 
@@ -149,6 +155,7 @@ def radius_neighbors(
     *,
     metric: str = "jensenshannon",
     base: float | None = None,
+    weight: float = EQUAL,
     workers: int | None = None,
     return_distance: bool = True,
     progress: Progress | bool | None = None,
@@ -165,7 +172,7 @@ def radius_neighbors(
     ----------
     radius : float, default 0.1
         The largest distance, itself included, in the unit of the distances.
-    X, Y, metric, base, workers, return_distance, progress
+    X, Y, metric, base, weight, workers, return_distance, progress
         As for `kneighbors`.
 
     Returns
@@ -201,7 +208,7 @@ def radius_neighbors(
     >>> [row.round(3).tolist() for row in distances]
     [[0.0, 0.042], [0.0, 0.042]]
     """
-    found, _ = _within(X, Y, radius, metric, base, workers, progress)
+    found, _ = _within(X, Y, radius, metric_of(metric, base, weight), workers, progress)
     return in_rows(found, return_distance)
 
 
@@ -213,6 +220,7 @@ def kneighbors_graph(
     mode: str = "distance",
     metric: str = "jensenshannon",
     base: float | None = None,
+    weight: float = EQUAL,
     workers: int | None = None,
     progress: Progress | bool | None = None,
 ) -> Any:
@@ -220,7 +228,7 @@ def kneighbors_graph(
 
     Parameters
     ----------
-    X, Y, n_neighbors, metric, base, workers, progress
+    X, Y, n_neighbors, metric, base, weight, workers, progress
         As for `kneighbors`.
     mode : {"distance", "connectivity"}, default "distance"
         Whether the entries are distances, or 1.
@@ -250,7 +258,7 @@ def kneighbors_graph(
            [0.   , 0.744, 0.   ]])
     """
     wanted_mode(mode)
-    found, number = _nearest(X, Y, n_neighbors, metric, base, workers, progress)
+    found, number = _nearest(X, Y, n_neighbors, metric_of(metric, base, weight), workers, progress)
     return as_graph(flat(*found), number, mode)
 
 
@@ -262,6 +270,7 @@ def radius_neighbors_graph(
     mode: str = "distance",
     metric: str = "jensenshannon",
     base: float | None = None,
+    weight: float = EQUAL,
     workers: int | None = None,
     progress: Progress | bool | None = None,
 ) -> Any:
@@ -269,7 +278,7 @@ def radius_neighbors_graph(
 
     Parameters
     ----------
-    X, Y, radius, metric, base, workers, progress
+    X, Y, radius, metric, base, weight, workers, progress
         As for `radius_neighbors`.
     mode : {"distance", "connectivity"}, default "distance"
         Whether the entries are distances, or 1.
@@ -296,7 +305,7 @@ def radius_neighbors_graph(
     2
     """
     wanted_mode(mode)
-    found, number = _within(X, Y, radius, metric, base, workers, progress)
+    found, number = _within(X, Y, radius, metric_of(metric, base, weight), workers, progress)
     return as_graph(found, number, mode)
 
 
@@ -304,42 +313,41 @@ Population = searching.Population | SparsePopulation
 Queries = tuple[str, FloatArray] | Compressed | None
 
 
-def _sets(X: Any, Y: Any) -> tuple[Population, Queries]:
+def _sets(X: Any, Y: Any, metric: Metric) -> tuple[Population, Queries]:
     """Return the rows among which to search, and those whose neighbours are wanted."""
     if any_sparse(X, Y):
-        return _sparse_sets(X, Y)
+        return _sparse_sets(X, Y, metric)
     given, X = (X, Y), pairwise.as_rows("X", X)
     if Y is None:
-        return population_of("X", X), None
+        return population_of("X", X, metric), None
     Y = pairwise.as_rows("Y", Y)
     pairwise.check_columns(X.shape, Y.shape, ("X", "Y"))
     alignment.check_labels(("X", "Y"), given)
-    return population_of("Y", Y), ("X", X)
+    return population_of("Y", Y, metric), ("X", X)
 
 
-def _sparse_sets(X: Any, Y: Any) -> tuple[SparsePopulation, Compressed | None]:
+def _sparse_sets(X: Any, Y: Any, metric: Metric) -> tuple[SparsePopulation, Compressed | None]:
     queries = as_compressed("X", X)
     if Y is None:
-        return sparse_population_of("X", queries), None
+        return sparse_population_of("X", queries, metric), None
     others = as_compressed("Y", Y)
     pairwise.check_columns(queries.shape, others.shape, ("X", "Y"))
-    return sparse_population_of("Y", others), queries
+    return sparse_population_of("Y", others, metric), queries
 
 
 def _nearest(
     X: Any,
     Y: Any,
     n_neighbors: int,
-    metric: str,
-    base: float | None,
+    metric: Metric,
     workers: int | None,
     progress: Progress | bool | None,
 ) -> tuple[tuple[FloatArray, Any], int]:
     """Return the nearest rows, and of how many."""
-    population, queries = _sets(X, Y)
+    population, queries = _sets(X, Y, metric)
     number = wanted_number(n_neighbors, len(population.matrix), queries is None)
     with told(progress, "Neighbours") as tell:
-        found = _search(population, queries, metric, base, workers, tell).nearest(number)
+        found = _search(population, queries, workers, tell).nearest(number)
     return found, len(population.matrix)
 
 
@@ -347,30 +355,23 @@ def _within(
     X: Any,
     Y: Any,
     radius: float,
-    metric: str,
-    base: float | None,
+    metric: Metric,
     workers: int | None,
     progress: Progress | bool | None,
 ) -> tuple[Neighbors, int]:
     """Return the rows within a radius, and of how many."""
-    population, queries = _sets(X, Y)
+    population, queries = _sets(X, Y, metric)
     most = wanted_radius(radius)
     with told(progress, "Neighbours") as tell:
-        found = _search(population, queries, metric, base, workers, tell).within(most)
+        found = _search(population, queries, workers, tell).within(most)
     return found, len(population.matrix)
 
 
 def _search(
-    population: Population,
-    queries: Any,
-    metric: str,
-    base: float | None,
-    workers: int | None,
-    progress: Progress | None,
+    population: Population, queries: Any, workers: int | None, progress: Progress | None
 ) -> searching.Search | SparseSearch:
-    unit = unit_of(metric, base)
     kind: Any = SparseSearch if isinstance(population, SparsePopulation) else searching.Search
     search: searching.Search | SparseSearch = kind(
-        population, queries, unit, workers=workers, progress=progress
+        population, queries, workers=workers, progress=progress
     )
     return search

@@ -225,6 +225,20 @@ def js_divergence_normalised(p, q) -> Any:
     return total(lambda x, y: [_term(a / of_p, b / of_q) for a, b in _exact_pairs(x, y)], p, q)
 
 
+def skewed_divergence_normalised(p, q, weight: Any) -> Any:
+    """Skewed divergence of two rows that are first normalised, without rounding between."""
+    of_p, of_q = row_sum(p), row_sum(q)
+    terms = (_skewed_term(x / of_p, y / of_q, weight) for x, y in _exact_pairs(p, q))
+    return sum(terms, number(0))
+
+
+def kl_divergence_normalised(p, q) -> Any:
+    """Kullback-Leibler divergence of two rows that are first normalised, without rounding."""
+    of_p, of_q = row_sum(p), row_sum(q)
+    terms = (_log_ratio_term(x / of_p, y / of_q) for x, y in _exact_pairs(p, q))
+    return sum(terms, number(0))
+
+
 def softmax(row, counts: Iterable[int] = repeat(1)) -> list[Any]:
     """Probabilities of a row of logits, unrounded, each of them standing `counts` times."""
     finite = [number(float(v)) if np.isfinite(v) else None for v in row]

@@ -17,6 +17,7 @@ from tests.strategies import LAYOUTS
 
 PRECISIONS = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 METRICS = pytest.mark.parametrize("metric", ["jensenshannon", "js_divergence"])
+METRIC_NAMES = "'jensenshannon', 'js_divergence', 'kl_divergence'"
 PAIR_ERROR = {np.float64: 1e-11, np.float32: 1e-4}
 ROW_ERROR = {np.float64: 1e-14, np.float32: 1e-6}
 
@@ -333,7 +334,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("metric", ["euclidean", "", "jensen-shannon", None, jensenshannon])
     def test_of_metric(self, metric):
-        rule = f"metric is {metric!r}; it must be one of 'jensenshannon', 'js_divergence'"
+        rule = f"metric is {metric!r}; it must be one of {METRIC_NAMES}"
         assert message_of(ValueError, cdist, [[1]], [[1]], metric) == rule
         assert message_of(ValueError, pdist, [[1]], metric) == rule
 

@@ -19,9 +19,11 @@ from jsdiv_numba import (
     radius_neighbors_graph,
     set_workers,
 )
+from jsdiv_numba._core.pair_metric import metric_of
 from jsdiv_numba._kernels.codegen.precision import FLOAT64
 from jsdiv_numba._kernels.compilation import compiled
 from jsdiv_numba._kernels.pairwise import blocking, bounds, matmul
+from jsdiv_numba._kernels.pairwise.measures import JS
 from jsdiv_numba._kernels.pairwise.pairs import pair_kernels
 from jsdiv_numba._neighbors import search as searching
 
@@ -219,7 +221,7 @@ def test_the_second_bound_leaves_little_more(separation):
 
 def _product_and_limit(rows, value, refined):
     """Return products of all pairs, and what they have to reach for these values."""
-    population = searching.Population("rows", rows)
+    population = searching.Population("rows", rows, metric_of("js_divergence", None))
     (among,) = population.chunks(1)
     queries = population.described("rows", rows, 0, len(rows))
     product = _unpacked(queries.roots)[:60] @ _unpacked(among.roots)[:60].T
@@ -228,7 +230,7 @@ def _product_and_limit(rows, value, refined):
         product += _unpacked(harmonics[0])[:60] @ _unpacked(harmonics[1])[:60].T
     length, half = rows.shape[1], queries.halves.sum(axis=0)[:, None]
     margins = blocking.margin(length), blocking.resolution(length)
-    nats = searching.Unit(1.0, root=False)
+    nats = population.metric
     limit = bounds.limit_of.py_func(value, nats, bounds.WEIGHTS[refined], half, *margins)
     return product, limit
 
@@ -243,7 +245,7 @@ def test_vectors_are_as_exact_as_is_claimed_before_they_are_centred(length):
     rng = np.random.default_rng(length)
     first = _concentrated(rng, 1, length)
     rows = first * (1 + 1e-12 * rng.standard_normal((20, length)))
-    population = searching.Population("first", first)
+    population = searching.Population("first", first, metric_of("js_divergence", None))
     queries = population.described("rows", rows, 0, len(rows))
     scale = math.sqrt(bounds.SECOND / bounds.FIRST)
     for panels, vector in (
@@ -333,7 +335,7 @@ def test_distances_have_the_bits_of_cdist_because_both_link_one_compiled_sum():
     """Loops are vectorised where they are compiled: once, for one signature."""
     compiled("pairs", "float64")
     compiled("search_neighbors", "float64")
-    shared = pair_kernels(FLOAT64)
+    shared = pair_kernels(FLOAT64, JS)
     assert len(shared.entropy_sums.signatures) == 1
     assert len(shared.divergence.signatures) == 1
 

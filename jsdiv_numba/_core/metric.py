@@ -1,16 +1,23 @@
 """Metrics by name."""
 
-METRICS = ("jensenshannon", "js_divergence")
+SYMMETRIC = ("jensenshannon", "js_divergence")
+METRICS = (*SYMMETRIC, "kl_divergence")
 
 
-def takes_root(metric: str) -> bool:
-    """Return whether a metric is the distance, not the divergence.
+def named(metric: object, names: tuple[str, ...]) -> str:
+    """Return the name of a metric among some.
 
     SciPy's other name of the distance will do, and any case.
     """
-    if metric == METRICS[0]:
+    name = metric.lower() if isinstance(metric, str) else ""
+    name = "jensenshannon" if name == "js" else name
+    if name not in names:
+        raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(map(repr, names))}")
+    return name
+
+
+def takes_root(metric: str) -> bool:
+    """Return whether a symmetric metric is the distance, not the divergence."""
+    if metric == SYMMETRIC[0]:
         return True
-    name = metric.lower() if isinstance(metric, str) else metric
-    if name not in (*METRICS, "js"):
-        raise ValueError(f"metric is {metric!r}; it must be one of {', '.join(map(repr, METRICS))}")
-    return name != "js_divergence"
+    return named(metric, SYMMETRIC) == SYMMETRIC[0]

@@ -10,6 +10,7 @@ from .._kernels.load import routine
 from .._kernels.records import Block, PaddedRows, Values
 from . import sparse, validation
 from .pair_blocks import check_matrix, values_within
+from .pair_metric import Metric
 from .threads import check_workers, run_blocks
 from .validation import FloatArray
 
@@ -76,35 +77,32 @@ def write_pairs(
     b: Input,
     result: FloatArray,
     dtype: np.dtype[Any],
+    metric: Metric,
     *,
-    root: bool,
-    log_base: float,
     workers: int | None,
     condensed: bool = False,
 ) -> None:
-    """Write the divergences of all pairs, or of those with i < j of a matrix with itself.
+    """Write the values of all pairs, or of those with i < j of a matrix with itself.
 
     Those are written to a vector, as SciPy orders them.
 
-    `root` says whether the square roots are wanted. `condensed` says whether the result is
-    such a vector.
+    `condensed` says whether the result is such a vector.
     """
     if workers is not None:
         workers = check_workers(workers)
     matrix, other = a[1], b[1]
     fits = result.dtype is dtype and result.flags.aligned
-    if not fits or not are_few(matrix.shape, other.shape):
-        of_shared = comparison_by_shared_columns(a, b, dtype, root, log_base, workers)
+    if not (fits and metric.measure == "js" and are_few(matrix.shape, other.shape)):
+        of_shared = comparison_by_shared_columns(a, b, dtype, metric, workers)
         if of_shared is not None:
             (of_shared.write_condensed if condensed else of_shared.write)(result)
             return
-        comparison = Comparison(a, b, dtype, root=root, log_base=log_base, workers=workers)
-        comparison.run(result, condensed=condensed)
+        Comparison(a, b, dtype, metric, workers=workers).run(result, condensed=condensed)
         return
     given = suited(*a, dtype)
     beside = given if other is matrix else suited(*b, dtype)
     target = result[None] if condensed else result
-    if write_few(given, beside, target, root, 1.0 / log_base, condensed, condensed):
+    if write_few(given, beside, target, metric.root, metric.factor, condensed, condensed):
         validation.check_probabilities(**{a[0]: matrix, b[0]: other})
 
 
@@ -112,8 +110,7 @@ def comparison_by_shared_columns(
     a: Input,
     b: Input,
     dtype: np.dtype[Any],
-    root: bool,
-    log_base: float,
+    metric: Metric,
     workers: int | None,
 ) -> sparse.Comparison | None:
     """Return what compares rows by the columns that both have, if all of them are to be.
@@ -122,7 +119,7 @@ def comparison_by_shared_columns(
     the two rows alone decide, so that no value depends on what else is compared.
     """
     length = a[1].shape[1]
-    if dtype != np.float64 or length < FEWEST_COLUMNS:
+    if dtype != np.float64 or length < FEWEST_COLUMNS or metric.measure == "kl":
         return None
     limit, given = (FILLED * length) ** 2, suited(*a, dtype)
     counts = sparse.counts_of(given, workers)
@@ -137,7 +134,7 @@ def comparison_by_shared_columns(
         if most * int(other_counts.max(initial=0)) > limit:
             return None
         rows, beside = sparse.compressed(given, counts), sparse.compressed(other, other_counts)
-    of_shared = sparse.Comparison(rows, beside, root=root, log_base=log_base, workers=workers)
+    of_shared = sparse.Comparison(rows, beside, metric, workers=workers)
     return of_shared if of_shared.is_ordinary() else None
 
 
@@ -181,17 +178,18 @@ class Comparison:
         a: Input,
         b: Input,
         dtype: np.dtype[Any],
+        metric: Metric,
         *,
-        root: bool,
-        log_base: float,
         workers: int | None,
     ) -> None:
         self.inputs = {a[0]: a[1], b[0]: b[1]}
-        self.dtype, self.workers = dtype, workers
-        self.root, self.factor = root, 1.0 / log_base
-        self.a = unprepared(*a, dtype)
-        self.b = self.a if b[1] is a[1] else unprepared(*b, dtype)
-        self.kernel = routine("pairs", NAMES[dtype.char])
+        # As the logarithm of a ratio has no bound, float32 cannot add up that of many.
+        self.dtype = np.dtype(np.float64) if metric.measure == "kl" else dtype
+        self.metric, self.workers = metric, workers
+        self.a = unprepared(*a, self.dtype)
+        alike = b[1] is a[1] and metric.is_symmetric
+        self.b = self.a if alike else unprepared(*b, self.dtype)
+        self.kernel = routine(metric.kernels.pairs, NAMES[self.dtype.char])
         self.scale_exponent = max(a[1].shape[1], 1).bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
 
@@ -234,21 +232,25 @@ class Comparison:
                 result[start : start + len(segment)] = segment
 
     def _compute(self, block: Block, values: FloatArray, above: bool, condensed: bool) -> None:
-        wanted = Values(above, condensed, self.root, self.factor)
-        self.kernel(self.a, self.b, block, self.scale_exponent, wanted, False, False, values)
+        metric = self.metric
+        wanted = Values(above, condensed, metric.root, metric.factor)
+        which = block, self.scale_exponent, wanted, metric.weighing
+        self.kernel(self.a, self.b, *which, False, False, values)
 
     def _prepare(self) -> None:
         step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
         each = (self.a,) if self.b is self.a else (self.a, self.b)
-        parts = [(rows, start) for rows in each for start in range(0, len(rows.given), step)]
-        no_pairs = np.empty((0, 0), self.dtype)
+        parts = [(i, start) for i, rows in enumerate(each) for start in _every(step, rows)]
+        no_pairs, weighing = np.empty((0, 0), self.dtype), self.metric.weighing
         with_nan = []
 
-        def prepare(part: tuple[PaddedRows, int]) -> None:
-            rows, start = part
-            block = Block(start, min(start + step, len(rows.given)), 0, 0)
-            wanted = Values(False, False, self.root, self.factor)
-            if self.kernel(rows, rows, block, self.scale_exponent, wanted, True, False, no_pairs):
+        def prepare(part: tuple[int, int]) -> None:
+            side, start = part
+            rows = each[side]
+            some, none = (start, min(start + step, len(rows.given))), (0, 0)
+            block = Block(*none, *some) if side else Block(*some, *none)
+            which = block, self.scale_exponent, Values(False, False, False, 1.0), weighing
+            if self.kernel(rows, rows, *which, not side, bool(side), no_pairs):
                 with_nan.append(part)
 
         run_blocks(prepare, parts, self.workers)
@@ -265,6 +267,10 @@ class Comparison:
             for i in range(0, height_of_a, height)
             for j in range((i + 1) // UNROLL * UNROLL if above else 0, width_of_b, width)
         ]
+
+
+def _every(step: int, rows: PaddedRows) -> range:
+    return range(0, len(rows.given), step)
 
 
 def unprepared(name: str, matrix: FloatArray, dtype: np.dtype[Any]) -> PaddedRows:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._kernels.load import routine
-from .._kernels.records import Block, CompressedRows, Values
+from .._kernels.records import Block, CompressedRows, Side, Values
 from . import validation
 from .pair_blocks import check_matrix, values_within
+from .pair_metric import Metric
 from .threads import check_workers, get_workers, run_blocks
 from .validation import FloatArray
 
@@ -168,7 +169,7 @@ def compressed(matrix: FloatArray, counts: IntArray) -> Compressed:
     return rows
 
 
-def prepared(rows: Compressed, workers: int | None) -> CompressedRows:
+def prepared(rows: Compressed, side: Side, workers: int | None) -> CompressedRows:
     """Return what a kernel needs to know of rows."""
     number = len(rows.given)
     known = np.empty((len(rows), KNOWN))
@@ -177,7 +178,7 @@ def prepared(rows: Compressed, workers: int | None) -> CompressedRows:
     limits = np.searchsorted(rows.starts, np.arange(0, number, PREPARED_ENTRIES)[1:]).tolist()
     cuts = sorted({0, *limits, len(rows)})
     parts = list(pairwise(cuts))
-    run_blocks(lambda part: prepare(whole, *part), parts, workers)
+    run_blocks(lambda part: prepare(whole, *part, side.weight), parts, workers)
     return whole
 
 
@@ -185,14 +186,13 @@ def write_block(
     a: CompressedRows,
     b: CompressedRows,
     block: Block,
-    root: bool,
-    factor: float,
+    metric: Metric,
     values: FloatArray,
     condensed: bool = False,
 ) -> None:
-    """Write the divergences of a block of pairs times a factor, or their roots."""
-    wanted = Values(condensed, condensed, root, factor)
-    routine("sparse_pairs", "float64")(a, b, block, wanted, values)
+    """Write the values of a block of pairs."""
+    wanted = Values(condensed, condensed, metric.root, metric.factor)
+    routine(metric.kernels.sparse_pairs, "float64")(a, b, block, wanted, metric.weighing, values)
 
 
 class Comparison:
@@ -202,21 +202,20 @@ class Comparison:
     ----------
     a, b : Compressed
         The matrices.
-    root : bool
-        Whether the square roots are wanted.
-    log_base : float
-        What divides a divergence in nats.
+    metric : Metric
+        What is wanted of each pair.
     workers : int or None
         Number of threads.
     """
 
     def __init__(
-        self, a: Compressed, b: Compressed, *, root: bool, log_base: float, workers: int | None
+        self, a: Compressed, b: Compressed, metric: Metric, *, workers: int | None
     ) -> None:
         self.workers = None if workers is None else check_workers(workers)
-        self.root, self.factor = root, 1.0 / log_base
-        self.a = prepared(a, self.workers)
-        self.b = self.a if b is a else prepared(b, self.workers)
+        self.metric, (first, second) = metric, metric.sides
+        self.a = prepared(a, first, self.workers)
+        alike = b is a and first == second
+        self.b = self.a if alike else prepared(b, second, self.workers)
         self.shape = len(a), len(b)
 
     def is_ordinary(self) -> bool:
@@ -261,7 +260,7 @@ class Comparison:
         return values
 
     def _compute(self, block: Block, values: FloatArray, condensed: bool = False) -> None:
-        write_block(self.a, self.b, block, self.root, self.factor, values, condensed)
+        write_block(self.a, self.b, block, self.metric, values, condensed)
 
     def _blocks(self, above: bool = False) -> Iterator[Block]:
         number, others = self.shape

@@ -10,6 +10,7 @@ import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
+from .._core.pair_metric import metric_of
 from .._core.sparse import is_sparse
 from .._core.threads import check_workers
 from .._core.validation import FloatArray
@@ -49,7 +50,7 @@ class Sets(NamedTuple):
         Y = X if Y is None else chunks.as_rows("Y", Y)
         chunks.check_columns(X, Y, names)
         validation.check_columns(names[1], Y.shape)
-        validation.unit_of(metric, base)
+        metric_of(metric, base)
         chunks.check_known(names[1], Y, 0)
         X, Y = chunks.whole("X", X, (1,)), chunks.whole(names[1], Y, (1,))
         return cls(X, Y, names, parted)

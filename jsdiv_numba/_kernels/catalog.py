@@ -12,8 +12,10 @@ from .records import (
     PaddedRows,
     Queries,
     Scratch,
+    Side,
     Unit,
     Values,
+    Weighing,
 )
 
 DTYPES = "float32", "float64"
@@ -165,27 +167,39 @@ UFUNCS = {
     "entropy_term_logit": _TO_ROW_OF_ONE,
 }
 
-_DESCRIBE = ("d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d ?",)
+_DESCRIBE = ("d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d d ?",)
+
+_PAIRS = PaddedRows, PaddedRows, Block, "p", Values, Weighing, "? ? T[:,:]"
+
+_SPARSE_PAIRS = Routine(
+    (CompressedRows, CompressedRows, Block, Values, Weighing, "d[:,:]"), "", ("float64",)
+)
+
+# After the rows, the halves of the squares of a's vectors.
+_SEARCH = Routine(
+    (DescribedRows, DescribedRows, "d[:,::1]", Queries, Unit, Weighing, Found, Scratch),
+    "?",
+    ("float64",),
+)
 
 ROUTINES = {
     # At last, whether the rows of a and of b are to be prepared.
-    "pairs": Routine((PaddedRows, PaddedRows, Block, "p", Values, "? ? T[:,:]"), "?"),
+    "pairs": Routine(_PAIRS, "?"),
+    "skewed_pairs": Routine(_PAIRS, "?"),
+    "kl_pairs": Routine(_PAIRS, "?", ("float64",)),
     "few_pairs": Routine(("T[:,:] T[:,:] d[::1] T[:,:]",), "?"),
     "count_entries": Routine(("d[:,:] p[::1]",), "", ("float64",)),
     "compress_rows": Routine(("d[:,:] p[::1] i[::1] d[::1]",), "", ("float64",)),
-    "prepare_sparse": Routine((CompressedRows, "p p"), "?", ("float64",)),
-    "sparse_pairs": Routine(
-        (CompressedRows, CompressedRows, Block, Values, "d[:,:]"), "", ("float64",)
-    ),
-    "prepare_neighbors": Routine((PaddedRows, "p p p"), "?", ("float64",)),
+    "prepare_sparse": Routine((CompressedRows, "p p d"), "?", ("float64",)),
+    "sparse_pairs": _SPARSE_PAIRS,
+    "sparse_skewed_pairs": _SPARSE_PAIRS,
+    "sparse_kl_pairs": _SPARSE_PAIRS,
+    "prepare_neighbors": Routine((PaddedRows, "p p p", Side), "?", ("float64",)),
     "describe_roots": Routine(_DESCRIBE, "", ("float64",)),
     "describe_harmonics": Routine(_DESCRIBE, "", ("float64",)),
-    # After the rows, the halves of the squares of a's vectors.
-    "search_neighbors": Routine(
-        (DescribedRows, DescribedRows, "d[:,::1]", Queries, Unit, Found, Scratch),
-        "?",
-        ("float64",),
-    ),
+    "search_neighbors": _SEARCH,
+    "search_skewed_neighbors": _SEARCH,
+    "search_kl_neighbors": _SEARCH,
     # Two matrices of counts and the sums of their rows, the pairs, where `counts.pairs` works,
     # and the result.
     "count_pairs": Routine(

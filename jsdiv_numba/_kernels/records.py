@@ -17,11 +17,12 @@ class PaddedRows(NamedTuple):
 
     given: Annotated[FloatArray, "T[:,:]"]
     padded: Annotated[FloatArray, "T[:,::1]"]
-    """The rows normalised, scaled by 2^scale_exponent and padded with zeros."""
+    """The rows normalised, times twice their weight, scaled by 2^scale_exponent and padded with
+    zeros."""
     known: Annotated[FloatArray, "d[:,::1]"]
-    """Of each row: what `row_scale` says of it, ½ Σ (p log2 p + p)·2^mantissa of the scaled row,
-    below what a divergence is computed again, and how many entries are not 0: infinitely many
-    where it does not matter, or where the row as it is scaled is not accurate."""
+    """Of each row: what `row_scale` says of it, w Σ (p log2 p + p)·2^mantissa of the row with the
+    weight w, below what a divergence is computed again, and how many entries are not 0: infinitely
+    many where it does not matter, or where the row as it is scaled is not accurate."""
 
 
 class CompressedRows(NamedTuple):
@@ -69,6 +70,23 @@ class Values(NamedTuple):
     """By which a divergence in nats is multiplied, before the root is taken."""
 
 
+class Side(NamedTuple):
+    """One of the two rows of a pair."""
+
+    weight: Annotated[float, "d"]
+    offset: Annotated[float, "d"]
+    """What w Σ p (log2 p + 1) lacks of half of that of 2wp."""
+
+
+class Weighing(NamedTuple):
+    """What a measure depends on beside the rows."""
+
+    p: Side
+    q: Side
+    most: Annotated[float, "d"]
+    """What no divergence exceeds."""
+
+
 class DescribedRows(NamedTuple):
     """Rows, and the vectors whose distances bound their divergences, in panels."""
 
@@ -94,6 +112,8 @@ class Unit(NamedTuple):
 
     root: Annotated[bool, "?"]
     factor: Annotated[float, "d"]
+    multiple: Annotated[float, "d"]
+    """Which multiple of the Jensen-Shannon divergence the measure has at least."""
     margin: Annotated[float, "d"]
     resolution: Annotated[float, "d"]
 

@@ -7,6 +7,7 @@ from .codegen.precision import Precision
 from .counts.pairs import count_pairs
 from .counts.tables import table_tails
 from .pairwise import bounds, pairs, search, sparse
+from .pairwise.measures import KL, SKEWED
 
 
 class Source(NamedTuple):
@@ -18,15 +19,21 @@ class Source(NamedTuple):
 
 _SOURCES = {
     "pairs": Source(pairs.pairs, makes_arrays=True),
+    "skewed_pairs": Source(lambda of: pairs.pairs(of, SKEWED), makes_arrays=True),
+    "kl_pairs": Source(lambda of: pairs.pairs(of, KL), makes_arrays=True),
     "few_pairs": Source(pairs.few_pairs, makes_arrays=True),
     "count_entries": Source(lambda _: sparse.count_entries(), makes_arrays=True),
     "compress_rows": Source(lambda _: sparse.compress_rows(), makes_arrays=True),
     "prepare_sparse": Source(lambda _: sparse.prepare_sparse(), makes_arrays=True),
     "sparse_pairs": Source(lambda _: sparse.sparse_pairs(), makes_arrays=True),
+    "sparse_skewed_pairs": Source(lambda _: sparse.sparse_pairs(SKEWED), makes_arrays=True),
+    "sparse_kl_pairs": Source(lambda _: sparse.sparse_pairs(KL), makes_arrays=True),
     "prepare_neighbors": Source(lambda _: bounds.preparation(), makes_arrays=True),
     "describe_roots": Source(lambda _: bounds.roots_kernel(), makes_arrays=True),
     "describe_harmonics": Source(lambda _: bounds.harmonics_kernel(), makes_arrays=True),
     "search_neighbors": Source(lambda _: search.search(), makes_arrays=False),
+    "search_skewed_neighbors": Source(lambda _: search.search(SKEWED), makes_arrays=False),
+    "search_kl_neighbors": Source(lambda _: search.search(KL), makes_arrays=False),
     "count_pairs": Source(lambda _: count_pairs(), makes_arrays=False),
     "table_tails": Source(lambda _: table_tails(), makes_arrays=False),
 }

@@ -4,6 +4,8 @@ from typing import Any
 
 from .._core import sparse
 from .._core.estimator import base_class
+from .._core.pair_metric import Metric, metric_of
+from .._core.validation import EQUAL
 from . import search as searching
 from .sparse import SparsePopulation, SparseSearch
 from .validation import (
@@ -12,7 +14,6 @@ from .validation import (
     in_rows,
     population_of,
     sparse_population_of,
-    unit_of,
     wanted_mode,
     wanted_number,
     wanted_radius,
@@ -41,10 +42,13 @@ class JensenShannonNeighbors(_Base):
         scikit-learn's `KNeighborsTransformer`.
     radius : float, default 0.1
         The largest distance for `radius_neighbors`.
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
+    metric : {"jensenshannon", "js_divergence", "kl_divergence"}, default "jensenshannon"
+        The distance, the divergence: its square, or the Kullback-Leibler divergence
+        of each fitted row from each of those whose neighbours are wanted.
     base : float, optional
         Base of the logarithm; None is e.
+    weight : float, default 0.5
+        That of the fitted rows; see `jsdiv_numba.kneighbors`.
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. Results are bitwise identical for any number.
@@ -92,6 +96,7 @@ class JensenShannonNeighbors(_Base):
         radius: float = 0.1,
         metric: str = "jensenshannon",
         base: float | None = None,
+        weight: float = EQUAL,
         workers: int | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
@@ -99,16 +104,17 @@ class JensenShannonNeighbors(_Base):
         self.radius = radius
         self.metric = metric
         self.base = base
+        self.weight = weight
         self.workers = workers
 
     def fit(self, X: Any, y: Any = None) -> Any:
         """Prepare the rows among which to search, one distribution a row; return the object."""
-        rows = self._validated(X, reset=True)
+        rows, metric = self._validated(X, reset=True), self._metric
         population: searching.Population | SparsePopulation
         if sparse.is_sparse(rows):
-            population = sparse_population_of("X", sparse.as_compressed("X", rows))
+            population = sparse_population_of("X", sparse.as_compressed("X", rows), metric)
         else:
-            population = population_of("X", rows)
+            population = population_of("X", rows, metric)
         population.keep(self.workers)
         self.n_samples_fit_ = len(population.matrix)
         self._population = population
@@ -174,22 +180,25 @@ class JensenShannonNeighbors(_Base):
         if X is not None:
             queries = self._validated(X, reset=False)
         settings: dict[str, Any] = {"workers": self.workers, "progress": None}
-        unit = unit_of(self.metric, self.base)
         is_sparse = isinstance(population, SparsePopulation)
         if not is_sparse and not sparse.is_sparse(queries):
             given = None if queries is None else ("X", queries)
-            return searching.Search(population, given, unit, **settings)
+            return searching.Search(population, given, **settings)
         if not is_sparse:
             rows = sparse.as_compressed("X", population.matrix)
-            population = sparse_population_of("X", rows)
+            population = sparse_population_of("X", rows, population.metric)
         compressed = None if queries is None else sparse.as_compressed("X", queries)
-        return SparseSearch(population, compressed, unit, **settings)
+        return SparseSearch(population, compressed, **settings)
+
+    @property
+    def _metric(self) -> Metric:
+        return metric_of(self.metric, self.base, self.weight)
 
     def _fitted(self) -> Any:
         """Return the rows among which to search, or raise where there are none."""
         if not hasattr(self, "_population"):
             self._validated([[1.0]], reset=False)
-        return self._population
+        return self._population.measured_by(self._metric)
 
     def _nearest(self, X: Any, n_neighbors: int | None) -> Any:
         search = self._search(X)

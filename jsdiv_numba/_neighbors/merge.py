@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._core import pairwise
+from .._core.pair_metric import metric_of
 from .._core.sparse import any_sparse, as_compressed
-from .._core.validation import FloatArray
+from .._core.validation import EQUAL, FloatArray
 from . import search, validation
 from .sparse import SparseSearch
 
@@ -50,6 +51,7 @@ class Parted(NamedTuple):
     base: float | None
     workers: int  # as for `kneighbors`
     among_itself: bool  # whether rows of the same index are the same, and no neighbours
+    weight: float = EQUAL
 
     @property
     def dtype(self) -> np.dtype[np.void]:
@@ -92,16 +94,16 @@ class Parted(NamedTuple):
         return rows, found
 
     def _search(self, part: Part) -> search.Search | SparseSearch:
-        unit = validation.unit_of(self.metric, self.base)
+        metric = metric_of(self.metric, self.base, self.weight)
         settings: dict[str, Any] = {"workers": self.workers, "progress": None}
         if any_sparse(part.X, part.Y):
             queries, others = as_compressed("X", part.X), as_compressed("Y", part.Y)
             pairwise.check_columns(queries.shape, others.shape, ("X", "Y"))
-            among = validation.sparse_population_of("Y", others)
-            return SparseSearch(among, queries, unit, **settings)
+            among = validation.sparse_population_of("Y", others, metric)
+            return SparseSearch(among, queries, **settings)
         X, Y = pairwise.as_rows("X", part.X), pairwise.as_rows("Y", part.Y)
         pairwise.check_columns(X.shape, Y.shape, ("X", "Y"))
-        return search.Search(validation.population_of("Y", Y), ("X", X), unit, **settings)
+        return search.Search(validation.population_of("Y", Y, metric), ("X", X), **settings)
 
 
 def nearest_of_all(parts: Sequence[Records], number: int) -> Records:

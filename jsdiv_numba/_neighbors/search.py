@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._core import pairwise, validation
+from .._core.pair_metric import Metric
 from .._core.progress import Progress
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
-from .._kernels import records
 from .._kernels.load import routine
 from .._kernels.pairwise import blocking
 from .._kernels.pairwise.blocking import sizes
-from .._kernels.records import DescribedRows, Filled, Found, Queries, Scratch
+from .._kernels.records import DescribedRows, Filled, Found, Queries, Scratch, Side, Unit
 
 CHUNK_BYTES = 1 << 28
 """Of normalised rows that all queries meet before the next are prepared. Their roots and
@@ -47,6 +47,9 @@ BLOCK_PAIRS = 1 << 20
 SHORT = 128
 """Values of so few rows are put in order as a whole."""
 
+EVEN = Side(0.5, 0.0)
+"""Rows times twice this weight are as they are."""
+
 NO_PANELS = np.empty((0, 0, 0), np.float32)
 NO_QUERY = -(1 << 62)
 
@@ -56,18 +59,6 @@ _making = threading.Lock()
 def kernel(name: str) -> Callable[..., bool]:
     """Return a kernel of the search."""
     return routine(name, "float64")
-
-
-class Unit(NamedTuple):
-    """What a value is of a divergence in nats: perhaps the root of it in another base."""
-
-    log_base: float
-    root: bool
-
-    @property
-    def factor(self) -> float:
-        """What a divergence in nats is multiplied by."""
-        return 1.0 / self.log_base
 
 
 class Neighbors(NamedTuple):
@@ -87,7 +78,7 @@ class Centre:
     def __init__(self, name: str, some: FloatArray, scale_exponent: int) -> None:
         self.scale_exponent = scale_exponent
         self._some = pairwise.unprepared(name, some, np.dtype(np.float64))
-        kernel("prepare_neighbors")(self._some, 0, len(some), scale_exponent)
+        kernel("prepare_neighbors")(self._some, 0, len(some), scale_exponent, EVEN)
         self.roots = self._mean(kernel("describe_roots"), some.shape[1])
         self._harmonics: FloatArray | None = None
 
@@ -99,7 +90,7 @@ class Centre:
 
     def _mean(self, describe: Any, length: int) -> FloatArray:
         mean, number = np.zeros(length), len(self._some.given)
-        numbers = 0, number, self.scale_exponent, 0.0, True
+        numbers = 0, number, self.scale_exponent, EVEN.weight, 0.0, True
         describe(self._some.padded, NO_PANELS, np.empty(0), mean, *numbers)
         return mean
 
@@ -107,11 +98,13 @@ class Centre:
 class Described:
     """Some rows, and what is known of them, as queries or as those among which to search."""
 
-    def __init__(self, name: str, given: FloatArray, centre: Centre, as_queries: bool) -> None:
+    def __init__(
+        self, name: str, given: FloatArray, centre: Centre, side: Side, as_queries: bool
+    ) -> None:
         self.rows = pairwise.unprepared(name, given, np.dtype(np.float64))
         self.panel = sizes().panel if as_queries else sizes().width
         self.margin = blocking.margin(given.shape[1])
-        self.centre, self.as_queries = centre, as_queries
+        self.centre, self.side, self.as_queries = centre, side, as_queries
         self.halves = np.zeros((2, len(given)))
         """Of the squares of the roots, and of the harmonics, measured from the centre."""
         self.roots = self._panels(centre.roots)
@@ -122,7 +115,8 @@ class Described:
 
     def describe(self, start: int, stop: int) -> bool:
         """Fill in what is known of some of the rows; return whether one has a NaN."""
-        with_nan = kernel("prepare_neighbors")(self.rows, start, stop, self.centre.scale_exponent)
+        which = start, stop, self.centre.scale_exponent, self.side
+        with_nan = kernel("prepare_neighbors")(self.rows, *which)
         roots = self.roots, self.halves[0], self.centre.roots
         self._fill(kernel("describe_roots"), *roots, start, stop)
         return with_nan
@@ -151,19 +145,19 @@ class Described:
         start: int,
         stop: int,
     ) -> None:
-        numbers = start, stop, self.centre.scale_exponent, self.margin, self.as_queries
-        describe(self.rows.padded, panels, halves, centre, *numbers)
+        numbers = start, stop, self.centre.scale_exponent, self.side.weight
+        describe(self.rows.padded, panels, halves, centre, *numbers, self.margin, self.as_queries)
 
 
 class Population:
     """The rows among which neighbours are searched.
 
     `name`: the argument that they came from. `matrix`: one distribution a row, of at least
-    one column.
+    one column. `metric`: what is wanted of each pair of a query and one of these.
     """
 
-    def __init__(self, name: str, matrix: FloatArray) -> None:
-        self.name, self.matrix = name, matrix
+    def __init__(self, name: str, matrix: FloatArray, metric: Metric) -> None:
+        self.name, self.matrix, self.metric = name, matrix, metric
         self.scale_exponent = matrix.shape[1].bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
         self._keeps, self._kept = False, list[Described]()
@@ -171,6 +165,15 @@ class Population:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": [], "_centre": None}
+
+    def measured_by(self, metric: Metric) -> "Population":
+        """Return the same rows for a metric, with what is known of them where that serves it."""
+        if metric == self.metric:
+            return self
+        other = Population(self.name, self.matrix, metric)
+        other._keeps, other._centre = self._keeps, self._centre
+        other._kept = self._kept if metric.sides == self.metric.sides else []
+        return other
 
     def keep(self, workers: int | None) -> None:
         """Prepare all rows now, and keep what is known of them; a pickled copy does so again."""
@@ -184,7 +187,8 @@ class Population:
 
     def described(self, name: str, matrix: FloatArray, start: int, stop: int) -> Described:
         """Return what is known of some rows of a matrix as queries."""
-        queries = Described(name, matrix[start:stop], self.centre(), as_queries=True)
+        side = self.metric.sides[0]
+        queries = Described(name, matrix[start:stop], self.centre(), side, as_queries=True)
         if queries.describe(0, stop - start):
             validation.check_probabilities(**{name: matrix})
         return queries
@@ -205,7 +209,8 @@ class Population:
         step = -(-most // square) * square
         for start in range(0, len(self.matrix), step):
             given = self.matrix[start : start + step]
-            chunk = Described(self.name, given, self.centre(), as_queries=False)
+            side = self.metric.sides[1]
+            chunk = Described(self.name, given, self.centre(), side, as_queries=False)
             self._describe(chunk, workers)
             yield chunk
 
@@ -228,20 +233,19 @@ class Search:
 
     `population`: the rows among which to search. `queries`: the rows whose neighbours are
     wanted and the argument that they came from, or None for those of the population, of
-    which none is its own neighbour. `unit`: what the values are. `workers`: number of
-    threads. `progress`: called when a block is done.
+    which none is its own neighbour. `workers`: number of threads. `progress`: called when
+    a block is done.
     """
 
     def __init__(
         self,
         population: Population,
         queries: tuple[str, FloatArray] | None,
-        unit: Unit,
         *,
         workers: int | None,
         progress: Progress | None,
     ) -> None:
-        self.population, self.unit, self.workers = population, unit, workers
+        self.population, self.metric, self.workers = population, population.metric, workers
         self.among_itself = queries is None
         self.name, self.matrix = queries or (population.name, population.matrix)
         self.progress = progress
@@ -256,7 +260,8 @@ class Search:
         missing: NaN, at index -1.
         """
         others = len(self.population.matrix)
-        if len(self.matrix) * others <= FEW_PAIRS or number >= max(ALL_FROM, ALL_ABOVE * others):
+        many = number >= max(ALL_FROM, ALL_ABOVE * others)
+        if len(self.matrix) * others <= FEW_PAIRS or many or not self.metric.multiple:
             return self._nearest_of_all(number)
         shape, none = (len(self.matrix), number), blocking.NONE
         values, indices = np.full(shape, np.inf), np.full(shape, none, np.intp)
@@ -273,7 +278,7 @@ class Search:
         values[indices == none] = np.inf
         values, indices = _sorted(values, indices)
         if limits is not None:
-            beyond = np.isinf(values) & np.isfinite(limits)[:, np.newaxis]
+            beyond = (indices == none) & np.isfinite(limits)[:, np.newaxis]
             values[beyond], indices[beyond] = np.nan, -1
         self._fill(values, indices, undefined)
         return values, indices
@@ -298,15 +303,15 @@ class Search:
         """Return the values of some queries and all rows."""
         name, all_rows, some = self.population.name, self.population.matrix, self.matrix[block]
         values, double = np.empty((len(some), len(all_rows))), np.dtype(np.float64)
-        unit = self.unit
+        metric, alike = self.metric, self.among_itself and len(some) == len(all_rows)
         try:
-            if self.among_itself and len(some) == len(all_rows) and values.size <= FEW_PAIRS:
+            if alike and values.size <= FEW_PAIRS and metric.is_symmetric:
                 rows, above = pairwise.suited(name, all_rows, double), np.zeros(values.shape)
-                if pairwise.write_few(rows, rows, above, unit.root, unit.factor, above=True):
+                if pairwise.write_few(rows, rows, above, metric.root, metric.factor, above=True):
                     validation.check_probabilities(**{name: all_rows})
                 return np.add(above, above.T, out=values)
-            sets, root, base = ((self.name, some), (name, all_rows)), unit.root, unit.log_base
-            pairwise.write_pairs(*sets, values, double, root=root, log_base=base, workers=1)
+            sets = (self.name, some), (name, all_rows)
+            pairwise.write_pairs(*sets, values, double, metric, workers=1)
         except ValueError:
             # What is wrong with an entry is said of the whole matrix, and of the population first.
             validation.check_probabilities(**{name: all_rows, self.name: self.matrix})
@@ -380,17 +385,16 @@ class Search:
         scratch = Scratch(tile, limits, listed, best, places_of_best, filled)
         length, exponent = self.matrix.shape[1], self.population.scale_exponent
         which = Queries(len(queries), len(chunk), own, start, exponent)
-        bounds = blocking.margin(length), blocking.resolution(length)
-        unit = records.Unit(self.unit.root, self.unit.factor, *bounds)
-        refined = False
+        bounds, metric = (blocking.margin(length), blocking.resolution(length)), self.metric
+        unit = Unit(metric.root, metric.factor, metric.multiple, *bounds)
+        refined, search = False, kernel(metric.kernels.search)
         while state[blocking.TILE] * tile.shape[1] < len(chunk):
             a, b = (
                 DescribedRows(each.rows, each.roots, each.harmonics(refined))
                 for each in (queries, chunk)
             )
-            refined = kernel("search_neighbors")(
-                a, b, queries.halves, which, unit, Found(*found, *pairs, state), scratch
-            )
+            wants = which, unit, metric.weighing, Found(*found, *pairs, state)
+            refined = search(a, b, queries.halves, *wants, scratch)
             if state[blocking.FOUND]:
                 yield tuple(array[: state[blocking.FOUND]].copy() for array in pairs)
                 state[blocking.FOUND] = 0
@@ -409,8 +413,8 @@ class Search:
 
     def _fill(self, values: FloatArray, indices: FloatArray, undefined: list[int]) -> None:
         """Put rows at distance NaN, in their order, where there are not enough others."""
-        for i in np.flatnonzero(np.isinf(values[:, -1:])):
-            missing = np.isinf(values[i])
+        for i in np.flatnonzero(indices[:, -1:].ravel() == blocking.NONE):
+            missing = indices[i] == blocking.NONE
             others = range(len(self.population.matrix)) if missing.all() else undefined
             taken = [j for j in others if not (self.among_itself and j == i)][: missing.sum()]
             values[i, missing], indices[i, missing] = np.nan, taken

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from .._core.pair_metric import Metric
 from .._core.progress import Progress
 from .._core.sparse import FEWEST_ROWS, WIDTH, Compressed, prepared, write_block
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
-from .._kernels.records import Block, CompressedRows
-from .search import Neighbors, Unit
+from .._kernels.records import Block, CompressedRows, Side
+from .search import Neighbors
 
 IntArray = np.ndarray[Any, np.dtype[np.intp]]
 
@@ -22,20 +23,28 @@ QUERIES = 1024
 class SparsePopulation:
     """Sparse rows among which neighbours are searched."""
 
-    def __init__(self, name: str, matrix: Compressed) -> None:
-        self.name, self.matrix = name, matrix
+    def __init__(self, name: str, matrix: Compressed, metric: Metric) -> None:
+        self.name, self.matrix, self.metric = name, matrix, metric
         self._kept: CompressedRows | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": None}
 
+    def measured_by(self, metric: Metric) -> "SparsePopulation":
+        """Return the same rows for a metric, with what is known of them where that serves it."""
+        other = SparsePopulation(self.name, self.matrix, metric)
+        other._kept = self._kept if metric.sides == self.metric.sides else None
+        return other
+
     def keep(self, workers: int | None) -> None:
         """Prepare all rows now, and keep what is known of them; a pickled copy does so again."""
-        self._kept = prepared(self.matrix, workers)
+        self._kept = self.rows(self.metric.sides[1], workers)
 
-    def rows(self, workers: int | None) -> CompressedRows:
-        """Return all rows, prepared."""
-        return self._kept or prepared(self.matrix, workers)
+    def rows(self, side: Side, workers: int | None) -> CompressedRows:
+        """Return all rows, prepared to be one side of a pair."""
+        if self._kept is not None and side == self.metric.sides[1]:
+            return self._kept
+        return prepared(self.matrix, side, workers)
 
 
 class SparseSearch:
@@ -45,29 +54,36 @@ class SparseSearch:
         self,
         population: SparsePopulation,
         queries: Compressed | None,
-        unit: Unit,
         *,
         workers: int | None,
         progress: Progress | None,
     ) -> None:
-        self.unit, self.workers, self.progress = unit, workers, progress
+        self.metric, self.workers, self.progress = population.metric, workers, progress
         get_workers(workers)
         self.among_itself = queries is None
-        self.others = population.rows(workers)
-        self.queries = self.others if queries is None else prepared(queries, workers)
+        first, second = self.metric.sides
+        self.others = population.rows(second, workers)
+        if queries is not None:
+            self.queries = prepared(queries, first, workers)
+        else:
+            alike = first == second
+            self.queries = self.others if alike else population.rows(first, workers)
         self.shape = len(self.queries.known), len(self.others.known)
         self._done, self._lock = 0, threading.Lock()
 
     def nearest(self, number: int) -> tuple[FloatArray, IntArray]:
         """Return the values and indices of so many nearest rows, in order."""
         values = np.full((self.shape[0], number), np.inf)
-        indices = np.full((self.shape[0], number), -1, np.intp)
+        indices = np.full((self.shape[0], number), NONE, np.intp)
 
         def search(start: int, stop: int) -> None:
             best, places = values[start:stop], indices[start:stop]
             for first, found in self._blocks(start, stop):
-                # What is as near as the farthest so far comes after it.
-                i, j = np.nonzero(found < best[:, -1:])
+                # What is as near as the farthest so far comes after it, if that is there.
+                nearer = found < best[:, -1:]
+                if np.isinf(found).any():
+                    nearer |= (found <= best[:, -1:]) & (places[:, -1:] == NONE)
+                i, j = np.nonzero(nearer)
                 _merge(best, places, i, j + first, found[i, j])
 
         self._run(search)
@@ -105,7 +121,7 @@ class SparseSearch:
         for first in range(0, self.shape[1], WIDTH):
             block = Block(start, stop, first, min(first + WIDTH, self.shape[1]))
             found = np.empty(block.shape)
-            write_block(self.queries, self.others, block, self.unit.root, self.unit.factor, found)
+            write_block(self.queries, self.others, block, self.metric, found)
             if self.among_itself:
                 own = np.arange(max(start, first), min(stop, block.j_stop))
                 found[own - start, own - first] = np.nan
@@ -121,12 +137,15 @@ class SparseSearch:
     def _fill(self, values: FloatArray, indices: IntArray) -> None:
         """Put rows at distance NaN, in their order, where there are not enough others."""
         undefined = np.flatnonzero(~(self.others.known[:, 1] > 0)).tolist()
-        for i in np.flatnonzero(np.isinf(values[:, -1:].ravel())):
-            missing = np.isinf(values[i])
+        for i in np.flatnonzero(indices[:, -1:].ravel() == NONE):
+            missing = indices[i] == NONE
             others = range(self.shape[1]) if missing.all() else undefined
             taken = [j for j in others if not (self.among_itself and j == i)][: missing.sum()]
             values[i, missing], indices[i, missing] = np.nan, taken
 
+
+NONE = np.iinfo(np.intp).max
+"""The index of a neighbour that is not there."""
 
 _NONE = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._core import validation
-from .._core.metric import takes_root
+from .._core.pair_metric import Metric
 from .._core.sparse import Compressed
 from .._core.validation import FloatArray
 from . import search
@@ -16,28 +16,22 @@ from .sparse import SparsePopulation
 MODES = ("distance", "connectivity")
 
 
-def population_of(name: str, matrix: FloatArray) -> search.Population:
+def population_of(name: str, matrix: FloatArray, metric: Metric) -> search.Population:
     """Return a matrix as rows among which to search."""
     check_columns(name, matrix.shape)
-    return search.Population(name, matrix)
+    return search.Population(name, matrix, metric)
 
 
-def sparse_population_of(name: str, matrix: Compressed) -> SparsePopulation:
+def sparse_population_of(name: str, matrix: Compressed, metric: Metric) -> SparsePopulation:
     """Return a sparse matrix as rows among which to search."""
     check_columns(name, matrix.shape)
-    return SparsePopulation(name, matrix)
+    return SparsePopulation(name, matrix, metric)
 
 
 def check_columns(name: str, shape: tuple[int, ...]) -> None:
     """Raise if rows of a matrix have no columns."""
     if not shape[1]:
         raise ValueError(f"{name} has shape {shape}; a distribution needs a column")
-
-
-def unit_of(metric: str, base: float | None) -> search.Unit:
-    """Return what the values are of divergences in nats."""
-    root, log_base = takes_root(metric), validation.log_base(base)
-    return search.Unit(log_base or 1.0, root)
 
 
 def wanted_number(n_neighbors: Any, rows: int, among_itself: bool) -> int:

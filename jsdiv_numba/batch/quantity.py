@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from jsdiv_numba._core.metric import METRICS
+from jsdiv_numba._core.metric import SYMMETRIC
 
-_NAMES = dict(zip(METRICS, ("Jensen–Shannon distance", "Jensen–Shannon divergence"), strict=True))
+_NAMES = dict(zip(SYMMETRIC, ("Jensen–Shannon distance", "Jensen–Shannon divergence"), strict=True))
 _UNITS = {None: "nats", 2.0: "bits", 10.0: "hartleys"}
 
 

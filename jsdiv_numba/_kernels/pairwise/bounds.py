@@ -6,6 +6,8 @@ With r the roots √p of a normalised row, and h its harmonics √p·cos(λ log 
     JS >= ln 2·½|r - r'|²,
     JS >= β·½|r - r'|² + γ·½|h - h'|²,  β + γ = ln 2.
 
+What is at least a multiple of JS is bounded by the multiple of both.
+
 The first is by the Hellinger distance; the second, by two points of the spectrum that embeds the
 divergence's root into a Hilbert space (B. Fuglede and F. Topsøe, Jensen-Shannon divergence and
 Hilbert space embedding, ISIT 2004), is within some per cent of the divergence. Distances do not
@@ -38,6 +40,7 @@ from ..codegen.intrinsics import (
 from ..codegen.precision import FLOAT64
 from ..formulas.js import scalar_formulas
 from .matmul import LINE
+from .measures import JS
 from .pairs import pair_kernels
 
 FREQUENCY = 0.625
@@ -60,9 +63,9 @@ def roots_kernel():
     """Return what describes rows by their roots."""
 
     @njit_no_refcount
-    def roots(row, values, scale):
+    def roots(row, values, scale, share):
         for k in range(values.size):
-            set_item(values, k, np.sqrt(item(row, k) * scale))
+            set_item(values, k, np.sqrt(item(row, k) / share * scale))
 
     return _describe(roots)
 
@@ -72,10 +75,10 @@ def harmonics_kernel():
     direction, size = _direction(), math.sqrt(SECOND / FIRST)
 
     @njit_no_refcount
-    def harmonics(row, values, scale):
+    def harmonics(row, values, scale, share):
         length = values.size // 2
         for k in range(length):
-            p = item(row, k)
+            p = item(row, k) / share
             root = np.sqrt(p * scale) * size
             along, across = direction(p)
             set_item(values, k, root * along)
@@ -86,11 +89,11 @@ def harmonics_kernel():
 
 def preparation():
     """Return what fills in all that pairs need to know of rows."""
-    prepare = pair_kernels(FLOAT64).prepare
+    prepare = pair_kernels(FLOAT64, JS).prepare
 
-    def prepare_rows(rows, start, stop, scale_exponent):
+    def prepare_rows(rows, start, stop, scale_exponent, side):
         """Return whether any of the rows has a sum of NaN."""
-        return prepare(rows, start, stop, scale_exponent)
+        return prepare(rows, start, stop, scale_exponent, side)
 
     return prepare_rows
 
@@ -153,18 +156,22 @@ def _transpose(vectors, panels, panel, first, number):
 
 
 def _describe(values_of):
-    def describe(padded, panels, halves, centre, start, stop, scale_exponent, margin, as_queries):
+    def describe(
+        padded, panels, halves, centre, start, stop, scale_exponent, weight, margin, as_queries
+    ):  # fmt: skip
         """Fill in the vectors of rows start .. stop, and the halves of their squares.
 
-        Where there are no panels for them, add their mean to the centre instead.
+        Where there are no panels for them, add their mean to the centre instead. The rows are
+        padded times twice their weight.
         """
+        share = 2.0 * weight
         scale, height, length = power_of_two(-scale_exponent), panels.shape[2], centre.size
         values = empty(length, np.float64)
         if not panels.size:
             number = 0
             for i in range(start, stop):
                 if not np.isnan(padded[i, 0]):
-                    values_of(padded[i], values, scale)
+                    values_of(padded[i], values, scale, share)
                     _add_scaled(centre, values, 1.0)
                     number += 1
             _add_scaled(centre, centre, 0.5 / maximum(number, 1))
@@ -174,7 +181,7 @@ def _describe(values_of):
             panel, first = start // height, start % height
             number = minimum(height - first, stop - start)
             for i in range(number):
-                values_of(padded[start + i], values, scale)
+                values_of(padded[start + i], values, scale, share)
                 _centre(values, centre, vectors[i])
                 half = 0.5 * _square(vectors[i], length)
                 halves[start + i] = half
@@ -192,6 +199,6 @@ def limit_of(value, unit, weight, half, margin, resolution):
     `half` is half of the query's square.
     """
     divergence = (value * value if unit.root else value) / unit.factor
-    distance = np.sqrt(divergence * (2.0 * (1.0 + SLACK) / weight)) + resolution
+    distance = np.sqrt(divergence * (2.0 * (1.0 + SLACK) / (weight * unit.multiple))) + resolution
     limit = half * (1.0 - margin) - distance * distance * (0.5 + 2.0**-23)
     return np.float32(limit - 2.0**-23 * abs(limit))

@@ -3,10 +3,14 @@
 With each normalised row's entropy known, the divergence of a pair costs one
 logarithm an element:
 
-    JS(p, q) = ½ Σ p log p + ½ Σ q log q - Σ m log m,   m = ½(p + q).
+    JS(p, q) = ½ Σ p log p + ½ Σ q log q - Σ m log m,   m = ½(p + q),
+
+and with other weights than ½ as well. Rows are multiplied by twice their weights first, so
+that 2m is a sum of two rows as before.
 
 The three sums cancel when the rows are close, so a pair that comes out below
-a few per cent is computed again (`Precision.pair_near`) term by term, from the rows as given.
+a few per cent is computed again (`Precision.pair_near`) term by term, from the rows as given. What
+has no such form is computed so for all pairs.
 """
 
 from collections import namedtuple
@@ -37,9 +41,10 @@ from ..codegen.intrinsics import (
 )
 from ..codegen.precision import FLOAT32, FLOAT64, Precision
 from ..formulas.js import scalar_formulas, two_sum
-from ..records import Block, PaddedRows, Values
-from ..rows.normalised import normalised_kernels
+from ..records import Block, PaddedRows, Side, Values, Weighing
+from ..rows.normalised import is_ordinary_kernel, normalised_kernels, normalised_sum
 from ..target import has_multiply_add, registers, target
+from .measures import JS, PairMeasure
 from .shared import NEAR, SPREAD, count_of, count_product, dense_sums, room_for_filled
 
 UNROLL = 4
@@ -58,7 +63,7 @@ TILE_BYTES = 1 << 18
 
 
 @cache
-def pair_kernels(precision: Precision) -> SimpleNamespace:
+def pair_kernels(precision: Precision, measure: PairMeasure) -> SimpleNamespace:
     """Compile what a pair's divergence is made of, for one precision.
 
     Each is vectorised where it is compiled. Whoever calls it with arguments of the same
@@ -67,8 +72,9 @@ def pair_kernels(precision: Precision) -> SimpleNamespace:
     return SimpleNamespace(
         prepare=_prepare(precision),
         entropy_sums=_entropy_sums(precision),
-        divergence=_divergence(precision),
-        shared=_shared(precision),
+        divergence=_divergence(precision, measure),
+        shared=_shared(precision, measure),
+        beside_of=measure.beside_of(precision),
     )
 
 
@@ -92,8 +98,8 @@ def _prepare(precision):
     near, near_of_largest = precision.pair_near
     if precision is FLOAT64:
         near_of_largest *= 16 / registers(target()).floats
-    block, is_ordinary = _block(precision), normalised_kernels(precision).is_ordinary
-    counted = precision is FLOAT64
+    block, is_ordinary = _block(precision), is_ordinary_kernel(precision, precision.weighed)
+    counted, mantissa = precision is FLOAT64, precision.mantissa
 
     @njit_refcounted
     def normalise(row, normalised, factor):
@@ -122,18 +128,19 @@ def _prepare(precision):
         return 0.5 * (entropy + rest), largest
 
     @njit_refcounted
-    def prepare(rows, start, stop, scale_exponent):
+    def prepare(rows, start, stop, scale_exponent, side):
         """Fill in all that is known of rows start .. stop; return whether any of it is NaN."""
-        with_nan = False
+        with_nan, whole = False, power_of_two(scale_exponent + mantissa)
         for i in range(start, stop):
             row = contiguous(rows.given[i])
             scale, total, rest = row_scale(row)
-            factor = Float(np.float64(scale) * power_of_two(scale_exponent) / total)
+            size = power_of_two(scale_exponent) * (2.0 * side.weight)
+            factor = Float(np.float64(scale) * size / total)
             normalise(row, rows.padded[i], factor)
             rows.padded[i, row.size :] = 0.0
             entropy, largest = half_entropy(rows.padded[i])
             rows.known[i, 0], rows.known[i, 1] = scale, total
-            rows.known[i, 2], rows.known[i, 3] = rest, entropy
+            rows.known[i, 2], rows.known[i, 3] = rest, entropy + side.offset * whole
             rows.known[i, 4] = near + near_of_largest * largest * power_of_two(-scale_exponent)
             counts = counted and is_ordinary(scale)
             rows.known[i, 5] = np.float64(count_of(row)) if counts else np.inf
@@ -202,31 +209,32 @@ def _entropy_sums(precision):
 
 
 @cache
-def _exact(precision):
-    Float, pair_sum = precision.Float, normalised_kernels(precision).pair_sum
+def exact_kernel(precision: Precision, measure: PairMeasure) -> Any:
+    """Return what computes the divergence of two rows term by term."""
+    Float, sum_of = precision.Float, normalised_sum(precision, measure.summand_of(precision))
 
     @njit_no_refcount
-    def sum_of(rows, i):
+    def known_of(rows, i):
         return Float(rows.known[i, 0]), Float(rows.known[i, 1]), Float(rows.known[i, 2])
 
     @njit_refcounted
-    def exact(a, b, i, j):
+    def exact(a, b, i, j, beside):
         p, q = contiguous(a.given[i]), contiguous(b.given[j])
-        return np.float64(pair_sum(p, q, sum_of(a, i), sum_of(b, j)))
+        return np.float64(sum_of(p, q, known_of(a, i), known_of(b, j), *beside))
 
     return exact
 
 
-def _divergence(precision):
-    exact, ln2 = _exact(precision), np.log(2.0)
+def _divergence(precision, measure):
+    exact = exact_kernel(precision, measure)
 
     @njit_no_refcount
-    def divergence(a, b, i, j, entropy_sum, unit):
+    def divergence(a, b, i, j, entropy_sum, unit, most, beside):
         """Return the divergence of two rows, given what `entropy_sums` says of them."""
         value = unit * (a.known[i, 3] + b.known[j, 3] - 0.5 * entropy_sum)
         if not value >= maximum(a.known[i, 4], b.known[j, 4]):
-            value = exact(a, b, i, j)
-        return where(value > ln2, ln2, value)
+            value = exact(a, b, i, j, beside)
+        return where(value > most, most, value)
 
     return divergence
 
@@ -237,11 +245,11 @@ def shares(a, b, i, j, limit):
     return a.known[i, 5] * b.known[j, 5] <= limit
 
 
-def _shared(precision):
+def _shared(precision, measure):
     """Return what compares rows by the columns that both have, where that is faster."""
     if precision is not FLOAT64:
         return SimpleNamespace(may_share=_may_not_share, value=_no_value)
-    sums, exact, ln2 = dense_sums(), _exact(precision), np.log(2.0)
+    sums, exact = dense_sums(), exact_kernel(precision, measure)
     write_filled, shared_divergence = sums.write_filled, sums.shared_divergence
 
     @njit_no_refcount
@@ -253,14 +261,14 @@ def _shared(precision):
         return number > 0
 
     @njit_no_refcount
-    def value(a, b, i, j, scale, filled, count):
+    def value(a, b, i, j, scale, filled, count, most, beside):
         """Return the divergence of two rows, and how much is filled of row i, written first."""
         if count < 0:
             count = write_filled(a.padded, i, scale, filled)
-        divergence = shared_divergence(filled, count, b.padded, j, scale)
+        divergence = shared_divergence(filled, count, b.padded, j, scale, most)
         if not divergence >= NEAR:
-            divergence = exact(a, b, i, j)
-        return where(divergence > ln2, ln2, divergence), count
+            divergence = exact(a, b, i, j, beside)
+        return where(divergence > most, most, divergence), count
 
     return SimpleNamespace(may_share=may_share, value=value)
 
@@ -271,13 +279,14 @@ def _may_not_share(_a, _b, _i, _start, _stop, _limit):
 
 
 @njit_inline
-def _no_value(_a, _b, _i, _j, _scale, _filled, count):
+def _no_value(_a, _b, _i, _j, _scale, _filled, count, _most, _beside):
     return np.nan, count
 
 
-Wanted = namedtuple("Wanted", "unit scale limit factor root")
+Wanted = namedtuple("Wanted", "unit scale limit factor root most beside")
 """Units of a sum of entropies and of what rows are scaled by, up to which product of counts rows
-are compared by shared columns, a factor, and whether a root is taken."""
+are compared by shared columns, a factor, whether a root is taken, what no divergence exceeds, and
+the weights that the sum of a pair takes."""
 
 
 @njit_inline
@@ -287,9 +296,22 @@ def value_of(divergence, wanted):
     return np.sqrt(value) if wanted.root else value
 
 
-def _write_row(precision):
-    """Return what writes the pairs of one row with those of a tile."""
-    kernels = pair_kernels(precision)
+def _write_row_exactly(precision, measure):
+    """Return what writes the pairs of one row with those of a tile, term by term."""
+    exact = exact_kernel(precision, measure)
+
+    @njit_inline
+    def write_row(a, b, i, first, stop, wanted, _filled, target):
+        result, row, column = target
+        for j in range(first, stop):
+            result[row, column + j] = value_of(exact(a, b, i, j, wanted.beside), wanted)
+
+    return write_row
+
+
+def _write_row(precision, measure):
+    """Return what does so by entropies, and where those cancel term by term."""
+    kernels = pair_kernels(precision, measure)
     entropy_sums, divergence = kernels.entropy_sums, kernels.divergence
     may_share, shared_value = kernels.shared.may_share, kernels.shared.value
 
@@ -300,7 +322,9 @@ def _write_row(precision):
         number = 0
         for k in range(start, stop):
             if shares(a, b, i, k, wanted.limit):
-                value, count = shared_value(a, b, i, k, wanted.scale, filled, count)
+                value, count = shared_value(
+                    a, b, i, k, wanted.scale, filled, count, wanted.most, wanted.beside
+                )
                 result[row, column + k] = value_of(value, wanted)
                 number += 1
         return number, count
@@ -319,32 +343,36 @@ def _write_row(precision):
                 sums = entropy_sums(a.padded, i, b.padded, (j, j + 1, j + 2, j + 3))
                 for k in range(j_start, j_stop):
                     if not (number and shares(a, b, i, k, wanted.limit)):
-                        value = divergence(a, b, i, k, sums[k - j], wanted.unit)
+                        value = divergence(
+                            a, b, i, k, sums[k - j], wanted.unit, wanted.most, wanted.beside
+                        )
                         result[row, column + k] = value_of(value, wanted)
 
     return write_row
 
 
-def _pair_block(precision):
+def _pair_block(precision, measure):
     ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
-    prepare, write_row = pair_kernels(precision).prepare, _write_row(precision)
+    kernels = pair_kernels(precision, measure)
+    prepare, beside_of = kernels.prepare, kernels.beside_of
+    write_row = (_write_row if measure.by_entropies else _write_row_exactly)(precision, measure)
 
     @njit_inline
-    def pair_block(a, b, block, scale_exponent, values, prepares, filled, result):
+    def pair_block(a, b, block, scale_exponent, values, weighing, prepares, filled, result):
         """Do what the routine `pairs` does."""
         i_start, i_stop, j_start, j_stop = block
         prepare_a, prepare_b = prepares
         with_nan = False
         if prepare_a:
-            with_nan |= prepare(a, i_start, i_stop, scale_exponent)
+            with_nan |= prepare(a, i_start, i_stop, scale_exponent, weighing.p)
         if prepare_b:
-            with_nan |= prepare(b, j_start, j_stop, scale_exponent)
+            with_nan |= prepare(b, j_start, j_stop, scale_exponent, weighing.q)
         unit, scale = (
             ln2 * power_of_two(-(scale_exponent + mantissa)),
             power_of_two(SPREAD - scale_exponent),
         )
-        limit = count_product(a.given.shape[1])
-        wanted = Wanted(unit, scale, limit, values.factor, values.root)
+        limit, beside = count_product(a.given.shape[1]), beside_of(weighing)
+        wanted = Wanted(unit, scale, limit, values.factor, values.root, weighing.most, beside)
         tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * UNROLL
         for tile_start in range(j_start, j_stop, tile):
             tile_stop = minimum(tile_start + tile, j_stop)
@@ -359,29 +387,29 @@ def _pair_block(precision):
     return pair_block
 
 
-def pairs(precision: Precision) -> Any:
-    """Return the routine `pairs`."""
-    pair_block = _pair_block(precision)
+def pairs(precision: Precision, measure: PairMeasure = JS) -> Any:
+    """Return the routine `pairs`, or that of another measure."""
+    pair_block = _pair_block(precision, measure)
 
     @njit_no_refcount
-    def of_block(a, b, block, scale_exponent, values, prepares, filled, result):
-        return pair_block(a, b, block, scale_exponent, values, prepares, filled, result)
+    def of_block(a, b, block, scale_exponent, values, weighing, prepares, filled, result):
+        return pair_block(a, b, block, scale_exponent, values, weighing, prepares, filled, result)
 
-    def pairs(a, b, block, scale_exponent, values, prepare_a, prepare_b, result):
+    def pairs(a, b, block, scale_exponent, values, weighing, prepare_a, prepare_b, result):
         """Write the values of a block; return whether a row that is prepared has a NaN.
 
         The rows of the block are prepared first if asked for.
         """
         filled = room_for_filled(a.padded.shape[1])
         prepares = prepare_a, prepare_b
-        return of_block(a, b, block, scale_exponent, values, prepares, filled, result)
+        return of_block(a, b, block, scale_exponent, values, weighing, prepares, filled, result)
 
     return pairs
 
 
 def few_pairs(precision: Precision) -> Any:
     """Return the routine `few_pairs`."""
-    Float, pair_block = precision.Float, _pair_block(precision)
+    Float, pair_block, ln2 = precision.Float, _pair_block(precision, JS), np.log(2.0)
 
     @njit_no_refcount
     def of_few(a, b, settings, filled, result):
@@ -391,7 +419,8 @@ def few_pairs(precision: Precision) -> Any:
         block = Block(none, a.given.shape[0], none, b.given.shape[0])
         above, condensed, root = settings[1] != 0.0, settings[2] != 0.0, settings[3] != 0.0
         values, prepares = Values(above, condensed, root, settings[0]), (True, settings[4] != 0.0)
-        return pair_block(a, b, block, scale_exponent, values, prepares, filled, result)
+        even = Weighing(Side(0.5, 0.0), Side(0.5, 0.0), ln2)
+        return pair_block(a, b, block, scale_exponent, values, even, prepares, filled, result)
 
     @njit_refcounted
     def with_room(given):

@@ -21,7 +21,8 @@ from ..codegen.precision import FLOAT64
 from .blocking import FOUND, LEFT, NONE, TILE, sizes
 from .bounds import WEIGHTS, limit_of
 from .matmul import WIDTH, lowest_bit, multiply_panels, number_of_bits, reaching
-from .pairs import UNROLL, pair_kernels, shares
+from .measures import JS, PairMeasure
+from .pairs import UNROLL, exact_kernel, pair_kernels, shares
 from .shared import SPREAD, count_product
 
 SQUARE = sizes().square
@@ -40,9 +41,10 @@ Task = namedtuple("Task", "a b halves own offset unit margins found scratch")
 itself, the number of b's first row, what is wanted, the margin and the resolution of bounds,
 what is found, and room."""
 
-Value = namedtuple("Value", "of_sum scale factor root")
+Value = namedtuple("Value", "of_sum scale factor root multiple most beside")
 """What makes a value of a sum of entropies: its unit, the power of two that rows lack to be
-those of `shared`, a factor, and whether a root is taken."""
+those of `shared`, a factor, and whether a root is taken. Of the measure: which multiple of the
+Jensen-Shannon divergence it has at least and at most, and the weights that a pair's sum takes."""
 
 
 @njit_inline
@@ -93,24 +95,47 @@ def limit_from(task, i, column, refined):
         # Nothing is nearer, and what is as near comes too late.
         if value == 0.0 and found.indices[i, 0] < task.offset + column:
             return np.float32(np.inf)
+    if task.unit.multiple == 0.0:
+        return np.float32(-np.inf)
     half = task.halves[0, i] + (task.halves[1, i] if refined else 0.0)
     return limit_of(value, task.unit, WEIGHTS[1 if refined else 0], half, margin, resolution)
 
 
-def _value_of():
-    divergence = pair_kernels(FLOAT64).divergence
+def _value_of(kernels):
+    divergence = kernels.divergence
 
     @njit_no_refcount
     def value_of(a, b, i, j, entropy_sum, unit):
-        value = divergence(a, b, i, j, entropy_sum, unit.of_sum) * unit.factor
+        value = divergence(a, b, i, j, entropy_sum, unit.of_sum, unit.most, unit.beside)
+        value *= unit.factor
         return np.sqrt(value) if unit.root else value
 
     return value_of
 
 
-def _compare():
-    value_of, entropy_sums = _value_of(), pair_kernels(FLOAT64).entropy_sums
-    shared_value = pair_kernels(FLOAT64).shared.value
+def _compare_exactly(measure):
+    """Return what computes a row against listed columns, term by term."""
+    exact = exact_kernel(FLOAT64, measure)
+
+    @njit_no_refcount
+    def compare(task, i, start, number, last, refined):
+        noinline()
+        scratch, unit = task.scratch, task.unit
+        for place in range(number):
+            j = scratch.columns[place]
+            if scratch.tile[i, j] >= scratch.limits[i]:
+                value = exact(task.a, task.b, i, start + j, unit.beside) * unit.factor
+                value = np.sqrt(value) if unit.root else value
+                keep(task.found, i, value, task.offset + start + j)
+                scratch.limits[i] = limit_from(task, i, start + minimum(j, last), refined)
+
+    return compare
+
+
+def _compare(measure):
+    kernels = pair_kernels(FLOAT64, measure)
+    value_of, entropy_sums = _value_of(kernels), kernels.entropy_sums
+    shared_value = kernels.shared.value
 
     @njit_no_refcount
     def compare(task, i, start, number, last, refined):
@@ -140,8 +165,9 @@ def _compare():
                 for k in range(waiting):
                     if sharing and shares(a, b, i, together[k], limit):
                         value, count = shared_value(
-                            a, b, i, together[k], unit.scale, scratch.filled, count
-                        )
+                            a, b, i, together[k], unit.scale, scratch.filled, count,
+                            unit.most, unit.beside,
+                        )  # fmt: skip
                         value *= unit.factor
                         value = np.sqrt(value) if unit.root else value
                     else:
@@ -238,13 +264,13 @@ def number_left(task, number, start, width, refined):
     return total
 
 
-def search() -> Any:
-    """Return the routine `search_neighbors`."""
-    compare = _compare()
-    begin = _begin(compare)
+def search(measure: PairMeasure = JS) -> Any:
+    """Return the routine `search_neighbors`, or that of another measure."""
+    compare = (_compare if measure.by_entropies else _compare_exactly)(measure)
+    begin, beside_of = _begin(compare), measure.beside_of(FLOAT64)
     ln2, mantissa = np.log(2.0), FLOAT64.mantissa
 
-    def search_neighbors(a, b, halves, queries, unit, found, scratch):
+    def search_neighbors(a, b, halves, queries, unit, weighing, found, scratch):
         """Search the rows of one set for the neighbours of those of another.
 
         Goes on at tile `state[TILE]`, where `state[LEFT]` pairs are left of its first bound, or
@@ -257,6 +283,9 @@ def search() -> Any:
             power_of_two(SPREAD - queries.scale_exponent),
             unit.factor,
             unit.root,
+            unit.multiple,
+            weighing.most,
+            beside_of(weighing),
         )
         margins = unit.margin, unit.resolution
         number, rows_of_b, state = queries.number, queries.rows_of_b, found.state

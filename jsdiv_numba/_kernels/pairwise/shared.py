@@ -5,10 +5,12 @@ For rows of sum 1 it is
     JS(p, q) = ln 2 - ½ Σ u(p, q),   u(p, q) = (p + q) log (p + q) - p log p - q log q >= 0,
 
 where u is 0 unless p and q are both positive (R. Connor, F. A. Cardillo, R. Moss and F. Rabitti,
-Evaluation of Jensen-Shannon distance over sparse data, SISAP 2013). Each u is rounded to an integer
-of units that leave room for the largest sum, so that sums are exact: they have the same bits in
-whatever order the terms come, in lanes or not, of sparse rows or of dense ones. What rounding costs
-is below 2^-61 a column.
+Evaluation of Jensen-Shannon distance over sparse data, SISAP 2013). With weights other than ½ rows
+are multiplied by twice their weights before, and the entropy of these takes the place of ln 2.
+
+Each u is rounded to an integer of units that leave room for the largest sum, so that sums are
+exact: they have the same bits in whatever order the terms come, in lanes or not, of sparse rows or
+of dense ones. What rounding costs is below 2^-61 a column.
 """
 
 from functools import cache
@@ -41,7 +43,7 @@ of 2^-52 bits, which logarithms are in, 2^62."""
 SCALE = 2.0**SPREAD
 
 UNIT = np.log(2.0) * 2.0 ** -(SPREAD + 53)
-"""What the divergence lacks of ln 2 for each unit of the sum."""
+"""What the divergence lacks of its most for each unit of the sum."""
 
 NEAR = 4e-3
 """A divergence below this, in nats, has cancelled, and is computed again."""
@@ -59,7 +61,7 @@ GROUP = 8
 @cache
 def shared_terms() -> SimpleNamespace:
     """Compile the term of a column that two rows share, and what is made of a sum of them."""
-    log2_in_ulps, ln2 = scalar_formulas(FLOAT64).log2_in_ulps, np.log(2.0)
+    log2_in_ulps = scalar_formulas(FLOAT64).log2_in_ulps
 
     @njit_inline
     def times_log(p):
@@ -71,8 +73,8 @@ def shared_terms() -> SimpleNamespace:
         return nearest_integer(times_log(p + q) - (p_log + q_log))
 
     @njit_inline
-    def divergence_of(total):
-        return ln2 - UNIT * np.float64(maximum(total, 0))
+    def divergence_of(total, most):
+        return most - UNIT * np.float64(maximum(total, 0))
 
     return SimpleNamespace(
         times_log=times_log, shared_term=shared_term, divergence_of=divergence_of
@@ -128,7 +130,7 @@ def _shared_divergence():
             store_noalias(filled.terms, k, shared_term(p, p_log, q, times_log(q)))
 
     @njit_no_refcount
-    def shared_divergence(filled, count, rows, j, scale):
+    def shared_divergence(filled, count, rows, j, scale, most):
         """Return the divergence of a row that `write_filled` has written and row j of others."""
         noinline()
         # A gather of LLVM's takes longer.
@@ -138,7 +140,7 @@ def _shared_divergence():
         total = np.int64(0)
         for k in range(count):
             total += item(filled.terms, k)
-        return divergence_of(total)
+        return divergence_of(total, most)
 
     return shared_divergence
 

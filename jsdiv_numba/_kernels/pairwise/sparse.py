@@ -29,8 +29,9 @@ from ..codegen.intrinsics import (
 from ..codegen.lanes import lane_kernels
 from ..codegen.precision import FLOAT64
 from ..formulas.js import two_sum
-from ..rows.normalised import normalised_kernels
+from ..rows.normalised import is_ordinary_kernel, normalised_kernels, sum_over
 from ..rows.sums import BLOCK
+from .measures import JS, PairMeasure
 from .shared import GROUP, NEAR, SCALE, count_of, shared_terms
 
 KNOWN = 3
@@ -96,7 +97,7 @@ def prepare_sparse() -> Any:
             set_item(entries, first + k, p)
             set_item(logs, first + k, times_log(p))
 
-    def prepare_sparse(rows, start, stop):
+    def prepare_sparse(rows, start, stop, weight):
         """Fill in what is known of rows start .. stop; return whether any of it is NaN."""
         starts, entries, logs, known = rows.starts, rows.entries, rows.logs, rows.known
         with_nan = False
@@ -105,7 +106,8 @@ def prepare_sparse() -> Any:
             scale, total, rest = row_scale(row)
             known[i, 0], known[i, 1], known[i, 2] = scale, total, rest
             if total > 0.0:
-                normalise(row, scale, SCALE / total, entries, logs, starts[i])
+                factor = SCALE * (2.0 * weight) / total
+                normalise(row, scale, factor, entries, logs, starts[i])
             else:
                 entries[starts[i] : starts[i + 1]] = 0.0
                 logs[starts[i] : starts[i + 1]] = 0.0
@@ -115,11 +117,12 @@ def prepare_sparse() -> Any:
     return prepare_sparse
 
 
-def _sum_over_either():
-    """Return a kernel that gives the bits that `pair_sum` gives of dense rows."""
-    kernels, lanes = normalised_kernels(FLOAT64), lane_kernels(FLOAT64)
-    weighted_term, weights_of = kernels.weighted_term, kernels.weights_of
-    is_ordinary = kernels.is_ordinary
+def _sum_over_either(measure):
+    """Return a kernel that gives the bits that `normalised_sum` gives of dense rows."""
+    lanes, summand = lane_kernels(FLOAT64), measure.summand_of(FLOAT64)
+    term_of, extreme_term = summand.term, summand.extreme_term
+    weights_of = normalised_kernels(FLOAT64).weights_of
+    is_ordinary, over = is_ordinary_kernel(FLOAT64, summand.weighed), sum_over(summand)
     number, zeros, sum_of = lanes.number, lanes.zeros, lanes.sum_of
     none = np.iinfo(np.int64).max
 
@@ -128,22 +131,23 @@ def _sum_over_either():
         return np.int64(rows.columns[at]) if at < stop else none
 
     @njit_inline
-    def weights(p_known, q_known):
-        if is_ordinary(p_known[0]) and is_ordinary(q_known[0]):
-            return 1.0, 1.0, *weights_of(p_known[0], q_known[0], p_known[1:], q_known[1:])
-        return p_known[0], q_known[0], *weights_of(1.0, 1.0, p_known[1:], q_known[1:])
+    def weights(p_known, q_known, in_lanes):
+        if in_lanes:
+            return weights_of(p_known[0], q_known[0], p_known[1:], q_known[1:])
+        return weights_of(1.0, 1.0, p_known[1:], q_known[1:])
 
     @njit_inline
     def known_of(rows, i):
         return rows.known[i, 0], rows.known[i, 1], rows.known[i, 2]
 
     @njit_no_refcount
-    def sum_over_either(a, b, i, j):
+    def sum_over_either(a, b, i, j, beside):
         """Return the divergence of two rows, the terms of all columns in lanes added up."""
         noinline()
         p_known, q_known = known_of(a, i), known_of(b, j)
         in_lanes = is_ordinary(p_known[0]) and is_ordinary(q_known[0])
-        p_scale, q_scale, p_weight, q_weight, divisor = weights(p_known, q_known)
+        p_scale, q_scale = p_known[0], q_known[0]
+        p_weight, q_weight, divisor = weights(p_known, q_known, in_lanes)
         at_p, p_stop, at_q, q_stop = a.starts[i], a.starts[i + 1], b.starts[j], b.starts[j + 1]
         p_column, q_column = next_column(a, at_p, p_stop), next_column(b, at_q, q_stop)
         total, rest = 0.0, 0.0
@@ -154,23 +158,23 @@ def _sum_over_either():
             while minimum(p_column, q_column) // BLOCK == block:
                 column, x, y = minimum(p_column, q_column), 0.0, 0.0
                 if p_column == column:
-                    x = abs(a.given[at_p]) * p_scale
+                    x = abs(a.given[at_p])
                     at_p += 1
                     p_column = next_column(a, at_p, p_stop)
                 if q_column == column:
-                    y = abs(b.given[at_q]) * q_scale
+                    y = abs(b.given[at_q])
                     at_q += 1
                     q_column = next_column(b, at_q, q_stop)
-                term = weighted_term(x, y, p_weight, q_weight)[0]
                 if in_lanes:
-                    totals[column % number] += term
+                    totals[column % number] += term_of(x, y, p_weight, q_weight, *beside)[0]
                 else:
+                    term = extreme_term(x, y, p_scale, q_scale, p_weight, q_weight, *beside)
                     total, error = two_sum(total, term)
                     rest += error
             if in_lanes:
                 total, error = two_sum(total, sum_of(totals))
                 rest += error
-        return (total + rest) / divisor
+        return over(total, rest, divisor)
 
     return sum_over_either
 
@@ -284,15 +288,15 @@ def _meet():
     return meet
 
 
-def _write_row():
-    sum_over_either, divergence_of = _sum_over_either(), shared_terms().divergence_of
-    ln2 = np.log(2.0)
+def _write_row(measure):
+    sum_over_either, divergence_of = _sum_over_either(measure), shared_terms().divergence_of
+    by_entropies = measure.by_entropies
 
     @njit_no_refcount
-    def values_of(sums, base, first, last, values):
-        least = ln2
+    def values_of(sums, base, first, last, values, most):
+        least = most
         for k in range(first, last):
-            value = divergence_of(load_noalias(sums, base + k))
+            value = divergence_of(load_noalias(sums, base + k), most)
             store_noalias(values, k, value)
             least = minimum(least, value)
         return least
@@ -304,15 +308,18 @@ def _write_row():
             set_item(values, k, np.sqrt(value) if root else value)
 
     @njit_no_refcount
-    def write_row(a, b, i, j_start, within, scratch, base, wanted, target):
+    def write_row(a, b, i, j_start, within, scratch, base, wanted, most, beside, target):
         """Write what is wanted of a row's divergences from some rows of a block."""
         (first, last), values, (result, row, column) = within, scratch.values, target
-        least = values_of(scratch.sums, base, first, last, values)
+        least = 0.0
+        if by_entropies:
+            least = values_of(scratch.sums, base, first, last, values, most)
         if least < NEAR:
             for k in range(first, last):
-                if values[k] < NEAR and a.known[i, 1] > 0.0 and b.known[j_start + k, 1] > 0.0:
-                    value = sum_over_either(a, b, i, j_start + k)
-                    values[k] = where(value > ln2, ln2, value)
+                near = not by_entropies or values[k] < NEAR
+                if near and a.known[i, 1] > 0.0 and b.known[j_start + k, 1] > 0.0:
+                    value = sum_over_either(a, b, i, j_start + k, beside)
+                    values[k] = where(value > most, most, value)
         finish(values, first, last, wanted.factor, wanted.root)
         for k in range(first, last):
             defined = a.known[i, 1] > 0.0 and b.known[j_start + k, 1] > 0.0
@@ -321,9 +328,10 @@ def _write_row():
     return write_row
 
 
-def sparse_pairs() -> Any:
-    """Return the routine `sparse_pairs`."""
-    meet, write_row = _meet(), _write_row()
+def sparse_pairs(measure: PairMeasure = JS) -> Any:
+    """Return the routine `sparse_pairs`, or that of another measure."""
+    meet, write_row = _meet(), _write_row(measure)
+    beside_of, by_entropies = measure.beside_of(FLOAT64), measure.by_entropies
 
     @njit_no_refcount
     def add_up(a, lists, i_start, first, order, numbers, skipped, width, above, scratch):
@@ -350,9 +358,10 @@ def sparse_pairs() -> Any:
                     base = numbers[order[k]] * width
                     meet(a.entries[place], a.logs[place], lists, start, stop, scratch, base)
 
-    def sparse_pairs(a, b, block, wanted, result):
+    def sparse_pairs(a, b, block, wanted, weighing, result):
         """Write the values of a block."""
         i_start, i_stop, j_start, j_stop = block
+        most, beside = weighing.most, beside_of(weighing)
         counts = empty(1 << DIGIT, np.intp)
         lists = lists_of(b, j_start, j_stop, counts)
         width = j_stop - j_start
@@ -378,13 +387,17 @@ def sparse_pairs() -> Any:
             for k in range((stop - start) * width):
                 set_item(scratch.sums, k, np.int64(0))
             base = j_start + 1 if wanted.above else 0
-            add_up(a, lists, start, first, order, numbers, skipped, width, base, scratch)
+            if by_entropies:
+                add_up(a, lists, start, first, order, numbers, skipped, width, base, scratch)
             for i in range(start, stop):
                 row, column = i - i_start, 0
                 if wanted.condensed:
                     row, column = 0, i * (2 * (a.starts.size - 1) - i - 3) // 2 - 1 + j_start
                 after = maximum(i + 1 - j_start, 0) if wanted.above else 0
                 base_of_row, target = (i - start) * width, (result, row, column)
-                write_row(a, b, i, j_start, (after, width), scratch, base_of_row, wanted, target)
+                write_row(
+                    a, b, i, j_start, (after, width), scratch, base_of_row, wanted, most, beside,
+                    target,
+                )  # fmt: skip
 
     return sparse_pairs

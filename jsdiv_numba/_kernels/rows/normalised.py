@@ -10,6 +10,7 @@ for counts in proportion.
 import math
 from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from ..codegen.intrinsics import (
     bits_of,
     contiguous,
     float_of,
-    fma,
     item,
     maximum,
     minimum,
@@ -29,10 +29,10 @@ from ..codegen.intrinsics import (
     noinline,
     where,
 )
-from ..codegen.intrinsics import mul_rn as rounded_product
 from ..codegen.lanes import lane_kernels
 from ..codegen.precision import FLOAT32, Precision
 from ..formulas.js import scalar_formulas, two_sum
+from .pair_summands import PairSummand, difference_of, js_pair_summand, product
 from .sums import BLOCK
 
 ONE_TWICE = 2 * int(np.float64(1).view(np.int64))
@@ -47,14 +47,14 @@ def normalised_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     scale_of = _scale_of(precision)
     row_scale = _row_scale(precision, scale_of)
-    weighted_term, weights_of = _weighted_term(precision), _weights_of(precision)
-    pair_sum = _pair_sum(precision, weighted_term, weights_of)
+    weighted_term, weights_of = js_pair_summand(precision).term, _weights_of(precision)
+    pair_sum = normalised_sum(precision, js_pair_summand(precision))
     return SimpleNamespace(
         scale_of=scale_of,
         row_scale=row_scale,
         weighted_term=weighted_term,
         weights_of=weights_of,
-        is_ordinary=_is_ordinary(precision),
+        is_ordinary=is_ordinary_kernel(precision, precision.weighed),
         device_scaled_term=_device_scaled_term(precision),
         pair_sum=pair_sum,
         row_sums=_row_sums(precision, row_scale, pair_sum),
@@ -206,49 +206,6 @@ def _row_scale(precision, scale_of):
     return row_scale
 
 
-@njit_inline
-def _product(x, weight, rest):
-    """Return x·(weight + rest) as a float and its low-order part: the two-product, by fma.
-
-    T. Ogita, S. M. Rump and S. Oishi, Accurate sum and dot product, SIAM J. Sci. Comput. 26 (2005).
-    """
-    rounded = rounded_product(x, weight)
-    return rounded, fma(x, rest, fma(x, weight, -rounded))
-
-
-@njit_inline
-def _difference(a, b, a_rest, b_rest):
-    """Return a - b with their rests: 0 where they are equal, and minus that of b - a.
-
-    Of two products it is Kahan's difference of products, symmetric. C.-P. Jeannerod, N. Louvet and
-    J.-M. Muller, Further analysis of Kahan's algorithm for the accurate computation of 2 x 2
-    determinants, Math. Comp. 82 (2013).
-    """
-    return (a - b) + (a_rest - b_rest)
-
-
-def _weighted_term(precision):
-    Float = precision.Float
-    term_of = scalar_formulas(precision).term_of
-    smallest, zero = np.finfo(Float).tiny, Float(0)
-
-    @njit_inline
-    def weighted_term(x, y, x_weight, y_weight):
-        """Return the term of x and y >= 0 times their weights, and the difference of these.
-
-        A weight is a float and its low-order part.
-        """
-        a, a_rest = _product(x, *x_weight)
-        b, b_rest = _product(y, *y_weight)
-        difference = _difference(a, b, a_rest, b_rest)
-        s = maximum(a + b, smallest)
-        # Of -0 this makes 0, down to its bits.
-        lesser = maximum(minimum(a, b), zero)
-        return term_of(s, abs(difference), lesser, maximum(a, b)), difference
-
-    return weighted_term
-
-
 def _weights_of(precision):
     unit = precision.Float(2.0**precision.unit)
 
@@ -275,9 +232,9 @@ def _device_scaled_term(precision):
         """Return the term of x·T and y·S, and their difference, from scales, sums and rests."""
         p_scale, p_total, p_rest = p_sum
         q_scale, q_total, q_rest = q_sum
-        a, a_rest = _product(abs(x) * p_scale, q_total, q_rest)
-        b, b_rest = _product(abs(y) * q_scale, p_total, p_rest)
-        difference = _difference(a, b, a_rest, b_rest)
+        a, a_rest = product(abs(x) * p_scale, q_total, q_rest)
+        b, b_rest = product(abs(y) * q_scale, p_total, p_rest)
+        difference = difference_of(a, b, a_rest, b_rest)
         s = maximum(a + b, smallest)
         return term_of(s, abs(difference), minimum(a, b), maximum(a, b)), difference
 
@@ -285,9 +242,9 @@ def _device_scaled_term(precision):
 
 
 @cache
-def _is_ordinary(precision):
-    lowest = precision.Float(2.0**-precision.weighed)
-    highest = precision.Float(2.0**precision.weighed)
+def is_ordinary_kernel(precision: Precision, weighed: int) -> Any:
+    """Return what tells whether a row's scale is within a power of two and one over it."""
+    lowest, highest = precision.Float(2.0**-weighed), precision.Float(2.0**weighed)
 
     @njit_inline
     def is_ordinary(scale):
@@ -297,18 +254,22 @@ def _is_ordinary(precision):
     return is_ordinary
 
 
-def _pair_sum(precision, weighted_term, weights_of):
+@cache
+def normalised_sum(precision: Precision, summand: PairSummand) -> Any:
+    """Return what adds up a summand over two rows, each divided by its sum."""
     Float = precision.Float
-    zero, one, ln2 = Float(0), Float(1), np.log(2.0)
-    is_ordinary = _is_ordinary(precision)
+    one, term_of, extreme_term, most = Float(1), summand.term, summand.extreme_term, summand.most
+    is_ordinary = is_ordinary_kernel(precision, summand.weighed)
+    weights_of = _weights_of(precision)
+    over = sum_over(summand)
     near = NEAR_BYTES // Float(0).itemsize
-    lanes = lane_kernels(precision)
+    lanes, zero = lane_kernels(precision), Float(0)
     number, zeros, zero_sums = lanes.number, lanes.zeros, lanes.zero_sums
     ends_run, add_run, sum_of_runs = lanes.ends_run, lanes.add_run, lanes.sum_of_runs
     groups_in, last_group, group_at = lanes.groups_in, lanes.last_group, lanes.group_at
 
     @njit_inline
-    def block_sum(p, q, start, size, p_weight, q_weight, ahead):
+    def block_sum(p, q, start, size, p_weight, q_weight, ahead, *beside):
         groups, totals = groups_in(size), zero_sums(0.0)
         p_last, q_last = last_group(p, start, size), last_group(q, start, size)
         run_total = zeros(zero)
@@ -316,27 +277,27 @@ def _pair_sum(precision, weighted_term, weights_of):
             xs = group_at(p, p_last, start, size, group, ahead)
             ys = group_at(q, q_last, start, size, group, ahead)
             for i in range(number):
-                run_total[i] += weighted_term(xs[i], ys[i], p_weight, q_weight)[0]
+                run_total[i] += term_of(xs[i], ys[i], p_weight, q_weight, *beside)[0]
             if ends_run(group):
                 add_run(totals, run_total)
         add_run(totals, run_total)
         return sum_of_runs(totals)
 
     @njit_no_refcount
-    def extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum):
+    def extreme_sum(p, q, p_scale, q_scale, p_sum, q_sum, *beside):
         noinline()
         p_weight, q_weight, divisor = weights_of(one, one, p_sum, q_sum)
         total, rest = 0.0, 0.0
         for i in range(p.size):
-            x, y = abs(p[i]) * p_scale, abs(q[i]) * q_scale
-            term, _ = weighted_term(x, y, p_weight, q_weight)
+            x, y = abs(p[i]), abs(q[i])
+            term = extreme_term(x, y, p_scale, q_scale, p_weight, q_weight, *beside)
             total, error = two_sum(total, np.float64(term))
             rest += error
-        return (total + rest) / divisor
+        return over(total, rest, divisor)
 
     @njit_inline
-    def pair_sum(p, q, p_known, q_known):
-        """Return the divergence of two contiguous rows, normalised by what `row_scale` says."""
+    def sum_of(p, q, p_known, q_known, *beside):
+        """Return the sum over two contiguous rows, normalised by what `row_scale` says."""
         p_scale, p_sum = p_known[0], p_known[1:]
         q_scale, q_sum = q_known[0], q_known[1:]
         if is_ordinary(p_scale) and is_ordinary(q_scale):
@@ -345,16 +306,29 @@ def _pair_sum(precision, weighted_term, weights_of):
             total, rest = 0.0, 0.0
             for start in range(0, p.size, BLOCK):
                 size = minimum(BLOCK, p.size - start)
-                part = block_sum(p, q, start, size, p_weight, q_weight, ahead)
+                part = block_sum(p, q, start, size, p_weight, q_weight, ahead, *beside)
                 total, error = two_sum(total, part)
                 rest += error
-            total = (total + rest) / divisor
+            total = over(total, rest, divisor)
         else:
-            total = extreme_pair_sum(p, q, p_scale, q_scale, p_sum, q_sum)
-        # No divergence of distributions is above ln 2, though rounding may be.
-        return Float(where(total > ln2, ln2, total))
+            total = extreme_sum(p, q, p_scale, q_scale, p_sum, q_sum, *beside)
+        return Float(where(total > most, most, total))
 
-    return pair_sum
+    return sum_of
+
+
+def sum_over(summand: PairSummand) -> Any:
+    """Return what adds to a sum what rounding left of it, and divides: by 0 it is NaN."""
+    with_infinite = summand.with_infinite
+
+    @njit_inline
+    def over(total, rest, divisor):
+        # Of an infinite sum, nothing is left.
+        if with_infinite and total == np.inf:
+            return where(divisor > 0.0, total, np.nan)
+        return (total + rest) / divisor
+
+    return over
 
 
 def _row_sums(precision, row_scale, pair_sum):

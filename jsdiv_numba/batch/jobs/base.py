@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jsdiv_numba._core.alignment import check_labels
-from jsdiv_numba._core.metric import METRICS
+from jsdiv_numba._core.metric import SYMMETRIC
 from jsdiv_numba._core.threads import get_workers
 from jsdiv_numba._core.validation import log_base
 from jsdiv_numba.batch.io.columns import require_same_columns
@@ -51,8 +51,8 @@ class RunOptions:
         executor: Executor | None,
         table: TableOptions = DEFAULT,
     ) -> None:
-        if metric not in METRICS:
-            raise ValueError(f"metric is {metric!r}; it must be one of {listed(METRICS)}")
+        if metric not in SYMMETRIC:
+            raise ValueError(f"metric is {metric!r}; it must be one of {listed(SYMMETRIC)}")
         log_base(base)
         if on_bad not in ON_BAD:
             raise ValueError(f"on_bad is {on_bad!r}; it must be one of {listed(ON_BAD)}")
