@@ -27,14 +27,17 @@ try:
     from jsdiv_numba.cli_options import (
         base_option,
         finite,
+        metric_of_pairs_option,
         metric_option,
         output_option,
+        quantity_of,
         quiet_option,
         speech_options,
         taking_tables,
         test_option,
         tile_options,
         top_option,
+        weight_option,
         with_options,
         workers_option,
     )
@@ -182,7 +185,8 @@ Examples:
 @click.argument("file2", type=click.Path(), required=False)
 @output_option
 @base_option
-@metric_option
+@metric_of_pairs_option
+@weight_option
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -219,6 +223,7 @@ def pairwise(
     output: Path | None,
     base: float | None,
     metric: str,
+    weight: float,
     plot: Path | None,
     plot_size: float | None,
     workers: int | None,
@@ -241,7 +246,7 @@ def pairwise(
     commands.pairwise(
         file,
         file2,
-        Quantity(metric, base),
+        quantity_of(metric, base, weight),
         output=output,
         plot=plot,
         plot_size=plot_size,
@@ -413,7 +418,8 @@ Examples:
     "--max-distance, indices and values to a .npy file of records or a .zarr group.",
 )
 @base_option
-@metric_option
+@metric_of_pairs_option
+@weight_option
 @test_option
 @workers_option
 @with_options(*tile_options, *speech_options)
@@ -427,6 +433,7 @@ def neighbors(
     output: Path,
     base: float | None,
     metric: str,
+    weight: float,
     test: bool,
     workers: int | None,
     quiet: bool,
@@ -444,7 +451,7 @@ def neighbors(
     commands.neighbors(
         file,
         file2,
-        Quantity(metric, base),
+        quantity_of(metric, base, weight),
         number=number,
         output=output,
         workers=workers,

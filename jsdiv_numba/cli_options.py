@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from jsdiv_numba._core.metric import SYMMETRIC
+from jsdiv_numba._core.metric import METRICS, SYMMETRIC
 from jsdiv_numba.batch.io.options import TABLE_ARGUMENTS, TableOptions
+from jsdiv_numba.batch.quantity import EQUAL, Quantity
 from jsdiv_numba.batch.run.tiling import MOST_MEMORY
 
 Command = Callable[..., Any]
@@ -66,6 +67,32 @@ metric_option = click.option(
     show_default=True,
     help="The distance, which is a metric, or the divergence, which is its square.",
 )
+metric_of_pairs_option = click.option(
+    "--metric",
+    type=click.Choice(METRICS),
+    default=METRICS[0],
+    show_default=True,
+    help="The distance, which is a metric, the divergence, which is its square, or the "
+    "Kullback-Leibler divergence of the second row from the first, which may be inf.",
+)
+weight_option = click.option(
+    "--weight",
+    type=click.FloatRange(min=0, max=1),
+    metavar="NUMBER",
+    default=EQUAL,
+    show_default=True,
+    help="Weight of the second row of each pair; the first has the rest. Other than 0.5, two rows "
+    "have different values either way.",
+)
+
+
+def quantity_of(metric: str, base: float | None, weight: float) -> Quantity:
+    """Return what the options ask for, or refuse what does not go together."""
+    if metric not in SYMMETRIC and weight != EQUAL:
+        raise click.UsageError(f"--weight and --metric {metric}: one of them, not both.")
+    return Quantity(metric, base, weight)
+
+
 workers_option = click.option(
     "--workers",
     type=click.IntRange(min=1),

@@ -141,6 +141,7 @@ def cdist(
     metric: str = "jensenshannon",
     *,
     base: float | None = None,
+    weight: float = EQUAL,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
 ) -> "da.Array":
@@ -163,7 +164,7 @@ def cdist(
     """
     XA, XB = chunks.as_rows("XA", XA), chunks.as_rows("XB", XB)
     chunks.check_columns(XA, XB)
-    options = pairwise.Pairs.check(metric, base, dtype, workers, XA, XB)
+    options = pairwise.Pairs.check(metric, base, weight, dtype, workers, XA, XB)
     return pairwise.cdist(XA, XB, options)
 
 
@@ -172,6 +173,7 @@ def pdist(
     metric: str = "jensenshannon",
     *,
     base: float | None = None,
+    weight: float = EQUAL,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
 ) -> "da.Array":
@@ -194,7 +196,7 @@ def pdist(
     """
     X = chunks.as_rows("X", X)
     chunks.check_known("X", X, 0)
-    return pairwise.pdist(X, pairwise.Pairs.check(metric, base, dtype, workers, X))
+    return pairwise.pdist(X, pairwise.Pairs.check(metric, base, weight, dtype, workers, X))
 
 
 def kneighbors(
@@ -204,6 +206,7 @@ def kneighbors(
     *,
     metric: str = "jensenshannon",
     base: float | None = None,
+    weight: float = EQUAL,
     workers: int | None = None,
     return_distance: bool = True,
 ) -> Any:
@@ -229,7 +232,7 @@ def kneighbors(
            [3, 1],
            [2, 1]])
     """
-    sets = neighbors.Sets.check(X, Y, metric, base, workers)
+    sets = neighbors.Sets.check(X, Y, metric, base, weight, workers)
     return _fields(sets.nearest(n_neighbors), metric, return_distance)
 
 
@@ -240,6 +243,7 @@ def radius_neighbors(
     *,
     metric: str = "jensenshannon",
     base: float | None = None,
+    weight: float = EQUAL,
     workers: int | None = None,
     return_distance: bool = True,
 ) -> Any:
@@ -256,7 +260,7 @@ def radius_neighbors(
     >>> [row.tolist() for row in indices.compute()]
     [[1], [0], [3], [2]]
     """
-    sets = neighbors.Sets.check(X, Y, metric, base, workers)
+    sets = neighbors.Sets.check(X, Y, metric, base, weight, workers)
     return _fields(sets.within(radius), metric, return_distance)
 
 

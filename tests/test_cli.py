@@ -207,7 +207,7 @@ FAULTS = {
         ["pairwise", "f.csv", "--metric", "cosine"],
         (
             "Invalid value for '--metric': 'cosine' is not one of 'jensenshannon', "
-            "'js_divergence'. See 'jsdiv pairwise --help'."
+            "'js_divergence', 'kl_divergence'. See 'jsdiv pairwise --help'."
         ),
     ),
     "no file": (["pairwise"], "Missing argument 'FILE'. See 'jsdiv pairwise --help'."),

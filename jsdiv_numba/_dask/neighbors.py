@@ -42,15 +42,24 @@ class Sets(NamedTuple):
     parted: Parted
 
     @classmethod
-    def check(cls, X: Any, Y: Any, metric: str, base: float | None, workers: int | None) -> "Sets":
+    def check(
+        cls,
+        X: Any,
+        Y: Any,
+        metric: str,
+        base: float | None,
+        weight: float,
+        workers: int | None,
+    ) -> "Sets":
         """Return them in chunks of whole rows, or raise what the NumPy functions raise."""
-        parted = Parted(metric, base, 1 if workers is None else check_workers(workers), Y is None)
+        workers = 1 if workers is None else check_workers(workers)
+        parted = Parted(metric, base, workers, Y is None, weight)
         X = chunks.as_rows("X", X)
         names = ("X", "X") if Y is None else ("X", "Y")
         Y = X if Y is None else chunks.as_rows("Y", Y)
         chunks.check_columns(X, Y, names)
         validation.check_columns(names[1], Y.shape)
-        metric_of(metric, base)
+        metric_of(metric, base, weight)
         chunks.check_known(names[1], Y, 0)
         X, Y = chunks.whole("X", X, (1,)), chunks.whole(names[1], Y, (1,))
         return cls(X, Y, names, parted)

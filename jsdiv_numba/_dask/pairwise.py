@@ -13,7 +13,7 @@ from dask.layers import ArraySliceDep
 
 from .. import distance
 from .._core import validation
-from .._core.metric import takes_root
+from .._core.pair_metric import metric_of
 from .._core.sparse import is_sparse
 from .._core.threads import check_workers
 from .._core.validation import FloatArray
@@ -26,6 +26,7 @@ class Pairs(NamedTuple):
 
     metric: str
     base: float | None
+    weight: float
     dtype: np.dtype[Any]
     workers: int
 
@@ -34,16 +35,16 @@ class Pairs(NamedTuple):
         cls,
         metric: str,
         base: float | None,
+        weight: float,
         dtype: npt.DTypeLike | None,
         workers: int | None,
         *arrays: da.Array,
     ) -> "Pairs":
         """Return the options, or raise what the NumPy functions raise."""
         workers = 1 if workers is None else check_workers(workers)
-        takes_root(metric)
-        validation.log_base(base)
+        wanted = metric_of(metric, base, weight)
         metas = map(chunks.numbers, arrays)
-        return cls(metric, base, validation.pairs_dtype(dtype, *metas), workers)
+        return cls(metric, base, wanted.weight, validation.pairs_dtype(dtype, *metas), workers)
 
     def rows_of_block(self, matrix: da.Array, beside: da.Array) -> int:
         """Return how many rows may be in a block: its bytes, and the result's, are limited."""
@@ -72,10 +73,8 @@ class Pairs(NamedTuple):
 
     def call(self, function: Callable[..., Any], *matrices: FloatArray) -> FloatArray:
         """Call `cdist` or `pdist`."""
-        base, dtype, workers = self.base, self.dtype, self.workers
-        result: FloatArray = function(
-            *matrices, self.metric, base=base, dtype=dtype, workers=workers
-        )
+        options = self._asdict()
+        result: FloatArray = function(*matrices, **options)
         return result
 
 

@@ -5,13 +5,14 @@ import functools
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jsdiv_numba._core.metric import SYMMETRIC
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.explain import explain as explain_rows
 from jsdiv_numba.batch.in_memory import Pairwise, compare_pairs, compare_rows
@@ -136,6 +137,7 @@ def pairwise(
 ) -> None:
     """Do what ``jsdiv pairwise`` does; the arguments are the command's."""
     _require_one("--reduce", tiles.reduce, tiles)
+    _require_symmetric(quantity, {"--plot": plot, "--test": test})
     sources = [file] if file2 is None else [file, file2]
     if plot:
         check_destination(plot, PICTURE_SUFFIXES, sources)
@@ -189,8 +191,7 @@ def _pairwise_in_tiles(
 
     assert output is not None  # without it, nothing asks for tiles
     arguments: dict[str, Any] = {"max_distance": tiles.max_distance, "reduce": tiles.reduce}
-    arguments["test"] = test
-    arguments |= table.arguments
+    arguments |= {"weight": quantity.weight, "test": test, **table.arguments}
     _in_tiles(
         batch.pairwise, sources, quantity, output, workers, tiles, verbosity, said, **arguments
     )
@@ -260,9 +261,10 @@ def neighbors(
     from jsdiv_numba import batch
 
     _require_one("--number", number, tiles)
+    _require_symmetric(quantity, {"--test": test})
     sources = [file] if file2 is None else [file, file2]
     arguments: dict[str, Any] = {"n_neighbors": number, "max_distance": tiles.max_distance}
-    arguments |= {"test": test, **table.arguments}
+    arguments |= {"weight": quantity.weight, "test": test, **table.arguments}
     _in_tiles(
         batch.neighbors,
         sources,
@@ -354,6 +356,17 @@ def _require_one(option: str, value: object, tiles: TileOptions) -> None:
     """Raise if an option is given that does not go with ``--max-distance``, and so is that."""
     if value is not None and tiles.max_distance is not None:
         raise FileError(f"{option} and --max-distance: one of them, not both")
+
+
+def _require_symmetric(quantity: Quantity, options: Mapping[str, object]) -> None:
+    """Raise if an option is given that is for a distance, or a divergence, of equal weights."""
+    for option, value in options.items():
+        if value and not quantity.is_symmetric:
+            given = "--weight" if quantity.metric in SYMMETRIC else "--metric kl_divergence"
+            raise FileError(
+                f"{option} and {given}: one of them, not both: two rows have different values "
+                "either way"
+            )
 
 
 def _read(file: str, table: TableOptions, said: Announcements) -> LabelledRows:

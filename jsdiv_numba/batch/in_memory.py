@@ -25,15 +25,22 @@ class Pairwise:
     tested: Tested | None = None  # the same of a test, where there is one
 
     @property
-    def symmetric(self) -> bool:
+    def of_one_file(self) -> bool:
         """Whether one file was compared with itself."""
         return self.first is self.second
 
     @property
+    def symmetric(self) -> bool:
+        """Whether each pair is there twice."""
+        return self.of_one_file and self.quantity.is_symmetric
+
+    @property
     def pair_count(self) -> int:
-        """The number of pairs, each counted once and none of a row with itself."""
-        n = len(self.first)
-        return n * (n - 1) // 2 if self.symmetric else n * len(self.second)
+        """The number of values that are not repeated, and none of a row with itself."""
+        n, m = len(self.first), len(self.second)
+        if self.of_one_file:
+            return n * (n - 1) // (2 if self.symmetric else 1)
+        return n * m
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +107,6 @@ def _matrix(
 ) -> NDArray[np.floating[Any]]:
     from jsdiv_numba.distance import cdist
 
-    matrix = cdist(
-        first.values, second.values, quantity.metric, base=quantity.base, workers=workers
-    )
+    settings: dict[str, Any] = {"base": quantity.base, "weight": quantity.weight}
+    matrix = cdist(first.values, second.values, quantity.metric, workers=workers, **settings)
     return np.asarray(matrix)

@@ -3,15 +3,20 @@
 import math
 from dataclasses import dataclass
 
-from jsdiv_numba._core.metric import SYMMETRIC
+_NAMES = {
+    "jensenshannon": "Jensen–Shannon distance",
+    "js_divergence": "Jensen–Shannon divergence",
+    "kl_divergence": "Kullback–Leibler divergence",
+}
+EQUAL = 0.5
+"""The weight of the second of two rows that count alike."""
 
-_NAMES = dict(zip(SYMMETRIC, ("Jensen–Shannon distance", "Jensen–Shannon divergence"), strict=True))
 _UNITS = {None: "nats", 2.0: "bits", 10.0: "hartleys"}
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """The Jensen-Shannon distance or divergence of two rows, each divided by its sum.
+    """A distance or divergence of two rows, each divided by its sum.
 
     Examples
     --------
@@ -22,9 +27,15 @@ class Quantity:
     """
 
     metric: str
-    """The distance (a metric), or the divergence, which is its square. {"jensenshannon",
-    "js_divergence"}."""
+    """The distance (a metric), the divergence, which is its square, or that of the second row from
+    the first. {"jensenshannon", "js_divergence", "kl_divergence"}."""
     base: float | None = None  # base of the logarithms, above 1; by default e
+    weight: float = EQUAL  # of the second row
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether two rows have the same value either way."""
+        return self.metric != "kl_divergence" and self.weight == EQUAL
 
     @property
     def is_distance(self) -> bool:
@@ -34,7 +45,8 @@ class Quantity:
     @property
     def name(self) -> str:
         """The quantity in words."""
-        return _NAMES[self.metric]
+        weight = "" if self.weight == EQUAL else f" of weight {self.weight:g}"
+        return f"{_NAMES[self.metric]}{weight}"
 
     @property
     def unit(self) -> str:
@@ -49,5 +61,8 @@ class Quantity:
     @property
     def maximum(self) -> float:
         """The value between two rows that have nothing in common."""
-        divergence = math.log(2.0) / (1.0 if self.base is None else math.log(self.base))
+        if self.metric == "kl_divergence":
+            return math.inf
+        most = sum(-w * math.log(w) for w in (self.weight, 1.0 - self.weight) if w)
+        divergence = most / (1.0 if self.base is None else math.log(self.base))
         return math.sqrt(divergence) if self.is_distance else divergence

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from jsdiv_numba._core.alignment import check_labels
-from jsdiv_numba._core.metric import SYMMETRIC
+from jsdiv_numba._core.metric import METRICS, SYMMETRIC
+from jsdiv_numba._core.pair_metric import metric_of
 from jsdiv_numba._core.threads import get_workers
-from jsdiv_numba._core.validation import log_base
+from jsdiv_numba._core.validation import EQUAL
 from jsdiv_numba.batch.io.columns import require_same_columns
 from jsdiv_numba.batch.io.inputs import Input, as_input
 from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
@@ -37,7 +38,10 @@ EDGE_BYTES = 100
 
 
 class RunOptions:
-    """The arguments that all jobs share, checked."""
+    """The arguments that all jobs share, checked.
+
+    `weight` is None where values are of rows, one by one: then metrics are symmetric.
+    """
 
     def __init__(
         self,
@@ -50,10 +54,12 @@ class RunOptions:
         workers: int | None,
         executor: Executor | None,
         table: TableOptions = DEFAULT,
+        weight: float | None = None,
     ) -> None:
-        if metric not in SYMMETRIC:
-            raise ValueError(f"metric is {metric!r}; it must be one of {listed(SYMMETRIC)}")
-        log_base(base)
+        metrics = SYMMETRIC if weight is None else METRICS
+        if metric not in metrics:
+            raise ValueError(f"metric is {metric!r}; it must be one of {listed(metrics)}")
+        weight = metric_of(metric, base, EQUAL if weight is None else weight).weight
         if on_bad not in ON_BAD:
             raise ValueError(f"on_bad is {on_bad!r}; it must be one of {listed(ON_BAD)}")
         for name, number in (("tile", tile), ("memory", memory)):
@@ -63,11 +69,17 @@ class RunOptions:
             raise ValueError(
                 f"memory is {memory!r}; no machine has more than {MOST_MEMORY:,} bytes"
             )
-        self.output, self.quantity, self.tile = Path(out), Quantity(metric, base), tile
+        self.output, self.quantity, self.tile = Path(out), Quantity(metric, base, weight), tile
         self.on_bad, self.lenient, self.table = on_bad, on_bad == "nan", table
         self.bad_is_nan = self.lenient or table.missing == "nan"
         self.executor = Threads(get_workers(workers)) if executor is None else executor
         self.memory, self.budget = memory, share(memory, self.executor.workers)
+
+    def require_symmetric(self, test: bool) -> None:
+        """Raise if values are to be tested that differ either way: tests are of equal weights."""
+        if test and not self.quantity.is_symmetric:
+            other = "weight" if self.quantity.metric in SYMMETRIC else "metric='kl_divergence'"
+            raise ValueError(f"test and {other} cannot be used together")
 
     def inputs(self, progress: Progress | None, **given: Any) -> tuple[Input, ...]:
         """Return what was given, by the names of the arguments; None stands for nothing."""
@@ -119,6 +131,7 @@ class FileJob:
             "files": [file.source for file in self.files],
             "metric": quantity.metric,
             "base": quantity.base,
+            "weight": quantity.weight,
             "tile": self.run_options.tile,
             "on_bad": self.run_options.on_bad,
             "table": self.run_options.table.given,

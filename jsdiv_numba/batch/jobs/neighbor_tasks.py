@@ -23,7 +23,7 @@ class SearchTask(BlocksTask):
     @property
     def _parted(self) -> Parted:
         quantity = self.quantity
-        return Parted(quantity.metric, quantity.base, workers=1, among_itself=self.symmetric)
+        return Parted(quantity.metric, quantity.base, 1, self.symmetric, quantity.weight)
 
     def _parts(self, a: Values, found: list[Fault]) -> Iterator[Part]:
         """Yield the parts, and collect the rows that are no distributions."""

@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from jsdiv_numba._core.validation import EQUAL
 from jsdiv_numba._neighbors.merge import NEIGHBOR, Parted
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.options import TableArguments, TableOptions
@@ -44,6 +45,7 @@ def neighbors(
     max_distance: float | None = None,
     metric: str = "jensenshannon",
     base: float | None = None,
+    weight: float = EQUAL,
     tile: int | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -89,7 +91,7 @@ def neighbors(
         Whether rows are counts, and the columns ``corrected``, ``p`` and ``q`` follow the value, as
         in `pairwise`: q is for as many pairs as are listed. Who is nearest was chosen by chance
         too: so neighbours that differ no more than by chance are not thereby the same.
-    metric, base, workers, progress, resume, memory, executor, **table
+    metric, base, weight, workers, progress, resume, memory, executor, **table
         As for `pairwise`.
 
     Returns
@@ -139,7 +141,9 @@ def neighbors(
     if max_distance is None:
         number = NUMBER if n_neighbors is None else _integer("n_neighbors", n_neighbors)
     options = TableOptions(**table)
-    run_options = RunOptions(out, metric, base, tile, memory, on_bad, workers, executor, options)
+    settings = tile, memory, on_bad, workers, executor, options, weight
+    run_options = RunOptions(out, metric, base, *settings)
+    run_options.require_symmetric(test)
     files = run_options.inputs(progress, X=X, Y=Y)
     run_options.check(files, TABLE_SUFFIXES if test or number is None else OUTPUT_SUFFIXES)
     job = NeighborJob(files, run_options, number, max_distance, test)

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from jsdiv_numba._core.validation import EQUAL
 from jsdiv_numba.batch.io.options import TableArguments, TableOptions
 from jsdiv_numba.batch.io.sources import Source
 from jsdiv_numba.batch.io.write import (
@@ -53,6 +54,7 @@ def pairwise(
     out: str | os.PathLike[str],
     metric: str = "jensenshannon",
     base: float | None = None,
+    weight: float = EQUAL,
     tile: int | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -86,10 +88,13 @@ def pairwise(
     out : str or path
         A ``.npy``, ``.zarr``, ``.parquet``, ``.csv`` or ``.tsv`` file (both also
         ``.gz``) for the matrix, of shape (n, m).
-    metric : {"jensenshannon", "js_divergence"}, default "jensenshannon"
-        The distance, or the divergence: its square.
+    metric : {"jensenshannon", "js_divergence", "kl_divergence"}, default "jensenshannon"
+        The distance, the divergence: its square, or the Kullback-Leibler divergence of
+        rows of `Y` from those of `X`.
     base : float, optional
         Base of the logarithm; None is e.
+    weight : float, default 0.5
+        That of the rows of `Y`; see `jsdiv_numba.cdist`.
     tile : int, optional
         Rows and columns of a tile; by default what `memory` allows. A tile is what
         is lost at most when a run is stopped.
@@ -105,7 +110,8 @@ def pairwise(
     max_distance : float, optional
         Keep only the pairs of at most this value, as a table of their indices
         ``i`` and ``j``, sorted, in a ``.parquet`` file, with ``label_i`` and ``label_j``
-        where a file has labels; of one file each pair once, i < j.
+        where a file has labels; of one file each pair once, i < j, or both ways
+        where the values are not symmetric.
     reduce : {"mean", "min", "max"}, optional
         Keep one value for each row of `X`; of one file, that of the other rows.
     on_bad : {"error", "nan"}, default "error"
@@ -137,7 +143,7 @@ def pairwise(
         another run is writing `out`, or the unfinished run has other inputs, arguments or versions.
         A `ValueError` whose message is one line.
     ValueError
-        If `metric`, `base`, `tile`, `workers`, `memory`, `reduce`, `on_bad` or what is
+        If `metric`, `base`, `weight`, `tile`, `workers`, `memory`, `reduce`, `on_bad` or what is
         known of the files is wrong.
 
     See Also
@@ -174,7 +180,9 @@ def pairwise(
         if test and value is not None:
             raise ValueError(f"test and {name} cannot be used together: all pairs are tested")
     options = TableOptions(**table)
-    run_options = RunOptions(out, metric, base, tile, memory, on_bad, workers, executor, options)
+    settings = tile, memory, on_bad, workers, executor, options, weight
+    run_options = RunOptions(out, metric, base, *settings)
+    run_options.require_symmetric(test)
     suffixes = OUTPUT_SUFFIXES if max_distance is None else (".parquet",)
     suffixes = TABLE_SUFFIXES if test else suffixes
     files = run_options.inputs(progress, X=X, Y=Y)
@@ -208,7 +216,8 @@ class PairJob(FileJob):
 
     def _tiles(self, first: Source, second: Source, sizes: list[int] | None) -> Plan:
         run_options, kind = self.run_options, np.result_type(first.dtype, second.dtype)
-        symmetric, shape = first is second, (first.shape[0], second.shape[0])
+        shape, same = (first.shape[0], second.shape[0]), first is second
+        symmetric = same and run_options.quantity.is_symmetric
         side = run_options.tile or square_side(first.row_values, kind.itemsize, run_options.budget)
         height, width = sizes or [min(side, n) for n in shape]
         grid = Grid(*shape, height, width, upper=symmetric)
@@ -220,7 +229,7 @@ class PairJob(FileJob):
                 second,
                 run_options.quantity,
                 run_options.bad_is_nan,
-                symmetric=symmetric,
+                symmetric=same,
             )
 
         def amount(tile: Tile) -> int:

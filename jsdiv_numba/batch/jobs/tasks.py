@@ -85,7 +85,10 @@ class ReadTask:
     def _cdist(self, a: Values, b: Values) -> Floats:
         from jsdiv_numba.distance import cdist
 
-        return cdist(a, b, self.quantity.metric, base=self.quantity.base, workers=1)
+        quantity = self.quantity
+        settings: dict[str, Any] = {"base": quantity.base, "weight": quantity.weight}
+        values: Floats = cdist(a, b, quantity.metric, workers=1, **settings)
+        return values
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class MatrixTask(ReadTask):
     """Every pair of a tile, the values in a matrix.
 
     With `symmetric`, both files are the same, and a tile on the diagonal is
-    computed above it and mirrored.
+    computed above it and mirrored, unless values are not the same either way.
     """
 
     symmetric: bool = False
@@ -114,6 +117,8 @@ class MatrixTask(ReadTask):
     def _square(self, rows: Values) -> Floats:
         from jsdiv_numba.distance import pdist
 
+        if not self.quantity.is_symmetric:
+            return self._cdist(rows, rows)
         size, missing = rows.shape[0], undefined(rows)
         square = np.empty((size, size), rows.dtype)
         condensed = pdist(rows, self.quantity.metric, base=self.quantity.base, workers=1)
@@ -189,12 +194,14 @@ class BandTask(BlocksTask):
         start = self.tile.i_start
         found: list[Fault] = []
         values, pairs = [], []
-        for j, b, wrong in self._blocks(start if self.symmetric else 0):
+        once = self.symmetric and self.quantity.is_symmetric
+        for j, b, wrong in self._blocks(start if once else 0):
             matrix = self._cdist(a, b)
             rows, columns = np.nonzero(matrix <= bound)
             if self.symmetric:
-                above = rows + start < columns + j
-                rows, columns = rows[above], columns[above]
+                i, k = rows + start, columns + j
+                others = i < k if once else i != k
+                rows, columns = rows[others], columns[others]
             values.append(matrix[rows, columns])
             pairs.append(np.stack([rows + start, columns + j], axis=1))
             found += wrong

@@ -40,9 +40,10 @@ def print_pairs(console: Console, result: Pairwise, top: int) -> None:
     """Print the closest and the farthest pairs."""
     first, second = result.first, result.second
     count = result.pair_count
-    sizes = _size(first) if result.symmetric else f"{_size(first)}; {_size(second)}"
+    sizes = _size(first) if result.of_one_file else f"{_size(first)}; {_size(second)}"
     _print_summary(console, f"{sizes}; {counted(count, 'pair')}", result.quantity)
-    for title, pairs in _sections("pairs", result.matrix, count, top, upper=result.symmetric):
+    which = {"upper": result.symmetric, "own": not result.of_one_file}
+    for title, pairs in _sections("pairs", result.matrix, count, top, **which):
         table = _table(title, result.quantity, 2, result.tested)
         for i, j in pairs:
             labels = first.labels[i], second.labels[j]
@@ -119,15 +120,15 @@ def _print_summary(console: Console, sizes: str, quantity: Quantity) -> None:
 
 
 def _sections(
-    noun: str, matrix: NDArray[np.floating[Any]], count: int, top: int, *, upper: bool
+    noun: str, matrix: NDArray[np.floating[Any]], count: int, top: int, **which: bool
 ) -> list[tuple[str, list[Pair]]]:
     if not count or not top:
         return []
     if count <= 2 * top:
-        return [(f"All {noun}", closest(matrix, count, upper=upper))]
+        return [(f"All {noun}", closest(matrix, count, **which))]
     return [
-        (f"Closest {noun}", closest(matrix, top, upper=upper)),
-        (f"Farthest {noun}", farthest(matrix, top, upper=upper)),
+        (f"Closest {noun}", closest(matrix, top, **which)),
+        (f"Farthest {noun}", farthest(matrix, top, **which)),
     ]
 
 

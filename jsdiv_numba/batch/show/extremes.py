@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 Pair = tuple[int, int]
 
 
-def closest(matrix: NDArray[np.floating[Any]], count: int, *, upper: bool) -> list[Pair]:
+def closest(
+    matrix: NDArray[np.floating[Any]], count: int, *, upper: bool, own: bool = True
+) -> list[Pair]:
     """Return the indices of the smallest entries, smallest first, ties by index; no NaN is one.
 
     `matrix`, shape (n, m): distances or divergences. `count`: how many pairs, at least 1;
-    fewer come back where there are fewer.
+    fewer come back where there are fewer. `upper`: whether only those above the diagonal
+    are looked at. `own`: whether those on it are.
 
     Examples
     --------
@@ -20,10 +23,12 @@ def closest(matrix: NDArray[np.floating[Any]], count: int, *, upper: bool) -> li
     >>> closest(matrix, 2, upper=True)
     [(0, 2), (0, 1)]
     """
-    return _smallest(matrix, count, upper, sign=1)
+    return _smallest(matrix, count, upper, own, sign=1)
 
 
-def farthest(matrix: NDArray[np.floating[Any]], count: int, *, upper: bool) -> list[Pair]:
+def farthest(
+    matrix: NDArray[np.floating[Any]], count: int, *, upper: bool, own: bool = True
+) -> list[Pair]:
     """Return the indices of the largest entries, largest first, ties by index.
 
     Parameters and result are those of `closest`.
@@ -34,15 +39,20 @@ def farthest(matrix: NDArray[np.floating[Any]], count: int, *, upper: bool) -> l
     >>> farthest(matrix, 2, upper=True)
     [(0, 1), (1, 2)]
     """
-    return _smallest(matrix, count, upper, sign=-1)
+    return _smallest(matrix, count, upper, own, sign=-1)
 
 
-def _smallest(matrix: NDArray[np.floating[Any]], count: int, upper: bool, sign: int) -> list[Pair]:
+def _smallest(
+    matrix: NDArray[np.floating[Any]], count: int, upper: bool, own: bool, sign: int
+) -> list[Pair]:
     # Row by row, so that a matrix that only just fits in memory is never copied.
     candidates: list[Pair] = []
     for i, row in enumerate(matrix):
         start = i + 1 if upper else 0
-        found = _smallest_indices(sign * row[start:], count)
+        values = sign * row[start:]
+        if not own and not upper:
+            values[i] = np.nan
+        found = _smallest_indices(values, count)
         candidates.extend((i, start + int(j)) for j in found)
     values = np.array([sign * matrix[pair] for pair in candidates])
     return [candidates[k] for k in _smallest_indices(values, count)]

@@ -8,7 +8,7 @@ import pytest
 import zarr
 from pyarrow import parquet
 
-from jsdiv_numba import batch, cli, kneighbors, radius_neighbors
+from jsdiv_numba import batch, cdist, cli, kneighbors, radius_neighbors
 from jsdiv_numba.batch.errors import FileError
 from tests import batch_files
 
@@ -208,3 +208,41 @@ def test_what_cannot_be_found_is_said(arguments, error, capsys):
     assert cli.main(["neighbors", "counts.csv", "-o", "out.csv", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"jsdiv: {error}")
     assert not Path("out.csv").exists()
+
+
+@pytest.mark.parametrize("options", [{"weight": 0.2}, {"metric": "kl_divergence"}], ids=str)
+def test_by_what_is_not_symmetric(options):
+    X = batch_files.rows(40)
+    X[:30, 0] = 0
+    for second in (None, X[:17]):
+        values, indices = kneighbors(X, second, 9, **options)
+        for size in ({"tile": 7}, {"memory": 5_000}):
+            batch.neighbors(X, second, out="found.npy", n_neighbors=9, **options, **size)
+            found = np.load("found.npy")
+            np.testing.assert_array_equal(found["neighbor"], indices)
+            np.testing.assert_array_equal(found[found.dtype.names[1]], values)
+        radius = float(np.median(values))
+        batch.neighbors(X, second, out="found.csv", max_distance=radius, tile=7, **options)
+        _, within = radius_neighbors(X, second, radius, **options)
+        assert len(table("found.csv")["neighbor"]) == sum(map(len, within))
+
+
+def test_the_command_takes_measures_that_are_not_symmetric(capsys):
+    for options in (["--weight", "0.2"], ["--metric", "kl_divergence", "--base", "2"]):
+        assert cli.main(["neighbors", "counts.csv", "-k", "2", "-o", "near.csv", *options]) == 0
+        assert cli.main(["pairwise", "counts.csv", "-o", "d.npy", *options]) == 0
+        given = {"weight": 0.2} if "0.2" in options else {"metric": "kl_divergence", "base": 2}
+        np.testing.assert_array_equal(np.load("d.npy"), cdist(COUNTS, COUNTS, **given))
+        named = [f"r{j}" for j in kneighbors(COUNTS, n_neighbors=2, **given)[1].ravel()]
+        assert table("near.csv")["neighbor"] == named
+        said = capsys.readouterr().out
+        assert "5 rows × 3 columns; 20 pairs" in said
+        assert "r0  r0" not in said.replace("   ", "  ")
+    for more in (["--plot", "d.png"], ["--test"]):
+        assert cli.main(["pairwise", "counts.csv", "--weight", "0.2", *more]) == 2
+        assert capsys.readouterr().err == (
+            f"jsdiv: {more[0]} and --weight: one of them, not both: two rows have different values "
+            "either way\n"
+        )
+    assert cli.main(["pairwise", "counts.csv", "--weight", "0.2", *options]) == 2
+    assert "--weight and --metric kl_divergence: one of them, not both" in capsys.readouterr().err

@@ -246,3 +246,50 @@ def test_numbers_of_numpys_are_arguments_as_pythons_are(kind, tmp_path):
     batch.neighbors(X, out=tmp_path / "n.npy", base=kind(2), n_neighbors=np.array(3))
     with pytest.raises(TypeError, match=r"^n_neighbors is 2\.5; it must be an integer$"):
         batch.neighbors(X, out=tmp_path / "n.npy", n_neighbors=2.5)
+
+
+ASYMMETRIC = [{"weight": 0.2}, {"metric": "kl_divergence", "base": 2}]
+
+
+@pytest.mark.parametrize("options", ASYMMETRIC, ids=str)
+@pytest.mark.parametrize("tile", [None, 5])
+def test_values_that_are_not_symmetric_are_those_of_cdist(tmp_path, options, tile):
+    X = batch_files.rows(23)
+    X[3, :2] = 0
+    full = cdist(X, X, **options)
+    out = tmp_path / "d.npy"
+    batch.pairwise(X, out=out, tile=tile, **options)
+    np.testing.assert_array_equal(np.load(out), full)
+    batch.pairwise(X[:4], X, out=out, tile=tile, **options)
+    np.testing.assert_array_equal(np.load(out), full[:4])
+    bound, edges = float(np.quantile(full, 0.3)), tmp_path / "edges.parquet"
+    batch.pairwise(X, out=edges, max_distance=bound, tile=tile, **options)
+    i, j = np.nonzero((full <= bound) & ~np.eye(23, dtype=bool))
+    found = parquet.read_table(edges)
+    np.testing.assert_array_equal(found["i"], i)
+    np.testing.assert_array_equal(found["j"], j)
+    np.testing.assert_array_equal(found.column(2), full[i, j])
+    batch.pairwise(X, out=out, reduce="max", tile=tile, **options)
+    expected = [np.delete(row, i).max() for i, row in enumerate(full)]
+    np.testing.assert_array_equal(np.load(out), expected)
+
+
+def test_bad_rows_of_what_is_not_symmetric_are_listed_once(tmp_path):
+    X = batch_files.rows(13)
+    X[[2, 11], 0] = np.nan
+    summary = batch.pairwise(X, out=tmp_path / "d.npy", weight=0.1, tile=4, on_bad="nan")
+    assert summary.bad_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weight": 2}, "weight is 2; a weight must be between 0 and 1"),
+        ({"weight": 0.2, "metric": "kl_divergence"}, "weight is 0.2; metric='kl_divergence' takes"),
+        ({"weight": 0.2, "test": True}, "test and weight cannot be used together"),
+        ({"metric": "kl_divergence", "test": True}, "test and metric='kl_divergence' cannot be"),
+    ],
+)
+def test_weights_that_pairs_do_not_have_are_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        batch.pairwise(X, out=tmp_path / "d.npy", **options)

@@ -251,6 +251,7 @@ def test_bad_rows_of_tiles_before_are_listed_after(tmp_path):
 CHANGES = {
     "metric": ({"metric": "js_divergence"}, "metric was jensenshannon and is js_divergence"),
     "base": ({"base": 2}, "base was None and is 2"),
+    "weight": ({"weight": 0.2}, "weight was 0.5 and is 0.2"),
     "reduce": ({"reduce": "min"}, "reduce was None and is min"),
     "on_bad": ({"on_bad": "nan"}, "on_bad was error and is nan"),
     "tile": ({"tile": 9}, "tile was 8 and is 9"),
