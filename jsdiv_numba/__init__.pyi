@@ -1,4 +1,5 @@
 from ._core.threads import set_workers as set_workers
+from .centroid import js_centroid as js_centroid
 from .contribution import Contribution as Contribution
 from .contribution import Contributions as Contributions
 from .contribution import contributions as contributions

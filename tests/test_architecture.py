@@ -27,7 +27,7 @@ FLOORS = (
     # From arguments to kernels, and the public functions.
     "_core",
     "divergence entropies gradient distance contribution ufuncs jitted _losses _neighbors cache",
-    "scalarise neighbors kernel_approximation _stats",
+    "scalarise centroid neighbors kernel_approximation _stats",
     "loss stats",
     "scheme torch jax _drift _dask _cuda.intrinsics",
     "dask _cuda.target",

@@ -195,6 +195,38 @@ def evaluate_many(
     return result if out is not None or result.ndim else result[()]
 
 
+def evaluate_left_out(
+    P: Any,
+    weights: Any,
+    axis: Axis,
+    over: int,
+    keepdims: bool,
+    *,
+    base: float | None,
+    out: FloatArray | None,
+    workers: int | None,
+) -> Any:
+    """Return what the divergence has more than that of all but each distribution, along `over`."""
+    stack = Stack.check(P, weights, axis, over)
+    task, number = stack.task(base, workers), len(stack.weights)
+    if np.count_nonzero(stack.weights) < 2:
+        raise ValueError(
+            "leave_one_out is True, and only one distribution has a weight; there must be two, "
+            "for one is left out"
+        )
+    shape = task.result_shape(keepdims, True)
+    place = stack.over - (0 if keepdims else sum(i < stack.over for i in stack.axes))
+    result = validation.result_array(out, (*shape[:place], number, *shape[place:]), task.dtype)
+    operands = _operands(stack)
+    outer = operands[0].shape[:-2]
+    values = np.empty((*outer, number), task.dtype)
+    ufunc = task.ufunc("js_added_many")
+    if blocks.run(ufunc, operands, values, 2, task.workers, task.finish):
+        task.check()
+    result[...] = np.moveaxis(values.reshape(*shape, number), -1, place)
+    return result
+
+
 def _operands(stack: Stack) -> tuple[FloatArray | GatheredRows, FloatArray]:
     rows = stack.operand()
     return rows, np.broadcast_to(stack.weights, rows.shape[:-1])

@@ -142,6 +142,7 @@ UFUNCS = {
     "js_gradient_logit_skewed": Ufunc("(n),(n),(n),(),()->(n),(n)", "TTTTT->TT"),
     "js_sum_many": Ufunc("(k,n),(k)->()", "Td->T"),
     "js_term_many": Ufunc("(k,n),(k)->(n)", "Td->T"),
+    "js_added_many": Ufunc("(k,n),(k)->(k)", "Td->T"),
     "js_gradient_many": Ufunc("(k,n),(k),(n)->(k,n)", "TdT->T"),
     "js_sum_many_logit": Ufunc("(k,n),(k)->()", "Td->T"),
     "js_term_many_logit": Ufunc("(k,n),(k)->(n)", "Td->T"),

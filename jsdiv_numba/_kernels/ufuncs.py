@@ -285,6 +285,7 @@ _BODIES: dict[str, Callable[[Precision], Body]] = {
     ),
     "js_sum_many": _generalised(mixture_kernels, "total"),
     "js_term_many": _generalised(mixture_kernels, "terms"),
+    "js_added_many": _generalised(mixture_kernels, "added"),
     "js_gradient_many": _generalised(mixture_kernels, "gradient"),
     "js_sum_many_logit": _generalised(logit_mixture_kernels, "total"),
     "js_term_many_logit": _generalised(logit_mixture_kernels, "terms"),

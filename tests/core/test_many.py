@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mpmath import log, mp, mpf
+from mpmath import log, mp, mpf, workdps
 
 from jsdiv_numba import (
     Loss,
@@ -59,6 +59,79 @@ def test_divergences_terms_and_derivatives(kind, dtype):
             assert oracle.relative_error(one, term) < ERROR[dtype], (rows, weights)
         for column, own in zip(rows.T, slopes.T, strict=True):
             check_slopes(column, shares, own, ERROR[dtype])
+
+
+def exact_addition(rows, weights, i):
+    """What a distribution adds, exactly, and the larger of that and its part of the whole."""
+    shares, others = oracle.shares(weights), oracle.shares(np.delete(weights, i))
+    whole = sum((oracle.term_of_many(column, shares) for column in rows.T), mpf(0))
+    columns = np.delete(rows, i, axis=0).T
+    added = whole - sum((oracle.term_of_many(column, others) for column in columns), mpf(0))
+    return added, max(abs(added), shares[i] * whole)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("kind", cases.ROWS)
+def test_what_each_adds(kind, dtype):
+    rng = np.random.default_rng(2)
+    subnormal = mpf(float(np.finfo(dtype).smallest_subnormal))
+    for _ in range(8):
+        rows, weights = stack(kind, dtype, rng)
+        if np.count_nonzero(weights) < 2:
+            continue
+        added = js_divergence_many(rows, weights=weights, leave_one_out=True, keepdims=False)
+        assert added.dtype == dtype
+        for i in {int(rng.integers(len(rows))), int(weights.argmax())}:
+            exact, size = exact_addition(rows, weights, i)
+            error = abs(mpf(float(added[i])) - exact)
+            assert error <= ERROR[dtype] * size + 3 * subnormal, (rows, weights, i)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 1 - 1e-9, 1e-12, 1e-200])
+def test_what_each_adds_where_weights_are_far_apart(share):
+    rows = np.random.default_rng(3).dirichlet(np.ones(9), 4)
+    rows[3] = rows[2] * (1 + 1e-9 * rows[1])
+    weights = np.array([share, *np.full(3, (1 - share) / 3)])
+    added = js_divergence_many(rows, weights=weights, leave_one_out=True, keepdims=False)
+    with workdps(450):
+        for i in range(4):
+            exact, size = exact_addition(rows, weights, i)
+            assert abs(mpf(float(added[i])) - exact) <= 1e-14 * size
+
+
+def test_what_each_adds_stands_where_the_distributions_did():
+    added = js_divergence_many(P, leave_one_out=True)
+    assert added.shape == (4, 3, 2, 1)
+    for i in range(4):
+        rest = js_divergence_many(np.delete(P, i, axis=0))
+        np.testing.assert_allclose(added[i], js_divergence_many(P) - rest, rtol=1e-11)
+    for axes in ((1, 0, 3, 2), (3, 2, 1, 0)):
+        moved, over, axis = np.transpose(P, axes), axes.index(0), axes.index(3)
+        given = {"leave_one_out": True, "over": over, "axis": axis}
+        kept = js_divergence_many(moved, **given)
+        np.testing.assert_allclose(kept, np.transpose(added, axes), rtol=1e-13)
+        bare = js_divergence_many(moved, keepdims=False, **given)
+        np.testing.assert_array_equal(bare, np.squeeze(kept, axis))
+    out = np.empty((4, 3, 2), np.float32)
+    given = {"keepdims": False, "base": 2, "out": out, "workers": 3}
+    assert js_divergence_many(P, leave_one_out=True, **given) is out
+    np.testing.assert_allclose(out, added[..., 0] / np.log(2), rtol=1e-6)
+    joint = js_divergence_many(P, leave_one_out=True, axis=None, keepdims=False)
+    np.testing.assert_allclose(joint, added.sum(axis=(1, 2, 3)), rtol=1e-11)
+
+
+def test_what_none_adds_and_what_cannot_be_left_out():
+    rows = np.stack([P[0, 0, 0]] * 3)
+    assert not js_divergence_many(rows, leave_one_out=True).any()
+    with pytest.raises(ValueError, match="only one distribution has a weight"):
+        js_divergence_many(rows, weights=[0, 1, 0], leave_one_out=True)
+    with pytest.raises(ValueError, match="reduce is False; what each distribution adds is a sum"):
+        js_divergence_many(rows, reduce=False, leave_one_out=True)
+    rows[1, 2] = np.nan
+    assert np.isnan(js_divergence_many(rows, leave_one_out=True)).all()
+    rows[1, 2] = -1
+    with pytest.raises(ValueError, match=r"P\[1, 2\] is -1"):
+        js_divergence_many(rows, leave_one_out=True)
 
 
 def check_slopes(column, shares, computed, bound):

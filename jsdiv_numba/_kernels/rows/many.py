@@ -16,6 +16,7 @@ the divergence is so large that nothing depends on the gap, and it is taken as 0
 All loops run over blocks of categories, one distribution after the other.
 """
 
+from collections import namedtuple
 from functools import cache
 from types import SimpleNamespace
 
@@ -28,6 +29,7 @@ from ..codegen.intrinsics import (
     contiguous_rows,
     empty,
     item,
+    maximum,
     minimum,
     njit_inline,
     njit_reassoc,
@@ -50,7 +52,9 @@ def mixture_kernels(precision: Precision) -> SimpleNamespace:
     mix, slow_path = _mix(precision), _slow_category()
     block_terms = _block_terms(precision, mix)
     slow_term = _slow_term(slow_path)
+    parts = _parts(precision, mix, _slow_parts(slow_path))
     return SimpleNamespace(
+        added=_added(parts),
         total=_total(precision, block_terms, slow_term),
         terms=_terms(precision, block_terms, slow_term),
         gradient=_gradient(precision, mix, _slow_slopes(slow_path)),
@@ -360,3 +364,153 @@ def _gradient(precision, mix, slow_slopes):
                     slow_slopes(rows, weights, j, np.float64(cotangents[j]), result)
 
     return gradient
+
+
+Parts = namedtuple("Parts", "own left")
+"""Of each distribution the sums Σ excess(p, m), and Σ excess(m', m) of the mean of the others."""
+
+
+@njit_inline
+def share_of(weight):
+    """Return a weight over what it leaves to others; above ½ there is no use for that."""
+    return weight / (1.0 - weight) if weight <= 0.5 else 1.0
+
+
+def _excesses(excess_of):
+    @njit_inline
+    def excesses(x, mean, deviation, share):
+        """Return the excess of a number, and that of the others' mean, over the mean of all.
+
+        What the number exceeds the mean by, times its weight over the others', these lack.
+        """
+        lack = share * deviation
+        others = maximum(mean - lack, mean - mean)
+        return excess_of(x, mean, deviation), excess_of(others, mean, -lack)
+
+    return excesses
+
+
+def _slow_parts(slow_category):
+    excesses = _excesses(kl_formulas(FLOAT64).excess_of)
+
+    @njit_refcounted
+    def slow_parts(rows, weights, parts):
+        """Write the parts of any rows."""
+        sums = zeroed((2 * weights.size, 3), np.float64)
+        rests = zeroed((2 * weights.size, 3), np.float64)
+        for j in range(rows.shape[1]):
+            (scale_up, unit, size, _), mean, gap = slow_category(rows, weights, j)
+            for i in range(weights.size):
+                own = left = mean - mean
+                if weights[i] > 0.0:
+                    x, share = rows[i, j] * scale_up * unit, share_of(weights[i])
+                    own, left = excesses(x, mean, (x - mean) - gap, share)
+                add_scaled(sums[2 * i], rests[2 * i], scale_up, own * size)
+                add_scaled(sums[2 * i + 1], rests[2 * i + 1], scale_up, left * size)
+        for i in range(weights.size):
+            total, rest = total_of_scaled(sums[2 * i], rests[2 * i])
+            parts.own[i] = total + rest
+            total, rest = total_of_scaled(sums[2 * i + 1], rests[2 * i + 1])
+            parts.left[i] = total + rest
+
+    return slow_parts
+
+
+def _parts(precision, mix, slow_parts):
+    Float, Int = precision.Float, precision.Int
+    trusted, none, tiny = 2.0**precision.trusted, Int(0), np.finfo(Float).tiny
+    off_fast_path = _off_fast_path(precision)
+    excesses = _excesses(kl_formulas(precision).excess_of)
+
+    @njit_inline
+    def deviation_of(x, mean, gap):
+        return (x - mean) - gap
+
+    @njit_reassoc
+    def block_parts(rows, i, share, means, gaps, start, size):
+        """Return the sums of a row's categories, and an integer, negative if they do not hold."""
+        own, left, bits = 0.0, 0.0, none
+        for j in range(size):
+            x, mean = row_item(rows, i, start + j), item(means, j)
+            deviation = deviation_of(x, mean, item(gaps, j))
+            of_row, of_others = excesses(x, mean, deviation, share)
+            own += np.float64(of_row)
+            left += np.float64(of_others)
+            bits = Int(bits | off_fast_path(x, mean, tiny))
+        return own, left, bits
+
+    @njit_refcounted
+    def fast_parts(rows, weights, parts):
+        """Write the parts; return an integer, negative if they do not hold."""
+        length, bits = rows.shape[1], none
+        means, gaps = empty((2, minimum(length, BLOCK)), Float)
+        work = empty(means.size, np.float64)
+        for i in range(weights.size):
+            parts.own[i], parts.left[i] = 0.0, 0.0
+        for start in range(0, length, BLOCK):
+            size = minimum(BLOCK, length - start)
+            mix(rows, weights, means, gaps, work, start, size)
+            for i in range(weights.size):
+                share = Float(share_of(weights[i]))
+                own, left, of_block = block_parts(rows, i, share, means, gaps, start, size)
+                parts.own[i] += own
+                parts.left[i] += left
+                bits = Int(bits | of_block)
+        return bits
+
+    @njit_refcounted
+    def parts_of(rows, weights, parts):
+        """Write the parts of a matrix's rows with weights; return the divergence."""
+        bits = fast_parts(rows, weights, parts)
+        total = _weighted_sum(weights, parts.own)
+        if bits < none or not total > trusted:
+            slow_parts(rows, weights, parts)
+            clear_exceptions()
+            total = _weighted_sum(weights, parts.own)
+        return total
+
+    return parts_of
+
+
+@njit_refcounted
+def _weighted_sum(weights, values):
+    total = 0.0
+    for i in range(weights.size):
+        total += weights[i] * values[i]
+    return total
+
+
+def _added(parts_of):
+    @njit_refcounted
+    def without(rows, weights, i, parts):
+        """Return the divergence of the other rows, whose weights are set to theirs."""
+        weights[i], total = 0.0, 0.0
+        for k in range(weights.size):
+            total += weights[k]
+        for k in range(weights.size):
+            weights[k] /= total
+        return parts_of(rows, weights, parts)
+
+    @njit_refcounted
+    def added(rows, weights, result):
+        """Write what the divergence of a matrix's rows has more than that of all but each.
+
+        With m' the mean of the others, it is (w·KL(p, m) + (1 - w)·KL(m', m) - w·JS) / (1 - w).
+        Beside a weight above ½, of which there is one at most, the others are added up again.
+        """
+        rows, weights = contiguous_rows(rows), contiguous(weights)
+        parts = Parts(empty(weights.size, np.float64), empty(weights.size, np.float64))
+        divergence = parts_of(rows, weights, parts)
+        for i in range(weights.size):
+            weight = weights[i]
+            rest = 1.0 - weight
+            between = weight * parts.own[i] + rest * parts.left[i]
+            result[i] = (between - weight * divergence) / rest
+        heavy = heaviest(weights)
+        if weights[heavy] > 0.5:
+            others = empty(weights.size, np.float64)
+            for i in range(weights.size):
+                others[i] = weights[i]
+            result[heavy] = divergence - without(rows, others, heavy, parts)
+
+    return added
