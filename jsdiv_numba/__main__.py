@@ -2,7 +2,16 @@
 
 import sys
 
-from jsdiv_numba.cli import main
+
+def main() -> int:
+    """Run the command, which Ctrl-C may stop while it is still being imported."""
+    try:
+        from jsdiv_numba.cli import main as jsdiv
+
+        return jsdiv()
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -587,6 +587,28 @@ def test_threads_that_cannot_be_started_are_an_error_of_one_line(output):
     assert {path.name for path in Path().iterdir()} == {"f.csv", "f.npy", "g.csv"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="of a shell")
+def test_a_stdin_that_is_closed_is_empty():
+    code, stderr = shell("JSDIV pairwise - --format csv <&-")
+    assert (code, stderr) == (2, "jsdiv: -: the file is empty\n")
+
+
+@pytest.mark.parametrize("module", ["jsdiv_numba.cli", "click", "numpy"])
+def test_ctrl_c_while_it_is_imported_ends_it_without_a_word(module):
+    stop = f"""
+import runpy, sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+sys.argv = ["jsdiv", "pairwise", "f.csv"]
+runpy.run_module("jsdiv_numba", run_name="__main__")
+"""
+    completed = run("-c", stop)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize("package", ["click", "rich", "pyarrow", "matplotlib"])
 def test_without_the_extra_it_says_what_to_install(package):
     block = f"import runpy, sys; sys.modules[{package!r}] = None; "

@@ -106,14 +106,23 @@ def _as_array(name: str, values: object) -> FloatArray:
             )
         values = values.data
     try:
-        array = np.asarray(values)
-        if array.dtype.kind == "O" and hasattr(values, "iloc"):
-            # Numbers of pandas' own dtypes, whose missing ones are NaN then.
-            table: Any = values
-            with contextlib.suppress(TypeError, ValueError):
-                return np.asarray(table.to_numpy(dtype=float, na_value=np.nan))
-    except ValueError as error:
-        raise ValueError(f"{name} is not an array: {error}") from None
+        return _converted(values)
+    except OverflowError:
+        raise ValueError(f"{name} is an integer beyond the largest float64") from None
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} is not an array: {error}") from None
+
+
+def _converted(values: Any) -> FloatArray:
+    array = np.asarray(values)
+    if array.dtype.kind == "O" and isinstance(values, int):
+        # One that no integer of NumPy's holds.
+        return np.asarray(float(values))
+    if array.dtype.kind == "O" and hasattr(values, "iloc"):
+        # Numbers of pandas' own dtypes, whose missing ones are NaN then.
+        with contextlib.suppress(TypeError, ValueError):
+            return np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
     return array
 
 

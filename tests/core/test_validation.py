@@ -74,6 +74,29 @@ def test_what_is_not_real_is_a_type_error(divergence, values, message):
     assert message_of(TypeError, divergence, [1.0], values) == other
 
 
+@pytest.mark.parametrize("number", [2**64, 2**70, 10**300])
+def test_an_integer_that_no_dtype_holds_is_a_number(number):
+    expected = js_divergence(ROWS, float(number))
+    np.testing.assert_array_equal(js_divergence(ROWS, number), expected)
+    if number < 10**38:
+        assert js_divergence(np.float32(ROWS), number).dtype == np.float32
+    assert js_divergence(number, number) == 0
+
+
+def test_an_integer_that_no_float_holds_is_an_error():
+    message = "Q is an integer beyond the largest float64"
+    assert message_of(ValueError, js_divergence, ROWS, 10**400) == message
+
+
+def test_what_does_not_convert_itself_is_named():
+    class Stubborn:
+        def __array__(self, dtype=None, copy=None):
+            raise TypeError("use Tensor.to_dense() first")
+
+    message = "Q is not an array: use Tensor.to_dense() first"
+    assert message_of(TypeError, js_divergence, ROWS, Stubborn()) == message
+
+
 @pytest.mark.parametrize("values", [sparse.csr_array(ROWS), sparse.coo_matrix(ROWS)], ids=type)
 @pytest.mark.parametrize(
     "function", [js.js_divergence_logit, js.js_divergence_grad, js.js_divergence_logit_grad]
