@@ -1,6 +1,7 @@
 """Tests and estimates for samples: what they return, for which inputs, and what they refuse."""
 
 import math
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -40,6 +41,40 @@ def test_a_pair_gives_scalars_and_a_readable_result():
     assert text.startswith("JSTestResult(statistic=np.float64(")
     assert all(f"{name}=" in text for name in FIELDS)
     assert "_interval" not in text
+
+
+def shown(result):
+    """The caption and the rows of the table that a notebook shows."""
+    root = ElementTree.fromstring(result._repr_html_())
+    return root.find("caption").text, [[cell.text for cell in row] for row in root.iter("tr")]
+
+
+def test_a_notebook_shows_a_table():
+    result = js_test(*SMALL)
+    caption, (head, line) = shown(result)
+    assert caption == "Do two samples come from one distribution?"
+    assert head == list(FIELDS)
+    assert [float(cell) for cell in line[:-1]] == [
+        float(f"{getattr(result, name):.4g}") for name in FIELDS[:-1]
+    ]
+    assert line[-1] == str(result.undersampled)
+
+
+def test_of_many_tests_a_notebook_shows_the_smallest_p_values():
+    counts = np.random.default_rng(0).multinomial(60, np.full(5, 0.2), (4, 6))
+    counts[1, 2] = [60, 0, 0, 0, 0]
+    counts[3, 3] = 0
+    result = js_test(counts, counts[:1, :1])
+    caption, (head, *lines) = shown(result)
+    assert head[:2] == ["axis 0", "axis 1"]
+    assert caption == (
+        f"4 × 6 tests, the 10 of the smallest p-values; p ≤ 0.05 in {(result.pvalue <= 0.05).sum()}"
+    )
+    found = [result.pvalue[int(i), int(j)] for i, j, *_ in lines]
+    assert found == sorted(result.pvalue[~np.isnan(result.pvalue)])[:10]
+    assert lines[0][:2] == ["1", "2"]
+    assert shown(js_test(counts[:0, 0], counts[0, 0]))[0] == "0 tests; p ≤ 0.05 in 0"
+    assert shown(js_test(counts[3, 3], counts[0, 0]))[1][1][:2] == ["nan", "nan"]
 
 
 def test_the_statistic_is_the_divergence_of_the_shares():

@@ -2,12 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
+
+import numpy as np
 
 from .intervals import ConfidenceInterval, check_level
 
 Interval = Callable[[float, Any], tuple[Any, Any]]
 """Given a confidence level and a method, both ends."""
+
+_LINES = 10
+"""So many tests of a batch are shown in a notebook, those of the smallest p-values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +76,42 @@ class JSTestResult:
         level says. docs/guide/samples.md has what was simulated.
         """
         return ConfidenceInterval(*self._interval(check_level(confidence_level), method))
+
+    def _repr_html_(self) -> str:
+        """Return the test, or those of the smallest p-values of many, as an HTML table."""
+        names = list(self.__dataclass_fields__)[:-1]
+        columns = [np.asarray(getattr(self, name)) for name in names]
+        pvalue = columns[names.index("pvalue")]
+        places = _smallest(pvalue, _LINES)
+        indices = [f"axis {axis}" for axis in range(pvalue.ndim)]
+        head = "".join(f"<th>{name}</th>" for name in [*indices, *names])
+        lines = "".join(
+            "<tr>"
+            + "".join(f"<th>{k}</th>" for k in place)
+            + "".join(f"<td>{_shown(column[place])}</td>" for column in columns)
+            + "</tr>"
+            for place in places
+        )
+        caption = f"<caption>{escape(_caption(pvalue))}</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _smallest(values: Any, most: int) -> list[tuple[int, ...]]:
+    """Return the places of the smallest values, NaN last, from the smallest on."""
+    if not values.ndim:
+        return [()]
+    order = np.argsort(values, axis=None, kind="stable")[:most]
+    return list(map(tuple, np.stack(np.unravel_index(order, values.shape), axis=-1).tolist()))
+
+
+def _caption(pvalue: Any) -> str:
+    if not pvalue.ndim:
+        return "Do two samples come from one distribution?"
+    shape = " × ".join(f"{length:,}" for length in pvalue.shape)
+    small = int((pvalue <= 0.05).sum())
+    shown = f", the {_LINES} of the smallest p-values" if pvalue.size > _LINES else ""
+    return f"{shape} tests{shown}; p ≤ 0.05 in {small:,}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, np.floating) else str(value)
