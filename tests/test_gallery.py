@@ -42,6 +42,48 @@ def test_the_mixture_is_found():
     assert found[mixed == 0].sum() < 0.03
 
 
+def test_only_one_test_keeps_its_level():
+    script = run("chance.py")
+    script["drawn"].__globals__["DRAWS"] = 2000
+    few, unequal, many = (
+        {name: (found <= 0.05).mean() for name, found in script["pvalues"](setting).items()}
+        for setting in script["SETTINGS"]
+    )
+    for shares in (few, unequal, many):
+        assert 0.03 < shares["js_test"] < 0.07
+    assert few["G-test"] > 0.7
+    assert many["G-test"] > 0.99
+    assert few["2N · divergence as χ²"] == 0
+    assert unequal["2N · divergence as χ²"] == 1
+
+
+def test_modules_are_most_like_those_of_their_package():
+    script = run("words.py")
+    words = script["read_library"]()
+    index = script["nearest"](words)
+    assert words.counts.nnz < 0.01 * np.prod(words.counts.shape)
+    of = np.array([script["package_of"](name) for name in words.modules])
+    large = np.isin(of, script["largest_packages"](words))
+    assert (of == of[index])[large].mean() > 0.6
+    near = {name: words.modules[k] for name, k in zip(words.modules, index, strict=True)}
+    assert (near["random"], near["statistics"]) == ("statistics", "random")
+    assert near["queue"] == "asyncio.queues"
+    script["draw"](words, index)
+
+
+@pytest.mark.slow
+def test_some_functions_are_copies():
+    script = run("duplicates.py")
+    functions = script["read_library"]()
+    distance, index = script["nearest"](functions)
+    near = {name: functions.names[k] for name, k in zip(functions.names, index, strict=True)}
+    assert near["bz2.write"] == "lzma.write"
+    assert 20 < (distance == 0).sum() < 200
+    between = (distance > 0.02) & (distance < 0.08)
+    assert between.sum() < (distance <= 0.02).sum()
+    script["draw"](distance)
+
+
 def test_a_student_names_what_it_never_saw():
     pytest.importorskip("torch", reason="PyTorch is not installed (extra: frameworks)")
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: neighbors)")
