@@ -45,6 +45,14 @@ HOT = {
         "js_sum_columns",
         {"float32": Shape(19, 2), "float64": Shape(26, 2, chains=4)},
     ),
+    "rows: `kl_divergence`": (
+        "kl_sum",
+        {"float32": Shape(12, 1), "float64": Shape(18, 1, chains=2)},
+    ),
+    "rows: `entropy`": (
+        "entropy_sum",
+        {"float32": Shape(8, 1), "float64": Shape(14, 1, chains=2)},
+    ),
     "elements: `reduce=False`": (
         "js_term",
         {"float32": Shape(21, 3), "float64": Shape(28, 3, chains=4)},

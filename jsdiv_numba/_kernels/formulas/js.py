@@ -96,14 +96,14 @@ def _polynomial(precision, coefficients, chains=1):
     return polynomial([precision.Float(c) for c in coefficients], chains)
 
 
-def _chains(precision):
+def chains_of(precision):
     """Return 2 where few vectors are in flight and wait for each other's multiply-adds, else 1."""
     return 2 if precision is FLOAT64 and registers(target()).floats < 16 else 1
 
 
 def _tails(precision):
     """Return the polynomials of the lesser's logarithm and of the greater's."""
-    chains = _chains(precision)
+    chains = chains_of(precision)
     return (
         _polynomial(precision, precision.lesser, chains),
         _polynomial(precision, precision.greater, chains),
@@ -392,7 +392,7 @@ def _log2(precision, coefficients):
     halves, none = Int(-(1 << mantissa - 1)), Int(0)
     one, minus_one = Float(1), Float(-1)
     in_halves, root_half = precision.log2_in_halves, Float(np.sqrt(0.5))
-    tail = _polynomial(precision, [unit * c for c in coefficients], _chains(precision))
+    tail = _polynomial(precision, [unit * c for c in coefficients], chains_of(precision))
 
     @njit_inline
     def log2_in_ulps(x):

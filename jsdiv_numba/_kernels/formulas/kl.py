@@ -24,6 +24,7 @@ import numpy as np
 from ..codegen.intrinsics import (
     bits_of,
     float_of,
+    float_of_multiple,
     fma,
     maximum,
     minimum,
@@ -32,7 +33,7 @@ from ..codegen.intrinsics import (
     where,
 )
 from ..codegen.precision import Precision
-from .js import scalar_formulas
+from .js import chains_of, scalar_formulas
 
 
 @cache
@@ -77,7 +78,7 @@ def _ratio_parts(precision):
         towards_zero = Int(difference + Int(Int(difference >> sign) & fraction))
         k = Int(towards_zero & exponent_bits)
         reduced = float_of(Int(bits - k))
-        return Float(k), reduced - q, maximum(reduced + q, smallest)
+        return float_of_multiple(k), reduced - q, maximum(reduced + q, smallest)
 
     return ratio_parts
 
@@ -113,7 +114,7 @@ def _full_ratio_parts(ratio_parts, lone_scale):
 
 
 def _tail(precision):
-    return polynomial([precision.Float(c) for c in precision.ratio])
+    return polynomial([precision.Float(c) for c in precision.ratio], chains_of(precision))
 
 
 def _log_of(precision):
