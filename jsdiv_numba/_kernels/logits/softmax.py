@@ -12,12 +12,13 @@ from ..codegen.intrinsics import (
     empty,
     item,
     larger,
+    load_noalias,
     minimum,
     njit_no_refcount,
     njit_reassoc,
     njit_refcounted,
     prefetch,
-    set_item,
+    store_noalias,
     where,
 )
 from ..codegen.precision import Precision
@@ -62,33 +63,30 @@ def _largest(none):
 
 
 def _of_block(precision):
-    """Return what writes the exponentials of a block, and what adds them up."""
     Float = precision.Float
     exp = scalar_formulas(precision).exp
     lowest, zero = Float(precision.exp_min), Float(0)
 
-    @njit_refcounted
-    def write_exponentials(x, top, values, start, size):
-        for i in range(start, start + size):
-            set_item(values, i, exp(item(x, i) - top))
-
     @njit_reassoc
-    def sums(x, top, values, start, size):
+    def of_block(x, top, values, start, size):
+        """Write e^(x - top); return Σ e^(x - top) and Σ (x - top)·e^(x - top)."""
         total, moment = zero, zero
         for i in range(start, start + size):
-            value, shifted = item(values, i), item(x, i) - top
+            shifted = load_noalias(x, i) - top
+            value = exp(shifted)
+            store_noalias(values, i, value)
             total += value
             moment += value * where(shifted < lowest, lowest, shifted)
         return total, moment
 
-    return write_exponentials, sums
+    return of_block
 
 
 def _exponentials(precision):
     Float = precision.Float
     line = LINE_BYTES // Float(0).itemsize
     largest = _largest(Float(-np.inf))
-    write_exponentials, sums = _of_block(precision)
+    of_block = _of_block(precision)
     # Of a few numbers at a time, LLVM calls the C library for each, and adds and subtracts what
     # else is in their registers along.
     leaves_exceptions = not has_multiply_add()
@@ -103,8 +101,7 @@ def _exponentials(precision):
         top, total, moment = largest(row), 0.0, 0.0
         for start in range(0, row.size, BLOCK):
             size = minimum(BLOCK, row.size - start)
-            write_exponentials(row, top, values, start, size)
-            part, part_moment = sums(row, top, values, start, size)
+            part, part_moment = of_block(row, top, values, start, size)
             total += part
             moment += part_moment
         if leaves_exceptions:
