@@ -127,7 +127,7 @@ UFUNCS = {
     "js_sum_columns": _TO_COLUMNS,
     "js_sum_normalised": _SUM,
     "js_signed_term_normalised": _TO_ROW,
-    "js_sum_logit": _TO_SCALAR,
+    "js_sum_logit": _SUM,
     "js_term_logit": _TO_ROW,
     "js_sum_with_gradient": _SUM_WITH_GRADIENT,
     "js_sum_with_gradient_logit": _SUM_WITH_GRADIENT,

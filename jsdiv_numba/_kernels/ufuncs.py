@@ -265,7 +265,7 @@ _BODIES: dict[str, Callable[[Precision], Body]] = {
     "js_sum_columns": _generalised(column_kernels, "column_sums", _unweighted),
     "js_sum_normalised": _generalised(normalised_kernels, "row_sums", rows_of_two),
     "js_signed_term_normalised": _generalised(normalised_kernels, "signed_terms"),
-    "js_sum_logit": _generalised(logit_kernels, "logit_sum"),
+    "js_sum_logit": _generalised(logit_kernels, "logit_sums"),
     "js_term_logit": _generalised(logit_kernels, "logit_terms", _unweighted),
     "js_sum_with_gradient": _js_sum_with_gradient,
     "js_sum_with_gradient_logit": _generalised(

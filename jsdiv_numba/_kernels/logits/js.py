@@ -48,7 +48,7 @@ def logit_kernels(precision: Precision) -> SimpleNamespace:
     skewed_term = skewed_formulas(precision).skewed_term
     return SimpleNamespace(
         sum_of_exponentials=sum_of_exponentials,
-        logit_sum=_logit_sum(precision, kernels.exponentials, sum_of_exponentials),
+        logit_sums=_logit_sums(precision, kernels.exponentials, sum_of_exponentials),
         logit_terms=_logit_terms(precision, kernels.softmax, js_term, near_js_terms),
         skewed_sum=_skewed_sum(precision, kernels.softmax, near_skewed_terms),
         skewed_terms=_logit_terms(precision, kernels.softmax, skewed_term, near_skewed_terms),
@@ -132,20 +132,22 @@ def _sum_of(near_terms):
     return near_sum
 
 
-def _logit_sum(precision, exponentials, sum_of_exponentials):
+def _logit_sums(precision, exponentials, sum_of_exponentials):
     zero = precision.Float(0)
 
     @njit_refcounted
-    def logit_sum(a, b):
-        """Return the divergence of two rows of logits of any stride."""
-        if a.size == 0:
-            return zero
-        workspace = empty((2, a.size), a.dtype)
+    def logit_sums(A, B, results):
+        """Write the divergence of each pair of rows of logits of any stride."""
+        workspace = empty((2, A.shape[1]), A.dtype)
         x, y = workspace[0], workspace[1]
-        total, _ = sum_of_exponentials(a, b, x, y, exponentials(a, x), exponentials(b, y))
-        return total
+        for i in range(results.size):
+            results[i] = zero
+            if x.size:
+                a, b = A[i], B[i]
+                x_sums, y_sums = exponentials(a, x), exponentials(b, y)
+                results[i], _ = sum_of_exponentials(a, b, x, y, x_sums, y_sums)
 
-    return logit_sum
+    return logit_sums
 
 
 @njit_inline
