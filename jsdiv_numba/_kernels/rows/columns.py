@@ -47,16 +47,19 @@ def _add_rows(precision, summand):
 
     @njit_inline
     def term_at(p, q, i, j, own):
-        """Return a column's term in one row, NaN for a negative entry, and its mass."""
+        """Return a column's term in one row, its mass and the lesser entry.
+
+        If that is negative, the term means nothing.
+        """
         x, y = row_item(p, i, j), row_item(q, i, j)
-        return where(minimum(x, y) < zero, nan, term(abs(x), abs(y), *own)), mass(x, y, *own)
+        return term(x, y, *own), mass(x, y, *own), minimum(x, y)
 
     @njit_refcounted
     def add_terms(p, q, i, sums, masses, *weights):
-        """Add the terms of a row, and their masses, to the columns' sums."""
+        """Add the terms of a row, and their masses, to the columns' sums; NaN for a negative."""
         for j in range(sums.size):
-            value, own_mass = term_at(p, q, i, j, items(weights, j))
-            set_item(sums, j, item(sums, j) + value)
+            value, own_mass, least = term_at(p, q, i, j, items(weights, j))
+            set_item(sums, j, item(sums, j) + where(least < zero, nan, value))
             set_item(masses, j, item(masses, j) + own_mass)
 
     @njit_refcounted
@@ -64,11 +67,13 @@ def _add_rows(precision, summand):
         """Add those of four rows."""
         for j in range(sums.size):
             own = items(weights, j)
-            a, a_mass = term_at(p, q, i, j, own)
-            b, b_mass = term_at(p, q, i + 1, j, own)
-            c, c_mass = term_at(p, q, i + 2, j, own)
-            d, d_mass = term_at(p, q, i + 3, j, own)
-            set_item(sums, j, item(sums, j) + ((a + b) + (c + d)))
+            a, a_mass, a_least = term_at(p, q, i, j, own)
+            b, b_mass, b_least = term_at(p, q, i + 1, j, own)
+            c, c_mass, c_least = term_at(p, q, i + 2, j, own)
+            d, d_mass, d_least = term_at(p, q, i + 3, j, own)
+            least = minimum(minimum(a_least, b_least), minimum(c_least, d_least))
+            value = where(least < zero, nan, (a + b) + (c + d))
+            set_item(sums, j, item(sums, j) + value)
             set_item(masses, j, item(masses, j) + ((a_mass + b_mass) + (c_mass + d_mass)))
 
     @njit_refcounted
