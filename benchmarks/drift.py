@@ -1,12 +1,12 @@
 """False alarms and misses of drift tools, and what they take.
 
     python -m benchmarks.drift alarms
-    python -m benchmarks.drift speed --rows 1000000
-    python -m benchmarks.drift speed --rows 1000000 --peer evidently
+    python -m benchmarks.drift alarms --profile
+    python -m benchmarks.drift speed --rows 1000000 --peer evidently --peer nannyml=/a/folder
 
 The rules of evidently and nannyml are restated, binning and threshold, so that thousands of
 columns take minutes; ``speed --peer`` runs the packages themselves where they are installed, each
-in its own process.
+in its own process, from a folder of its own if one is named (``pip install --target``).
 """
 
 import argparse
@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,11 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import false_discovery_control
 
-from jsdiv_numba.drift import compare
+from jsdiv_numba.drift import compare, profile
 
 REFERENCE, THRESHOLD = 10_000, 0.1
 SIZES = (50, 200, 1000, 5000)
+FAMILY = 10_000
 Draw = Callable[[int], NDArray[Any]]
 
 
@@ -47,8 +47,10 @@ def draws(rng: np.random.Generator) -> dict[str, Draw]:
         "half zeros": lambda n: np.where(rng.random(n) < 0.5, 0.0, rng.exponential(1, n)),
         "Poisson, mean 3": lambda n: rng.poisson(3, n),
         "integers to 10^6": lambda n: rng.integers(0, 10**6, n),
+        "tenths": lambda n: np.round(rng.normal(0, 3, n), 1),
         "boolean": lambda n: rng.random(n) < 0.2,
         "dates of a year": lambda n: day + rng.integers(0, 365, n),
+        "moments of a day": lambda n: day.astype("M8[s]") + rng.integers(0, 86_400, n),
         "20 Zipf categories": zipf(rng, 20),
         "200 Zipf categories": zipf(rng, 200),
         "2,000 Zipf categories": zipf(rng, 2000),
@@ -76,11 +78,12 @@ def distance_by_category(reference: Any, current: Any) -> float:
     return float(jensenshannon(a, b))
 
 
-def alarms(columns: int, seed: int) -> None:
+def alarms(columns: int, seed: int, *, by_profile: bool) -> None:
     """Print which share of columns is flagged though nothing has changed."""
     print("| column | n | evidently's rule | nannyml's rule | p <= .05 | smallest q | drift |")
     print("|---|---|---|---|---|---|---|")
     rng = np.random.default_rng(seed)
+    every: list[float] = []
     for name, draw in draws(rng).items():
         for n in SIZES:
             flagged, p = np.zeros(2), []
@@ -89,7 +92,7 @@ def alarms(columns: int, seed: int) -> None:
                 number = min(50, columns - start)
                 reference = {str(k): draw(REFERENCE) for k in range(number)}
                 current = {str(k): draw(n) for k in range(number)}
-                result = compare(reference, current)
+                result = compare(profile(reference) if by_profile else reference, current)
                 p += [column.p for column in result]
                 drifted += len(result.drifted)
                 flagged += sum(
@@ -102,6 +105,18 @@ def alarms(columns: int, seed: int) -> None:
                 f"| {name} | {n:,} | {shares[0]} | {shares[1]} | {low:.1%} | {q:.2g} | {drifted} |",
                 flush=True,
             )
+            every += p
+    family(np.array(every), rng)
+
+
+def family(p: NDArray[Any], rng: np.random.Generator) -> None:
+    """Print what becomes of 10,000 columns of all kinds together, and of all there are."""
+    some = rng.choice(p, min(FAMILY, len(p)), replace=False)
+    q = false_discovery_control(some)
+    print(
+        f"\nOf {len(p):,} columns {np.mean(p <= 0.05):.2%} have p <= .05. Of {len(q):,} taken "
+        f"together, {np.count_nonzero(q <= 1e-3)} have q <= .001; the smallest q is {q.min():.2g}"
+    )
 
 
 def peers(reference: Any, current: Any) -> tuple[float, float]:
@@ -192,30 +207,39 @@ print(json.dumps([time.process_time() - taken, int(peak[1]) / 1024]))
 """
 
 
-def speed(rows: int, columns: int, peer: str, python: str) -> None:
-    """Print what one tool takes for two Parquet files."""
+def speed(rows: int, columns: int, given: list[str]) -> None:
+    """Print what each tool takes for two Parquet files, and how many times ours that is."""
     with tempfile.TemporaryDirectory() as folder:
         write_tables(Path(folder), rows, columns)
-        begin = time.perf_counter()
-        program = HEAD + PROGRAMS[peer] + TAIL
-        # A peer may be in an environment of its own, with other versions of what both need.
-        ours = peer == "jsdiv_numba"
-        environment = {k: v for k, v in os.environ.items() if ours or k != "PYTHONPATH"}
-        done = subprocess.run(
-            [python, "-c", program],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            check=True,
-            text=True,
-            env=environment,
-        )
-        cpu, memory = json.loads(done.stdout.splitlines()[-1])
-        report = Path(folder, "report.html")
-        size = report.stat().st_size / 1e6 if report.exists() else 0.0
-    print(
-        f"{peer}: {rows:,} x {columns} a side: {cpu:.2f} s of CPU, {memory:.0f} MiB at most, "
-        f"report {size:.2f} MB; {time.perf_counter() - begin:.1f} s in all"
+        ours = None
+        for peer, _, packages in (text.partition("=") for text in ["jsdiv_numba", *given]):
+            cpu, memory, size = taken(folder, peer, packages)
+            ours = ours or cpu
+            print(
+                f"{peer}: {rows:,} x {columns} a side: {cpu:.2f} s of CPU ({cpu / ours:.0f} x), "
+                f"{memory:.0f} MiB at most, report {size:.2f} MB",
+                flush=True,
+            )
+
+
+def taken(folder: str, peer: str, packages: str) -> tuple[float, float, float]:
+    """Return the CPU time and the memory of one tool, and the size of its report."""
+    report = Path(folder, "report.html")
+    report.unlink(missing_ok=True)
+    environment = dict(os.environ)
+    if packages:
+        # A peer may have other versions of what both need.
+        environment["PYTHONPATH"] = packages
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + PROGRAMS[peer] + TAIL],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+        env=environment,
     )
+    cpu, memory = json.loads(done.stdout.splitlines()[-1])
+    return cpu, memory, report.stat().st_size / 1e6 if report.exists() else 0.0
 
 
 def main() -> None:
@@ -224,14 +248,14 @@ def main() -> None:
     parser.add_argument("--columns", type=int, help="how many; 200 of each kind, or 20")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peer", choices=PROGRAMS, default="jsdiv_numba")
-    parser.add_argument("--python", default=sys.executable, help="the one that has the peer")
+    parser.add_argument("--profile", action="store_true", help="of the reference, a profile alone")
+    parser.add_argument("--peer", action="append", default=[], help="evidently or nannyml=FOLDER")
     arguments = parser.parse_args()
     if arguments.what == "alarms":
-        alarms(arguments.columns or 200, arguments.seed)
+        alarms(arguments.columns or 200, arguments.seed, by_profile=arguments.profile)
         outlier(arguments.seed)
     else:
-        speed(arguments.rows, arguments.columns or 20, arguments.peer, arguments.python)
+        speed(arguments.rows, arguments.columns or 20, arguments.peer)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pandas
 import pyarrow as pa
 import pytest
 
+from jsdiv_numba._drift.frames import table_of_frame
 from jsdiv_numba.drift import compare
 
 pytest.importorskip("narwhals", reason="narwhals is not installed (extra: drift)")
@@ -47,6 +48,34 @@ def test_a_frame_is_what_its_arrays_are(kind, make):
     assert [c.kind for c in found] == [
         *("float", "integer", "boolean", "text", "time", "time", "clock", "float", "other"),
     ]
+
+
+def test_a_relation_is_never_in_memory_whole(monkeypatch):
+    duckdb = pytest.importorskip("duckdb")
+    connection = duckdb.connect()
+    query = "select sin(range * range) as x, 'k' || (range % 7) as c from range(300000)"
+    relation, other = connection.sql(query), {"x": RNG.normal(size=N), "c": ["k1"] * N}
+    found = table_of_frame("reference", relation)
+    sizes = [batch["x"].size for batch in found.batches(["x"])]
+    assert len(sizes) > 2
+    rest = [batch["x"].size for batch in found.batches(["x"], start=sizes[0] + 5)]
+    assert sum(rest) == 300_000 - sizes[0] - 5
+    expected = compare(relation.to_arrow_table(), other).to_dict()
+    monkeypatch.setattr("narwhals.LazyFrame.collect", None)
+    assert compare(relation, other).to_dict() == expected
+
+
+def test_a_relation_has_names_of_any_kind():
+    duckdb = pytest.importorskip("duckdb")
+    connection = duckdb.connect()
+    one = connection.sql("""select 1 as a, 2 as "A", 3 as "q""'.x", 4 as "select" """)
+    result = compare(one, {"a": [1], "A": [2], "q\"'.x": [3], "select": [4]})
+    assert [column.bins.labels for column in result] == [("1",), ("2",), ("3",), ("4",)]
+    two = connection.sql("select 1 as a, 2 as a")
+    with pytest.raises(ValueError, match=r"^reference has two columns 'a'$"):
+        compare(two, {"a": [1]})
+    nothing = connection.sql("select 1 as a where false")
+    assert compare(nothing, nothing)["a"].note == "no values in both tables"
 
 
 def test_what_pandas_alone_has():
