@@ -166,6 +166,11 @@ UNUSUAL = {
     "dates": [datetime.date(1, 1, 1), datetime.date(9999, 12, 31)],
     "moments": [datetime.datetime.max, None],
     "clocks": [datetime.time.min, datetime.time.max],
+    "zones": [
+        datetime.datetime(1, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=5))),
+        datetime.datetime(9999, 12, 31, 23, tzinfo=datetime.timezone(datetime.timedelta(hours=-5))),
+    ],
+    "NumPy's durations": [np.timedelta64(1, "D"), np.timedelta64("NaT")],
     "durations": [datetime.timedelta.max, datetime.timedelta.min],
     "floats and dates": [1.5, DAY],
     "complex": [1j, 2j],

@@ -134,9 +134,10 @@ def _kind(of: type) -> str:
         (str, "text"),
         (bytes, "text"),
         (bool | np.bool_, "boolean"),
+        # For NumPy it is an integer.
+        (datetime.timedelta | np.timedelta64, "float"),
         (numbers.Integral, "integer"),
         (numbers.Real | decimal.Decimal, "float"),
-        (datetime.timedelta | np.timedelta64, "float"),
         (datetime.date | np.datetime64, "time"),
         (datetime.time, "clock"),
         (_NESTED, "other"),
@@ -148,7 +149,7 @@ def _seconds(value: Any) -> float:
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     if isinstance(value, np.timedelta64):
-        return float(value / np.timedelta64(1, "s"))
+        return float(value.astype("m8[us]").astype(np.int64)) / 1e6
     try:
         return float(value)
     except OverflowError:
@@ -157,9 +158,12 @@ def _seconds(value: Any) -> float:
 
 
 def _microseconds(value: Any) -> int:
-    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
-        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
-    return int(np.datetime64(value, "us").astype(np.int64))
+    offset = value.utcoffset() if isinstance(value, datetime.datetime) else None
+    if offset is not None:
+        # In UTC it may be of the year 0 or 10000, which Python does not know.
+        value = value.replace(tzinfo=None)
+    moment = int(np.datetime64(value, "us").astype(np.int64))
+    return moment - offset // datetime.timedelta(microseconds=1) if offset else moment
 
 
 def _of_day(value: datetime.time) -> int:

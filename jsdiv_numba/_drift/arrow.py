@@ -119,6 +119,9 @@ def _encoded(column: Any) -> Values:
         return values_of_objects(
             column.dictionary.cast(pa.binary()).take(column.indices).to_pylist()
         )
+    except (OverflowError, ValueError):
+        # Moments beyond Python's.
+        names = column.dictionary.cast(pa.string()).to_pylist()
     # A category may itself say that nothing is there.
     there = np.array([name is not None for name in names], bool)
     if not there.all():
