@@ -12,7 +12,7 @@ from tests.test_site import RULES
 
 RNG = np.random.default_rng(0)
 NASTY = '<script>alert("x")</script> & a very long name of a column'
-VOID = {"meta"}
+VOID = {"meta", "wbr"}
 
 
 def table(n, shift):
@@ -147,3 +147,23 @@ def test_a_report_prints_whole(window, address):
             "visible"
         )
         assert page.pdf().startswith(b"%PDF")
+
+
+def test_names_of_any_kind_have_a_place():
+    names = {"": ["", "b"] * 50, "\u202eright to left": ["a"] * 100}
+    changed = {"": ["", "c"] * 50, "\u202eright to left": ["b"] * 100}
+    page = compare(names, changed, level=0.001).to_html()
+    assert page.count("<i>(no name)</i>") == 3
+    assert page.count("<i>(empty)</i>") == 1
+    assert page.count("<bdi>\u202eright to left</bdi>") == 3
+    assert "flagged, 0.1% is expected" in page
+
+
+def test_many_categories_together_have_no_bar():
+    before = [f"k{k}" for k in range(100)] * 20 + ["a"] * 900
+    after = [f"k{k}" for k in range(100)] * 20 + ["b"] * 900
+    (row,) = re.findall(
+        r"<tr><th[^>]*><bdi>100 others</bdi>.*?</tr>",
+        compare({"c": before}, {"c": after}).to_html(),
+    )
+    assert '<td class="bars"></td>' in row

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..results import ColumnBins, ColumnDrift, Findings
 from ..text import figure, interval, percent, probability
-from .words import coordinate
+from .words import coordinate, label_of, name_of
 
 MOST_BINS, MOST_CATEGORIES, MOST_NEW = 45, 12, 8
 MARKED = 0.8
@@ -19,7 +19,7 @@ MOST_MARKED = 6
 def card(column: ColumnDrift, anchor: str, result: Findings, group: str = "") -> str:
     """Return a column's part of the page."""
     parts = [f'<section class="card" aria-labelledby="{anchor}">']
-    title = escape(column.column) + (f" in {escape(group)}" if group else "")
+    title = name_of(column.column) + (f" in {name_of(group)}" if group else "")
     parts.append(f'<h3 id="{anchor}">{title}</h3>')
     parts.append(f"<p>{_finding(column, result)}</p>")
     if column.values_drift:
@@ -73,10 +73,14 @@ def _table(column: ColumnDrift, result: Findings) -> str:
     before, after = bins.shares
     chosen, others = shown(bins, ordered=column.kind not in ("text", "boolean"))
     strong = marked(bins)
-    lines = [Line(bins.labels[k], float(before[k]), float(after[k]), k in strong) for k in chosen]
+    last = len(bins) - 1 if bins.rest else -1
+    lines = [
+        Line(bins.labels[k], float(before[k]), float(after[k]), k in strong, drawn=k != last)
+        for k in chosen
+    ]
     if others:
         sums = float(before[others].sum()), float(after[others].sum())
-        lines.append(Line(f"{len(others):,} others", *sums, False))
+        lines.append(Line(f"{len(others):,} others", *sums, False, drawn=False))
     return _histograms(f"Shares of the values of {column.column}", lines, result)
 
 
@@ -93,10 +97,13 @@ class Line(NamedTuple):
     before: float
     after: float
     marked: bool
+    drawn: bool = True
+    """Not where many bins together would leave nothing to be seen of the others."""
 
 
 def _histograms(caption: str, lines: Sequence[Line], result: Findings) -> str:
-    longest = max([max(line.before, line.after) for line in lines] + [1e-9])
+    drawn = [max(line.before, line.after) for line in lines if line.drawn]
+    longest = max([*drawn, 1e-9])
     body = "\n".join(_row(line, longest) for line in lines)
     heads = "".join(
         f'<th scope="col" class="number">{escape(name)}</th>'
@@ -119,21 +126,27 @@ def _row(line: Line, longest: float) -> str:
         if line.marked
         else ""
     )
-    widths = [coordinate(100 * share / longest) for share in (line.before, line.after)]
     return (
-        f'<tr{css}><th scope="row">{escape(_short(line.label))}</th><td class="bars">'
-        '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="before" width="{widths[0]}" height="4.5"/>'
-        f'<rect class="after" y="5.5" width="{widths[1]}" height="4.5"/></svg></td>'
+        f'<tr{css}><th scope="row">{label_of(_short(line.label))}</th>'
+        f'<td class="bars">{_bars(line, longest) if line.drawn else ""}</td>'
         f'<td class="number">{percent(line.before)}</td>'
         f'<td class="number">{percent(line.after)}</td><td class="sign">{said}</td></tr>'
+    )
+
+
+def _bars(line: Line, longest: float) -> str:
+    widths = [coordinate(100 * share / longest) for share in (line.before, line.after)]
+    return (
+        '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect class="before" width="{widths[0]}" height="4.5"/>'
+        f'<rect class="after" y="5.5" width="{widths[1]}" height="4.5"/></svg>'
     )
 
 
 def _only(word: str, names: tuple[str, ...]) -> str:
     if not names:
         return ""
-    listed = ", ".join(escape(_short(name)) for name in names[:MOST_NEW])
+    listed = ", ".join(label_of(_short(name)) for name in names[:MOST_NEW])
     more = f" and {len(names) - MOST_NEW:,} more" if len(names) > MOST_NEW else ""
     return f"<p>{word}: {listed}{more}</p>"
 

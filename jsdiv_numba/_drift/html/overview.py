@@ -6,7 +6,7 @@ from html import escape
 
 from ..results import ColumnDrift, Findings
 from ..text import figure, interval, missing, most, probability
-from .words import coordinate
+from .words import coordinate, name_of
 
 
 def overview(result: Findings, linked: Mapping[str, str]) -> str:
@@ -30,7 +30,7 @@ def overview(result: Findings, linked: Mapping[str, str]) -> str:
 
 
 def _row(column: ColumnDrift, linked: Mapping[str, str], scale: float, result: Findings) -> str:
-    name = escape(column.column)
+    name = name_of(column.column)
     if column.column in linked:
         name = f'<a href="#{linked[column.column]}">{name}</a>'
     badge = ""
@@ -79,10 +79,10 @@ def heat_map(results: Sequence[tuple[str, Findings]], linked: Mapping[str, str],
     names = [column.column for column in results[0][1]]
     names.sort(key=lambda name: -max(_size(result[name]) for _, result in results))
     scale = max([_size(result[name]) for _, result in results for name in names] + [1e-9])
-    heads = "".join(f'<th scope="col">{escape(group)}</th>' for group, _ in results)
+    heads = "".join(f'<th scope="col">{name_of(group)}</th>' for group, _ in results)
     rows = []
     for name in names:
-        title = escape(name)
+        title = name_of(name)
         if name in linked:
             title = f'<a href="#{linked[name]}">{title}</a>'
         cells = "".join(_cell(result[name], scale) for _, result in results)

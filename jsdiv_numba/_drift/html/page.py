@@ -9,7 +9,7 @@ from ..results import ColumnDrift, Findings
 from ..text import sizes
 from .cards import card
 from .overview import heat_map, overview
-from .words import anchor, counted_columns
+from .words import anchor, counted_columns, name_of
 
 MOST_CARDS = 100
 """So many columns have their bins shown."""
@@ -98,7 +98,9 @@ def _verdict(result: Findings) -> str:
 
 
 def _names(columns: Sequence[ColumnDrift], linked: dict[str, str]) -> str:
-    items = (f'<li><a href="#{linked[c.column]}">{escape(c.column)}</a></li>' for c in columns[:12])
+    items = (
+        f'<li><a href="#{linked[c.column]}">{name_of(c.column)}</a></li>' for c in columns[:12]
+    )
     more = f"<li>and {len(columns) - 12} more</li>" if len(columns) > 12 else ""
     return f'<ul class="names">{"".join(items)}{more}</ul>' if columns else ""
 
@@ -106,7 +108,7 @@ def _names(columns: Sequence[ColumnDrift], linked: dict[str, str]) -> str:
 def _absent(result: Findings) -> str:
     if not result.absent:
         return ""
-    names = ", ".join(f"{escape(c.column)} ({escape(c.note)})" for c in result.absent[:12])
+    names = ", ".join(f"{name_of(c.column)} ({escape(c.note)})" for c in result.absent[:12])
     more = f" and {len(result.absent) - 12} more" if len(result.absent) > 12 else ""
     return f'<p><span class="badge absent">columns differ</span> {names}{more}</p>'
 
@@ -114,7 +116,7 @@ def _absent(result: Findings) -> str:
 def _how_sure(result: Findings) -> str:
     return (
         f"A column is flagged if chance alone would hardly do it (q at most {result.level:g}: of "
-        f"all that is flagged, {result.level:.0%} is expected to be a false alarm) and if it "
+        f"all that is flagged, {100 * result.level:g}% is expected to be a false alarm) and if it "
         f"matters (more than {result.floor:g} {escape(result.unit)} of divergence, after what "
         "chance makes is subtracted)."
     )
