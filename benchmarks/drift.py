@@ -2,11 +2,11 @@
 
     python -m benchmarks.drift alarms
     python -m benchmarks.drift alarms --profile
-    python -m benchmarks.drift speed --rows 1000000 --peer evidently --peer nannyml=/a/folder
+    python -m benchmarks.drift speed --rows 1000000 --peer evidently --peer nannyml=env/bin/python
 
 The rules of evidently and nannyml are restated, binning and threshold, so that thousands of
 columns take minutes; ``speed --peer`` runs the packages themselves where they are installed, each
-in its own process, from a folder of its own if one is named (``pip install --target``).
+in its own process, by a Python of its own if one is named: both cannot be in one environment.
 """
 
 import argparse
@@ -212,8 +212,8 @@ def speed(rows: int, columns: int, given: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_tables(Path(folder), rows, columns)
         ours = None
-        for peer, _, packages in (text.partition("=") for text in ["jsdiv_numba", *given]):
-            cpu, memory, size = taken(folder, peer, packages)
+        for peer, _, python in (text.partition("=") for text in ["jsdiv_numba", *given]):
+            cpu, memory, size = taken(folder, peer, python)
             ours = ours or cpu
             print(
                 f"{peer}: {rows:,} x {columns} a side: {cpu:.2f} s of CPU ({cpu / ours:.0f} x), "
@@ -222,16 +222,15 @@ def speed(rows: int, columns: int, given: list[str]) -> None:
             )
 
 
-def taken(folder: str, peer: str, packages: str) -> tuple[float, float, float]:
+def taken(folder: str, peer: str, python: str) -> tuple[float, float, float]:
     """Return the CPU time and the memory of one tool, and the size of its report."""
     report = Path(folder, "report.html")
     report.unlink(missing_ok=True)
     environment = dict(os.environ)
-    if packages:
-        # A peer may have other versions of what both need.
-        environment["PYTHONPATH"] = packages
+    if python:
+        environment.pop("PYTHONPATH", None)
     done = subprocess.run(
-        [sys.executable, "-c", HEAD + PROGRAMS[peer] + TAIL],
+        [python or sys.executable, "-c", HEAD + PROGRAMS[peer] + TAIL],
         cwd=folder,
         stdout=subprocess.PIPE,
         check=True,
@@ -249,7 +248,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--profile", action="store_true", help="of the reference, a profile alone")
-    parser.add_argument("--peer", action="append", default=[], help="evidently or nannyml=FOLDER")
+    parser.add_argument("--peer", action="append", default=[], help="evidently or nannyml=PYTHON")
     arguments = parser.parse_args()
     if arguments.what == "alarms":
         alarms(arguments.columns or 200, arguments.seed, by_profile=arguments.profile)
