@@ -11,6 +11,9 @@ from .values import Array, Values, written
 
 MOST_GROUPS = 1000
 MISSING = "missing"
+Key = int | float | str | None
+"""A value or the number of a period, or None for what is missing."""
+
 _CALL = re.compile(rf"({'|'.join(PERIODS)})\((.+)\)")
 
 
@@ -37,7 +40,7 @@ class Grouping:
                 f"by is {by!r}; {source} has no column {self.column!r}, its columns: "
                 f"{', '.join(map(repr, columns[:5]))}{', …' if len(columns) > 5 else ''}"
             )
-        self.keys: dict[object, int] = {}
+        self.keys: dict[Key, int] = {}
         self.kind = "empty"
 
     def see(self, batch: Batch) -> None:
@@ -60,7 +63,7 @@ class Grouping:
         numbers = sorted(k for k in self.keys if isinstance(k, int | float))
         names = sorted(k for k in self.keys if isinstance(k, str))
         gone = [None] if None in self.keys else []
-        ordered: list[object] = [*numbers, *names, *gone]
+        ordered: list[Key] = [*numbers, *names, *gone]
         self.keys = {key: k for k, key in enumerate(ordered)}
         return [self._label(key) for key in ordered]
 
@@ -69,16 +72,16 @@ class Grouping:
         keys, inverse = self._keys(batch[self.column])
         return np.array([self.keys[key] for key in keys], np.intp)[inverse]
 
-    def _label(self, key: object) -> str:
+    def _label(self, key: Key) -> str:
         if key is None:
             return MISSING
         if isinstance(key, str):
             return key
         if self.period:
-            return period_label(int(key), self.period)  # type: ignore[call-overload]
+            return period_label(int(key), self.period)
         return written(key, self.kind)
 
-    def _keys(self, values: Values) -> tuple[list[object], Array]:
+    def _keys(self, values: Values) -> tuple[list[Key], Array]:
         """Return the different keys of values, and which of them each value has."""
         if self.period and values.kind not in ("time", "empty"):
             raise ValueError(
@@ -89,7 +92,7 @@ class Grouping:
         if values.kind in ("empty", "other"):
             return [None], np.zeros(values.size, np.intp)
         if values.kind in ("text", "boolean"):
-            names: list[object] = [*values.categories, None]
+            names: list[Key] = [*values.categories, None]
             codes = np.where(missing, len(names) - 1, values.data)
             # A dictionary may have what no row has.
             used, inverse = np.unique(codes, return_inverse=True)
