@@ -25,14 +25,14 @@ from .kl import kl_formulas
 def skewed_formulas(precision: Precision) -> SimpleNamespace:
     """Compile the formulas for one precision."""
     term_of, scales_of = _term_of(precision), _scales_of(precision)
-    term, lifted = _term(term_of), _lifted(precision)
-    full_term = _full_term(precision, term, scales_of, lifted)
+    term, scaled_further = _term(term_of), _scaled_further(precision)
+    full_term = _full_term(precision, term, scales_of, scaled_further)
     log_ratio = _log_ratio(precision)
     return SimpleNamespace(
         term_of=term_of,
         term=term,
         scales_of=scales_of,
-        lifted=lifted,
+        scaled_further=scaled_further,
         full_term=full_term,
         skewed_term=_skewed_term(precision, full_term),
         log_ratio=log_ratio,
@@ -96,12 +96,12 @@ def _scales_of(precision):
     return scales_of
 
 
-def _lifted(precision):
+def _scaled_further(precision):
     one, scale = precision.Float(1), precision.Float(2.0**precision.scale_up)
     lowest = precision.Float(2.0 ** (precision.tiny + precision.scale_up))
 
     @njit_inline
-    def lifted(scale_up, value, size):
+    def scaled_further(scale_up, value, size):
         """Return a power of two, and times it what is, times the first one, a value times a size.
 
         Beside a small weight, the term of numbers that need no scaling may be subnormal.
@@ -110,10 +110,10 @@ def _lifted(precision):
         more = where(scale_up == one, where(size < one, subnormal, one), one)
         return scale_up * more, value * (size * more)
 
-    return lifted
+    return scaled_further
 
 
-def _full_term(precision, term, scales_of, lifted):
+def _full_term(precision, term, scales_of, scaled_further):
     infinity, nan = precision.Float(np.inf), precision.Float(np.nan)
 
     @njit_inline
@@ -122,7 +122,7 @@ def _full_term(precision, term, scales_of, lifted):
         top = maximum(p, q)
         scale_up, unit, size, _ = scales_of(top)
         value = term(p * scale_up * unit, q * scale_up * unit, p_weight, q_weight)
-        scale_up, value = lifted(scale_up, value, size)
+        scale_up, value = scaled_further(scale_up, value, size)
         return scale_up, where(top < infinity, value, nan)
 
     return full_term

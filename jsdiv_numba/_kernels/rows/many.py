@@ -206,7 +206,10 @@ def _slow_category():
 
 
 def _slow_term(slow_category):
-    excess_of, lifted = kl_formulas(FLOAT64).excess_of, skewed_formulas(FLOAT64).lifted
+    excess_of, scaled_further = (
+        kl_formulas(FLOAT64).excess_of,
+        skewed_formulas(FLOAT64).scaled_further,
+    )
 
     @njit_refcounted
     def slow_term(rows, weights, j):
@@ -217,7 +220,7 @@ def _slow_term(slow_category):
             if weights[i] > 0.0:
                 x = rows[i, j] * scale_up * unit
                 total += weights[i] * excess_of(x, mean, (x - mean) - gap)
-        return lifted(scale_up, total, size)
+        return scaled_further(scale_up, total, size)
 
     return slow_term
 
