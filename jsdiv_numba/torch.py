@@ -2,37 +2,28 @@
 
 Each function is as that of its name in :mod:`jsdiv_numba`, whose values, derivatives, arguments
 and errors it has, on tensors that stay where they are: on the CPU, whose memory they share with
-NumPy. All else is a TypeError. What differs:
+NumPy, or on a CUDA device, where `jsdiv_numba.cuda` computes what it has. All else is a TypeError.
+What differs:
 
 - A result is float32 if that holds the inputs' dtypes (float16 and bfloat16 too), else float64.
 - The VJP is that of the function's ``_grad``, `jsdiv_numba.js_divergence_grad` and so on, which
   says what it is at zeros and where the divergence is infinite. It cannot be differentiated
-  again, and ``torch.func.vmap`` does not see into it.
+  again: that is a RuntimeError.
+- ``torch.func.vmap`` makes one call of a batch, and ``torch.compile`` keeps each call in its graph.
 """
 
-from collections.abc import Callable
+from operator import index
 from typing import Any
 
-import numpy as np
 import torch
 
-from ._core.validation import EQUAL, Axis, FloatArray
-from .divergence import js_divergence as _js_divergence
-from .divergence import js_divergence_logit as _js_divergence_logit
-from .divergence import kl_divergence as _kl_divergence
-from .divergence import kl_divergence_logit as _kl_divergence_logit
-from .entropies import entropy as _entropy
-from .entropies import entropy_logit as _entropy_logit
-from .gradient import (
-    entropy_grad,
-    entropy_logit_grad,
-    js_divergence_grad,
-    js_divergence_logit_grad,
-    kl_divergence_grad,
-    kl_divergence_logit_grad,
-)
+from ._core.validation import EQUAL, Axis
+from ._torch.modules import RowLoss
+from ._torch.operators import Settings, differentiable, is_there
 
 __all__ = [
+    "JSDivergenceLogitLoss",
+    "JSDivergenceLoss",
     "entropy",
     "entropy_logit",
     "js_divergence",
@@ -69,10 +60,8 @@ def js_divergence(
     tensor([[-0.1733,  0.0456,  0.0892],
             [-0.3132, -0.1014,  0.1175]])
     """
-    functions = _js_divergence, js_divergence_grad
-    settings: dict[str, Any] = {"keepdims": keepdims, "reduce": reduce, "base": base}
-    settings |= {"workers": workers, "weight": _constant(weight)}
-    return _differentiable(functions, axis, settings, P=P, Q=Q)
+    settings = axis, keepdims, reduce, base, workers
+    return _differentiable("js_divergence", *settings, weight=weight, P=P, Q=Q)
 
 
 def js_divergence_logit(
@@ -100,10 +89,8 @@ def js_divergence_logit(
     >>> A.grad
     tensor([ 0.0520, -0.0520])
     """
-    functions = _js_divergence_logit, js_divergence_logit_grad
-    settings: dict[str, Any] = {"keepdims": keepdims, "reduce": reduce, "base": base}
-    settings |= {"workers": workers, "weight": _constant(weight)}
-    return _differentiable(functions, axis, settings, P=P, Q=Q)
+    settings = axis, keepdims, reduce, base, workers
+    return _differentiable("js_divergence_logit", *settings, weight=weight, P=P, Q=Q)
 
 
 def kl_divergence(
@@ -128,9 +115,8 @@ def kl_divergence(
     >>> Q.grad
     tensor([-2.0000, -1.0000, -0.5000])
     """
-    functions = _kl_divergence, kl_divergence_grad
-    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
-    return _differentiable(functions, axis, settings, P=P, Q=Q)
+    settings = axis, keepdims, reduce, base, workers
+    return _differentiable("kl_divergence", *settings, P=P, Q=Q)
 
 
 def kl_divergence_logit(
@@ -155,9 +141,8 @@ def kl_divergence_logit(
     >>> B.grad
     tensor([-0.2311,  0.2311])
     """
-    functions = _kl_divergence_logit, kl_divergence_logit_grad
-    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
-    return _differentiable(functions, axis, settings, P=P, Q=Q)
+    settings = axis, keepdims, reduce, base, workers
+    return _differentiable("kl_divergence_logit", *settings, P=P, Q=Q)
 
 
 def entropy(
@@ -181,9 +166,8 @@ def entropy(
     >>> X.grad
     tensor([ 0.3863,  0.3863, -0.3069])
     """
-    functions = _entropy, entropy_grad
-    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
-    return _differentiable(functions, axis, settings, X=X)
+    settings = axis, keepdims, reduce, base, workers
+    return _differentiable("entropy", *settings, X=X)
 
 
 def entropy_logit(
@@ -208,94 +192,162 @@ def entropy_logit(
     >>> A.grad
     tensor([ 0.1966, -0.1966])
     """
-    functions = _entropy_logit, entropy_logit_grad
-    settings = {"keepdims": keepdims, "reduce": reduce, "base": base, "workers": workers}
-    return _differentiable(functions, axis, {"temperature": temperature, **settings}, X=X)
+    settings = axis, keepdims, reduce, base, workers
+    return _differentiable("entropy_logit", *settings, temperature=temperature, X=X)
 
 
-class _Differentiable(torch.autograd.Function):
-    """A function of arrays, with the function that has its derivatives."""
+class JSDivergenceLoss(RowLoss):
+    """Jensen-Shannon divergence of predictions and targets, as a module.
 
-    @staticmethod
-    def forward(
-        function: Callable[..., Any],
-        _derivative: Callable[..., Any],
-        settings: dict[str, Any],
-        *inputs: torch.Tensor,
-    ) -> torch.Tensor:
-        value = function(*map(_as_array, inputs), **settings)
-        return torch.from_numpy(np.asarray(value))
+    Parameters
+    ----------
+    reduction : {"mean", "none", "batchmean", "sum"}, default "mean"
+        The mean of the rows' divergences, one for each row, their sum over the size of the first
+        dimension, as of `torch.nn.KLDivLoss`, or their sum.
+    axis : int, default -1
+        The categories' dimension.
+    weight : float or Tensor, default 0.5
+        That of the target, as `jsdiv_numba.js_divergence` has it. A constant.
+    log_input, log_target : bool, default False
+        Whether inputs or targets are logarithms of probabilities, as of `torch.nn.KLDivLoss`.
+    base : float, optional
+        Base of the logarithm; None is e.
+    workers : int, optional
+        Number of threads.
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], _output: torch.Tensor) -> None:
-        _, ctx.derivative, ctx.settings, *tensors = inputs
-        ctx.save_for_backward(*tensors)
+    Notes
+    -----
+    Other than `torch.nn.KLDivLoss`, inputs are probabilities unless `log_input` says so, and the
+    mean is over rows, not over elements. Logarithms are those of distributions whose sum is 1.
 
-    @staticmethod
-    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[Any, ...]:
-        gradients = _Gradients.apply(ctx.derivative, ctx.settings, cotangent, *ctx.saved_tensors)
-        return None, None, None, *gradients
+    Examples
+    --------
+    >>> import torch
+    >>> from jsdiv_numba.torch import JSDivergenceLoss
+    >>> loss = JSDivergenceLoss()
+    >>> P = torch.tensor([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]])
+    >>> loss(P, torch.tensor([0.6, 0.2, 0.2]))
+    tensor(0.1472)
+    >>> JSDivergenceLoss(log_input=True, reduction="sum")(P.log(), P)
+    tensor(0.)
+    """
+
+    def __init__(
+        self,
+        reduction: str = "mean",
+        *,
+        axis: int = -1,
+        weight: Any = EQUAL,
+        log_input: bool = False,
+        log_target: bool = False,
+        base: float | None = None,
+        workers: int | None = None,
+    ) -> None:
+        super().__init__(reduction, axis, weight, base, workers)
+        self.log_input, self.log_target = log_input, log_target
+
+    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss."""
+        if not (self.log_input or self.log_target):
+            rows = js_divergence(input, target, **self.settings)
+        else:
+            logits = input if self.log_input else input.log()
+            others = target if self.log_target else target.log()
+            rows = js_divergence_logit(logits, others, **self.settings)
+        return self.reduced(rows, len(input))
+
+    def extra_repr(self) -> str:
+        """Return what `repr` has between the brackets."""
+        logs = [name for name in ("log_input", "log_target") if getattr(self, name)]
+        return ", ".join([super().extra_repr(), *(f"{name}=True" for name in logs)])
 
 
-class _Gradients(torch.autograd.Function):
-    """Its derivatives: a function of their own, which ``torch.func`` can look into."""
+class JSDivergenceLogitLoss(RowLoss):
+    """Jensen-Shannon divergence of the softmaxes of logits, as a module.
 
-    @staticmethod
-    def forward(
-        derivative: Callable[..., Any],
-        settings: dict[str, Any],
-        cotangent: torch.Tensor,
-        *inputs: torch.Tensor,
-    ) -> tuple[torch.Tensor, ...]:
-        arrays = map(_as_array, inputs)
-        _, *gradients = derivative(*arrays, cotangent=_as_array(cotangent), **settings)
-        tensors = (torch.from_numpy(np.asarray(gradient)) for gradient in gradients)
-        return tuple(tensor.to(x.dtype) for tensor, x in zip(tensors, inputs, strict=True))
+    `reduction`, `axis`, `weight`, `base` and `workers` are as of `JSDivergenceLoss`. Its gradient
+    is finite everywhere.
 
-    @staticmethod
-    def setup_context(_ctx: Any, _inputs: tuple[Any, ...], _output: Any) -> None:
-        pass
+    Examples
+    --------
+    >>> import torch
+    >>> from jsdiv_numba.torch import JSDivergenceLogitLoss
+    >>> loss = JSDivergenceLogitLoss("batchmean", weight=0.1)
+    >>> loss
+    JSDivergenceLogitLoss(reduction='batchmean', axis=-1, weight=0.1)
+    >>> student = torch.zeros(2, 3, requires_grad=True)
+    >>> loss(student, torch.tensor([2.0, 0.0, -1.0])).backward()
+    >>> student.grad.round(decimals=4)
+    tensor([[-0.0222,  0.0094,  0.0129],
+            [-0.0222,  0.0094,  0.0129]])
+    """
 
-    @staticmethod
-    def backward(_ctx: Any, *_cotangents: torch.Tensor) -> Any:
-        raise RuntimeError("the functions of jsdiv_numba.torch can be differentiated only once")
+    def __init__(
+        self,
+        reduction: str = "mean",
+        *,
+        axis: int = -1,
+        weight: Any = EQUAL,
+        base: float | None = None,
+        workers: int | None = None,
+    ) -> None:
+        super().__init__(reduction, axis, weight, base, workers)
+
+    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss."""
+        return self.reduced(js_divergence_logit(input, target, **self.settings), len(input))
 
 
 def _differentiable(
-    functions: tuple[Callable[..., Any], Callable[..., Any]],
+    name: str,
     axis: Axis,
-    settings: dict[str, Any],
+    keepdims: bool,
+    reduce: bool,
+    base: float | None,
+    workers: int | None,
+    *,
+    weight: Any = EQUAL,
+    temperature: float | None = None,
     **inputs: torch.Tensor,
 ) -> torch.Tensor:
+    _check_tensors(inputs)
+    axes = None if axis is None else [axis] if isinstance(axis, int) else list(map(index, axis))
+    one = None if weight is EQUAL else _constant(weight)
+    settings = Settings(one, axes, keepdims, reduce, base, workers, temperature)
+    first, tensor = next(iter(inputs.items()))
+    if not is_there(name, tensor, settings):
+        raise TypeError(
+            f"{first} is on the device {tensor.device}, where {name} with these arguments is not "
+            f"there: pass {first}.cpu()"
+        )
+    return differentiable(name, list(inputs.values()), settings)
+
+
+def _check_tensors(inputs: dict[str, Any]) -> None:
     for name, tensor in inputs.items():
         if not isinstance(tensor, torch.Tensor):
             raise TypeError(
                 f"{name} is a {type(tensor).__name__}; pass a torch.Tensor, or use the function "
                 "of the same name in jsdiv_numba"
             )
-        if tensor.device.type != "cpu":
+        if tensor.device.type not in ("cpu", "cuda"):
             raise TypeError(
-                f"{name} is on the device {tensor.device}; this computes on the CPU: pass "
-                f"{name}.cpu()"
+                f"{name} is on the device {tensor.device}; this computes on the CPU and on CUDA "
+                f"devices: pass {name}.cpu()"
             )
-    keywords = {"axis": axis, **settings}
-    result: torch.Tensor = _Differentiable.apply(*functions, keywords, *inputs.values())
-    return result
+    devices = {name: tensor.device for name, tensor in inputs.items()}
+    if len(set(devices.values())) > 1:
+        places = " and ".join(f"{name} on {device}" for name, device in devices.items())
+        raise TypeError(f"{places}: move them to one device")
 
 
-def _constant(weight: Any) -> Any:
+def _constant(weight: Any) -> torch.Tensor:
     if not isinstance(weight, torch.Tensor):
-        return weight
+        wide = torch.float64 if isinstance(weight, float | list | tuple) else None
+        return torch.as_tensor(weight, dtype=wide)
     if weight.requires_grad:
         raise TypeError(
             "weight requires a gradient; it is a constant here, without a derivative: pass "
             "weight.detach()"
         )
-    return _as_array(weight.cpu())
-
-
-def _as_array(tensor: torch.Tensor) -> FloatArray:
-    if tensor.dtype == torch.bfloat16:
-        tensor = tensor.float()
-    array: FloatArray = tensor.detach().numpy()
-    return array
+    return weight.cpu()

@@ -29,11 +29,13 @@ FLOORS = (
     "divergence entropies gradient distance contribution ufuncs jitted _losses _neighbors cache",
     "scalarise centroid neighbors kernel_approximation _stats",
     "loss stats",
-    "scheme torch jax _drift _dask _cuda.intrinsics",
+    "scheme jax _drift _dask _cuda.intrinsics",
     "dask _cuda.target",
     "_cuda.kernels",
     "_cuda",
     "cuda",
+    "_torch",
+    "torch",
     # Files.
     "batch.discovery batch.format",
     "batch.errors batch.quantity",
@@ -103,6 +105,8 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "_stats.pvalues": {"scipy"},
     "jax": {"jax"},
     "torch": {"torch"},
+    "_torch.modules": {"torch"},
+    "_torch.operators": {"torch"},
 }
 """Packages heavier than NumPy that a module loads as soon as it is imported."""
 

@@ -224,3 +224,27 @@ def test_a_weight(name, weight):
         jax.jit(lambda weight: ours(P, Q, weight=weight))(weight)
     with pytest.raises(ValueError, match="weight is 2; a weight must be between 0 and 1"):
         ours(P, Q, weight=2)
+
+
+@pytest.mark.parametrize("name", ["js_divergence", "kl_divergence_logit", "entropy_logit"])
+def test_scan_and_jit_of_grad(name):
+    """In a loop that JAX has compiled, each step has the values and derivatives of a call."""
+    function = getattr(bridge, name)
+    rows = np.random.default_rng(3).uniform(0.1, 1, (4, 2, 5))
+
+    def loss(one):
+        arrays = (one[0],) if name.startswith("entropy") else (one[0], one[1])
+        return function(*arrays, keepdims=False)
+
+    @jax.jit
+    def of_all(rows):
+        return jax.lax.scan(lambda total, one: (total + loss(one), jax.grad(loss)(one)), 0.0, rows)
+
+    total, slopes = of_all(rows)
+    np.testing.assert_allclose(total, sum(float(loss(one)) for one in rows), rtol=1e-14)
+    np.testing.assert_array_equal(slopes, np.stack([jax.grad(loss)(one) for one in rows]))
+
+    def summed(rows):
+        return jax.lax.scan(lambda total, one: (total + loss(one), None), 0.0, rows)[0]
+
+    np.testing.assert_allclose(jax.grad(summed)(rows), slopes, rtol=1e-14)

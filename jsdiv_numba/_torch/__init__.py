@@ -1,0 +1,1 @@
+"""What `jsdiv_numba.torch` is made of."""
