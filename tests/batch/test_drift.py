@@ -216,3 +216,15 @@ def stopping_at(most):
             raise KeyboardInterrupt
 
     return advance
+
+
+@pytest.mark.parametrize("text", ["age,city,day\n", "age,city,day", '"age","city","day"\r\n'])
+def test_a_header_alone_is_a_table_without_rows(text, capsys):
+    Path("none.csv").write_text(text)
+    assert cli.main(["drift", "before.csv", "none.csv", "-q"]) == 0
+    assert capsys.readouterr().out.count("no values in the current table") == 3
+    assert cli.main(["drift", "none.csv", "none.csv", "-q"]) == 0
+    assert capsys.readouterr().out.count("no values in both tables") == 3
+    assert cli.main(["drift", "none.csv", "--save-profile", "none.json", "-q"]) == 0
+    assert cli.main(["drift", "none.json", "before.csv", "-qn0"]) == 0
+    assert "0 rows of reference against 1,000 of current" in capsys.readouterr().out

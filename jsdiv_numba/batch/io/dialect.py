@@ -175,19 +175,25 @@ def split(lines: _Numbered, separator: str, source: str) -> Iterator[Record]:
             yield Record(first, lines.line, cells)
 
 
-def dialect_of(path: Path, source: str, kind: str, options: TableOptions) -> Dialect:
+def dialect_of(
+    path: Path, source: str, kind: str, options: TableOptions, *, needs_rows: bool = True
+) -> Dialect:
     """Return how a text file is laid out, by what is said of it and by its first lines.
 
-    Raises `FileError` if it is empty, not in its encoding, or can be read in two ways.
+    `needs_rows`: whether a header alone is no table. Raises `FileError` if the file is empty, not
+    in its encoding, or can be read in two ways.
     """
-    return _Sniffer(path, source, kind, options).dialect()
+    return _Sniffer(path, source, kind, options, needs_rows=needs_rows).dialect()
 
 
 class _Sniffer:
     """The steps from the first lines of a file to its layout."""
 
-    def __init__(self, path: Path, source: str, kind: str, options: TableOptions) -> None:
+    def __init__(
+        self, path: Path, source: str, kind: str, options: TableOptions, *, needs_rows: bool
+    ) -> None:
         self.path, self.source, self.kind, self.options = path, source, kind, options
+        self.needs_rows = needs_rows
         self.encoding = options.encoding or self._encoding()
         self.lines = self._first_lines()
         self.skip, self.separator = 0, options.sep
@@ -306,7 +312,7 @@ class _Sniffer:
                 return remark, list(records)
         if not said:
             return None, list(records)
-        if not below:
+        if not below and self.needs_rows:
             raise FileError(f"{self.source}: the header has no rows below it")
         if len(cells) < width - 1:
             begin = cells[0].split()[0] if cells[0].split() else cells[0]
@@ -344,7 +350,7 @@ class _Sniffer:
     def _width(
         self, header: list[str] | None, records: Sequence[Record], below: Sequence[Record]
     ) -> int:
-        width = usual_width([record.cells for record in below])
+        width = usual_width([record.cells for record in below or records])
         if header is None or len(header) == width:
             return len(records[0].cells) if header is None else width
         # Separators at the end of the header alone, or of the rows alone.

@@ -155,11 +155,12 @@ def _without_index(schema: Any, source: str) -> tuple[str, ...]:
 
 
 def _dialect(path: Path, source: str, kind: str, options: TableOptions) -> Dialect:
-    dialect = dialect_of(path, source, kind, options)
+    dialect = dialect_of(path, source, kind, options, needs_rows=False)
     first = dialect.sample[0].cells if dialect.sample else []
     if dialect.header is None and options.header is None and not any(map(is_number, first)):
         # Among words alone nothing tells a header from a row; a table has one as a rule.
-        dialect = dialect_of(path, source, kind, replace(options, header=True))
+        said = replace(options, header=True)
+        dialect = dialect_of(path, source, kind, said, needs_rows=False)
     return dialect
 
 
