@@ -12,6 +12,7 @@ from benchmarks import (
     assembly,
     batch,
     cluster,
+    drift,
     features,
     gradients,
     memory,
@@ -361,3 +362,22 @@ def test_a_peer_that_is_not_installed_is_left_out_with_a_note():
     loaders = {peers.OURS: peers.ROWS[peers.OURS], "Another": missing}
     assert [peer.name for peer in peers.installed(loaders)] == [peers.OURS]
     assert peers.note_on_missing(loaders) == "Not installed and left out: Another."
+
+
+@pytest.mark.parametrize("by_profile", [False, True])
+def test_every_kind_of_column_is_asked_for_false_alarms(monkeypatch, capsys, by_profile):
+    monkeypatch.setattr(drift, "SIZES", (50,))
+    drift.alarms(4, seed=0, by_profile=by_profile)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:-2]] == [*drift.draws(np.random)]
+    assert lines[-1].startswith(f"Of {4 * len(lines[2:-2])} columns ")
+    assert [line.split("|")[3].strip() for line in lines if "dates" in line] == ["-"]
+
+
+def test_an_outlier_hides_a_shift_from_bins_of_equal_width(capsys):
+    drift.outlier(seed=0)
+    lines = capsys.readouterr().out.splitlines()[3:]
+    distances = [float(line.split("|")[2]) for line in lines]
+    assert distances[0] > 0.15
+    assert distances[-1] < 0.01
+    assert all(line.endswith("| yes |") for line in lines)
