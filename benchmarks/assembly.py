@@ -18,6 +18,7 @@ ARM_PRODUCTS = {
     *("fmadd", "fmsub", "fnmadd", "fnmsub"),
 }
 ARM_QUOTIENTS = {"fdiv", "fdivr"}
+OF_INTEGERS = re.compile(r"vcvtdq2ps|scvtf(\.\w+)?\s+[vz]")
 ARRANGEMENTS = {"4s": 4, "2d": 2, "2s": 2, "s": 4, "d": 2}
 """ARM's vectors by their lanes, those of SVE ("z0.d") as if they had 128 bits."""
 
@@ -44,6 +45,9 @@ class Shape(NamedTuple):
 
     chains: int = 1
     """There may be one more for each further chain that a polynomial is split into."""
+
+    conversions: int | None = None
+    """How often it makes floats of int32, where that tells it from another."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,11 @@ def loop_of(lines: list[str], shape: Shape) -> Loop | None:
     quotients = [lanes for line in instructions if (lanes := lanes_of(line, division=True))]
     if len({*products, *quotients}) != 1:
         return None
+    conversions = sum(bool(OF_INTEGERS.match(line)) for line in instructions)
     for each in range(shape.products, shape.products + shape.chains):
         vectors, rest = divmod(len(products), each)
+        if shape.conversions not in (None, conversions / max(vectors, 1)):
+            continue
         if rest or vectors not in POWERS_OF_TWO or len(quotients) != vectors * shape.quotients:
             continue
         return Loop(instructions, vectors, products[0])

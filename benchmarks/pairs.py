@@ -84,12 +84,21 @@ LARGEST = 10**8
 """Elements of pairs in the grid that SciPy is given: of more, the first rows."""
 
 GOALS = {
-    (np.float32, "SimSIMD"): Goal(2),
-    (np.float32, "NumKong"): Goal(3.5),
-    (np.float32, "SciPy"): Goal(90),
-    (np.float64, "NumKong"): Goal(4),
-    (np.float64, "SciPy"): Goal(20),
+    roofline.AVX512: {
+        (np.float32, "SimSIMD"): Goal(2),
+        (np.float32, "NumKong"): Goal(3.5),
+        (np.float32, "SciPy"): Goal(90),
+        (np.float64, "NumKong"): Goal(4),
+        (np.float64, "SciPy"): Goal(20),
+    },
+    roofline.AVX2: {
+        (np.float32, "SciPy"): Goal(58),
+        (np.float64, "NumKong"): Goal(5),
+        (np.float64, "SciPy"): Goal(12),
+    },
 }
+"""By instruction set, as those of rows."""
+
 ROOFLINE_GOAL = Goal(None, 0.7)
 PDIST_GOAL = Goal(0.6, 0.5, smaller_is_better=True)
 THREADS_GOAL = Goal(0.93, 1)
@@ -141,30 +150,37 @@ def peak_note(name: str, speed: dict[str, float], loop: assembly.Loop | None) ->
     )
 
 
-def peer_lines(dtype: type, speed: dict[str, float], loop: assembly.Loop | None) -> list[Line]:
-    """Return `cdist` against each peer and against the peak rate."""
+def against_peers(dtype: type, speed: dict[str, float], share: str = "") -> list[Line]:
+    """Return `cdist` against each peer that was timed."""
     name, ours = np.dtype(dtype).name, speed[OURS]
-    peak = max(speed[PEAK], speed[FMA])
-    share = ours * loop.per_vector / peak if loop else float("nan")
-    against = [
+    goals = GOALS.get(roofline.instruction_set(), {})
+    return [
         Line(
             f"`cdist`, {name} / {peer}",
             ours / speed[peer],
-            GOALS.get((dtype, peer), Goal()),
+            goals.get((dtype, peer), Goal()),
             rate(ours),
             rate(speed[peer]),
-            f"{percent(share)} of peak rate" if loop else "",
+            share,
         )
         for peer in peers.PAIRS
         if peer in speed and peer != OURS
     ]
+
+
+def peer_lines(dtype: type, speed: dict[str, float], loop: assembly.Loop | None) -> list[Line]:
+    """Return `cdist` against each peer and against the peak rate."""
+    name, ours = np.dtype(dtype).name, speed[OURS]
     if not loop:
-        return against
+        return against_peers(dtype, speed)
+    peak = max(speed[PEAK], speed[FMA])
+    share = ours * loop.per_vector / peak
     operations = f"{loop.per_vector:g} operations an element"
-    line = f"`cdist`, {name} / peak rate"
-    peak_elements = rate(peak / loop.per_vector)
-    goal = ROOFLINE_GOAL
-    return [*against, Line(line, share, goal, rate(ours), peak_elements, operations)]
+    what, peak_elements = f"`cdist`, {name} / peak rate", rate(peak / loop.per_vector)
+    return [
+        *against_peers(dtype, speed, f"{percent(share)} of peak rate"),
+        Line(what, share, ROOFLINE_GOAL, rate(ours), peak_elements, operations),
+    ]
 
 
 def float32_lines(speed: dict[str, float], pairs: tuple[int, int]) -> list[Line]:

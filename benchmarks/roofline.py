@@ -5,10 +5,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from jsdiv_numba._kernels.target import registers, target
 
 CHAINS = 10
 """Independent multiply-adds: latency times units, on every processor of today, or more."""
@@ -33,17 +35,19 @@ def read(P: np.ndarray, Q: np.ndarray, parts: int) -> Callable[[int], Any]:
     return lambda part: sum_of_products(P, Q, edges[part], edges[part + 1])
 
 
-def has_avx512() -> bool:
-    return bool(binding.get_host_cpu_features().get("avx512f", False))
+AVX512, AVX2 = "AVX-512", "AVX2"
 
 
 def instruction_set() -> str:
-    return "AVX-512" if has_avx512() else "no AVX-512"
+    """Return the name of the instructions that kernels are compiled to."""
+    here = target()
+    names = {16: AVX512, 8: AVX2, 4: "SSE" if here.triple.startswith("x86") else "NEON"}
+    return names[registers(here).floats]
 
 
 def lanes_of(dtype: type) -> int:
     """Return how many numbers a vector register holds."""
-    return (64 if has_avx512() else 32) // np.dtype(dtype).itemsize
+    return 4 * registers(target()).floats // np.dtype(dtype).itemsize
 
 
 @cache

@@ -34,7 +34,12 @@ def seconds_per_call(contender: Contender) -> float:
     return (time.perf_counter() - start) / contender.calls
 
 
-def median_seconds(contenders: Sequence[Contender]) -> dict[str, float]:
+Typical = Callable[[Sequence[float]], float]
+
+
+def median_seconds(
+    contenders: Sequence[Contender], typical: Typical = statistics.median
+) -> dict[str, float]:
     """Return the median time of one call of each, all sampled in turn.
 
     Whatever else slows the machine down for a while slows all of them down.
@@ -46,12 +51,14 @@ def median_seconds(contenders: Sequence[Contender]) -> dict[str, float]:
         for contender in contenders:
             if turn < contender.repeats:
                 samples[contender.name].append(seconds_per_call(contender))
-    return {name: statistics.median(times) for name, times in samples.items()}
+    return {name: typical(times) for name, times in samples.items()}
 
 
-def throughputs(contenders: Sequence[Contender]) -> dict[str, float]:
+def throughputs(
+    contenders: Sequence[Contender], typical: Typical = statistics.median
+) -> dict[str, float]:
     """Return the work that each does in a second, by its median time."""
-    seconds = median_seconds(contenders)
+    seconds = median_seconds(contenders, typical)
     return {contender.name: contender.work / seconds[contender.name] for contender in contenders}
 
 

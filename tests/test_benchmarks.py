@@ -21,9 +21,11 @@ from benchmarks import (
     peers,
     picture,
     report,
+    roofline,
     rows,
     samples,
     search,
+    sets,
     small,
     tables,
     timing,
@@ -256,6 +258,40 @@ def test_every_line_of_the_tables_is_there_and_the_picture_can_be_drawn(
     assert {point["peer"] for point in json.loads(written.read_text())} == {peers.OURS, "SciPy"}
     picture.main([str(written), str(image)])
     assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_column_for_each_set_of_instructions(monkeypatch, capsys):
+    for name in ("ROWS", "LOGITS", "PAIRS"):
+        loaders = getattr(peers, name)
+        kept = {key: loaders[key] for key in (peers.OURS, "SciPy") if key in loaders}
+        monkeypatch.setattr(peers, name, kept)
+    few = replace(pairs.QUICK, **SIZES[pairs])
+    monkeypatch.setattr(sets, "QUICK", sets.Sizes(2, rows.Sizes(5, 8, 0, 100), few))
+    # Not in processes of their own, and as if each were of another set.
+    own = roofline.instruction_set()
+    monkeypatch.setattr(sets, "OTHER", {own: {"another": "haswell"}})
+    found = sets.measured(sets.QUICK)
+
+    def measured(environment, _options):
+        return {**found, "set": "another" if environment else own}
+
+    monkeypatch.setattr(sets, "measured_elsewhere", measured)
+    sets.main(["--quick"])
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert table[0] == f"| ratio of speeds (at least) | {own} | another |"
+    assert [line.split(" | ")[0] for line in table[2:]] == [f"| {what}" for what in sets.SHOWN]
+    of_some = [line for line in table if "SciPy" in line or "axis=0" in line]
+    assert len(of_some) == 6
+    assert all(cell for line in of_some for cell in line.strip("| ").split(" | "))
+
+
+@pytest.mark.parametrize(("goal", "expected"), [(None, "2.00"), (2, "2.00 (≥ 2)")])
+def test_a_median_beside_its_goal(goal, expected):
+    assert sets.cell([(1.0, goal), (3.0, goal), (2.0, goal)]) == expected
+
+
+def test_a_goal_that_is_not_reached_is_marked():
+    assert sets.cell([(1.5, 2.0)]) == "1.50 (≥ 2, **no**)"
 
 
 def test_every_line_of_the_derivatives_table_is_there(monkeypatch, capsys):
