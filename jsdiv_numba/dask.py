@@ -43,18 +43,19 @@ def js_divergence(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
-    weight: float = EQUAL,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     workers: int | None = None,
 ) -> "da.Array":
-    """As `jsdiv_numba.js_divergence`, with one weight, as a Dask array.
+    """As `jsdiv_numba.js_divergence`, as a Dask array; weights for each row are in memory.
 
     Notes
     -----
     The result has the bits of the whole arrays' in C order. Where the sum's axis is split, chunks
     are put together where that makes no more than a few MB; else each is added up in the pieces
-    that the NumPy function uses, and only the pieces' sums move.
+    that the NumPy function uses, and only the pieces' sums move; with a weight for each row, they
+    are always put together.
 
     Examples
     --------
@@ -65,7 +66,8 @@ def js_divergence(
     array([0.      , 0.219128])
     """
     function = divergence.js_divergence
-    call = Call.check(function, (P, Q), ("P", "Q"), axis, base, workers, weight)
+    call = Call.check(function, (P, Q), ("P", "Q"), axis, base, workers)
+    call = call.weighted(weight, keepdims, reduce)
     if not reduce:
         return call.terms(whole=())
     if call.is_long():
@@ -80,12 +82,12 @@ def js_divergence_logit(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
-    weight: float = EQUAL,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     workers: int | None = None,
 ) -> "da.Array":
-    """As `jsdiv_numba.js_divergence_logit`, with one weight, as a Dask array.
+    """As `jsdiv_numba.js_divergence_logit`, as a Dask array; weights for each row are in memory.
 
     Notes
     -----
@@ -103,7 +105,8 @@ def js_divergence_logit(
     """
     function = divergence.js_divergence_logit
     each = -1 if axis is None else axis
-    call = Call.check(function, (P, Q), ("P", "Q"), each, base, workers, weight)
+    call = Call.check(function, (P, Q), ("P", "Q"), each, base, workers)
+    call = call.weighted(weight, keepdims or axis is None, reduce)
     if not reduce:
         return call.terms(whole=call.axes)
     rows = call.totals()

@@ -527,8 +527,35 @@ except ModuleNotFoundError as error:
     assert done.stdout == 'dask; jsdiv_numba.dask needs Dask: pip install "jsdiv_numba[dask]"\n'
 
 
-def test_a_weight_is_one_for_all_results():
-    with pytest.raises(
-        ValueError, match=r"^weight has shape \(2,\); for Dask arrays it is one number$"
-    ):
-        lazy.js_divergence(da.ones((2, 3)), da.ones((2, 3)), keepdims=False, weight=[0.5, 0.2])
+@pytest.mark.parametrize("name", ["js_divergence", "js_divergence_logit"])
+@pytest.mark.parametrize("axis", [-1, 0, (0, 2), None])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (3, 1, 7)], ids=str)
+def test_weights_are_one_for_each_result(name, axis, shape):
+    function, of_dask = getattr(jsdiv_numba, name), getattr(lazy, name)
+    rng = np.random.default_rng(9)
+    P, Q = rng.random((3, 5, 7)), rng.random(shape)
+    as_dask = da.from_array(P, (2, 2, 3)), da.from_array(Q, (3, 2, 4))
+    of_logits = name.endswith("logit")
+    for keepdims in (True, False):
+        options = {"axis": axis, "keepdims": keepdims, "base": 2}
+        of_rows = {"axis": -1, "keepdims": True} if axis is None and of_logits else options
+        weight = rng.random(np.shape(function(P, Q, **of_rows)))
+        for some in (weight, weight[..., :1] if weight.ndim else float(weight)):
+            same_bits(
+                of_dask(*as_dask, weight=some, **options), function(P, Q, weight=some, **options)
+            )
+    of_terms = rng.random((3, 5, 1) if of_logits else (5, 7))
+    if not of_logits or axis in (-1, None):
+        options = {"reduce": False, "weight": of_terms, "axis": axis}
+        same_bits(of_dask(*as_dask, **options), function(P, Q, **options))
+
+
+def test_weights_that_fit_no_result_are_refused():
+    P = da.ones((2, 3))
+    with pytest.raises(ValueError, match=r"^weight of shape \(3,\) does not broadcast to the res"):
+        lazy.js_divergence(P, P, keepdims=False, weight=[0.5, 0.2, 0.1])
+    with pytest.raises(ValueError, match=r"weight is 2\.0; a weight must be between 0 and 1"):
+        lazy.js_divergence(P, P, weight=2.0)
+    unknown = P[P[:, 0] > 0]
+    with pytest.raises(ValueError, match="and how many results there are is unknown: pass one"):
+        lazy.js_divergence(unknown, unknown, weight=[[0.5], [0.2]])

@@ -52,6 +52,20 @@ class Flat(NamedTuple):
     order: list[int]
 
 
+def weighted(
+    P: FloatArray,
+    Q: FloatArray,
+    weight: FloatArray,
+    where: Where,
+    *,
+    block: Callable[..., FloatArray],
+    call: BlockCall,
+    **options: Any,
+) -> FloatArray:
+    """Do what is done to a block, with the weights of its results."""
+    return block(P, Q, where, call=call._replace(fixed={**call.fixed, "weight": weight}), **options)
+
+
 def terms(
     P: FloatArray, Q: FloatArray, where: Where, *, call: BlockCall, axes: tuple[int, ...]
 ) -> FloatArray:
@@ -129,6 +143,9 @@ def _laid_out_sums(
         kept = [i for i in range(ndim) if i not in axes]
         order = [*kept, *axes]
         P, Q = (_c_order(_with_ndim(array, ndim).transpose(order)) for array in (P, Q))
+        weight = call.fixed.get("weight")
+        if isinstance(weight, np.ndarray):
+            call = call._replace(fixed={**call.fixed, "weight": weight.transpose(order)})
         moved = call(P, Q, tuple(range(len(kept), ndim)), keepdims=True)
         return moved.transpose(np.argsort(order))
     P, Q = _c_order(P), _c_order(Q)

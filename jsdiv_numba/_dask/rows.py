@@ -16,7 +16,7 @@ from .._core.evaluate import columns_axis
 from .._core.sparse import any_sparse
 from .._core.sparse_rows import check_reduced, checked_axis
 from .._core.threads import check_workers
-from .._core.validation import EQUAL, Axis
+from .._core.validation import EQUAL, Axis, FloatArray
 from . import blocks, chunks
 
 
@@ -33,6 +33,8 @@ class Call(NamedTuple):
     dtype: np.dtype[Any]
     options: Mapping[str, Any] = MappingProxyType({})
     """Of the NumPy function's, besides."""
+    weights: FloatArray | None = None
+    """One for each result, with as many axes as the inputs."""
 
     @classmethod
     def check(
@@ -43,7 +45,6 @@ class Call(NamedTuple):
         axis: Axis,
         base: float | None,
         workers: int | None,
-        weight: Any = EQUAL,
     ) -> "Call":
         """Return the call, or raise what the NumPy function raises."""
         workers = 1 if workers is None else check_workers(workers)
@@ -56,8 +57,34 @@ class Call(NamedTuple):
         validation.log_base(base)
         if any_sparse(P._meta, Q._meta):
             checked_axis(axes[0] if len(axes) == 1 else axes)
-        call = cls(function, (P, Q), names, shape, axes, base, workers, dtype)
-        return call if weight is EQUAL else call._replace(options={"weight": _one(weight)})
+        return cls(function, (P, Q), names, shape, axes, base, workers, dtype)
+
+    def weighted(self, weight: Any, keepdims: bool, reduce: bool) -> "Call":
+        """Return the call with a weight, or with one for each result, which are in memory."""
+        if weight is EQUAL:
+            return self
+        checked = validation.as_weight(weight)
+        if not checked.ndim:
+            return self._replace(options={"weight": float(checked)})
+        wanted, whose = validation.reduced_shape(self.shape, self.axes, keepdims), "the result's"
+        if not reduce:
+            wanted = self.shape
+            if self.function is divergence.js_divergence_logit:
+                wanted, whose = validation.reduced_shape(self.shape, self.axes, True), "the rows'"
+        if np.isnan(sum(wanted)):
+            raise ValueError(
+                f"weight has shape {checked.shape}, and how many results there are is unknown: "
+                "pass one number, or arrays whose chunks have known sizes"
+            )
+        try:
+            weights = np.broadcast_to(checked, wanted)
+        except ValueError:
+            raise ValueError(
+                f"weight of shape {checked.shape} does not broadcast to {whose} shape {wanted}"
+            ) from None
+        if reduce and not keepdims:
+            weights = np.expand_dims(weights, self.axes)
+        return self._replace(weights=weights)
 
     @property
     def sparse(self) -> bool:
@@ -82,6 +109,8 @@ class Call(NamedTuple):
     def is_long(self) -> bool:
         """Return whether sums are split among chunks, and too long to put those together."""
         if self.sparse or np.isnan(sum(self.shape)) or self.length <= self.piece:
+            return False
+        if self.weights is not None:
             return False
         of_both = (chunks.own_axes(array, self.shape, self.axes) for array in self.arrays)
         pairs = zip(self.arrays, of_both, strict=True)
@@ -172,14 +201,22 @@ class Call(NamedTuple):
     ) -> da.Array:
         """Call a function on blocks that lie over each other; `sizes` are those of its results."""
         ndim = max(array.ndim for array in arrays)
-        where = ArraySliceDep(chunks.broadcast_chunks(arrays))
+        of_blocks = chunks.broadcast_chunks(arrays)
+        where = ArraySliceDep(of_blocks)
         shapes = tuple(array.shape for array in self.arrays)
         fixed = {"base": self.base, "workers": self.workers, **self.options}
         block_call = blocks.BlockCall(self.function, self.names, shapes, fixed)
+        beside: list[Any] = []
+        if self.weights is not None:
+            each = zip(self.weights.shape, of_blocks, strict=True)
+            parts = tuple((1,) if size == 1 else own for size, own in each)
+            beside = [da.from_array(self.weights, parts), tuple(range(ndim))]
+            block, options = blocks.weighted, {**options, "block": block}
         return da.blockwise(
             block,
             tuple(range(ndim)),
             *chunks.with_indices(arrays),
+            *beside,
             where,
             tuple(range(ndim)),
             call=block_call,
@@ -220,13 +257,6 @@ def _columns(
 def _small(size: float) -> int:
     """Return 2 for a size above 1, and for one that is unknown."""
     return int(size) if size in (0, 1) else 2
-
-
-def _one(weight: Any) -> float:
-    checked = validation.as_weight(weight)
-    if checked.ndim:
-        raise ValueError(f"weight has shape {checked.shape}; for Dask arrays it is one number")
-    return float(checked)
 
 
 def sum_of_all(rows: da.Array, keepdims: bool) -> da.Array:
