@@ -344,6 +344,7 @@ def _nearest(
     progress: Progress | bool | None,
 ) -> tuple[tuple[FloatArray, Any], int]:
     """Return the nearest rows, and of how many."""
+    __tracebackhide__ = True
     population, queries = _sets(X, Y, metric)
     number = wanted_number(n_neighbors, len(population.matrix), queries is None)
     with told(progress, "Neighbours") as tell:
@@ -360,6 +361,7 @@ def _within(
     progress: Progress | bool | None,
 ) -> tuple[Neighbors, int]:
     """Return the rows within a radius, and of how many."""
+    __tracebackhide__ = True
     population, queries = _sets(X, Y, metric)
     most = wanted_radius(radius)
     with told(progress, "Neighbours") as tell:

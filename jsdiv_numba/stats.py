@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ._core import alignment
+from ._core.progress import Progress, counting, told
 from ._core.threads import check_workers
 from ._core.validation import Axis
 from ._stats import counts
@@ -224,6 +225,7 @@ def pdist_test(
     method: Any = "auto",
     base: float | None = None,
     workers: int | None = None,
+    progress: Progress | bool | None = None,
 ) -> JSTestResult:
     """Test each pair of rows of a matrix of counts, each pair once.
 
@@ -233,6 +235,8 @@ def pdist_test(
         One sample a row: counts of n categories.
     estimator, method, base, workers
         As in `js_test`.
+    progress : callable or bool, optional
+        Called as ``progress(done, total)``, in pairs; True shows a bar, with rich.
 
     Returns
     -------
@@ -272,7 +276,9 @@ def pdist_test(
     """
     matrix = as_matrix("X", X)
     i, j = np.triu_indices(len(matrix.missing), 1)
-    return _of_matrices(Crossed(matrix, matrix, i, j), i.shape, estimator, method, base, workers)
+    return _of_matrices(
+        Crossed(matrix, matrix, i, j), i.shape, estimator, method, base, workers, progress
+    )
 
 
 def cdist_test(
@@ -283,6 +289,7 @@ def cdist_test(
     method: Any = "auto",
     base: float | None = None,
     workers: int | None = None,
+    progress: Progress | bool | None = None,
 ) -> JSTestResult:
     """Test each row of one matrix of counts against each of another.
 
@@ -294,6 +301,8 @@ def cdist_test(
         The same.
     estimator, method, base, workers
         As in `js_test`.
+    progress : callable or bool, optional
+        Called as ``progress(done, total)``, in pairs; True shows a bar, with rich.
 
     Returns
     -------
@@ -328,7 +337,8 @@ def cdist_test(
             "numbers of columns"
         )
     i, j = (index.ravel() for index in np.indices(shape))
-    return _of_matrices(Crossed(first, second, i, j), shape, estimator, method, base, workers)
+    crossed = Crossed(first, second, i, j)
+    return _of_matrices(crossed, shape, estimator, method, base, workers, progress)
 
 
 def _of_matrices(
@@ -338,11 +348,15 @@ def _of_matrices(
     method: Any,
     base: float | None,
     workers: int | None,
+    progress: Progress | bool | None,
 ) -> JSTestResult:
     check_estimator(estimator)
     resampling(method)
     settings = Settings(estimator, method, in_base(base), _workers(workers))
-    outcome = outcome_of_crossed(crossed, settings)
+    with told(progress, "Tests") as tell:
+        if tell is not None:
+            settings = settings._replace(report=counting(tell, len(crossed.i)))
+        outcome = outcome_of_crossed(crossed, settings)
     return result_of(outcome, crossed.rows_of, crossed.missing, shape, settings)
 
 

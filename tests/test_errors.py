@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import traceback
 from pathlib import Path
 
 import dask.array as da
@@ -123,3 +124,30 @@ def test_an_ellipsis_matches_anything_and_nothing_else_does():
     assert matches("axis is 7; use 1", "axis is 7; …")
     assert not matches("axis is 7; use 1", "axis is 7")
     assert not matches("an axis is 7", "axis is …")
+
+
+SCREEN = 6
+"""Frames that fit on one: a notebook shows some lines of each that is not hidden."""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda p: jsdiv_numba.js_divergence(p, -p),
+        lambda p: jsdiv_numba.js_divergence(p, np.ones(3)),
+        lambda p: jsdiv_numba.cdist(p, -p),
+        lambda p: jsdiv_numba.pdist(-np.ones((600, 50))),
+        lambda p: jsdiv_numba.kneighbors(p, -p, 1),
+        lambda p: jsdiv_numba.JSDivergenceLoss().value_and_grad(p, -p),
+        lambda p: jsdiv_numba.contributions(p[0], -p[1]),
+        lambda p: stats.js_test(-p, p),
+    ],
+)
+def test_an_error_is_one_screen_of_a_notebook(wrong):
+    with pytest.raises(ValueError, match=r"\[.*\] is -|broadcast") as raised:
+        wrong(np.array([[0.5, 0.5], [1.0, 1.0]]))
+    frames = [frame for frame, _ in traceback.walk_tb(raised.value.__traceback__)]
+    *between, _ = frames[2:]
+    shown = [frame for frame in between if not frame.f_locals.get("__tracebackhide__")]
+    assert len(shown) < SCREEN
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None

@@ -77,6 +77,18 @@ def test_of_many_tests_a_notebook_shows_the_smallest_p_values():
     assert shown(js_test(counts[3, 3], counts[0, 0]))[1][1][:2] == ["nan", "nan"]
 
 
+@pytest.mark.parametrize("method", ["auto", stats.MonteCarloMethod(n_resamples=9)])
+def test_progress_counts_pairs(method, monkeypatch):
+    monkeypatch.setattr("jsdiv_numba._stats.null.BLOCK_PAIRS", 4)
+    counts = np.random.default_rng(0).multinomial(30, np.full(4, 0.25), 6)
+    for test, total in ((pdist_test, 15), (lambda x, **more: cdist_test(x, x, **more), 36)):
+        seen = []
+        test(counts, method=method, progress=lambda *told, seen=seen: seen.append(told), workers=2)
+        assert seen[-1] == (total, total)
+        assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+        assert len(seen) > 3
+
+
 def test_the_statistic_is_the_divergence_of_the_shares():
     x, y = (np.array(sample) for sample in SMALL)
     expected = jsdiv_numba.js_divergence(x / x.sum(), y / y.sum(), keepdims=False)

@@ -101,6 +101,7 @@ class Task(NamedTuple):
 
     def check(self) -> None:
         """Raise if an input is invalid."""
+        __tracebackhide__ = True
         arrays = map(validation.known_to_numpy, self.arrays)
         self.measure.check(**dict(zip(self.measure.names, arrays, strict=True)))
 

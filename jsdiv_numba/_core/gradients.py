@@ -182,6 +182,7 @@ def _run(
     task: Task, value: FloatArray, cotangents: FloatArray, reduce: bool, outs: Outs
 ) -> list[FloatArray]:
     """Write the value; return the derivatives in the inputs' shapes."""
+    __tracebackhide__ = True
     shared = any(array.shape != task.shape for array in task.arrays)
     copied = any(isinstance(rows, GatheredRows) for rows in task.rows())
     results = [
@@ -202,6 +203,7 @@ def _run_rows(
     results: list[FloatArray],
 ) -> None:
     """Write some rows' values and derivatives; add those to the sums that they are part of."""
+    __tracebackhide__ = True
     task, part = rows.task, rows.of_task()
     own = [rows.of_input(result) for result in results]
     gradients = [
@@ -223,6 +225,7 @@ def _write(
     check: Callable[[], None],
 ) -> None:
     """Write the value, and the derivatives in the broadcast shape."""
+    __tracebackhide__ = True
     laid_out = tuple(task.laid_out(array, reduce) for array in whole)
     arrays = tuple(task.laid_out(array, reduce) for array in task.arrays)
     weights = tuple(_beside(task, weight, reduce) for weight in task.weights)

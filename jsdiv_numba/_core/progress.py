@@ -1,5 +1,6 @@
 """How far a call is: told to a function of the caller's, or shown as a bar."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -22,3 +23,16 @@ def told(progress: Progress | bool | None, what: str) -> Iterator[Progress | Non
     with Bars() as bars:
         bar = bars.add_task(what, total=None)
         yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
+def counting(progress: Progress, total: int) -> Callable[[int], None]:
+    """Return what threads call with how much more is done."""
+    lock, done = threading.Lock(), 0
+
+    def report(more: int) -> None:
+        nonlocal done
+        with lock:
+            done += more
+            progress(done, total)
+
+    return report

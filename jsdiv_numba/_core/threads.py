@@ -109,6 +109,7 @@ def run_blocks(function: Callable[[T], object], blocks: Sequence[T], workers: in
     An exception, Ctrl-C included, stops the work: blocks that have begun are
     finished, no other is begun, and it is raised.
     """
+    __tracebackhide__ = True
     if len(blocks) == 1 and workers is None:
         function(blocks[0])
         return

@@ -361,6 +361,7 @@ Naming = Callable[[str, tuple[int, ...]], str]
 
 def check_probabilities(naming: Naming = entry, /, **arrays: FloatArray) -> None:
     """Raise if any array has a negative or infinite entry."""
+    __tracebackhide__ = True
     for name, array in arrays.items():
         invalid = (array < 0) | np.isinf(array)
         rule = "probabilities must be finite and not negative"

@@ -285,11 +285,13 @@ class Search:
 
     def _nearest_of_all(self, number: int) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
         """Return the k nearest rows from the values of all pairs."""
+        __tracebackhide__ = True
         queries, others = len(self.matrix), len(self.population.matrix)
         values, indices = np.empty((queries, number)), np.empty((queries, number), np.intp)
         step = max(1, BLOCK_PAIRS // others)
 
         def run(first: int) -> None:
+            __tracebackhide__ = True
             block = slice(first, min(first + step, queries))
             found = values[block], indices[block]
             own = first if self.among_itself else None
@@ -301,6 +303,7 @@ class Search:
 
     def _all_values(self, block: slice) -> FloatArray:
         """Return the values of some queries and all rows."""
+        __tracebackhide__ = True
         name, all_rows, some = self.population.name, self.population.matrix, self.matrix[block]
         values, double = np.empty((len(some), len(all_rows))), np.dtype(np.float64)
         metric, alike = self.metric, self.among_itself and len(some) == len(all_rows)
@@ -312,11 +315,13 @@ class Search:
                 return np.add(above, above.T, out=values)
             sets = (self.name, some), (name, all_rows)
             pairwise.write_pairs(*sets, values, double, metric, workers=1)
-        except ValueError:
-            # What is wrong with an entry is said of the whole matrix, and of the population first.
-            validation.check_probabilities(**{name: all_rows, self.name: self.matrix})
-            raise
-        return values
+        except ValueError as error:
+            found = error
+        else:
+            return values
+        # What is wrong with an entry is said of the whole matrix, and of the population first.
+        validation.check_probabilities(**{name: all_rows, self.name: self.matrix})
+        raise found
 
     def within(self, radius: float) -> Neighbors:
         """Return the neighbours up to a value, each query's in order."""

@@ -1,5 +1,6 @@
 """What chance alone makes of the divergence of pairs of rows: moments, and tables one by one."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,11 +64,15 @@ class Null(NamedTuple):
     """The bias to second order in the counts."""
 
 
-def null_of(pairs: Pairs, workers: int | None) -> Null:
+Report = Callable[[int], None]
+"""Called with how many pairs more are done, by any thread."""
+
+
+def null_of(pairs: Pairs, workers: int | None, report: Report | None = None) -> Null:
     """Return what is known of each pair."""
     order = _by_sizes(pairs)
     if order is not None:
-        sorted_result = null_of(fewest(pairs, order), workers)
+        sorted_result = null_of(fewest(pairs, order), workers, report)
         result = np.empty((len(order), RESULTS))
         result[order] = np.stack(sorted_result, axis=1)
         return Null(*result.T.copy())
@@ -79,8 +84,10 @@ def null_of(pairs: Pairs, workers: int | None) -> Null:
     def compute(block: slice) -> None:
         where = pairs.i[block], pairs.j[block], _category_room(columns, room)
         kernel(*pairs[:4], *where, result[block])
+        if report is not None:
+            report(block.stop - block.start)
 
-    run_blocks(compute, _blocks(len(result)), workers)
+    run_blocks(compute, _blocks(len(result), BLOCK_PAIRS), workers)
     return Null(*result.T.copy())
 
 
@@ -179,5 +186,5 @@ def _highest(rows: IntArray) -> int:
     return int(rows.max(initial=0))
 
 
-def _blocks(number: int, step: int = BLOCK_PAIRS) -> list[slice]:
+def _blocks(number: int, step: int) -> list[slice]:
     return [slice(i, min(i + step, number)) for i in range(0, number, step)]

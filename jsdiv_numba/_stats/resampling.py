@@ -9,7 +9,7 @@ from .._core.validation import FloatArray
 from ..divergence import js_divergence
 from .counts import IntArray
 from .methods import generator
-from .null import Pairs, exact_tails, fewest, log_arrangements
+from .null import Pairs, Report, exact_tails, fewest, log_arrangements
 
 BATCH_ELEMENTS = 1 << 22
 """Counts that are drawn at once, unless the method says how many resamples."""
@@ -18,7 +18,13 @@ SLACK = 1e-11
 """How much less, relatively, counts as much as observed, as in `_kernels.counts.tables`."""
 
 
-def drawn_tails(pairs: Pairs, observed: FloatArray, method: Any, workers: int | None) -> FloatArray:
+def drawn_tails(
+    pairs: Pairs,
+    observed: FloatArray,
+    method: Any,
+    workers: int | None,
+    report: Report | None = None,
+) -> FloatArray:
     """Return the p-value of each pair by tables drawn with the same margins.
 
     Where there are no more arrangements than resamples, a permutation test counts them all.
@@ -26,7 +32,11 @@ def drawn_tails(pairs: Pairs, observed: FloatArray, method: Any, workers: int | 
     rng = generator(method)
     result = np.full(len(pairs.i), np.nan)
     logs = log_arrangements(pairs.sizes)
-    for k in np.flatnonzero(~np.isnan(observed)):
+    for k in range(len(observed)):
+        if report is not None:
+            report(1)
+        if np.isnan(observed[k]):
+            continue
         few = not hasattr(method, "rvs") and logs[k] <= math.log(method.n_resamples) + 1e-9
         if few:
             one = slice(k, k + 1)

@@ -8,7 +8,7 @@ from .._core.validation import FloatArray
 from .estimators import estimates
 from .intervals import RowsOf, by_drawing, by_score, draws_of_counts, is_undersampled
 from .methods import resampling
-from .null import MOST_TABLES, Null, Pairs, exact_tails, fewest, log_tables, null_of
+from .null import MOST_TABLES, Null, Pairs, Report, exact_tails, fewest, log_tables, null_of
 from .pvalues import pearson_tail
 from .resampling import drawn_tails
 from .results import JSTestResult
@@ -25,6 +25,8 @@ class Settings(NamedTuple):
     divisor: float
     """Of all that is in nats: the logarithm of the base."""
     workers: int | None
+    report: Report | None = None
+    """Called with how many pairs more are done, where that is asked for."""
 
 
 class Outcome(NamedTuple):
@@ -37,7 +39,8 @@ class Outcome(NamedTuple):
 
 def outcome_of(pairs: Pairs, settings: Settings) -> Outcome:
     """Test each pair."""
-    null = null_of(pairs, settings.workers)
+    drawn = resampling(settings.method)
+    null = null_of(pairs, settings.workers, None if drawn else settings.report)
     return Outcome(
         null, _pvalues(pairs, null, settings), estimates(settings.estimator, null, pairs)
     )
@@ -46,7 +49,7 @@ def outcome_of(pairs: Pairs, settings: Settings) -> Outcome:
 def _pvalues(pairs: Pairs, null: Null, settings: Settings) -> FloatArray:
     method = settings.method
     if resampling(method):
-        return drawn_tails(pairs, null.divergence, method, settings.workers)
+        return drawn_tails(pairs, null.divergence, method, settings.workers, settings.report)
     if method == "moments":
         return pearson_tail(null, pairs.sizes)
     logs = log_tables(pairs, EXACT_TABLES if method == "exact" else MOST_TABLES)
