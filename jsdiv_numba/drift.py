@@ -217,7 +217,7 @@ def profile(
     >>> january, february = (drift.profile({"age": rng.normal(40, 10, 500)}) for _ in range(2))
     >>> reference = january.merge(february)
     >>> reference
-    Profile of 1,000 rows, 1 columns
+    Profile of 1,000 rows, 1 column
     >>> print(drift.compare(reference, {"age": rng.normal(50, 10, 300)}).summary)
     1 of 1 column drifted: age
     """

@@ -76,7 +76,8 @@ class Profile:
         return tuple(self.summaries)
 
     def __repr__(self) -> str:
-        return f"Profile of {self.rows:,} rows, {len(self.summaries):,} columns"
+        number = len(self.summaries)
+        return f"Profile of {self.rows:,} rows, {number:,} column{'' if number == 1 else 's'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as Python's numbers, text and lists; the guide says what is what."""
