@@ -119,7 +119,7 @@ def drift(
         for side, source in zip(sides, sources, strict=True):
             said.say(event="read", file=source, line=_note(side, source))
         arguments |= _columns(table, sides, sources[-1])
-        rows = stack.enter_context(contextlib.closing(_Rows(said, sides, wanted)))
+        rows = stack.enter_context(contextlib.closing(_Rows(said, sides, wanted, keeper)))
         if wanted.profile:
             with kept_by(keeper.of("profile")):
                 _save_profile(sides[0], reference, wanted.profile, hashes, arguments, rows)
@@ -201,6 +201,8 @@ def _keeper(
 
 
 class _Nothing(Forgetful):
+    read = 0
+
     def of(self, _task: str) -> "_Nothing":
         return self
 
@@ -282,9 +284,14 @@ class _Rows:
     """Progress that begins with the first rows: what is wrong before that is told alone."""
 
     def __init__(
-        self, said: Announcements, sides: Sequence[FileTable | Profile], wanted: Wanted
+        self,
+        said: Announcements,
+        sides: Sequence[FileTable | Profile],
+        wanted: Wanted,
+        keeper: "Stages | _Nothing",
     ) -> None:
         self.progress, self.begun = Announcing(said), False
+        self.keeper, self.waiting = keeper, 0
         # For a profile the reference is read by itself, and then to be compared.
         once_more = [sides[0]] if wanted.profile and len(sides) > 1 else []
         self.files = [side for side in (*sides, *once_more) if not isinstance(side, Profile)]
@@ -292,8 +299,13 @@ class _Rows:
     def advance(self, rows: int) -> None:
         """So many more are read, each of them twice in all."""
         if not self.begun:
+            self.waiting += rows
+            # What an earlier run has read takes no time.
+            rows = self.waiting - self.keeper.read
+            if rows <= 0:
+                return
             total = 2 * sum(file.rows for file in self.files)
-            self.progress.start(max(total, 1), 0, "rows")
+            self.progress.start(max(total, 1), self.keeper.read, "rows")
             self.begun = True
         self.progress.advance(rows)
 

@@ -199,7 +199,13 @@ def test_what_has_been_counted_of_text_is_gone_on_from(capsys, monkeypatch):
             stopping.setattr("jsdiv_numba.batch.drift._Rows.advance", stopping_at(stop_at))
             assert cli.main(command) == 130
         assert Path("part.json.partial").is_dir()
-        assert cli.main(command) == 0
+        capsys.readouterr()
+        assert cli.main([*command[:3], *command[4:], "--log-json"]) == 0
+        events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        start, stop = (next(e for e in events if e["event"] == name) for name in ("start", "stop"))
+        # All began anew each time when a column turned out to be another, after 2,000 rows.
+        assert stop_at % 2000 - 50 < start["done"] <= stop_at % 2000 + 50
+        assert stop["done"] >= 8400
         assert Path("part.json").read_bytes() == Path("whole.json").read_bytes()
         assert not Path("part.json.partial").exists()
     capsys.readouterr()

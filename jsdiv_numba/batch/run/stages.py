@@ -52,6 +52,8 @@ class Stages:
     ) -> None:
         self.output, self.conditions, self.resume = output, conditions, resume
         self.task = ""
+        self.read = 0
+        """How many rows an earlier run has read of what was taken up."""
         self.journal = Journal(output)
         self.open_until_done = contextlib.ExitStack()
         self.begun = False
@@ -107,7 +109,9 @@ class Stages:
             )
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             named = dict(arrays)
-        return State(json.loads(named.pop("facts").tobytes()), named)
+        facts = json.loads(named.pop("facts").tobytes())
+        self.read += facts["read"]
+        return State(facts, named)
 
     def keep(self, stage: str, state: Callable[[], State], *, last: bool = False) -> None:
         """Keep a state, if some time has passed, or it is the last of a stage of such a run."""

@@ -109,7 +109,7 @@ def unfinished(tmp_path, monkeypatch):
     def stopped():
         with Stages(tmp_path / "o.json", conditions(), resume=False).of("compare") as stages:
             for row in range(3):
-                facts = {"row": row}
+                facts = {"row": row, "read": 10 * row}
                 stages.keep("sample", lambda facts=facts: State(facts, {"x": np.arange(3)}))
             raise KeyboardInterrupt
 
@@ -121,7 +121,8 @@ def unfinished(tmp_path, monkeypatch):
 def test_a_stage_is_what_was_kept_last(unfinished):
     with Stages(unfinished, conditions(), resume=True).of("compare") as stages:
         state = stages.taken_up("sample")
-        assert state.facts == {"row": 2}
+        assert state.facts == {"row": 2, "read": 20}
+        assert stages.read == 20
         np.testing.assert_array_equal(state.arrays["x"], np.arange(3))
         assert stages.taken_up("counts") is None
     assert list(unfinished.parent.iterdir()) == []
