@@ -141,7 +141,12 @@ class _Applying:
             result = self.vjp(gradients(trees, values), *given.args, **given.params)
             return [as_tree(part) for part in (result if len(given.args) > 1 else (result,))]
         if callable(self.apply):
-            paths = [self._path(value, given.args) for value in values]
+            # What has no derivative, such as a setting, need not be an entry.
+            used = [
+                (value, tree) for value, tree in zip(values, trees, strict=True) if tree is not None
+            ]
+            paths = [self._path(value, given.args) for value, _ in used]
+            trees = [tree for _, tree in used]
         else:
             paths = [(n,) if isinstance(n, int) else (0, n) for n in self._names()]
         back: list[Tree] = [None] * len(given.args)
@@ -461,11 +466,12 @@ def _run(
     if isinstance(term, Loss):
         return _run_loss(term, given, key, grad=grad)
     picked = term._picked(given)
-    if grad and callable(term.apply) and picked.params:
-        picked = _by_position(term, picked)
+    by_name = grad and callable(term.apply) and bool(picked.params)
     if isinstance(term, LossScheme):
-        value, terms, trees = _run_scheme(term, picked, key, grad=grad)
+        value, terms, trees = _run_scheme(term, picked, key, grad=grad, by_name=by_name)
+        picked = _Arguments(tuple(picked.params.values()), {}) if by_name else picked
     else:
+        picked = _by_position(term.loss, picked)[0] if by_name else picked
         value, terms, trees = _run(term.loss, picked, key, grad=grad, skip=skip)
     return value, terms, term._vjp(given, picked, trees) if trees else []
 
@@ -483,14 +489,17 @@ def _run_loss(
 
 
 def _run_scheme(
-    scheme: LossScheme, given: _Arguments, key: object, *, grad: bool
+    scheme: LossScheme, given: _Arguments, key: object, *, grad: bool, by_name: bool = False
 ) -> tuple[Any, Terms, list[Tree]]:
+    """Evaluate the terms and add them up; gradients are of positions or, `by_name`, of keywords."""
     scheme._check_names()
     total: Any = 0.0
     terms = Terms()
-    trees: list[Tree] = [None] * len(given.args)
+    names = list(given.params)
+    trees: list[Tree] = [None] * len(names if by_name else given.args)
     for term in scheme:
-        value, parts, found = _run(term, given, key, grad=grad)
+        own, of = _by_position(term, given) if by_name else (given, [])
+        value, parts, found = _run(term, own, key, grad=grad)
         if np.ndim(value):
             raise ValueError(
                 f"{term!r} is an array of shape {np.shape(value)}; a scheme adds up scalars, so "
@@ -499,17 +508,24 @@ def _run_scheme(
         total = total + value
         terms.update(parts)
         for i, tree in enumerate(found):
-            trees[i] = added(trees[i], tree)
+            place = names.index(of[i]) if by_name else i
+            trees[place] = added(trees[place], tree)
     return total, terms, trees if grad else []
 
 
-def _by_position(term: LossApply | LossScheme, picked: _Arguments) -> _Arguments:
-    """Turn keywords into positions, because a loss has its derivatives in that order."""
-    loss = term.loss
-    if not isinstance(loss, Loss):
+def _by_position(term: Term, picked: _Arguments) -> tuple[_Arguments, list[str]]:
+    """Turn keywords into positions, because a loss has its derivatives in that order.
+
+    Return the names, too, that the positions have.
+    """
+    taking = term
+    while isinstance(taking, LossApply) and taking.apply is None:
+        taking = taking.loss
+    function: Any = taking.score if isinstance(taking, Loss) else taking.apply
+    if not callable(function):
         raise TypeError(
-            f"apply in {term!r} returns keywords, for which a scheme has no derivatives; return a "
-            "tuple or a LossArgument"
+            f"{term!r} is given keywords, of which it does not say which it takes; have the apply "
+            "before it return a tuple or a LossArgument"
         )
-    bound = inspect.signature(loss.score).bind(**picked.params)
-    return _Arguments(bound.args, bound.kwargs)
+    bound = inspect.signature(function).bind(**picked.params)
+    return _Arguments(bound.args, bound.kwargs), list(bound.arguments)

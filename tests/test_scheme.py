@@ -268,6 +268,22 @@ def test_functions_that_pick_need_no_derivative(apply):
     assert_gradients(grads, near_of, p=P, q=Q)
 
 
+@pytest.mark.parametrize("apply", SELECTORS.values(), ids=SELECTORS)
+def test_a_scheme_may_be_given_keywords(apply):
+    """Its losses take them by name, as in hypercoil."""
+    back = JSDivergenceLoss(0.3, "Back")
+    terms = [near(), LossApply(back, lambda Q, P, **_: UnpackingLossArgument(P=Q, Q=P))]
+    if apply is SELECTORS["attributes"]:
+        terms[1] = LossApply(back, (1, 0))
+    arg = LossArgument(**ENTRIES)
+    returned, grads = LossScheme(terms, apply=apply).value_and_grad(arg)
+    by_names = LossScheme([LossApply(near(), ("p", "q")), LossApply(back, ("q", "p"))])
+    expected, exact = by_names.value_and_grad(arg)
+    assert_same_terms(returned, expected)
+    np.testing.assert_array_equal(grads.p, exact.p)
+    np.testing.assert_array_equal(grads.q, exact.q)
+
+
 def test_functions_of_several_arguments():
     loss = LossApply(near(), lambda p, q, scale: (q, p))
     _, (grad_p, grad_q, grad_scale) = loss.value_and_grad(P, Q, 3.0)
@@ -545,12 +561,12 @@ def test_schemes_can_be_copied_and_pickled(duplicate):
         ),
         (
             lambda: LossScheme(
-                [near()], apply=lambda p, q: UnpackingLossArgument(P=p, Q=q)
+                [LossScheme([near()])], apply=lambda p, q: UnpackingLossArgument(P=p, Q=q)
             ).value_and_grad(P, Q),
             TypeError,
             (
-                "apply in LossScheme([\n    [ν = 0.5]Near,\n]) ← <lambda> returns keywords, for "
-                "which a scheme has no derivatives; return a tuple or a LossArgument"
+                "LossScheme([\n    [ν = 0.5]Near,\n]) is given keywords, of which it does not say "
+                "which it takes; have the apply before it return a tuple or a LossArgument"
             ),
         ),
         (
