@@ -65,3 +65,21 @@ def test_every_name_of_batch_that_is_described_is_imported_from_it():
     described = re.findall(r"^\.\. auto\w+:: jsdiv_numba\.(\S+)$", page, re.M)
     assert len(described) > 10
     assert {name.removeprefix("batch.") for name in described} <= set(batch.__all__)
+
+
+AMERICAN = re.compile(
+    r"\b(\w*(normal|optim|minim|maxim|recogn|summar|initial|vector|parallel)iz(e|es|ed|ing|ation)"
+    r"|(behavi|col|fav|neighb)ors?|centers?|centered|gray|labeled|modeling|catalogs?)\b",
+    re.IGNORECASE,
+)
+CODE = re.compile(
+    r"^```.*?^```$|^(\w+/)?\w+$|^:[^\n]*$|^<!--[^\n]*-->$|`[^`]*`|\[\w+\]\([^)]*\)|\]\([^)]*\)|https?://\S+",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def test_pages_are_in_british_english():
+    """Names in code are as they are, such as SciPy's `normalize`."""
+    pages = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
+    found = {page.name: AMERICAN.findall(CODE.sub("", page.read_text("utf-8"))) for page in pages}
+    assert {name: words for name, words in found.items() if words} == {}
