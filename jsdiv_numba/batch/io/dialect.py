@@ -136,6 +136,11 @@ class _Lines:
         except UnicodeError as error:
             raise FileError(f"{self.source}, line {self.line + 1}: {error}") from error
         self.line += 1
+        if "\0" in text:
+            raise FileError(
+                f"{self.source}, line {self.line}: a character 0, which no text has; of UTF-16 and "
+                "UTF-32 say the --encoding"
+            )
         return text
 
     def __next__(self) -> str:
@@ -169,7 +174,11 @@ def split(lines: _Numbered, separator: str, source: str) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise FileError(f"{source}, line {lines.line}: {error}") from error
+            first, what = lines.line, str(error)
+            if what == "unexpected end of data":
+                first -= reader.line_num - read - 1
+                what = "a quote that is opened here is not closed"
+            raise FileError(f"{source}, line {first}: {what}") from error
         first, read = lines.line - (reader.line_num - read) + 1, reader.line_num
         if any(cell.strip() for cell in cells):
             yield Record(first, lines.line, cells)

@@ -281,6 +281,15 @@ def test_other_encodings(tmp_path, encoding, said):
     assert rows.labels == ("x", "å")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_wide_characters_without_a_mark_are_told(tmp_path, encoding):
+    message = "line 1: a character 0, which no text has; of UTF-16 and UTF-32 say the --encoding"
+    with pytest.raises(FileError, match=message):
+        read(tmp_path, "k,a,b\nx,1,2\ny,2,1\n", written_in=encoding)
+    rows = read(tmp_path, "k,a,b\nx,1,2\ny,2,1\n", written_in=encoding, encoding=encoding)
+    assert rows.labels == ("x", "y")
+
+
 @pytest.mark.parametrize(("encoding", "said"), [("latin-1", "UTF-8"), ("utf-16-le", "UTF-8")])
 def test_another_encoding_is_named_at_its_line(tmp_path, encoding, said):
     with pytest.raises(FileError, match=r"f\.csv(, line 3: not UTF-8; save it as|: |, line)"):
@@ -364,7 +373,8 @@ FAULTS = [
         "k,a,b\nx,1,2\ny,0,0\n",
         "f.csv, line 3: every value is 0; a row needs a positive sum to be a distribution",
     ),
-    ('k,a\n"x,1\n', "f.csv, line 2: unexpected end of data"),
+    ('k,a\n"x,1\n', "f.csv, line 2: a quote that is opened here is not closed"),
+    ('k,a,b\nx,1,2\n"y,2,1\nz,1,1\n', "f.csv, line 3: a quote that is opened here is not closed"),
 ]
 
 
