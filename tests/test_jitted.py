@@ -183,3 +183,30 @@ def test_errors():
     with pytest.raises(AttributeError, match=r"'jsdiv_numba\.jitted' has no attribute 'jsd'"):
         _ = jitted.jsd
     assert set(jitted.__all__) < set(dir(jitted))
+
+
+@pytest.mark.parametrize("name", ["js_divergence", "kl_divergence", "entropy", "js_term"])
+def test_functions_are_part_of_the_loops_that_call_them(name):
+    """A call for each would load all constants anew, and keep numbers from lanes."""
+    function = getattr(jitted, name)
+
+    @njit
+    def of_numbers(P, Q, out):
+        for i in range(len(P)):
+            out[i] = function(P[i, 0], Q[i, 0])
+
+    @njit
+    def of_one(P, Q, out):
+        for i in range(len(P)):
+            out[i] = function(P[i])
+
+    @njit
+    def of_rows(P, Q, out):
+        for i in range(len(P)):
+            out[i] = function(P[i], Q[i])
+
+    loop = {"js_term": of_numbers, "entropy": of_one}.get(name, of_rows)
+    loop(np.ones((2, 3)), np.ones((2, 3)), np.empty(2))
+    (code,) = loop.inspect_llvm().values()
+    calls = [line for line in code.splitlines() if " call " in line]
+    assert not [line for line in calls if "@_ZN11jsdiv_numba8_kernels6jitted" in line]

@@ -10,7 +10,7 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from .codegen.intrinsics import contiguous, njit_no_refcount, njit_refcounted
+from .codegen.intrinsics import contiguous, njit_inline, njit_no_refcount, njit_refcounted
 from .codegen.precision import FLOAT32, FLOAT64, Precision
 from .formulas.js import scalar_formulas
 from .rows.normalised import normalised_kernels
@@ -66,7 +66,8 @@ def _sums(precision: Precision, name: str) -> tuple[Any, Any]:
     kernels = row_kernels(precision)
     adjacent, strided = getattr(kernels.of_contiguous, name), getattr(kernels, name)
 
-    @njit_no_refcount
+    # Part of a user's loop, it loads its constants once for all rows.
+    @njit_inline
     def of_adjacent(p, q):
         return adjacent(p, q)
 
@@ -133,7 +134,7 @@ def _checks_numbers(name: str) -> Callable[..., Any]:
 def _js_divergence(name: str) -> Any:
     js_sum = _linked(_checks_rows(name), partial(_sums, name="row_sum"), 2)
 
-    @njit(nogil=True)
+    @njit(nogil=True, forceinline=True)
     def js_divergence(p, q):
         if p.size != q.size:
             raise ValueError("p and q have different lengths", p.size, q.size)
@@ -145,7 +146,7 @@ def _js_divergence(name: str) -> Any:
 def _kl_divergence(name: str) -> Any:
     kl_sum = _linked(_checks_rows(name), partial(_sums, name="kl_sum"), 2)
 
-    @njit(nogil=True)
+    @njit(nogil=True, forceinline=True)
     def kl_divergence(p, q):
         if p.size != q.size:
             raise ValueError("p and q have different lengths", p.size, q.size)
@@ -169,7 +170,7 @@ def _jensenshannon(name: str) -> Any:
 def _entropy(name: str) -> Any:
     entropy_sum = _linked(_checks_rows(name), partial(_sums, name="entropy_sum"), 2)
 
-    @njit(nogil=True)
+    @njit(nogil=True, forceinline=True)
     def entropy(p):
         return entropy_sum(p, p)
 
@@ -179,7 +180,7 @@ def _entropy(name: str) -> Any:
 def _js_term(name: str) -> Any:
     term = _linked(_checks_numbers(name), _terms, 2)
 
-    @njit(nogil=True, error_model="numpy")
+    @njit(nogil=True, error_model="numpy", forceinline=True)
     def js_term(p, q):
         return term(p, q)
 
