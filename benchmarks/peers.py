@@ -109,6 +109,15 @@ def _scipy_pairs() -> Peer:
     return Peer("SciPy", call, normalises=True, root=True)
 
 
+def _fastjsd_pairs() -> Peer:
+    import fastjsd
+
+    def call(XA: Any, XB: Any) -> Any:
+        return fastjsd.jsd_matrix(XA, XB, base=np.e, threads=1)
+
+    return Peer("fastjsd", call, normalises=True, root=True)
+
+
 def _scikit_learn_pairs() -> Peer:
     from sklearn.metrics import pairwise_distances
 
@@ -251,6 +260,7 @@ PAIRS: Loaders = {
     "NumKong": _numkong_pairs,
     "SimSIMD": _simsimd_pairs,
     "SciPy": _scipy_pairs,
+    "fastjsd": _fastjsd_pairs,
     "scikit-learn": _scikit_learn_pairs,
 }
 

@@ -11,7 +11,7 @@ import jsdiv_numba
 
 PACKAGES = (
     *("numba", "llvmlite", "numpy", "scipy", "mpmath"),
-    *("numkong", "simsimd", "scikit-learn", "pynndescent", "jax", "torch"),
+    *("numkong", "simsimd", "fastjsd", "scikit-learn", "pynndescent", "jax", "torch"),
 )
 
 

@@ -18,7 +18,7 @@ def run(name):
     return runpy.run_path(str(EXAMPLES / name))
 
 
-@pytest.mark.parametrize("name", ["separation.py", "mixture.py"])
+@pytest.mark.parametrize("name", ["separation.py", "mixture.py", "modules.py"])
 def test_a_script_draws(tmp_path, name):
     path = tmp_path / "picture.png"
     subprocess.run([sys.executable, EXAMPLES / name, "--plot", path], check=True)
@@ -111,3 +111,16 @@ def test_flights_drawn_from_the_year_seem_to_have_drifted():
     assert [len(script["too_far"](found)) for found in results.values()] == [14, 2, 1, 0]
     assert not any(found.drifted for found in results.values())
     script["draw"](results)
+
+
+def test_a_test_is_nearest_to_what_it_tests():
+    script = run("modules.py")
+    names, words = script["read_words"]()
+    modules, tests, tested = script["split"](names)
+    if not tests:
+        pytest.skip("this Python has no tests of its library")
+    shares = script["found_shares"](words, modules, tests, tested)
+    assert len(tests) > 100
+    assert shares["Jensen-Shannon"][0] > 0.8
+    assert shares["cosine"][0] < 0.3
+    assert shares["cosine"][0] < shares["cosine, tf-idf"][0] < shares["Jensen-Shannon"][0]
