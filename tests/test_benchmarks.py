@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse
 from scipy.spatial.distance import cdist
 
 from benchmarks import (
@@ -30,6 +31,7 @@ from benchmarks import (
     tables,
     timing,
 )
+from benchmarks import sparse as sparse_rows
 from tests import cases
 
 
@@ -339,6 +341,23 @@ def test_every_line_of_the_table_of_neighbours_is_there(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     for kind in neighbors.KINDS:
         assert sum(f" {kind} / " in line for line in lines) == 2
+
+
+def test_every_line_of_the_table_of_sparse_rows_is_there(monkeypatch, capsys):
+    # They compile for seconds.
+    monkeypatch.setattr(sparse_rows, "pynndescent_seconds", lambda X, number: 1.0)
+    monkeypatch.setattr(sparse_rows, "accumulations", lambda X, repeats: 1e-9)
+    monkeypatch.setattr(sparse_rows.roofline, "instruction_set", lambda: "")
+    sparse_rows.main(["--quick", "--part", "pairs"])
+    lines = capsys.readouterr().out.splitlines()
+    for kind in ("words", "cells", "uniform"):
+        assert sum(f" {kind}, " in line and line.startswith("| ") for line in lines) == 4
+
+
+def test_shared_entries_are_those_of_two_rows_on_average():
+    X = scipy.sparse.csr_array([[1.0, 0, 2], [0, 3, 1], [4, 0, 0]])
+    there = (X.toarray() > 0).astype(float)
+    assert sparse_rows.shared_entries(X) == pytest.approx((there @ there.T).mean())
 
 
 def test_every_line_of_the_table_of_features_is_there(monkeypatch, capsys):
