@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from benchmarks import assembly, errors, inputs, instructions, peers, roofline
 from benchmarks.peers import OURS, Peer
 from benchmarks.tables import Goal, Line, heading, percent, rate, ratios, table
 from benchmarks.timing import (
+    MEDIAN,
     REPEATS,
     Contender,
     Threads,
-    Typical,
+    Timing,
     progress,
     throughputs,
 )
@@ -166,13 +166,13 @@ def measure_probabilities(
     sizes: Sizes,
     rng: np.random.Generator,
     loaders: peers.Loaders,
-    typical: Typical = statistics.median,
+    timing: Timing = MEDIAN,
 ) -> tuple[list[Line], dict[str, float], str]:
     """Return the table's lines, each contender's speed, and a note on the hot loop."""
     name = np.dtype(dtype).name
     progress(f"rows, {name}")
     P, Q = (inputs.rows(rng, sizes.rows, sizes.length, dtype) for _ in range(2))
-    speed = throughputs(contenders(peers.installed(loaders), P, Q, sizes.peak_turns), typical)
+    speed = throughputs(contenders(peers.installed(loaders), P, Q, sizes.peak_turns), timing)
     loop = assembly.hot_loop(assembly_of("js_sum", name), instructions.shape_of("js_sum", name))
     bandwidths = [2 * P.itemsize * speed[key] / 1e9 for key in (READ, READ_BY_TWO)]
     note = (
@@ -182,12 +182,7 @@ def measure_probabilities(
     return lines_of(dtype, speed, loop), speed, note
 
 
-def measure_logits(
-    sizes: Sizes,
-    rng: np.random.Generator,
-    loaders: peers.Loaders,
-    typical: Typical = statistics.median,
-) -> list[Line]:
+def measure_logits(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
     """Return the table's lines for logits."""
     progress("logits, float32")
     A, B = (inputs.logits(rng, sizes.rows, sizes.length) for _ in range(2))
@@ -196,9 +191,9 @@ def measure_logits(
     def by_two() -> Any:
         return jsdiv_numba.js_divergence_logit(A, B, axis=-1, workers=2)
 
-    timed = [contender(peer, A, B) for peer in peers.installed(loaders)]
+    timed = [contender(peer, A, B) for peer in peers.installed(peers.LOGITS)]
     timed += [Contender(TWO_THREADS, by_two, work), Contender(READ, lambda: read(0), work)]
-    speed = throughputs(timed, typical)
+    speed = throughputs(timed)
     ours, threads = speed[OURS], speed[TWO_THREADS]
     share = f"{percent(ours / speed[READ])} of bandwidth"
     against_peers = [
@@ -210,7 +205,7 @@ def measure_logits(
             rate(speed[peer]),
             share,
         )
-        for peer in loaders
+        for peer in peers.LOGITS
         if peer in speed and peer != OURS
     ]
     gain = threads / ours
@@ -266,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         lines += found
         notes.append(note)
-    lines += measure_logits(sizes, rng, peers.LOGITS)
+    lines += measure_logits(sizes, rng)
     worst = judge(sizes)
     size = (
         f"{sizes.rows:,} × {sizes.length:,} elements, drawn uniformly from the simplex. Median of "

@@ -1,8 +1,9 @@
 """A column for each set of instructions that is at hand: ``python -m benchmarks.sets``.
 
 Each has a process of its own, which kernels are compiled for it in; they take turns. Of a
-contender's times in a turn the least counts, for this may run beside other work. Peers that look
-at the processor themselves have all of it. ``--measure`` prints one process's part as JSON.
+contender's times in a turn the least counts, and of time what was computed in it: this may run
+beside other work. Peers that look at the processor themselves have all of it. ``--measure``
+prints one process's part as JSON.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import numpy as np
 from benchmarks import inputs, pairs, peers, roofline, rows
 from benchmarks.peers import OURS
 from benchmarks.tables import Line, heading, significant, table
-from benchmarks.timing import REPEATS, progress, throughputs
+from benchmarks.timing import LEAST_OF_CPU, REPEATS, progress, throughputs
 from tests import processors
 
 OTHER = {roofline.AVX512: {roofline.AVX2: "haswell"}}
@@ -37,7 +38,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    turns=3,
+    turns=2,
     rows=rows.Sizes(4_000, 1_024, judged=0, peak_turns=10_000),
     pairs=pairs.Sizes(
         rows={np.float32: 512, np.float64: 256},
@@ -65,8 +66,6 @@ SHOWN = (
     f"float64 rows / {rows.BANDWIDTH}",
     "float32, `axis=0` / `axis=-1`",
     "float64, `axis=0` / `axis=-1`",
-    "float32 logits / JAX, quotients",
-    "float32 logits, two threads / one",
 )
 """What the table has of all that the scripts for rows and pairs measure."""
 
@@ -81,7 +80,7 @@ def pair_lines(dtype: type, sizes: pairs.Sizes, rng: np.random.Generator) -> lis
     XB = inputs.rows(rng, sizes.second, sizes.length, dtype)
     compared = peers.installed(some(peers.PAIRS, "NumKong", "SciPy"))
     timed = [pairs.contender(peer, dtype, XA, XB, sizes) for peer in compared]
-    return pairs.against_peers(dtype, throughputs(timed, min))
+    return pairs.against_peers(dtype, throughputs(timed, LEAST_OF_CPU))
 
 
 def measured(sizes: Sizes) -> dict[str, Any]:
@@ -91,8 +90,7 @@ def measured(sizes: Sizes) -> dict[str, Any]:
     for dtype in rows.DTYPES:
         lines += pair_lines(dtype, sizes.pairs, rng)
         compared = some(peers.ROWS, "SimSIMD", "SciPy")
-        lines += rows.measure_probabilities(dtype, sizes.rows, rng, compared, min)[0]
-    lines += rows.measure_logits(sizes.rows, rng, some(peers.LOGITS, peers.JAX_QUOTIENTS), min)
+        lines += rows.measure_probabilities(dtype, sizes.rows, rng, compared, LEAST_OF_CPU)[0]
     found = {line.what: (line.ratio, line.goal.bound) for line in lines if line.what in SHOWN}
     return {"set": roofline.instruction_set(), "ratios": found}
 
@@ -149,9 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     size = (
         f"{sizes.rows.rows:,} × {sizes.rows.length:,} elements. Median of {sizes.turns} turns, of "
-        f"the least of {REPEATS} times in each"
+        f"the least CPU time of {REPEATS} in each"
     )
-    missing = peers.note_on_missing(peers.ROWS, peers.LOGITS, peers.PAIRS)
+    missing = peers.note_on_missing(peers.ROWS, peers.PAIRS)
     print(table(("ratio of speeds (at least)", *environments), cells))
     command = " ".join(["python -m benchmarks.sets", *given])
     print("\n" + heading(command, " and ".join(environments), size, missing))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 REPEATS = 7
 
@@ -27,20 +27,27 @@ def progress(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def seconds_per_call(contender: Contender) -> float:
-    start = time.perf_counter()
+def seconds_per_call(contender: Contender, clock: Callable[[], float] = time.perf_counter) -> float:
+    start = clock()
     for _ in range(contender.calls):
         contender.call()
-    return (time.perf_counter() - start) / contender.calls
+    return (clock() - start) / contender.calls
 
 
-Typical = Callable[[Sequence[float]], float]
+class Timing(NamedTuple):
+    """What is taken for the time of a call."""
+
+    clock: Callable[[], float] = time.perf_counter
+    typical: Callable[[Sequence[float]], float] = statistics.median
 
 
-def median_seconds(
-    contenders: Sequence[Contender], typical: Typical = statistics.median
-) -> dict[str, float]:
-    """Return the median time of one call of each, all sampled in turn.
+MEDIAN = Timing()
+LEAST_OF_CPU = Timing(time.process_time, min)
+"""For what may run beside other work: the time that all threads of this process have computed."""
+
+
+def median_seconds(contenders: Sequence[Contender], timing: Timing = MEDIAN) -> dict[str, float]:
+    """Return the time of one call of each, by default the median, all sampled in turn.
 
     Whatever else slows the machine down for a while slows all of them down.
     """
@@ -50,15 +57,13 @@ def median_seconds(
     for turn in range(max(contender.repeats for contender in contenders)):
         for contender in contenders:
             if turn < contender.repeats:
-                samples[contender.name].append(seconds_per_call(contender))
-    return {name: typical(times) for name, times in samples.items()}
+                samples[contender.name].append(seconds_per_call(contender, timing.clock))
+    return {name: timing.typical(times) for name, times in samples.items()}
 
 
-def throughputs(
-    contenders: Sequence[Contender], typical: Typical = statistics.median
-) -> dict[str, float]:
-    """Return the work that each does in a second, by its median time."""
-    seconds = median_seconds(contenders, typical)
+def throughputs(contenders: Sequence[Contender], timing: Timing = MEDIAN) -> dict[str, float]:
+    """Return the work that each does in a second."""
+    seconds = median_seconds(contenders, timing)
     return {contender.name: contender.work / seconds[contender.name] for contender in contenders}
 
 
