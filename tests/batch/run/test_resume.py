@@ -101,6 +101,8 @@ def test_thirty_kills_at_random_moments(processes, tmp_path, work, number, suffi
         process.join()
         if out.exists():
             assert contents(out) == expected
+            if any(tmp_path.glob("*.partial")):
+                continue  # which the next run removes: it knows that all is there
             shutil.rmtree(out) if out.is_dir() else out.unlink()
             # The machine may have been busy before: then kills would come when all is done.
             whole_takes, taken = min(whole_takes, taken), 0.0
