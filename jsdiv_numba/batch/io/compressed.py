@@ -20,7 +20,7 @@ from jsdiv_numba.batch.io.npy import float_type
 from jsdiv_numba.batch.io.rows import ROW, in_order
 from jsdiv_numba.batch.io.sources import Fingerprint, Source, names_in
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Entries that are in memory at a time."""
 
 _ENTRY_VALUES = 3
