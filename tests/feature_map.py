@@ -67,9 +67,9 @@ def extrema(frequencies: list[mpf], weights: list[mpf]) -> list[mpf]:
     return found
 
 
+@mp.workdps(30)
 def derived(steps: int) -> tuple[list[mpf], list[mpf]]:
     """The best frequencies and weights."""
-    mp.dps = 30
     frequencies, weights = ([mpf(x) for x in given] for given in STARTS[steps])
     while True:
         places = extrema(frequencies, weights)
@@ -143,10 +143,14 @@ def _far_errors(mapped: FeatureMap) -> Iterator[arb]:
 
 def proven_error(mapped: FeatureMap) -> float:
     """A number that the relative error does not exceed."""
-    ctx.cap, ctx.prec = NEAR_ORDER + 1, 128
-    beyond = 2 / (arb(LAST).cosh() - 1)
-    errors = [*_near_errors(mapped), *_far_errors(mapped), beyond]
-    return nextafter(float(max(error.abs_upper() for error in errors)), inf)
+    cap, ctx.cap = ctx.cap, NEAR_ORDER + 1
+    try:
+        with ctx.workprec(128):
+            beyond = 2 / (arb(LAST).cosh() - 1)
+            errors = [*_near_errors(mapped), *_far_errors(mapped), beyond]
+            return nextafter(float(max(error.abs_upper() for error in errors)), inf)
+    finally:
+        ctx.cap = cap
 
 
 if __name__ == "__main__":

@@ -609,14 +609,14 @@ WRONG = [
 @pytest.mark.parametrize(("rows", "wrong"), WRONG, ids=[str(wrong) for _, wrong in WRONG])
 def test_a_routine_refuses_what_is_not_as_the_catalog_says(rows, wrong):
     prepare = load.routine("prepare_neighbors", "float64")
-    padded, known = np.zeros((4, 16)), np.empty((2, 5))
+    padded, known, even = np.zeros((4, 16)), np.empty((2, 6)), (0.5, 0.0)
     if wrong is None:
-        assert not prepare(rows, padded, known, 0, 2, 1)
+        assert not prepare((rows, padded, known), 0, 2, 1, even)
         return
     with pytest.raises(TypeError, match="argument 0 of the kernel 'prepare_neighbors' must be d"):
-        prepare(rows, padded, known, 0, 2, 1)
+        prepare((rows, padded, known), 0, 2, 1, even)
     with pytest.raises(TypeError, match=r"argument 1 .* must be d\[:,::1\]"):
-        prepare(np.ones((2, 3)), np.zeros((16, 4)).T, known, 0, 2, 1)
+        prepare((np.ones((2, 3)), np.zeros((16, 4)).T, known), 0, 2, 1, even)
 
 
 def test_no_memory_is_an_error_and_no_crash():

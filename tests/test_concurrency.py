@@ -58,6 +58,7 @@ def every_name(P, Q):
     several = np.stack([P[:50], Q[:50], P[50:100]])
     answers["js_divergence_many"] = js.js_divergence_many(several)
     answers["js_divergence_many_logit"] = js.js_divergence_many_logit(several)
+    answers["js_centroid"] = js.js_centroid(several)
     of_many = dict.fromkeys(
         ("js_divergence_many_grad", "js_divergence_many_logit_grad"), (several,)
     )

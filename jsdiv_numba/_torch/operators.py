@@ -5,7 +5,7 @@ without data. Around it is what can be differentiated, and what becomes of a bat
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional, TypeAlias
 
 import numpy as np
 import torch
@@ -30,11 +30,14 @@ _NUMPY = {
     torch.int64: np.int64,
 }
 
+# Sphinx's stand-in for PyTorch, with which the docs are built, knows no `|`.
+OptionalTensor: TypeAlias = Optional[torch.Tensor]  # noqa: UP045
+
 
 class Settings(NamedTuple):
     """The arguments that both operators share, in their order."""
 
-    weight: torch.Tensor | None
+    weight: OptionalTensor
     axis: Sequence[int] | None
     keepdims: bool
     reduce: bool
@@ -72,7 +75,7 @@ SETTINGS = len(Settings._fields)
 def value(
     name: str,
     inputs: Sequence[torch.Tensor],
-    weight: torch.Tensor | None,
+    weight: OptionalTensor,
     axis: Sequence[int] | None,
     keepdims: bool,
     reduce: bool,
@@ -90,7 +93,7 @@ def gradients(
     name: str,
     cotangent: torch.Tensor,
     inputs: Sequence[torch.Tensor],
-    weight: torch.Tensor | None,
+    weight: OptionalTensor,
     axis: Sequence[int] | None,
     keepdims: bool,
     reduce: bool,
