@@ -220,7 +220,16 @@ def squared_error(distance: Any, p: np.ndarray, q: np.ndarray) -> list[float]:
     """Return the relative error of the square, which has twice that of the distance."""
     if not (p.any() and q.any()):
         return []  # such rows cannot be normalised
-    return [2 * oracle.relative_error(distance, oracle.sqrt(oracle.js_divergence_normalised(p, q)))]
+    if oracle.are_proportional(p, q):
+        # Nothing is relative to 0; what is left is to be of the order of a squared rounding.
+        return [0.0 if distance**2 < np.finfo(distance.dtype).eps ** 2 else math.inf]
+    exact = oracle.js_divergence_normalised(p, q)
+    if (
+        abs(oracle.number(float(distance)) ** 2 - exact)
+        <= np.finfo(distance.dtype).smallest_subnormal
+    ):
+        return [0.0]
+    return [2 * oracle.relative_error(distance, oracle.sqrt(exact))]
 
 
 def distance_errors(p: np.ndarray, q: np.ndarray) -> list[float]:

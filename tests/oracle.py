@@ -7,6 +7,7 @@ numbers know how far off they may be at most.
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from itertools import repeat
 from typing import Any
 
@@ -217,6 +218,17 @@ def normalised(row) -> list[Any]:
 def js_terms_normalised(p, q) -> list[Any]:
     """Terms of the divergence of two rows that are first normalised, without rounding between."""
     return [_term(x, y) for x, y in zip(normalised(p), normalised(q), strict=True)]
+
+
+def are_proportional(p, q) -> bool:
+    """Whether two rows are the same once they are normalised."""
+    most = int(np.argmax(p))
+    x, y = float(p[most]), float(q[most])
+    columns = zip(p.tolist(), q.tolist(), strict=True)
+    return all(
+        (a == x and b == y) or Fraction(a) * Fraction(y) == Fraction(b) * Fraction(x)
+        for a, b in columns
+    )
 
 
 def js_divergence_normalised(p, q) -> Any:

@@ -1,7 +1,9 @@
 """The inputs of which results were worst among ten thousand of a kind, on any processor."""
 
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mpmath import mp
@@ -14,11 +16,19 @@ FILE = Path(__file__).with_name("worst_cases.csv")
 KEPT = [worst for _, worst in accuracy.read([FILE])]
 
 
-@pytest.mark.parametrize(
-    "worst",
-    [list(group) for _, group in groupby(KEPT, lambda worst: (worst.path.name, worst.kind))],
-    ids=lambda group: f"{group[0].path.name}, {group[0].kind}",
-)
+EXCEEDED = {("`kl_divergence`", "one_outlier"): "64 equal terms in a lane are rounded the same way"}
+"""What docs/accuracy.md says is above its bound, and why."""
+
+
+def _cases() -> Iterator[Any]:
+    """Yield the worst cases of each result and kind."""
+    for key, group in groupby(KEPT, lambda worst: (worst.path.name, worst.kind)):
+        reason = EXCEEDED.get(key)
+        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
+        yield pytest.param(list(group), marks=marks, id=", ".join(key))
+
+
+@pytest.mark.parametrize("worst", list(_cases()))
 def test_what_was_worst_is_within_its_bound(worst):
     with mp.workdps(150):
         for each in worst:
