@@ -354,9 +354,8 @@ def _of_matrices(
     resampling(method)
     settings = Settings(estimator, method, in_base(base), _workers(workers))
     with told(progress, "Tests") as tell:
-        if tell is not None:
-            settings = settings._replace(report=counting(tell, len(crossed.i)))
-        outcome = outcome_of_crossed(crossed, settings)
+        report = counting(tell, len(crossed.i))
+        outcome = outcome_of_crossed(crossed, settings._replace(report=report))
     return result_of(outcome, crossed.rows_of, crossed.missing, shape, settings)
 
 

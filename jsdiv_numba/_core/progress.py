@@ -25,8 +25,10 @@ def told(progress: Progress | bool | None, what: str) -> Iterator[Progress | Non
         yield lambda done, total: bars.update(bar, completed=done, total=total)
 
 
-def counting(progress: Progress, total: int) -> Callable[[int], None]:
-    """Return what threads call with how much more is done."""
+def counting(progress: Progress | None, total: int) -> Callable[[int], None]:
+    """Return what threads call with how much more is done; nobody is told where none asked."""
+    if progress is None:
+        return lambda _more: None
     lock, done = threading.Lock(), 0
 
     def report(more: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._core import pairwise, validation
 from .._core.pair_metric import Metric
-from .._core.progress import Progress
+from .._core.progress import Progress, counting
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
 from .._kernels.load import routine
@@ -248,8 +248,7 @@ class Search:
         self.population, self.metric, self.workers = population, population.metric, workers
         self.among_itself = queries is None
         self.name, self.matrix = queries or (population.name, population.matrix)
-        self.progress = progress
-        self._done, self._lock = 0, threading.Lock()
+        self._report = counting(progress, len(self.matrix) * len(population.matrix))
 
     def nearest(
         self, number: int, limits: FloatArray | None = None
@@ -409,12 +408,6 @@ class Search:
         most = -(-len(chunk) // sizes().square)
         width = min(TILE_WIDTH if wanted else 1, most) * sizes().square
         return np.empty((len(queries.roots) * sizes().panel, width), np.float32)
-
-    def _report(self, pairs: int) -> None:
-        if self.progress is not None:
-            with self._lock:
-                self._done += pairs
-                self.progress(self._done, len(self.matrix) * len(self.population.matrix))
 
     def _fill(self, values: FloatArray, indices: FloatArray, undefined: list[int]) -> None:
         """Put rows at distance NaN, in their order, where there are not enough others."""

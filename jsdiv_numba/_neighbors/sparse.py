@@ -1,13 +1,12 @@
 """Neighbours among sparse rows: all pairs in blocks, of which the wanted ones are kept."""
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .._core.pair_metric import Metric
-from .._core.progress import Progress
+from .._core.progress import Progress, counting
 from .._core.sparse import FEWEST_ROWS, WIDTH, Compressed, prepared, write_block
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
@@ -58,7 +57,7 @@ class SparseSearch:
         workers: int | None,
         progress: Progress | None,
     ) -> None:
-        self.metric, self.workers, self.progress = population.metric, workers, progress
+        self.metric, self.workers = population.metric, workers
         get_workers(workers)
         self.among_itself = queries is None
         first, second = self.metric.sides
@@ -69,7 +68,7 @@ class SparseSearch:
             alike = first == second
             self.queries = self.others if alike else population.rows(first, workers)
         self.shape = len(self.queries.known), len(self.others.known)
-        self._done, self._lock = 0, threading.Lock()
+        self._report = counting(progress, self.shape[0] * self.shape[1])
 
     def nearest(self, number: int) -> tuple[FloatArray, IntArray]:
         """Return the values and indices of so many nearest rows, in order."""
@@ -127,12 +126,6 @@ class SparseSearch:
                 found[own - start, own - first] = np.nan
             yield first, found
             self._report(found.size)
-
-    def _report(self, pairs: int) -> None:
-        if self.progress is not None:
-            with self._lock:
-                self._done += pairs
-                self.progress(self._done, self.shape[0] * self.shape[1])
 
     def _fill(self, values: FloatArray, indices: IntArray) -> None:
         """Put rows at distance NaN, in their order, where there are not enough others."""
