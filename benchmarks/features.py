@@ -7,6 +7,7 @@ among its candidates, and how many are left when the exact divergence has ordere
 import argparse
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,9 +80,9 @@ def lines_of(kind: str, number: int, rng: np.random.Generator) -> Iterable[tuple
     (_, exact), slow = timed(lambda: kneighbors(rows, n_neighbors=NUMBER, workers=1))
     for candidates in CANDIDATES:
         progress(f"{kind}, {candidates} candidates")
-        found, seconds = timed(lambda: nearest_by_index(features, candidates + 1))  # noqa: B023
+        found, seconds = timed(partial(nearest_by_index, features, candidates + 1))
         others = np.array([row[row != i][:NUMBER] for i, row in enumerate(found[:, : NUMBER + 1])])
-        ordered, more = timed(lambda: reranked(rows, found))  # noqa: B023
+        ordered, more = timed(partial(reranked, rows, found))
         yield (
             f"{number:,} × {rows.shape[1]} {kind}",
             str(candidates),

@@ -39,13 +39,8 @@ def js_centroid(
     ----------
     P : array_like
         Probabilities, of two dimensions at least. Finite and not negative, of one sum.
-    weights : array_like, optional
-        One for each distribution, finite and not negative. They are divided by
-        their sum; None is 1/N for each.
-    axis : int, sequence of int or None, default -1
-        The categories' axis or axes, of P; None is all but `over`.
-    over : int, default 0
-        The axis along which the distributions stand. The result does not have it.
+    weights, axis, over
+        As for `js_divergence_many`.
     method : {"mean", "cccp"}, default "mean"
         The mean is the mixture that `js_divergence_many` measures against. With "cccp"
         the sum of the Jensen-Shannon divergences to all is least, by the concave-convex
