@@ -59,12 +59,7 @@ class Task(NamedTuple):
         weight, whose = weights[1], "the result's"
         if self.measure.by_row and not reduce:
             shape, whose = validation.reduced_shape(self.shape, self.axes, True), "the rows'"
-        try:
-            np.broadcast_to(weight, shape)
-        except ValueError:
-            raise ValueError(
-                f"weight of shape {weight.shape} does not broadcast to {whose} shape {shape}"
-            ) from None
+        validation.broadcast_weight(weight, shape, whose)
         if all((each == validation.EQUAL).all() for each in weights):
             return self
         if self.measure.skewed is None:

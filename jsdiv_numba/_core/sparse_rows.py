@@ -138,10 +138,4 @@ def _weights(weight: Any, shape: tuple[int, ...]) -> FloatArray | None:
     """Return one weight for each row; None if all are ½."""
     if weight is validation.EQUAL:
         return None
-    given = np.asarray(weight)
-    try:
-        return np.broadcast_to(given, shape).ravel()
-    except ValueError:
-        raise ValueError(
-            f"weight of shape {given.shape} does not broadcast to the result's shape {shape}"
-        ) from None
+    return validation.broadcast_weight(np.asarray(weight), shape, "the result's").ravel()

@@ -395,6 +395,16 @@ def as_weight(weight: object) -> FloatArray:
     return array.astype(np.float64, copy=False)
 
 
+def broadcast_weight(weight: FloatArray, shape: tuple[int, ...], whose: str) -> FloatArray:
+    """Return a weight in the shape of what it is for, or raise."""
+    try:
+        return np.broadcast_to(weight, shape)
+    except ValueError:
+        raise ValueError(
+            f"weight of shape {weight.shape} does not broadcast to {whose} shape {shape}"
+        ) from None
+
+
 def as_weights(weight: object) -> tuple[FloatArray, FloatArray]:
     """Return what the second input's weight leaves to the first, and that weight."""
     checked = as_weight(weight)

@@ -76,12 +76,7 @@ class Call(NamedTuple):
                 f"weight has shape {checked.shape}, and how many results there are is unknown: "
                 "pass one number, or arrays whose chunks have known sizes"
             )
-        try:
-            weights = np.broadcast_to(checked, wanted)
-        except ValueError:
-            raise ValueError(
-                f"weight of shape {checked.shape} does not broadcast to {whose} shape {wanted}"
-            ) from None
+        weights = validation.broadcast_weight(checked, wanted, whose)
         if reduce and not keepdims:
             weights = np.expand_dims(weights, self.axes)
         return self._replace(weights=weights)
