@@ -87,6 +87,28 @@ def test_some_functions_are_copies():
     script["draw"](distance)
 
 
+def test_words_of_three_letters_tell_which_way_genes_are_read():
+    script = run("genome.py")
+    letters = script["read_genome"]()
+    assert len(letters) == 48502
+    words = script["words_in"](letters)
+    cuts = script["segment"](words)
+    assert [cut.place for cut in cuts] == [22499, 38002, 27829, 46522]
+    assert all(cut.divergence > 3 * script["by_chance"](letters, cut) for cut in cuts)
+    genes = {(37226, 37940, False), (38040, 38241, True)}
+    assert genes <= {*script["frames_of"](letters, 67)}
+    assert 37940 < cuts[1].place < 38040
+    frames = script["apart"](script["frames_of"](letters, script["LONG"]))
+    inside = [each for _, each in script["pieces"](cuts, frames, len(letters))]
+    forward = [sum(frame.forward for frame in each) for each in inside]
+    backward = [len(each) - n for each, n in zip(inside, forward, strict=True)]
+    ways = [n > m for n, m in zip(forward, backward, strict=True)]
+    assert ways == [True, False, False, True, False]
+    assert sum(map(max, forward, backward)) == 46
+    assert len(frames) == 49
+    script["draw"](words, cuts, frames)
+
+
 def test_a_student_names_what_it_never_saw():
     pytest.importorskip("torch", reason="PyTorch is not installed (extra: frameworks)")
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: neighbors)")
