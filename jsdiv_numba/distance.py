@@ -11,6 +11,7 @@ from ._core.evaluate import evaluate
 from ._core.measures import DISTANCE
 from ._core.metric import takes_root
 from ._core.pair_metric import Metric, metric_of
+from ._core.progress import Progress, told
 from ._core.sparse_rows import by_rows
 from ._core.threads import check_workers
 from ._core.validation import EQUAL, Axis, FloatArray
@@ -110,6 +111,7 @@ def cdist(
     dtype: npt.DTypeLike | None = ...,
     max_distance: None = ...,
     workers: int | None = ...,
+    progress: Progress | bool | None = ...,
 ) -> FloatArray: ...
 @overload
 def cdist(
@@ -123,6 +125,7 @@ def cdist(
     dtype: npt.DTypeLike | None = ...,
     max_distance: float,
     workers: int | None = ...,
+    progress: Progress | bool | None = ...,
 ) -> Any: ...
 def cdist(
     XA: Any,
@@ -135,6 +138,7 @@ def cdist(
     dtype: npt.DTypeLike | None = None,
     max_distance: float | None = None,
     workers: int | None = None,
+    progress: Progress | bool | None = None,
 ) -> Any:
     r"""Jensen-Shannon distance between each row of one matrix and each of another.
 
@@ -169,6 +173,10 @@ def cdist(
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. Results are bitwise identical for any number.
+    progress : callable or bool, optional
+        True shows a bar, on a terminal or in a notebook, by rich. A function is
+        called as ``progress(done, total)``, in pairs of rows, when a block of them
+        is done, from whichever thread did it. What it raises stops the call.
 
     Returns
     -------
@@ -221,7 +229,13 @@ def cdist(
     >>> cdist(counts, counts, max_distance=0.5).nnz
     5
     """
-    plain = out is None and dtype is None and max_distance is None and weight is EQUAL
+    plain = (
+        out is None
+        and dtype is None
+        and max_distance is None
+        and progress is None
+        and weight is EQUAL
+    )
     if plain and metric in PLAIN and pairwise.are_plain(XA, XB):
         root, log_base = takes_root(metric), validation.log_base(base) or 1.0
         if workers is not None:
@@ -231,10 +245,27 @@ def cdist(
             validation.check_probabilities(XA=XA, XB=XB)
         return result
     wanted = metric_of(metric, base, weight)
+    if progress is None:  # small calls are spared what telling costs
+        return _between(XA, XB, wanted, out, dtype, max_distance, workers, None)
+    with told(progress, "Pairs") as tell:
+        return _between(XA, XB, wanted, out, dtype, max_distance, workers, tell)
+
+
+def _between(
+    XA: Any,
+    XB: Any,
+    metric: Metric,
+    out: FloatArray | None,
+    dtype: npt.DTypeLike | None,
+    max_distance: float | None,
+    workers: int | None,
+    progress: Progress | None,
+) -> Any:
+    """Return the matrix of all pairs, or of those up to a distance."""
     if max_distance is not None:
-        return _within(XA, XB, wanted, out, dtype, max_distance, workers)
+        return _within(XA, XB, metric, out, dtype, max_distance, workers, progress)
     if sparse.any_sparse(XA, XB):
-        comparison, kind = _sparse_comparison(XA, XB, wanted, dtype, workers)
+        comparison, kind = _sparse_comparison(XA, XB, metric, dtype, workers, progress)
         result = validation.result_array(out, comparison.shape, kind)
         comparison.write(result)
         return result
@@ -245,7 +276,8 @@ def cdist(
     result = validation.result_array(out, (len(XA), len(XB)), kind)
     if out is not None:
         XA, XB = _apart(XA, out), _apart(XB, out)
-    pairwise.write_pairs(("XA", XA), ("XB", XB), result, kind, wanted, workers=workers)
+    sets = ("XA", XA), ("XB", XB)
+    pairwise.write_pairs(*sets, result, kind, metric, workers=workers, progress=progress)
     return result
 
 
@@ -258,6 +290,7 @@ def pdist(
     weight: float = EQUAL,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
+    progress: Progress | bool | None = None,
 ) -> FloatArray:
     r"""Jensen-Shannon distance between the rows of one matrix, each pair once.
 
@@ -270,7 +303,7 @@ def pdist(
     ----------
     X : array_like or sparse array, shape (m, n)
         One distribution a row, finite and not negative, of any positive sum.
-    metric, out, base, dtype, workers
+    metric, out, base, dtype, workers, progress
         As for `cdist`.
     weight : float, default 0.5
         That of the second row of each pair, of the larger index.
@@ -306,8 +339,23 @@ def pdist(
     array([1.      , 0.557923, 0.557923])
     """
     wanted = metric_of(metric, base, weight)
+    if progress is None:
+        return _condensed(X, wanted, out, dtype, workers, None)
+    with told(progress, "Pairs") as tell:
+        return _condensed(X, wanted, out, dtype, workers, tell)
+
+
+def _condensed(
+    X: Any,
+    metric: Metric,
+    out: FloatArray | None,
+    dtype: npt.DTypeLike | None,
+    workers: int | None,
+    progress: Progress | None,
+) -> FloatArray:
+    """Return the vector of the pairs within a matrix."""
     if sparse.is_sparse(X):
-        comparison, kind = _sparse_comparison(X, None, wanted, dtype, workers)
+        comparison, kind = _sparse_comparison(X, None, metric, dtype, workers, progress)
         number = comparison.shape[0]
         result = validation.result_array(out, (number * (number - 1) // 2,), kind)
         comparison.write_condensed(result)
@@ -317,7 +365,9 @@ def pdist(
     number = len(X)
     result = validation.result_array(out, (number * (number - 1) // 2,), kind)
     one = "X", X if out is None else _apart(X, out)
-    pairwise.write_pairs(one, one, result, kind, wanted, workers=workers, condensed=True)
+    pairwise.write_pairs(
+        one, one, result, kind, metric, workers=workers, condensed=True, progress=progress
+    )
     return result
 
 
@@ -327,6 +377,7 @@ def _sparse_comparison(
     metric: Metric,
     dtype: npt.DTypeLike | None,
     workers: int | None,
+    progress: Progress | None,
 ) -> tuple[sparse.Comparison, np.dtype[Any]]:
     """Return the comparison of rows of which some are sparse, and the dtype of its result.
 
@@ -339,7 +390,7 @@ def _sparse_comparison(
         a, b = sparse.as_compressed("XA", XA), sparse.as_compressed("XB", XB)
         pairwise.check_columns(a.shape, b.shape)
         kind = validation.pairs_dtype(dtype, sparse.of_dtype(XA), sparse.of_dtype(XB))
-    return sparse.Comparison(a, b, metric, workers=workers), kind
+    return sparse.Comparison(a, b, metric, workers=workers, progress=progress), kind
 
 
 def _within(
@@ -350,6 +401,7 @@ def _within(
     dtype: npt.DTypeLike | None,
     max_distance: Any,
     workers: int | None,
+    progress: Progress | None,
 ) -> Any:
     """Return the pairs up to a distance."""
     if out is not None:
@@ -360,13 +412,14 @@ def _within(
             f"max_distance is {max_distance!r}; it must be a number that is not negative"
         )
     if sparse.any_sparse(XA, XB):
-        of_sparse, kind = _sparse_comparison(XA, XB, metric, dtype, workers)
+        of_sparse, kind = _sparse_comparison(XA, XB, metric, dtype, workers, progress)
         return of_sparse.within(float(most)).astype(kind, copy=False)
     given, (XA, XB) = (XA, XB), (pairwise.as_rows("XA", XA), pairwise.as_rows("XB", XB))
     pairwise.check_columns(XA.shape, XB.shape)
     alignment.check_labels(("XA", "XB"), given)
     kind = validation.pairs_dtype(dtype, XA, XB)
-    of_dense = pairwise.Comparison(("XA", XA), ("XB", XB), kind, metric, workers=workers)
+    sets = ("XA", XA), ("XB", XB)
+    of_dense = pairwise.Comparison(*sets, kind, metric, workers=workers, progress=progress)
     return of_dense.within(float(most)).astype(kind, copy=False)
 
 

@@ -40,6 +40,7 @@ def js_test(
     keepdims: bool = False,
     base: float | None = None,
     workers: int | None = None,
+    progress: Progress | bool | None = None,
 ) -> JSTestResult:
     r"""Test whether two samples, given as counts, come from one distribution.
 
@@ -85,6 +86,9 @@ def js_test(
     workers : int, optional
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. It changes no bit of the result.
+    progress : callable or bool, optional
+        Called as ``progress(done, total)``, in pairs of samples, or with `groups` in
+        permutations; True shows a bar, with rich.
 
     Returns
     -------
@@ -149,10 +153,16 @@ def js_test(
             raise ValueError("x has a NaN; with groups, leave its row or its column out")
         rows = in_groups.rows_along(counts.as_counts("x", x, nan_policy).values, axis)
         shape = (1, 1) if keepdims else ()
-        return in_groups.compare_groups(rows, groups, settings, shape)
+        with told(progress, "Permutations") as tell:
+            return in_groups.compare_groups(rows, groups, settings, shape, tell)
     samples = counts.paired(("x", "y"), (x, y), axis, keepdims, nan_policy)
     pairs = _row_by_row(samples)
-    outcome = outcome_of(pairs, settings)
+    if progress is None:  # small calls are spared what telling costs
+        outcome = outcome_of(pairs, settings)
+    else:
+        with told(progress, "Tests") as tell:
+            report = counting(tell, len(pairs.i))
+            outcome = outcome_of(pairs, settings._replace(report=report))
 
     def rows_of(k: int) -> tuple[counts.IntArray, counts.IntArray]:
         return samples.x[k], samples.y[k]

@@ -9,8 +9,9 @@ from .._kernels.catalog import NAMES
 from .._kernels.load import routine
 from .._kernels.records import Block, PaddedRows, Values
 from . import sparse, validation
-from .pair_blocks import check_matrix, values_within
+from .pair_blocks import check_matrix, run_pairs, values_within
 from .pair_metric import Metric
+from .progress import Progress
 from .threads import check_workers, run_blocks
 from .validation import FloatArray
 
@@ -81,29 +82,34 @@ def write_pairs(
     *,
     workers: int | None,
     condensed: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Write the values of all pairs, or of those with i < j of a matrix with itself.
 
     Those are written to a vector, as SciPy orders them.
 
-    `condensed` says whether the result is such a vector.
+    `condensed` says whether the result is such a vector. `progress` is called when a block of
+    pairs is done.
     """
     if workers is not None:
         workers = check_workers(workers)
     matrix, other = a[1], b[1]
     fits = result.dtype is dtype and result.flags.aligned
     if not (fits and metric.measure == "js" and are_few(matrix.shape, other.shape)):
-        of_shared = comparison_by_shared_columns(a, b, dtype, metric, workers)
+        of_shared = comparison_by_shared_columns(a, b, dtype, metric, workers, progress)
         if of_shared is not None:
             (of_shared.write_condensed if condensed else of_shared.write)(result)
             return
-        Comparison(a, b, dtype, metric, workers=workers).run(result, condensed=condensed)
+        comparison = Comparison(a, b, dtype, metric, workers=workers, progress=progress)
+        comparison.run(result, condensed=condensed)
         return
     given = suited(*a, dtype)
     beside = given if other is matrix else suited(*b, dtype)
     target = result[None] if condensed else result
     if write_few(given, beside, target, metric.root, metric.factor, condensed, condensed):
         validation.check_probabilities(**{a[0]: matrix, b[0]: other})
+    if progress is not None:
+        progress(result.size, result.size)
 
 
 def comparison_by_shared_columns(
@@ -112,6 +118,7 @@ def comparison_by_shared_columns(
     dtype: np.dtype[Any],
     metric: Metric,
     workers: int | None,
+    progress: Progress | None,
 ) -> sparse.Comparison | None:
     """Return what compares rows by the columns that both have, if all of them are to be.
 
@@ -134,7 +141,7 @@ def comparison_by_shared_columns(
         if most * int(other_counts.max(initial=0)) > limit:
             return None
         rows, beside = sparse.compressed(given, counts), sparse.compressed(other, other_counts)
-    of_shared = sparse.Comparison(rows, beside, metric, workers=workers)
+    of_shared = sparse.Comparison(rows, beside, metric, workers=workers, progress=progress)
     return of_shared if of_shared.is_ordinary() else None
 
 
@@ -181,11 +188,12 @@ class Comparison:
         metric: Metric,
         *,
         workers: int | None,
+        progress: Progress | None,
     ) -> None:
         self.inputs = {a[0]: a[1], b[0]: b[1]}
         # As the logarithm of a ratio has no bound, float32 cannot add up that of many.
         self.dtype = np.dtype(np.float64) if metric.measure == "kl" else dtype
-        self.metric, self.workers = metric, workers
+        self.metric, self.workers, self.progress = metric, workers, progress
         self.a = unprepared(*a, self.dtype)
         alike = b[1] is a[1] and metric.is_symmetric
         self.b = self.a if alike else unprepared(*b, self.dtype)
@@ -198,14 +206,20 @@ class Comparison:
         self._prepare()
         fits = result.dtype is self.dtype and result.flags.aligned
         write = self._write if fits else self._write_converted
-        blocks = self._blocks(condensed)
-        run_blocks(lambda block: write(block, result, condensed), blocks, self.workers)
+        run_pairs(
+            lambda block: write(block, result, condensed),
+            self._blocks(condensed),
+            self.workers,
+            self.progress,
+            above=condensed,
+        )
 
     def within(self, most: float) -> Any:
         """Return the values up to one as a sparse array."""
         self._prepare()
         shape = len(self.a.given), len(self.b.given)
-        return values_within(most, self._blocks(False), self._values, shape, self.workers)
+        blocks = self._blocks(False)
+        return values_within(most, blocks, self._values, shape, self.workers, self.progress)
 
     def _values(self, block: Block) -> FloatArray:
         values = np.empty(block.shape, self.dtype)

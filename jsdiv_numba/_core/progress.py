@@ -2,18 +2,19 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 Progress = Callable[[int, int], object]
 """Called with how much is done, and of how much."""
 
 
+def told(progress: Progress | bool | None, what: str) -> AbstractContextManager[Progress | None]:
+    """Enter with what is to be called; for True it moves a bar, on a terminal or in a notebook."""
+    return _shown(what) if progress is True else nullcontext(progress or None)
+
+
 @contextmanager
-def told(progress: Progress | bool | None, what: str) -> Iterator[Progress | None]:
-    """Yield what is to be called; for True it moves a bar, on a terminal or in a notebook."""
-    if progress is not True:
-        yield progress or None
-        return
+def _shown(what: str) -> Iterator[Progress]:
     try:
         from rich.progress import Progress as Bars
     except ImportError as error:

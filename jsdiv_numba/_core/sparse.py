@@ -10,8 +10,9 @@ import numpy as np
 from .._kernels.load import routine
 from .._kernels.records import Block, CompressedRows, Side, Values
 from . import validation
-from .pair_blocks import check_matrix, values_within
+from .pair_blocks import check_matrix, run_pairs, values_within
 from .pair_metric import Metric
+from .progress import Progress
 from .threads import check_workers, get_workers, run_blocks
 from .validation import FloatArray
 
@@ -206,12 +207,21 @@ class Comparison:
         What is wanted of each pair.
     workers : int or None
         Number of threads.
+    progress : callable, optional
+        Called when a block of pairs is done.
     """
 
     def __init__(
-        self, a: Compressed, b: Compressed, metric: Metric, *, workers: int | None
+        self,
+        a: Compressed,
+        b: Compressed,
+        metric: Metric,
+        *,
+        workers: int | None,
+        progress: Progress | None = None,
     ) -> None:
         self.workers = None if workers is None else check_workers(workers)
+        self.progress = progress
         self.metric, (first, second) = metric, metric.sides
         self.a = prepared(a, first, self.workers)
         alike = b is a and first == second
@@ -237,22 +247,25 @@ class Comparison:
             else:
                 result[block.place] = self._values(block)
 
-        run_blocks(write, list(self._blocks()), self.workers)
+        run_pairs(write, list(self._blocks()), self.workers, self.progress)
 
     def write_condensed(self, result: FloatArray) -> None:
         """Write those of pairs i < j to a vector, as SciPy orders them."""
         target, kernel_writes = result, result.dtype == np.float64 and result.flags.aligned
         if not kernel_writes:
             target = np.empty(result.shape)
-        blocks = list(self._blocks(above=True))
-        run_blocks(lambda block: self._compute(block, target[None], True), blocks, self.workers)
+
+        def write(block: Block) -> None:
+            self._compute(block, target[None], True)
+
+        run_pairs(write, list(self._blocks(above=True)), self.workers, self.progress, above=True)
         if not kernel_writes:
             result[...] = target
 
     def within(self, most: float) -> Any:
         """Return those up to a value as a sparse array."""
         blocks = list(self._blocks())
-        return values_within(most, blocks, self._values, self.shape, self.workers)
+        return values_within(most, blocks, self._values, self.shape, self.workers, self.progress)
 
     def _values(self, block: Block) -> FloatArray:
         values = np.empty(block.shape)

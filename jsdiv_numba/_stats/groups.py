@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._core import validation
+from .._core.progress import Progress, counting
 from .._core.validation import FloatArray
 from .counts import IntArray
 from .estimators import by_moments
@@ -47,20 +48,24 @@ def sums_of(rows: IntArray, first: Any) -> tuple[IntArray, IntArray]:
 
 
 def permuted(
-    rows: IntArray, first: Any, method: Any, workers: int | None
+    rows: IntArray, first: Any, method: Any, workers: int | None, progress: Progress | None
 ) -> tuple[FloatArray, bool]:
     """Return divergences with rows in the groups by chance, and whether that is all there are."""
     number, size = len(rows), int(first.sum())
-    if math.comb(number, size) <= method.n_resamples and not hasattr(method, "rvs"):
+    ways = math.comb(number, size)
+    if ways <= method.n_resamples and not hasattr(method, "rvs"):
         chosen = np.array(list(combinations(range(number), size)))
         every = np.zeros((len(chosen), number), bool)
         np.put_along_axis(every, chosen, True, axis=1)
-        return _divergences(rows, every, workers), True
-    rng = generator(method)
+        values = _divergences(rows, every, workers)
+        counting(progress, ways)(ways)
+        return values, True
+    rng, report = generator(method), counting(progress, int(method.n_resamples))
     found = []
     for count in batches(method, max(rows.shape)):
         places = np.argsort(rng.random((count, number)), axis=1)
         found.append(_divergences(rows, places < size, workers))
+        report(count)
     return np.concatenate(found), False
 
 
@@ -87,14 +92,18 @@ def rows_along(values: IntArray, axis: Any) -> IntArray:
 
 
 def compare_groups(
-    rows: IntArray, groups: Any, settings: Settings, shape: tuple[int, ...]
+    rows: IntArray,
+    groups: Any,
+    settings: Settings,
+    shape: tuple[int, ...],
+    progress: Progress | None,
 ) -> JSTestResult:
     """Test whether two groups of rows come from one distribution."""
     check_estimator_of_groups(settings.estimator)
     method = _method(settings.method)
     first = check_groups(groups, len(rows))
     observed = _divergences(rows, first[None], settings.workers)
-    by_chance, is_all = permuted(rows, first, method, settings.workers)
+    by_chance, is_all = permuted(rows, first, method, settings.workers, progress)
     mean = np.array([by_chance.mean()])
     estimate = by_moments(settings.estimator, observed, mean, mean)
 

@@ -10,7 +10,7 @@ from .._core.threads import run_blocks
 from .._core.validation import FloatArray
 from .._kernels.load import routine
 from .._kernels.records import CategoryRoom
-from .counts import IntArray
+from .counts import BoolArray, IntArray
 
 COLUMNS, RESULTS = 15, 6
 SCRATCH, NODES = 7, 512
@@ -68,11 +68,17 @@ Report = Callable[[int], None]
 """Called with how many pairs more are done, by any thread."""
 
 
-def null_of(pairs: Pairs, workers: int | None, report: Report | None = None) -> Null:
-    """Return what is known of each pair."""
+def null_of(
+    pairs: Pairs,
+    workers: int | None,
+    report: Report | None = None,
+    later: BoolArray | None = None,
+) -> Null:
+    """Return what is known of each pair, and report those that are not to be reported later."""
     order = _by_sizes(pairs)
     if order is not None:
-        sorted_result = null_of(fewest(pairs, order), workers, report)
+        after = None if later is None else later[order]
+        sorted_result = null_of(fewest(pairs, order), workers, report, after)
         result = np.empty((len(order), RESULTS))
         result[order] = np.stack(sorted_result, axis=1)
         return Null(*result.T.copy())
@@ -85,7 +91,8 @@ def null_of(pairs: Pairs, workers: int | None, report: Report | None = None) -> 
         where = pairs.i[block], pairs.j[block], _category_room(columns, room)
         kernel(*pairs[:4], *where, result[block])
         if report is not None:
-            report(block.stop - block.start)
+            number = block.stop - block.start
+            report(number if later is None else number - int(later[block].sum()))
 
     run_blocks(compute, _blocks(len(result), BLOCK_PAIRS), workers)
     return Null(*result.T.copy())
@@ -123,7 +130,9 @@ def _by_sizes(pairs: Pairs) -> IntArray | None:
     return order if 2 * together.sum() < changes.sum() else None
 
 
-def exact_tails(pairs: Pairs, observed: FloatArray, workers: int | None) -> FloatArray:
+def exact_tails(
+    pairs: Pairs, observed: FloatArray, workers: int | None, report: Report | None = None
+) -> FloatArray:
     """Return the probability of at least the observed divergences, by all tables there are."""
     kernel = routine("table_tails", "float64")
     sizes = np.minimum(*pairs.sizes)
@@ -146,6 +155,8 @@ def exact_tails(pairs: Pairs, observed: FloatArray, workers: int | None) -> Floa
             np.empty((columns + 1, first + 1)),
             result[block],
         )
+        if report is not None:
+            report(block.stop - block.start)
 
     run_blocks(compute, _blocks(len(result), 64), workers)
     return result

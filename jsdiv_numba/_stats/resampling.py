@@ -32,18 +32,20 @@ def drawn_tails(
     rng = generator(method)
     result = np.full(len(pairs.i), np.nan)
     logs = log_arrangements(pairs.sizes)
-    for k in range(len(observed)):
-        if report is not None:
-            report(1)
-        if np.isnan(observed[k]):
-            continue
+
+    def tail_of(k: int) -> float:
         few = not hasattr(method, "rvs") and logs[k] <= math.log(method.n_resamples) + 1e-9
         if few:
             one = slice(k, k + 1)
-            result[k] = exact_tails(fewest(pairs, one), observed[one], workers)[0]
-            continue
+            return float(exact_tails(fewest(pairs, one), observed[one], workers)[0])
         a, b = pairs.a[pairs.i[k]], pairs.b[pairs.j[k]]
-        result[k] = _tail(a, b, observed[k], method, rng, workers)
+        return _tail(a, b, observed[k], method, rng, workers)
+
+    for k in range(len(observed)):
+        if not np.isnan(observed[k]):
+            result[k] = tail_of(k)
+        if report is not None:
+            report(1)
     return result
 
 

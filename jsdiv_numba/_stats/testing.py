@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._core.validation import FloatArray
+from .counts import BoolArray
 from .estimators import estimates
 from .intervals import RowsOf, by_drawing, by_score, draws_of_counts, is_undersampled
 from .methods import resampling
@@ -38,28 +39,31 @@ class Outcome(NamedTuple):
 
 
 def outcome_of(pairs: Pairs, settings: Settings) -> Outcome:
-    """Test each pair."""
-    drawn = resampling(settings.method)
-    null = null_of(pairs, settings.workers, None if drawn else settings.report)
-    return Outcome(
-        null, _pvalues(pairs, null, settings), estimates(settings.estimator, null, pairs)
-    )
-
-
-def _pvalues(pairs: Pairs, null: Null, settings: Settings) -> FloatArray:
-    method = settings.method
+    """Test each pair; what takes longest of it is what counts as done."""
+    method, workers, report = settings.method, settings.workers, settings.report
     if resampling(method):
-        return drawn_tails(pairs, null.divergence, method, settings.workers, settings.report)
+        null = null_of(pairs, workers)
+        pvalue = drawn_tails(pairs, null.divergence, method, workers, report)
+    else:
+        listed = _are_listed(pairs, method)
+        null = null_of(pairs, workers, report, later=listed)
+        pvalue = pearson_tail(null, pairs.sizes)
+        if listed is not None:
+            few = np.flatnonzero(listed)
+            observed = null.divergence[few]
+            pvalue[few] = exact_tails(fewest(pairs, few), observed, workers, report)
+    return Outcome(null, pvalue, estimates(settings.estimator, null, pairs))
+
+
+def _are_listed(pairs: Pairs, method: str) -> BoolArray | None:
+    """Return of which pairs all tables with the same margins are listed; None is of none."""
     if method == "moments":
-        return pearson_tail(null, pairs.sizes)
-    logs = log_tables(pairs, EXACT_TABLES if method == "exact" else MOST_TABLES)
+        return None
     if method == "exact":
-        _check_few(pairs, logs)
-        return exact_tails(pairs, null.divergence, settings.workers)
-    values = pearson_tail(null, pairs.sizes)
-    few = np.flatnonzero(logs <= np.log(MOST_TABLES))
-    values[few] = exact_tails(fewest(pairs, few), null.divergence[few], settings.workers)
-    return values
+        _check_few(pairs, log_tables(pairs, EXACT_TABLES))
+        return np.ones(len(pairs.i), bool)
+    few: BoolArray = log_tables(pairs, MOST_TABLES) <= np.log(MOST_TABLES)
+    return few
 
 
 def _check_few(pairs: Pairs, logs: FloatArray) -> None:
