@@ -16,16 +16,10 @@ FILE = Path(__file__).with_name("worst_cases.csv")
 KEPT = [worst for _, worst in accuracy.read([FILE])]
 
 
-EXCEEDED = {("`kl_divergence`", "one_outlier"): "64 equal terms in a lane are rounded the same way"}
-"""What docs/accuracy.md says is above its bound, and why."""
-
-
 def _cases() -> Iterator[Any]:
     """Yield the worst cases of each result and kind."""
     for key, group in groupby(KEPT, lambda worst: (worst.path.name, worst.kind)):
-        reason = EXCEEDED.get(key)
-        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        yield pytest.param(list(group), marks=marks, id=", ".join(key))
+        yield pytest.param(list(group), id=", ".join(key))
 
 
 @pytest.mark.parametrize("worst", list(_cases()))
