@@ -27,7 +27,7 @@ BLOCK_PAIRS = 1 << 18
 PREPARED_ELEMENTS = 1 << 18
 """Elements of the rows that one call prepares."""
 
-UNROLL, LANES, KNOWN = 4, 16, 6
+UNROLL, LANES, KNOWN, WITH_NAN, SHARING = 4, 16, 6, 1, 2
 """As in `jsdiv_numba._kernels.pairwise.pairs`, which is imported late."""
 
 
@@ -163,9 +163,12 @@ def write_few(
 
     With `above`, only those with i < j are written.
     """
-    settings = few_settings(factor, above, condensed, root, b is not a)
-    with_nan: bool = routine("few_pairs", NAMES[a.dtype.char])(a, b, settings, result)
-    return with_nan
+    given = a, b, few_settings(factor, above, condensed, root, b is not a), result
+    dtype = NAMES[a.dtype.char]
+    outcome = routine("few_pairs", dtype)(*given)
+    if outcome == SHARING:
+        outcome = routine("few_pairs_by_shared_columns", dtype)(*given)
+    return outcome == WITH_NAN
 
 
 @lru_cache(64)

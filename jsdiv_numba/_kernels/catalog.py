@@ -172,6 +172,8 @@ _DESCRIBE = ("d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d d ?",)
 
 _PAIRS = PaddedRows, PaddedRows, Block, "p", Values, Weighing, "? ? T[:,:]"
 
+_FEW_PAIRS = ("T[:,:] T[:,:] d[::1] T[:,:]",)
+
 _SPARSE_PAIRS = Routine(
     (CompressedRows, CompressedRows, Block, Values, Weighing, "d[:,:]"), "", ("float64",)
 )
@@ -188,7 +190,8 @@ ROUTINES = {
     "pairs": Routine(_PAIRS, "?"),
     "skewed_pairs": Routine(_PAIRS, "?"),
     "kl_pairs": Routine(_PAIRS, "?", ("float64",)),
-    "few_pairs": Routine(("T[:,:] T[:,:] d[::1] T[:,:]",), "?"),
+    "few_pairs": Routine(_FEW_PAIRS, "i"),
+    "few_pairs_by_shared_columns": Routine(_FEW_PAIRS, "i", ("float64",)),
     "count_entries": Routine(("d[:,:] p[::1]",), "", ("float64",)),
     "compress_rows": Routine(("d[:,:] p[::1] i[::1] d[::1]",), "", ("float64",)),
     "prepare_sparse": Routine((CompressedRows, "p p d"), "?", ("float64",)),

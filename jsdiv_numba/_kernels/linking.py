@@ -152,7 +152,7 @@ def _by_numba(
     return made
 
 
-def make_routine(name: str, arguments: Sequence[str], address: int) -> Callable[..., bool]:
+def make_routine(name: str, arguments: Sequence[str], address: int) -> Callable[..., int]:
     """Return a routine as a function, which runs without the GIL.
 
     It takes records whole, as tuples of their fields.
@@ -160,10 +160,10 @@ def make_routine(name: str, arguments: Sequence[str], address: int) -> Callable[
     kinds: list[Any] = [_ARGUMENTS.get(argument, ctypes.py_object) for argument in arguments]
     entry = ctypes.CFUNCTYPE(ctypes.c_int, *kinds)(address)
 
-    def routine(*given: Any) -> bool:
+    def routine(*given: Any) -> int:
         code: int = entry(*(given if len(given) == len(kinds) else _one_by_one(given)))
         if code >= 0:
-            return bool(code)
+            return code
         if code == NO_MEMORY:
             raise MemoryError
         place = UNFIT - code

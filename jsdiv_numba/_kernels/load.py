@@ -35,14 +35,14 @@ def _built(name: str, dtypes: tuple[str, ...]) -> np.ufunc:
 
 
 @cache
-def routine(name: str, dtype: str) -> Callable[..., bool]:
+def routine(name: str, dtype: str) -> Callable[..., int]:
     """Return the kernel `name` that is no ufunc, for a dtype."""
     with _lock:
         return _routine(name, dtype)
 
 
 @cache
-def _routine(name: str, dtype: str) -> Callable[..., bool]:
+def _routine(name: str, dtype: str) -> Callable[..., int]:
     return make_routine(name, ROUTINES[name].of(dtype), _address(name, dtype))
 
 

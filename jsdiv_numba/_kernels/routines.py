@@ -22,6 +22,7 @@ _SOURCES = {
     "skewed_pairs": Source(lambda of: pairs.pairs(of, SKEWED), makes_arrays=True),
     "kl_pairs": Source(lambda of: pairs.pairs(of, KL), makes_arrays=True),
     "few_pairs": Source(pairs.few_pairs, makes_arrays=True),
+    "few_pairs_by_shared_columns": Source(lambda of: pairs.few_pairs(of, True), makes_arrays=True),
     "count_entries": Source(lambda _: sparse.count_entries(), makes_arrays=True),
     "compress_rows": Source(lambda _: sparse.compress_rows(), makes_arrays=True),
     "prepare_sparse": Source(lambda _: sparse.prepare_sparse(), makes_arrays=True),

@@ -56,7 +56,7 @@ NO_QUERY = -(1 << 62)
 _making = threading.Lock()
 
 
-def kernel(name: str) -> Callable[..., bool]:
+def kernel(name: str) -> Callable[..., int]:
     """Return a kernel of the search."""
     return routine(name, "float64")
 
@@ -116,7 +116,7 @@ class Described:
     def describe(self, start: int, stop: int) -> bool:
         """Fill in what is known of some of the rows; return whether one has a NaN."""
         which = start, stop, self.centre.scale_exponent, self.side
-        with_nan = kernel("prepare_neighbors")(self.rows, *which)
+        with_nan = bool(kernel("prepare_neighbors")(self.rows, *which))
         roots = self.roots, self.halves[0], self.centre.roots
         self._fill(kernel("describe_roots"), *roots, start, stop)
         return with_nan
@@ -398,7 +398,7 @@ class Search:
                 for each in (queries, chunk)
             )
             wants = which, unit, metric.weighing, Found(*found, *pairs, state)
-            refined = search(a, b, queries.halves, *wants, scratch)
+            refined = bool(search(a, b, queries.halves, *wants, scratch))
             if state[blocking.FOUND]:
                 yield tuple(array[: state[blocking.FOUND]].copy() for array in pairs)
                 state[blocking.FOUND] = 0

@@ -73,8 +73,7 @@ def pair_kernels(precision: Precision, measure: PairMeasure) -> SimpleNamespace:
         prepare=_prepare(precision),
         entropy_sums=_entropy_sums(precision),
         divergence=_divergence(precision, measure),
-        shared=_shared(precision, measure),
-        beside_of=measure.beside_of(precision),
+        shared_value=_shared_value(measure) if precision is FLOAT64 else None,
     )
 
 
@@ -245,23 +244,13 @@ def shares(a, b, i, j, limit):
     return a.known[i, 5] * b.known[j, 5] <= limit
 
 
-def _shared(precision, measure):
-    """Return what compares rows by the columns that both have, where that is faster."""
-    if precision is not FLOAT64:
-        return SimpleNamespace(may_share=_may_not_share, value=_no_value)
-    sums, exact = dense_sums(), exact_kernel(precision, measure)
+def _shared_value(measure):
+    """Return what compares rows of float64 by the columns that both have, where that is faster."""
+    sums, exact = dense_sums(), exact_kernel(FLOAT64, measure)
     write_filled, shared_divergence = sums.write_filled, sums.shared_divergence
 
     @njit_no_refcount
-    def may_share(a, b, i, start, stop, limit):
-        """Whether row i is compared so with any of rows start .. stop."""
-        number = 0
-        for j in range(start, stop):
-            number += shares(a, b, i, j, limit)
-        return number > 0
-
-    @njit_no_refcount
-    def value(a, b, i, j, scale, filled, count, most, beside):
+    def shared_value(a, b, i, j, scale, filled, count, most, beside):
         """Return the divergence of two rows, and how much is filled of row i, written first."""
         if count < 0:
             count = write_filled(a.padded, i, scale, filled)
@@ -270,17 +259,7 @@ def _shared(precision, measure):
             divergence = exact(a, b, i, j, beside)
         return where(divergence > most, most, divergence), count
 
-    return SimpleNamespace(may_share=may_share, value=value)
-
-
-@njit_inline
-def _may_not_share(_a, _b, _i, _start, _stop, _limit):
-    return False
-
-
-@njit_inline
-def _no_value(_a, _b, _i, _j, _scale, _filled, count, _most, _beside):
-    return np.nan, count
+    return shared_value
 
 
 Wanted = namedtuple("Wanted", "unit scale limit factor root most beside")
@@ -309,64 +288,99 @@ def _write_row_exactly(precision, measure):
     return write_row
 
 
-def _write_row(precision, measure):
-    """Return what does so by entropies, and where those cancel term by term."""
+def _write_group(precision, measure):
+    """Return what writes the pairs of one row with a few others, by entropies."""
     kernels = pair_kernels(precision, measure)
     entropy_sums, divergence = kernels.entropy_sums, kernels.divergence
-    may_share, shared_value = kernels.shared.may_share, kernels.shared.value
 
     @njit_inline
-    def write_shared(a, b, i, start, stop, wanted, filled, count, target):
-        """Write those of rows start .. stop that are compared so; return how many that are."""
+    def write_group(a, b, i, j, first, stop, wanted, target):
         result, row, column = target
-        number = 0
-        for k in range(start, stop):
-            if shares(a, b, i, k, wanted.limit):
-                value, count = shared_value(
-                    a, b, i, k, wanted.scale, filled, count, wanted.most, wanted.beside
-                )
-                result[row, column + k] = value_of(value, wanted)
-                number += 1
-        return number, count
+        sums = entropy_sums(a.padded, i, b.padded, (j, j + 1, j + 2, j + 3))
+        for k in range(first, stop):
+            value = divergence(a, b, i, k, sums[k - j], wanted.unit, wanted.most, wanted.beside)
+            result[row, column + k] = value_of(value, wanted)
+
+    return write_group
+
+
+def _write_row_by_entropies(precision, measure):
+    """Return what does so for a row, and where entropies cancel term by term."""
+    write_group = _write_group(precision, measure)
 
     @njit_inline
-    def write_row(a, b, i, first, stop, wanted, filled, target):
-        result, row, column = target
-        some_share, count = may_share(a, b, i, first, stop, wanted.limit), -1
+    def write_row(a, b, i, first, stop, wanted, _filled, target):
         for j in range(first - first % UNROLL, stop, UNROLL):
-            j_start, j_stop, number = maximum(j, first), minimum(j + UNROLL, stop), 0
-            if some_share:
-                number, count = write_shared(
-                    a, b, i, j_start, j_stop, wanted, filled, count, target
-                )
-            if number < j_stop - j_start:
-                sums = entropy_sums(a.padded, i, b.padded, (j, j + 1, j + 2, j + 3))
-                for k in range(j_start, j_stop):
-                    if not (number and shares(a, b, i, k, wanted.limit)):
-                        value = divergence(
-                            a, b, i, k, sums[k - j], wanted.unit, wanted.most, wanted.beside
-                        )
-                        result[row, column + k] = value_of(value, wanted)
+            j_start, j_stop = maximum(j, first), minimum(j + UNROLL, stop)
+            write_group(a, b, i, j, j_start, j_stop, wanted, target)
 
     return write_row
 
 
-def _pair_block(precision, measure):
-    ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
-    kernels = pair_kernels(precision, measure)
-    prepare, beside_of = kernels.prepare, kernels.beside_of
-    write_row = (_write_row if measure.by_entropies else _write_row_exactly)(precision, measure)
+@njit_no_refcount
+def number_sharing(a, b, i, first, stop, limit):
+    """Return with how many of some rows row i is compared by the columns that both have."""
+    number = 0
+    for j in range(first, stop):
+        number += shares(a, b, i, j, limit)
+    return number
+
+
+def _write_shared(measure):
+    """Return what writes the pairs of one row that are compared so."""
+    shared_value = pair_kernels(FLOAT64, measure).shared_value
 
     @njit_inline
-    def pair_block(a, b, block, scale_exponent, values, weighing, prepares, filled, result):
-        """Do what the routine `pairs` does."""
+    def write_shared(a, b, i, first, stop, wanted, filled, count, target):
+        """Do so; return how much of row i is filled."""
+        result, row, column = target
+        for j in range(first, stop):
+            if shares(a, b, i, j, wanted.limit):
+                value, count = shared_value(
+                    a, b, i, j, wanted.scale, filled, count, wanted.most, wanted.beside
+                )
+                result[row, column + j] = value_of(value, wanted)
+        return count
+
+    return write_shared
+
+
+def _write_row_by_shared_columns(measure):
+    """Return what writes the pairs of a row either way, whichever is faster."""
+    write_group, write_shared = _write_group(FLOAT64, measure), _write_shared(measure)
+
+    @njit_inline
+    def write_row(a, b, i, first, stop, wanted, filled, target):
+        sharing, count = number_sharing(a, b, i, first, stop, wanted.limit), -1
+        for j in range(first - first % UNROLL, stop, UNROLL):
+            j_start, j_stop, number = maximum(j, first), minimum(j + UNROLL, stop), 0
+            if sharing:
+                number = number_sharing(a, b, i, j_start, j_stop, wanted.limit)
+            if number < j_stop - j_start:
+                write_group(a, b, i, j, j_start, j_stop, wanted, target)
+            if number:
+                count = write_shared(a, b, i, j_start, j_stop, wanted, filled, count, target)
+
+    return write_row
+
+
+def _write_row(precision, measure, by_shared_columns):
+    if not measure.by_entropies:
+        return _write_row_exactly(precision, measure)
+    if by_shared_columns and precision is FLOAT64:
+        return _write_row_by_shared_columns(measure)
+    return _write_row_by_entropies(precision, measure)
+
+
+def _write_block(precision, measure, by_shared_columns):
+    """Return what writes the pairs of a block of rows that are prepared."""
+    ln2, itemsize, mantissa = np.log(2.0), precision.Float(0).itemsize, precision.mantissa
+    beside_of = measure.beside_of(precision)
+    write_row = _write_row(precision, measure, by_shared_columns)
+
+    @njit_inline
+    def write_block(a, b, block, scale_exponent, values, weighing, filled, result):
         i_start, i_stop, j_start, j_stop = block
-        prepare_a, prepare_b = prepares
-        with_nan = False
-        if prepare_a:
-            with_nan |= prepare(a, i_start, i_stop, scale_exponent, weighing.p)
-        if prepare_b:
-            with_nan |= prepare(b, j_start, j_stop, scale_exponent, weighing.q)
         unit, scale = (
             ln2 * power_of_two(-(scale_exponent + mantissa)),
             power_of_two(SPREAD - scale_exponent),
@@ -382,18 +396,26 @@ def _pair_block(precision, measure):
                     row, column = 0, i * (2 * a.given.shape[0] - i - 3) // 2 - 1
                 first = maximum(tile_start, i + 1) if values.above else tile_start
                 write_row(a, b, i, first, tile_stop, wanted, filled, (result, row, column))
-        return with_nan
 
-    return pair_block
+    return write_block
 
 
 def pairs(precision: Precision, measure: PairMeasure = JS) -> Any:
     """Return the routine `pairs`, or that of another measure."""
-    pair_block = _pair_block(precision, measure)
+    prepare = pair_kernels(precision, measure).prepare
+    write_block = _write_block(precision, measure, by_shared_columns=True)
 
     @njit_no_refcount
     def of_block(a, b, block, scale_exponent, values, weighing, prepares, filled, result):
-        return pair_block(a, b, block, scale_exponent, values, weighing, prepares, filled, result)
+        i_start, i_stop, j_start, j_stop = block
+        prepare_a, prepare_b = prepares
+        with_nan = False
+        if prepare_a:
+            with_nan |= prepare(a, i_start, i_stop, scale_exponent, weighing.p)
+        if prepare_b:
+            with_nan |= prepare(b, j_start, j_stop, scale_exponent, weighing.q)
+        write_block(a, b, block, scale_exponent, values, weighing, filled, result)
+        return with_nan
 
     def pairs(a, b, block, scale_exponent, values, weighing, prepare_a, prepare_b, result):
         """Write the values of a block; return whether a row that is prepared has a NaN.
@@ -407,9 +429,28 @@ def pairs(precision: Precision, measure: PairMeasure = JS) -> Any:
     return pairs
 
 
-def few_pairs(precision: Precision) -> Any:
-    """Return the routine `few_pairs`."""
-    Float, pair_block, ln2 = precision.Float, _pair_block(precision, JS), np.log(2.0)
+WRITTEN, WITH_NAN, SHARING = np.int32(0), np.int32(1), np.int32(2)
+"""What became of few pairs: with the last they are for `few_pairs_by_shared_columns`."""
+
+
+@njit_refcounted
+def fewest(rows):
+    """Return how few entries of a row are not 0."""
+    least = np.inf
+    for i in range(rows.known.shape[0]):
+        least = minimum(least, rows.known[i, 5])
+    return least
+
+
+def few_pairs(precision: Precision, by_shared_columns: bool = False) -> Any:
+    """Return the routine `few_pairs`, or what takes its place where rows share few columns.
+
+    That is apart because it takes half as long again to compile.
+    """
+    Float, ln2 = precision.Float, np.log(2.0)
+    prepare = pair_kernels(precision, JS).prepare
+    write_block = _write_block(precision, JS, by_shared_columns)
+    hands_on = precision is FLOAT64 and not by_shared_columns
 
     @njit_no_refcount
     def of_few(a, b, settings, filled, result):
@@ -418,9 +459,15 @@ def few_pairs(precision: Precision) -> Any:
             scale_exponent, length = scale_exponent + 1, length // 2
         block = Block(none, a.given.shape[0], none, b.given.shape[0])
         above, condensed, root = settings[1] != 0.0, settings[2] != 0.0, settings[3] != 0.0
-        values, prepares = Values(above, condensed, root, settings[0]), (True, settings[4] != 0.0)
         even = Weighing(Side(0.5, 0.0), Side(0.5, 0.0), ln2)
-        return pair_block(a, b, block, scale_exponent, values, even, prepares, filled, result)
+        with_nan = prepare(a, none, block.i_stop, scale_exponent, even.p)
+        if settings[4] != 0.0:
+            with_nan |= prepare(b, none, block.j_stop, scale_exponent, even.q)
+        if hands_on and fewest(a) * fewest(b) <= count_product(a.given.shape[1]):
+            return SHARING
+        values = Values(above, condensed, root, settings[0])
+        write_block(a, b, block, scale_exponent, values, even, filled, result)
+        return WITH_NAN if with_nan else WRITTEN
 
     @njit_refcounted
     def with_room(given):
@@ -430,13 +477,14 @@ def few_pairs(precision: Precision) -> Any:
         return PaddedRows(given, zeroed((height, width), Float), empty((number, KNOWN), np.float64))
 
     def few_pairs(a_given, b_given, settings, result):
-        """Do so for all rows, with room made for what is known of them.
+        """Write all pairs, with room made for what is known of the rows; say what became of them.
 
         The settings are the factor and flags: above, condensed, root, and whether b is another
         matrix than a, for else it is not prepared.
         """
         a = with_room(a_given)
         b = with_room(b_given) if settings[4] != 0.0 else a
-        return of_few(a, b, settings, room_for_filled(a.padded.shape[1]), result)
+        filled = room_for_filled(a.padded.shape[1]) if by_shared_columns else ()
+        return of_few(a, b, settings, filled, result)
 
     return few_pairs

@@ -135,7 +135,7 @@ def _compare_exactly(measure):
 def _compare(measure):
     kernels = pair_kernels(FLOAT64, measure)
     value_of, entropy_sums = _value_of(kernels), kernels.entropy_sums
-    shared_value = kernels.shared.value
+    shared_value = kernels.shared_value
 
     @njit_no_refcount
     def compare(task, i, start, number, last, refined):
