@@ -13,6 +13,7 @@ from .records import (
     Queries,
     Scratch,
     Side,
+    TableRoom,
     Unit,
     Values,
     Weighing,
@@ -211,12 +212,9 @@ ROUTINES = {
         "",
         ("float64",),
     ),
-    # The same, the observed divergences, what `counts.tables` works in, and the result.
+    # The same, with the observed divergences after the pairs.
     "table_tails": Routine(
-        (
-            "p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1] d[::1] p[:,::1] d[:,::1]",
-            "d[:,::1] d[:,::1] d[:,::1] d[:,::1] d[::1]",
-        ),
+        ("p[:,::1] p[:,::1] d[::1] d[::1] p[::1] p[::1] d[::1]", TableRoom, "d[::1]"),
         "",
         ("float64",),
     ),

@@ -173,11 +173,29 @@ class CategoryRoom(NamedTuple):
     marks: Annotated[IntArray, "p[::1]"]
     """Of which pair a row of it is."""
     waiting: Annotated[IntArray, "p[:,::1]"]
-    """For each class of `counts.series`, how many categories of it there are, and which."""
+    """For each class of `counts.series`, and none, how many categories there are, and which."""
+    ends: Annotated[IntArray, "p[::1]"]
+    order: Annotated[IntArray, "p[::1]"]
+    """Those of none, in order."""
     found: Annotated[FloatArray, "d[:,::1]"]
     """What is known of the pair's categories, a row for each total."""
-    scratch: Annotated[FloatArray, "d[:,::1]"]
+    nodes: Annotated[FloatArray, "d[:,::1]"]
+    lanes: Annotated[FloatArray, "d[:,::1]"]
+    """Vectors of `counts.cells`, at the beginning of a cache line as `vectors` are."""
     powers: Annotated[FloatArray, "d[::1]"]
     """The coefficients of the series."""
     vectors: Annotated[FloatArray, "d[:,::1]"]
     """Zeros, at the beginning of a cache line."""
+
+
+class TableRoom(NamedTuple):
+    """Where `counts.tables` works: a row for each category, and mostly one more."""
+
+    totals: Annotated[IntArray, "p[:,::1]"]
+    paths: Annotated[FloatArray, "d[:,::1]"]
+    """This, `least` and `most` have a column for each number of the first sample."""
+    places: Annotated[FloatArray, "d[:,::1]"]
+    """The stack."""
+    terms: Annotated[FloatArray, "d[:,::1]"]
+    least: Annotated[FloatArray, "d[:,::1]"]
+    most: Annotated[FloatArray, "d[:,::1]"]

@@ -9,12 +9,12 @@ from scipy.special import gammaln
 from .._core.threads import run_blocks
 from .._core.validation import FloatArray
 from .._kernels.load import routine
-from .._kernels.records import CategoryRoom
+from .._kernels.records import CategoryRoom, TableRoom
 from .counts import BoolArray, IntArray
 
 COLUMNS, RESULTS = 15, 6
-SCRATCH, NODES = 7, 512
-POWERS, VECTORS, VECTOR_LENGTH, CLASSES = 32, 8, 576, 3
+NODES, LANES, BUCKETS = (3, 4128), (11, 176), 81
+POWERS, VECTORS, CLASSES = 20, (8, 384), 2
 """As in `jsdiv_numba._kernels.counts`, which is imported late."""
 
 LINE = 8
@@ -105,11 +105,14 @@ def _category_room(columns: int, totals: int) -> CategoryRoom:
         counts=np.zeros(totals, np.intp),
         memo=np.empty((totals, COLUMNS)),
         marks=np.zeros(totals, np.intp),
-        waiting=np.empty((CLASSES, columns + 1), np.intp),
+        waiting=np.empty((CLASSES + 1, columns + 1), np.intp),
+        ends=np.empty(BUCKETS, np.intp),
+        order=np.empty(columns, np.intp),
         found=np.empty((columns, COLUMNS)),
-        scratch=np.empty((SCRATCH, NODES)),
+        nodes=_aligned_zeros(NODES),
+        lanes=_aligned_zeros(LANES),
         powers=np.empty(POWERS),
-        vectors=_aligned_zeros((VECTORS, VECTOR_LENGTH)),
+        vectors=_aligned_zeros(VECTORS),
     )
 
 
@@ -142,19 +145,16 @@ def exact_tails(
     result = np.empty(len(pairs.i))
 
     def compute(block: slice) -> None:
-        kernel(
-            *pairs[:4],
-            pairs.i[block],
-            pairs.j[block],
-            observed[block],
-            np.empty((columns + 1, 2), np.intp),
-            np.empty((columns + 1, first + 1)),
-            np.empty((height, 4)),
-            np.empty((columns, totals + 1)),
-            np.empty((columns + 1, first + 1)),
-            np.empty((columns + 1, first + 1)),
-            result[block],
+        room = TableRoom(
+            totals=np.empty((columns + 1, 2), np.intp),
+            paths=np.empty((columns + 1, first + 1)),
+            places=np.empty((height, 4)),
+            terms=np.empty((columns, totals + 1)),
+            least=np.empty((columns + 1, first + 1)),
+            most=np.empty((columns + 1, first + 1)),
         )
+        where = pairs.i[block], pairs.j[block]
+        kernel(*pairs[:4], *where, observed[block], room, result[block])
         if report is not None:
             report(block.stop - block.start)
 

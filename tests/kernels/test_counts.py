@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jsdiv_numba._core.threads import available_cpus
-from jsdiv_numba._kernels.counts import cells, columns, series
+from jsdiv_numba._kernels.counts import columns, lanes, nodes, series
 from jsdiv_numba._kernels.counts import pairs as kernel
 from jsdiv_numba._stats import null
 from tests import counts_oracle as oracle
@@ -46,9 +46,11 @@ def known(a, b, workers=1):
 def test_the_kernel_is_given_the_room_that_it_needs():
     assert null.COLUMNS == columns.COLUMNS
     assert kernel.SECOND_ORDER + 1 == null.RESULTS == len(null.Null._fields)
-    assert (null.SCRATCH, null.NODES) == (cells.SCRATCH, cells.NODES)
-    of_series = 2 * series.SIZE, series.VECTORS, series.VECTOR_LENGTH, series.CLASSES
-    assert of_series == (null.POWERS, null.VECTORS, null.VECTOR_LENGTH, null.CLASSES)
+    assert null.NODES == (lanes.VALUES + 1, nodes.NODES * lanes.LANES)
+    assert null.LANES == (lanes.VECTORS, lanes.ROWS * lanes.LANES)
+    assert null.BUCKETS == kernel.BUCKETS + 1
+    assert null.VECTORS == (series.VECTORS, series.VECTOR_LENGTH)
+    assert (null.POWERS, null.CLASSES) == (2 * series.SIZE, series.CLASSES)
 
 
 def errors(found, exact):
@@ -98,6 +100,9 @@ def test_so_they_are_for_any_small_table(totals, share):
         ([2000, 3000, 900, 2900, 20, 5], 500),
         ([792, 8, 890, 8], 101),
         ([10_000, 3, 3], 96),
+        # Every 13th count, and every one of some beside every third of others.
+        ([32_000, 31_000, 20_000, 17_990], 1000),
+        ([5, 40, 80, 90, 100, 200, 300, 310], 600),
     ],
 )
 def test_moments_of_large_counts(totals, n1):

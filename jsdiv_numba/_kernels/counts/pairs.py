@@ -39,11 +39,15 @@ from .columns import (
     SLOPE,
     SQUARE_LINEAR,
 )
+from .lanes import LANES as CELLS
 from .series import CLASSES, LANES, series_kernels
 
 DIVERGENCE, NULL_MEAN, NULL_VARIANCE, NULL_THIRD, DELTA_VARIANCE, SECOND_ORDER = range(6)
 """Columns of the result: the divergence; its mean, variance and third central moment by chance;
 its variance by the delta method; and the second order of its bias."""
+
+BUCKET, BUCKETS = 4.0, 80
+"""Categories without a series are put in order by what is expected of them, in steps of so many."""
 
 ROUNDING = 1e-26
 """Of a squared mean: a lesser variance is what rounding makes of none."""
@@ -56,31 +60,35 @@ def count_pairs():
     moments_of = _moments_of(cell_kernels().moments, series)
 
     @njit_no_refcount
-    def of_pair(a, b, n1, n2, mark, room, out):
+    def of_pair(a, b, n1, n2, mark, again, room, out):
         observed(a, b, n1, n2, out)
         distinct = tally(a, b, room)
-        moments_of(distinct, n1, n2, mark, room)
+        moments_of(distinct, n1, n2, mark, again, room)
         null(distinct, n1, n2, room.totals, room.numbers, room.found, out)
+
+    @njit_no_refcount
+    def sizes(k, n_a, n_b, i_of, j_of):
+        """Return how many observations the samples of a pair have, the fewer first."""
+        n1, n2 = item(n_a, item(i_of, k)), item(n_b, item(j_of, k))
+        return minimum(n1, n2), maximum(n1, n2)
 
     def pairs(a, b, n_a, n_b, i_of, j_of, room, result):
         """Write what is known of each pair of rows i_of[k] of a and j_of[k] of b."""
-        mark, last1, last2 = 0, -1.0, -1.0
+        mark, last = 0, (-1.0, -1.0)
         for k in range(i_of.size):
-            i, j = i_of[k], j_of[k]
-            n1, n2 = n_a[i], n_b[j]
-            out = result[k]
-            if n1 == 0.0 or n2 == 0.0:
+            i, j, out = i_of[k], j_of[k], result[k]
+            least, most = sizes(k, n_a, n_b, i_of, j_of)
+            if least == 0.0:
                 for column in range(out.size):
                     out[column] = np.nan
                 continue
-            # In one order, so that the bits do not depend on which sample comes first.
-            swapped = n2 < n1
-            least, most = (n2, n1) if swapped else (n1, n2)
-            if least != last1 or most != last2:
-                mark, last1, last2 = mark + 1, least, most
+            if (least, most) != last:
+                mark, last = mark + 1, (least, most)
                 coefficients(least, most, room.powers)
-            x, y = (b[j], a[i]) if swapped else (a[i], b[j])
-            of_pair(x, y, least, most, mark, room, out)
+            again = k + 1 < i_of.size and sizes(k + 1, n_a, n_b, i_of, j_of) == last
+            # In one order, so that the bits do not depend on which sample comes first.
+            x, y = (b[j], a[i]) if n_b[j] < n_a[i] else (a[i], b[j])
+            of_pair(x, y, least, most, mark, again, room, out)
 
     return pairs
 
@@ -165,17 +173,19 @@ def _copy(row, out):
 
 
 def _moments_of(moments_of_few, series):
-    class_of, moments_of_waiting = series.class_of, _moments_of_waiting(series.moments)
+    class_of, of_many = series.class_of, _of_many(series.moments)
+    of_few = _of_few(moments_of_few)
 
     @njit_no_refcount
-    def moments_of(distinct, n1, n2, mark, room):
+    def moments_of(distinct, n1, n2, mark, again, room):
         """Write what is known of each category, from the memory of totals where it is there.
 
-        Those with many observations wait for others of their class, to be computed together.
+        The others wait for more of their class, to be computed together. They are remembered
+        where the next pair's samples are of these sizes again.
         """
         totals, memo, marks, found = room.totals, room.memo, room.marks, room.found
-        waiting, scratch = room.waiting, room.scratch
-        for kind in range(CLASSES):
+        waiting = room.waiting
+        for kind in range(CLASSES + 1):
             waiting[kind, 0] = 0
         for i in range(distinct):
             t = item(totals, i)
@@ -183,35 +193,63 @@ def _moments_of(moments_of_few, series):
                 _copy(memo[t], found[i])
                 continue
             kind = class_of(float(t), n1, n2)
-            if kind < 0:
-                moments_of_few(float(t), n1, n2, scratch, found[i])
-            else:
-                waiting[kind, 0] += 1
-                waiting[kind, waiting[kind, 0]] = i
-        moments_of_waiting(n1, n2, room)
-        for i in range(distinct):
-            t = item(totals, i)
-            if t < marks.size and item(marks, t) != mark:
-                _copy(found[i], memo[t])
-                set_item(marks, t, mark)
+            waiting[kind, 0] += 1
+            waiting[kind, waiting[kind, 0]] = i
+        of_many(n1, n2, room)
+        of_few(n1, n2, room)
+        if again:
+            for i in range(distinct):
+                t = item(totals, i)
+                if t < marks.size and item(marks, t) != mark:
+                    _copy(found[i], memo[t])
+                    set_item(marks, t, mark)
 
     return moments_of
 
 
-def _moments_of_waiting(moments_of_many):
+def _of_many(moments):
     @njit_no_refcount
-    def moments_of_waiting(n1, n2, room):
-        totals, waiting, found = room.totals, room.waiting, room.found
+    def of_many(n1, n2, room):
+        """Write what is known of the categories in each of the series' classes."""
+        waiting = room.waiting
         for kind in range(CLASSES):
             end = waiting[kind, 0] + 1
             for start in range(1, end, LANES):
-                places = waiting[kind, start : min(start + LANES, end)]
-                number = places.size
-                moments_of_many(
-                    kind, number, totals, places, n1, n2, room.powers, room.vectors, found
-                )
+                moments(kind, waiting[kind, start : min(start + LANES, end)], n1, n2, room)
 
-    return moments_of_waiting
+    return of_many
+
+
+def _of_few(moments):
+    @njit_no_refcount
+    def bucket_of(t, share):
+        return min(int(minimum(t * share, BUCKET * BUCKETS) * (1.0 / BUCKET)), BUCKETS - 1)
+
+    @njit_no_refcount
+    def sort(share, room):
+        """Put categories in order, so that sums of like length are computed together."""
+        totals, few, ends, order = room.totals, room.waiting[CLASSES], room.ends, room.order
+        for bucket in range(BUCKETS + 1):
+            set_item(ends, bucket, 0)
+        for k in range(1, item(few, 0) + 1):
+            bucket = bucket_of(item(totals, item(few, k)), share) + 1
+            set_item(ends, bucket, item(ends, bucket) + 1)
+        for bucket in range(BUCKETS):
+            set_item(ends, bucket + 1, item(ends, bucket) + item(ends, bucket + 1))
+        for k in range(1, item(few, 0) + 1):
+            bucket = bucket_of(item(totals, item(few, k)), share)
+            set_item(order, item(ends, bucket), item(few, k))
+            set_item(ends, bucket, item(ends, bucket) + 1)
+
+    @njit_no_refcount
+    def of_few(n1, n2, room):
+        """Write what is known of the categories that no series is for."""
+        sort(n1 / (n1 + n2), room)
+        number, order = room.waiting[CLASSES, 0], room.order
+        for start in range(0, number, CELLS):
+            moments(order[start : min(start + CELLS, number)], n1, n2, room)
+
+    return of_few
 
 
 def _null():

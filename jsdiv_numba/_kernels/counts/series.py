@@ -40,11 +40,12 @@ from .columns import (
     SLOPE,
     SQUARE_LINEAR,
 )
+from .recurrence import centre, skew, square
 
 EXPECTED = 48.0
 """Observations that the smaller sample is expected to have at least."""
 
-SPREADS, SIZES = (1.0 / 96.0, 1.0 / 320.0, 1.0 / 1500.0), (16, 10, 8)
+SPREADS, SIZES = (1.0 / 320.0, 1.0 / 1500.0), (10, 8)
 """Up to such a variance of y, a matrix of such a size will do: with it, third moments are off by
 1e-11 of the deviation of r, cubed."""
 
@@ -73,11 +74,11 @@ def series_kernels() -> SimpleNamespace:
 def _class_of():
     @njit_no_refcount
     def class_of(t, n1, n2):
-        """Return which of SIZES is for a category, n1 <= n2; -1 where the series is slow."""
+        """Return which of SIZES is for a category, n1 <= n2; CLASSES where the series is slow."""
         total = n1 + n2
         expected = t * (n1 / total)
         spread = (n2 / total) * ((total - t) / total)
-        found = -1
+        found = CLASSES
         if t < total and expected >= EXPECTED:
             for k in range(CLASSES):
                 if spread <= SPREADS[k] * expected:
@@ -107,31 +108,6 @@ def _coefficients():
     return coefficients
 
 
-def recurrence():
-    """Compile the recurrence of the orthonormal polynomials under hypergeometric weights."""
-
-    @njit_no_refcount
-    def centre(j, total):
-        """Return b_j of x·h_j = a_j+1·h_j+1 + b_j·h_j + a_j·h_j-1, but for what `skew` returns."""
-        return j * (total + 1.0 - j) / ((total - 2.0 * j) * (total + 2.0 - 2.0 * j))
-
-    @njit_no_refcount
-    def skew(t, n1, n2):
-        return ((n1 + n2 - 2.0 * t) / (n1 + n2)) * (n2 - n1)
-
-    @njit_no_refcount
-    def square(j, n1, n2):
-        """Return a_j², j >= 1, over (t - j + 1)·(n1 + n2 - t - j + 1); 0 if it is the last."""
-        total = n1 + n2
-        if n1 < j or n2 < j or total + 1.0 - 2.0 * j <= 0.0:
-            return 0.0
-        down = (total + 2.0 - j) / ((total + 3.0 - 2.0 * j) * (total + 2.0 - 2.0 * j))
-        up = j / ((total + 2.0 - 2.0 * j) * (total + 1.0 - 2.0 * j))
-        return (down * (n1 - j + 1.0)) * (up * (n2 - j + 1.0))
-
-    return centre, skew, square
-
-
 def _step():
     @njit_no_refcount
     def step(rows, lanes, old, new, diagonal, beside, base, factor):
@@ -151,8 +127,6 @@ def _step():
 
 
 def _matrix():
-    centre, skew, square = recurrence()
-
     @njit_no_refcount
     def row(j, lanes, n1, n2, totals, diagonal, beside):
         """Write a row of the matrix of y for each category; `beside` leads to the next row."""
@@ -234,8 +208,10 @@ def _of_categories(matrix, horner, step):
             set_item(out, SHARED + j, value * math.sqrt(factor))
 
     @njit_no_refcount
-    def moments(kind, number, totals, places, n1, n2, phi, vectors, found):
+    def moments(kind, places, n1, n2, room):
         """Write what is known of categories of one class, up to LANES, by their totals' places."""
+        number, totals, found = places.size, room.totals, room.found
+        phi, vectors = room.powers, room.vectors
         diagonal, beside, base, values = vectors[0], vectors[1], vectors[2], vectors[3]
         first, second, rest, ts = vectors[4], vectors[5], vectors[6], vectors[7]
         size, lanes = SIZES[kind], (number + WIDTH - 1) & -WIDTH

@@ -19,12 +19,8 @@ def table_tails():
     """Return the routine `table_tails`."""
     fill, bounds, walk = _fill(), _bounds(), _walk()
 
-    def tails(a, b, n_a, n_b, i_of, j_of, observed, totals, paths, places, terms, least, most, out):
-        """Write P(divergence >= observed[k]) of the pairs of rows i_of[k] of a and j_of[k] of b.
-
-        `totals` and `paths` have a row for each category and one more; `paths`, `least` and
-        `most` a column for each number of the first sample, up to its size.
-        """
+    def tails(a, b, n_a, n_b, i_of, j_of, observed, room, out):
+        """Write P(divergence >= observed[k]) of the pairs of rows i_of[k] of a and j_of[k] of b."""
         for k in range(i_of.size):
             i, j = i_of[k], j_of[k]
             n1, n2 = n_a[i], n_b[j]
@@ -35,11 +31,10 @@ def table_tails():
             x, y = (b[j], a[i]) if n2 < n1 else (a[i], b[j])
             if n2 < n1:
                 n1, n2, first = n2, n1, np.intp(n2)
-            number = fill(x, y, n1, n2, totals, terms)
-            bounds(number, first, totals, terms, paths, least, most)
-            threshold = observed[k] * (1.0 - SLACK)
-            tail = walk(number, first, threshold, totals, terms, paths, least, most, places)
-            out[k] = minimum(tail / paths[0, first], 1.0)
+            number = fill(x, y, n1, n2, room)
+            bounds(number, first, room)
+            tail = walk(number, first, observed[k] * (1.0 - SLACK), room)
+            out[k] = minimum(tail / room.paths[0, first], 1.0)
 
     return tails
 
@@ -48,11 +43,12 @@ def _fill():
     term = scalar_formulas(FLOAT64).term
 
     @njit_no_refcount
-    def fill(a, b, n1, n2, totals, terms):
+    def fill(a, b, n1, n2, room):
         """Write the categories' totals, what is left after each, and their terms; return how many.
 
         Those of `totals[:, 1]` are of this and all later categories.
         """
+        totals, terms = room.totals, room.terms
         number = 0
         for k in range(a.size):
             t = item(a, k) + item(b, k)
@@ -74,8 +70,10 @@ def _fill():
 
 def _bounds():
     @njit_no_refcount
-    def bounds(number, first, totals, terms, paths, least, most):
+    def bounds(number, first, room):
         """Write how many ways lead on from each place, and the divergences that they may add."""
+        totals, terms = room.totals, room.terms
+        paths, least, most = room.paths, room.least, room.most
         for s in range(first + 1):
             paths[number, s] = 1.0 if s == 0 else 0.0
             least[number, s] = most[number, s] = 0.0
@@ -96,12 +94,14 @@ def _bounds():
 
 def _walk():
     @njit_no_refcount
-    def walk(number, first, threshold, totals, terms, paths, least, most, places):
+    def walk(number, first, threshold, room):
         """Return in how many ways the threshold is reached.
 
         A place has the category, what is left for the first sample, the divergence so far
         and in how many ways it is reached; those that are still to be looked at are a stack.
         """
+        totals, terms, places = room.totals, room.terms, room.places
+        paths, least, most = room.paths, room.least, room.most
         tail, height = 0.0, 1
         places[0, 0], places[0, 1], places[0, 2], places[0, 3] = 0.0, first, 0.0, 1.0
         while height > 0:
