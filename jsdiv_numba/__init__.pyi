@@ -1,3 +1,13 @@
+from . import batch as batch
+from . import cache as cache
+from . import drift as drift
+from . import jitted as jitted
+from . import kernel_approximation as kernel_approximation
+from . import loss as loss
+from . import neighbors as neighbors
+from . import scalarise as scalarise
+from . import scheme as scheme
+from . import stats as stats
 from ._core.threads import set_workers as set_workers
 from .centroid import js_centroid as js_centroid
 from .contribution import Contribution as Contribution

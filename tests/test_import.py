@@ -75,9 +75,25 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_type_checkers_are_told_of_the_same_names(package):
     stub = Path(package.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
     nodes = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom)]
-    told = [alias.asname for node in nodes for alias in node.names]
+    told = [alias.asname for node in nodes if node.module for alias in node.names]
     assert sorted(told) == [name for name in package.__all__ if name != "__version__"]
     assert all(hasattr(package, name) for name in told)
+
+
+def test_modules_are_there_once_the_package_is():
+    program = """
+import jsdiv_numba
+print(jsdiv_numba.stats.js_test([3, 1], [1, 3]).pvalue > 0.1, jsdiv_numba.drift.compare.__name__)
+print(*(name for name in dir(jsdiv_numba) if not name.startswith("__")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    first, listed = done.stdout.splitlines()
+    assert first == "True compare"
+    modules = {"batch", "drift", "neighbors", "scheme", "stats"}
+    assert modules <= set(listed.split()) - set(jsdiv_numba.__all__)
+    assert not {"Any", "attach", "sys"} & set(listed.split())
 
 
 def _sections(documented: Callable[..., object]) -> set[str]:

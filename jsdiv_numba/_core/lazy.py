@@ -1,7 +1,8 @@
 """Names that are imported when they are first used, each listed once: in the package's stub.
 
 As SciPy's and scikit-image's packages do it, by `lazy_loader.attach_stub`, but without its import
-of `ast`: a line of the stub is ``from .module import name as name``.
+of `ast`: a line of the stub is ``from .module import name as name``, or ``from . import module as
+module`` for a module that is one of the package's names, though not of its ``__all__``.
 """
 
 import sys
@@ -26,11 +27,15 @@ def attach(
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if homes[name] == ".":
+            return import_module(f".{name}", package)
         value = getattr(import_module(homes[name], package), name)
         setattr(module, name, value)
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(module), *homes})
+        own = {name for name in vars(module) if name.startswith("__")}
+        return sorted({*own, *homes, *there})
 
-    return sorted([*homes, *there]), find, names
+    public = [name for name, home in homes.items() if home != "."]
+    return sorted([*public, *there]), find, names

@@ -10,7 +10,13 @@ Progress = Callable[[int, int], object]
 
 def told(progress: Progress | bool | None, what: str) -> AbstractContextManager[Progress | None]:
     """Enter with what is to be called; for True it moves a bar, on a terminal or in a notebook."""
-    return _shown(what) if progress is True else nullcontext(progress or None)
+    if progress is True:
+        return _shown(what)
+    if progress and not callable(progress):
+        raise TypeError(
+            f"progress is {progress!r}; it must be True, or a function of (done, total)"
+        )
+    return nullcontext(progress or None)
 
 
 @contextmanager

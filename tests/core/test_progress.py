@@ -113,6 +113,12 @@ def test_a_function_is_told_itself():
         assert tell is print
 
 
+@pytest.mark.parametrize("kind", ["few", "tests", "permuted"])
+def test_what_cannot_be_told_is_an_error(kind):
+    with pytest.raises(TypeError, match="progress is 'yes'; it must be True, or a function of"):
+        CALLS[kind][0](progress="yes")
+
+
 def test_true_shows_a_bar_that_ends_full(capsys):
     kneighbors(ROWS, progress=True)
     shown = capsys.readouterr().out
