@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial import distance as scipy_distance
 
-from jsdiv_numba import jensenshannon
+from jsdiv_numba import cli, jensenshannon
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,6 +64,22 @@ def test_the_extras_on_its_lines_exist():
 def test_the_command_on_its_line_is_installed():
     (command,) = re.findall(r"&& (\w+) ", _line("Run it"))
     assert command in _project()["scripts"]
+
+
+def test_the_commands_of_its_table_run(tmp_path, monkeypatch, capsys):
+    table = str(ROOT / "docs" / "examples" / "letters.csv")
+    files = {**dict.fromkeys(["A", "B", "TABLE", "REF", "CUR"], table), "ROW": "Danish"}
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"`jsdiv ([^`]+)` \|$", README, re.MULTILINE)
+    assert len(commands) == 6
+    for command in commands:
+        words = [files.get(word, word) for word in command.split()]
+        assert cli.main(words) == 0, capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "heatmap.png",
+        "nearest.csv",
+        "drift.html",
+    }
 
 
 def test_its_links_lead_somewhere():

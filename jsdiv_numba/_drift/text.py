@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from .results import ColumnDrift, Findings, SeriesOfFindings
 
 MOST_LINES = 30
+UNDERSAMPLED = "?: there are too few values for the interval"
 HEADINGS = "column", "", "estimate", "interval", "q", "missing", "note"
 
 
@@ -20,6 +21,7 @@ def lines(result: Findings) -> list[str]:
         "",
         *table,
         *([f"... and {more} more"] if more else []),
+        *footnotes(shown),
     ]
 
 
@@ -30,6 +32,12 @@ def sizes(result: Findings) -> str:
         f"{result.current}; drift: q <= {result.level:g} and estimate > {result.floor:g} "
         f"{result.unit}"
     )
+
+
+def footnotes(columns: Sequence[ColumnDrift]) -> list[str]:
+    """Return what the marks in lines of columns mean, if there are any."""
+    marked = any(interval(column).endswith("?") for column in columns)
+    return [UNDERSAMPLED] if marked else []
 
 
 def series_lines(series: SeriesOfFindings) -> list[str]:

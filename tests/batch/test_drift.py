@@ -111,6 +111,18 @@ def test_columns_are_chosen(capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "2 more: -n 3 shows all"
 
 
+def test_a_question_mark_is_explained(capsys):
+    for name, towns in {"few.csv": range(8), "also.csv": range(5, 14)}.items():
+        Path(name).write_text("city,year\n" + "".join(f"Town {k},2024\n" for k in towns))
+    assert cli.main(["drift", "few.csv", "also.csv", "-q"]) == 0
+    *_, line, note = capsys.readouterr().out.splitlines()
+    assert "? " in line
+    assert note == "?: there are too few values for the interval"
+    result = compare("few.csv", "also.csv")
+    assert repr(result).splitlines()[-1] == note
+    assert f"<p>{note}</p>" in result._repr_html_()
+
+
 def test_one_table_comes_from_stdin(capsys, monkeypatch):
     stdin = io.TextIOWrapper(io.BytesIO(Path("after.csv").read_bytes()))
     monkeypatch.setattr(sys, "stdin", stdin)

@@ -3,7 +3,7 @@
 from html import escape
 
 from ..results import Findings, SeriesOfFindings
-from ..text import HEADINGS, MOST_LINES, cells, series_lines, sizes
+from ..text import HEADINGS, MOST_LINES, cells, footnotes, series_lines, sizes
 
 
 def table(result: Findings) -> str:
@@ -11,7 +11,8 @@ def table(result: Findings) -> str:
     heads = "".join(f"<th>{escape(heading)}</th>" for heading in HEADINGS)
     rows = "".join(_row(cells(column)) for column in result.ranked[:MOST_LINES])
     more = len(result) - MOST_LINES
-    rest = f"<p>... and {more} more</p>" if more > 0 else ""
+    below = [f"... and {more} more"] * (more > 0) + footnotes(result.ranked[:MOST_LINES])
+    rest = "".join(f"<p>{escape(line)}</p>" for line in below)
     return (
         f"<p><strong>{escape(result.summary)}</strong><br>{escape(sizes(result))}</p>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{rest}"

@@ -31,6 +31,8 @@ def print_drift(console: Console, result: Findings, top: int) -> None:
     console.print(table)
     if len(result) > len(columns):
         console.print(f"{len(result) - len(columns):,} more: -n {len(result)} shows all")
+    for note in text.footnotes(columns):
+        console.print(Text(note))
 
 
 def print_series(console: Console, series: SeriesOfFindings, top: int) -> None:
