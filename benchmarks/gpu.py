@@ -5,7 +5,7 @@
 ``--seconds``, or one measurement later: what there is no time for is repeated less
 often, or left out, and said to be. Where the time goes, as far as it can be counted:
 
-- answers, by mpmath on the host: 2 s; compiling 22 kernels of ours: about 1 minute;
+- answers, by mpmath on the host: 3 s; compiling 32 kernels of ours: about 1½ minutes;
 - ours: 7 repeats of some milliseconds each, and of at most 0.2 s for pairs;
 - CuPy: two kernels to compile, and its pairs, some seconds a call, as often as 10 s allow;
 - PyTorch: two functions to compile, up to a minute each, which nothing can cut short. This
@@ -32,6 +32,9 @@ BOUNDS = {np.float32: 1e-6, np.float64: 1e-14}
 LOGIT_BOUNDS = {np.float32: 1e-4, np.float64: 1e-10}
 LOGIT_SLOPE_BOUNDS = {np.float32: 1e-4, np.float64: 1e-12}
 PAIR_BOUNDS = {np.float32: 1e-4, np.float64: 1e-11}
+WEIGHT = 0.125
+"""Of the second side, where one is given."""
+
 REPEATS = 7
 SECONDS = 420.0
 """What all may take, with a minute to spare of the eight."""
@@ -58,32 +61,82 @@ def worst_error(values: Any, exact: list[mpf]) -> float:
     return max(oracle.relative_error(value, one) for value, one in pairs)
 
 
-def answers(dtype: type, length: int, rng: np.random.Generator) -> list[tuple[str, float, float]]:
-    """Return, for each function, its worst error on a few rows and the bound on it."""
+Answer = tuple[str, float, float]
+"""A function, its worst error on a few rows and the bound on it."""
+
+
+def answers(dtype: type, length: int, rng: np.random.Generator) -> list[Answer]:
+    """Return the answer of each function."""
     P, Q = rng.dirichlet(np.full(length, 0.3), (2, 3)).astype(dtype)
     A, B = rng.standard_normal((2, 3, length)).astype(dtype)
-    rows = ours.js_divergence(P, Q, keepdims=False).copy_to_host()
-    logits = ours.js_divergence_logit(A, B, keepdims=False).copy_to_host()
-    pairs = ours.cdist(P, Q, "js_divergence").copy_to_host()
-    slopes = ours.js_divergence_grad(P, Q)[1].copy_to_host()
-    distances = ours.jensenshannon(P, Q, axis=1).copy_to_host().astype(float) ** 2
-    logit_slopes = ours.js_divergence_logit_grad(A, B)[1].copy_to_host()
-    exact_slopes = [slope for p, q in zip(P, Q, strict=True) for slope in oracle.js_slopes(p, q)]
-    slope_errors = [
-        oracle.error_of_largest(one, oracle.js_gradient_logit(a, b))
-        for one, a, b in zip(logit_slopes, A, B, strict=True)
-    ]
-    exact_distances = [oracle.js_divergence_normalised(p, q) for p, q in zip(P, Q, strict=True)]
-    exact_rows = [oracle.js_divergence(p, q) for p, q in zip(P, Q, strict=True)]
-    exact_logits = [oracle.js_divergence_logit(a, b) for a, b in zip(A, B, strict=True)]
-    exact_pairs = [oracle.js_divergence_normalised(p, q) for p in P for q in Q]
     return [
-        ("rows", worst_error(rows, exact_rows), BOUNDS[dtype]),
-        ("gradients", worst_error(slopes, exact_slopes), BOUNDS[dtype]),
+        *answers_of_rows(P, Q, dtype),
+        *answers_of_logits(A, B, dtype),
+        *answers_of_pairs(P, Q, dtype),
+    ]
+
+
+def answers_of_rows(P: Any, Q: Any, dtype: type) -> list[Answer]:
+    """Return those of functions of rows of probabilities."""
+    rows, slopes, _ = ours.js_divergence_grad(P, Q, keepdims=False)
+    skewed, skewed_slopes, _ = ours.js_divergence_grad(P, Q, weight=WEIGHT, keepdims=False)
+    distances = ours.jensenshannon(P, Q, axis=1).copy_to_host().astype(float) ** 2
+    pairs = list(zip(P, Q, strict=True))
+    exact = {
+        "rows": (rows, [oracle.js_divergence(p, q) for p, q in pairs]),
+        "gradients": (slopes, [one for p, q in pairs for one in oracle.js_slopes(p, q)]),
+        "weighted rows": (skewed, [sum(oracle.skewed_terms(p, q, WEIGHT)) for p, q in pairs]),
+        "weighted gradients": (
+            skewed_slopes,
+            [one for p, q in pairs for one in oracle.skewed_slopes(p, q, WEIGHT)],
+        ),
+    }
+    exact_distances = [oracle.js_divergence_normalised(p, q) for p, q in pairs]
+    return [
+        *(
+            (name, worst_error(computed.copy_to_host(), values), BOUNDS[dtype])
+            for name, (computed, values) in exact.items()
+        ),
         ("distances", worst_error(distances, exact_distances), 3 * BOUNDS[dtype]),
-        ("gradients of logits", max(slope_errors), LOGIT_SLOPE_BOUNDS[dtype]),
-        ("logits", worst_error(logits, exact_logits), LOGIT_BOUNDS[dtype]),
-        ("pairs", worst_error(pairs, exact_pairs), PAIR_BOUNDS[dtype]),
+    ]
+
+
+def answers_of_logits(A: Any, B: Any, dtype: type) -> list[Answer]:
+    """Return those of functions of rows of logits, and their derivatives."""
+    found: list[Answer] = []
+    for name, weight in (("logits", 0.5), ("weighted logits", WEIGHT)):
+        results = ours.js_divergence_logit_grad(A, B, weight=weight, keepdims=False)
+        value, slopes, _ = (result.copy_to_host() for result in results)
+        pairs = list(zip(A, B, strict=True))
+        exact = [sum(oracle.skewed_terms_logit(a, b, weight)) for a, b in pairs]
+        errors = [
+            oracle.error_of_largest(one, oracle.skewed_gradient_logit(a, b, weight))
+            for one, (a, b) in zip(slopes, pairs, strict=True)
+        ]
+        found.append((name, worst_error(value, exact), LOGIT_BOUNDS[dtype]))
+        found.append((f"gradients of {name}", max(errors), LOGIT_SLOPE_BOUNDS[dtype]))
+    return found
+
+
+def answers_of_pairs(P: Any, Q: Any, dtype: type) -> list[Answer]:
+    """Return those of all pairs."""
+    measures = {
+        "pairs": ({"metric": "js_divergence"}, oracle.js_divergence_normalised),
+        "weighted pairs": (
+            {"metric": "js_divergence", "weight": WEIGHT},
+            partial(oracle.skewed_divergence_normalised, weight=WEIGHT),
+        ),
+        "pairs, Kullback-Leibler": ({"metric": "kl_divergence"}, oracle.kl_divergence_normalised),
+    }
+    return [
+        (
+            name,
+            worst_error(
+                ours.cdist(P, Q, **options).copy_to_host(), [exact(p, q) for p in P for q in Q]
+            ),
+            PAIR_BOUNDS[dtype],
+        )
+        for name, (options, exact) in measures.items()
     ]
 
 
@@ -246,6 +299,15 @@ def workloads(dtype: type, sizes: Sizes, cupy: Any, torch: Any) -> list[Workload
         Workload("gradients", lambda: ours.js_divergence_grad(P, Q), elements, written),
         Workload("logits", lambda: ours.js_divergence_logit(P, Q), elements, read),
         Workload("logit gradients", lambda: ours.js_divergence_logit_grad(P, Q), elements, written),
+        Workload("weighted rows", lambda: ours.js_divergence(P, Q, weight=WEIGHT), elements, read),
+        Workload(
+            "weighted logits",
+            lambda: ours.js_divergence_logit(P, Q, weight=WEIGHT),
+            elements,
+            read,
+        ),
+        Workload("weighted pairs", lambda: ours.cdist(X, X, weight=WEIGHT), pairs, 0),
+        Workload("pairs, Kullback-Leibler", lambda: ours.cdist(X, X, "kl_divergence"), pairs, 0),
         Workload("distances", lambda: ours.jensenshannon(P, Q, axis=1), elements, read),
         Workload("one long row", lambda: ours.js_divergence(P, Q, axis=None), elements, read),
         Workload(

@@ -7,6 +7,7 @@ errors; float32 is computed without float64. What differs:
   taken without a copy, the work is done on its stream, and the result is on that stream: an array
   of CuPy's or PyTorch's kind if the first on the device is, else of Numba's. A NumPy array is
   moved to the device. A result is float32 if that holds the inputs' dtypes, else float64.
+- ``weight``: one on the device stays there, and gives NaN where it is not between 0 and 1.
 - ``out``: an array on the device, contiguous and of the result's dtype, or one of NumPy's, to
   which the result is copied.
 - Invalid entries: a negative or infinite probability, a logit of +inf, a row of logits with none
@@ -29,8 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core import validation
-from ._core.metric import takes_root
-from ._core.validation import Axis
+from ._core.pair_metric import metric_of
+from ._core.validation import EQUAL, Axis
 
 __all__ = [
     "cdist",
@@ -73,6 +74,7 @@ def js_divergence(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     out: Any = None,
@@ -93,6 +95,7 @@ def js_divergence(
     from ._cuda import evaluate
 
     call = evaluate.prepare(("P", "Q"), P, Q, axis, base, 0.0 if check else None)
+    call = evaluate.weighted(call, weight, keepdims, reduce, by_row=False, checked=check)
     if not reduce:
         return evaluate.result_of(
             call, out, call.shape, lambda result: evaluate.write_terms(call, result)
@@ -109,6 +112,7 @@ def js_divergence_logit(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     out: Any = None,
@@ -131,6 +135,8 @@ def js_divergence_logit(
     lowest = -math.inf if check else None
     logits_axis = -1 if axis is None else axis
     call = evaluate.prepare(("P", "Q"), P, Q, logits_axis, base, lowest)
+    kept = keepdims or axis is None
+    call = evaluate.weighted(call, weight, kept, reduce, by_row=True, checked=check)
     if not reduce:
         return evaluate.result_of(
             call, out, call.shape, lambda result: evaluate.write_logit_terms(call, result)
@@ -201,6 +207,7 @@ def js_divergence_grad(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     cotangent: Any = None,
@@ -223,6 +230,7 @@ def js_divergence_grad(
     from ._cuda import evaluate, gradients
 
     call = evaluate.prepare(("P", "Q"), P, Q, axis, base, 0.0 if check else None)
+    call = evaluate.weighted(call, weight, keepdims, reduce, by_row=False, checked=check)
     return gradients.of_probabilities(call, cotangent, keepdims, reduce)
 
 
@@ -234,6 +242,7 @@ def js_divergence_logit_grad(
     axis: Axis = -1,
     keepdims: bool = True,
     reduce: bool = True,
+    weight: Any = EQUAL,
     key: object = None,
     base: float | None = None,
     cotangent: Any = None,
@@ -255,6 +264,8 @@ def js_divergence_logit_grad(
     lowest = -math.inf if check else None
     logits_axis = -1 if axis is None else axis
     call = evaluate.prepare(("P", "Q"), P, Q, logits_axis, base, lowest)
+    kept = keepdims or axis is None
+    call = evaluate.weighted(call, weight, kept, reduce, by_row=True, checked=check)
     if axis is None and reduce:
         return gradients.of_all_logits(call, cotangent, keepdims)
     return gradients.of_logits(call, cotangent, keepdims, reduce)
@@ -268,6 +279,7 @@ def cdist(
     *,
     out: Any = None,
     base: float | None = None,
+    weight: float = EQUAL,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
     check: bool = False,
@@ -287,8 +299,7 @@ def cdist(
     """
     from ._cuda import pairwise
 
-    root = takes_root(metric)
-    return pairwise.of_two(XA, XB, root, out, base, dtype, check)
+    return pairwise.of_two(XA, XB, metric_of(metric, base, weight), out, dtype, check)
 
 
 @_on_device
@@ -298,6 +309,7 @@ def pdist(
     *,
     out: Any = None,
     base: float | None = None,
+    weight: float = EQUAL,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
     check: bool = False,
@@ -313,4 +325,4 @@ def pdist(
     """
     from ._cuda import pairwise
 
-    return pairwise.within_one(X, takes_root(metric), out, base, dtype, check)
+    return pairwise.within_one(X, metric_of(metric, base, weight), out, dtype, check)

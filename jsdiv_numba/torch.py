@@ -312,9 +312,9 @@ def _differentiable(
 ) -> torch.Tensor:
     _check_tensors(inputs)
     axes = None if axis is None else [axis] if isinstance(axis, int) else list(map(index, axis))
-    one = None if weight is EQUAL else _constant(weight)
-    settings = Settings(one, axes, keepdims, reduce, base, workers, temperature)
     first, tensor = next(iter(inputs.items()))
+    one = None if weight is EQUAL else _constant(weight, tensor.device)
+    settings = Settings(one, axes, keepdims, reduce, base, workers, temperature)
     if not is_there(name, tensor, settings):
         raise TypeError(
             f"{first} is on the device {tensor.device}, where {name} with these arguments is not "
@@ -341,7 +341,8 @@ def _check_tensors(inputs: dict[str, Any]) -> None:
         raise TypeError(f"{places}: move them to one device")
 
 
-def _constant(weight: Any) -> torch.Tensor:
+def _constant(weight: Any, device: torch.device) -> torch.Tensor:
+    """Return a weight as a tensor: on the inputs' device if it is there, else on the CPU."""
     if not isinstance(weight, torch.Tensor):
         wide = torch.float64 if isinstance(weight, float | list | tuple) else None
         return torch.as_tensor(weight, dtype=wide)
@@ -350,4 +351,4 @@ def _constant(weight: Any) -> torch.Tensor:
             "weight requires a gradient; it is a constant here, without a derivative: pass "
             "weight.detach()"
         )
-    return weight.cpu()
+    return weight if weight.device == device else weight.cpu()

@@ -41,88 +41,140 @@ def others(Float):
     }
 
 
-def kernels(precision, Float):
-    """Return every kernel of a precision and the types it is called with."""
+def record(kind, *fields):
+    """Return the type of a named tuple with fields of these types."""
+    return types.NamedTuple(fields, kind)
+
+
+def row_types(Float, skewed):
+    """Return the types that kernels over rows take, with or without weights."""
     one, two, three = (types.Array(Float, n, "C") for n in range(1, 4))
     # Whatever its strides are, Numba tells of none that are contiguous where one is 0.
     four = types.Array(Float, 4, "A")
-    inputs, shares = (four, four), (SIZE, FLAG)
-    pieces, known = (*shares, SIZE), (two, three)
-    together = three, SIZE, Float, two, one
-    of_rows, of_pairs = rows.row_kernels(precision), pairs.pair_kernels(precision)
-    slopes = row_gradients.derivative_kernels(precision)
-    of_logits = logits.logit_kernels(precision)
-    of_gradients = logit_gradients.logit_gradient_kernels(precision)
-    matrix = types.Array(Float, 2, "A")
-    flat = matrix, one, two
-    whole = (*inputs, *shares, Float, one)
-    staged = (*inputs, *shares, SIZE, Float, one)
-    gradients = (*inputs, four)
-    of_pieces = (*inputs, *pieces, SIZE, Float, *known, four)
+    weights = types.UniTuple(four, 2) if skewed else types.Tuple(())
+    return SimpleNamespace(
+        one=one,
+        two=two,
+        three=three,
+        four=four,
+        views=(four, four, weights),
+        shares=(SIZE, FLAG),
+        pieces=(SIZE, FLAG, SIZE),
+        known=(two, three),
+        together=(three, SIZE, Float, two, one),
+    )
+
+
+def kernels_of_rows(precision, Float, skewed):
+    """Return every kernel over rows that depends on whether there are weights, and its types."""
+    t = row_types(Float, skewed)
+    of_rows = rows.row_kernels(precision, skewed)
+    slopes = row_gradients.derivative_kernels(precision, skewed)
+    of_logits = logits.logit_kernels(precision, skewed)
+    of_terms = logit_gradients.logit_term_gradient_kernels(precision, skewed)
+    both, staged = (t.four, t.four), (*t.views, *t.shares, SIZE, Float, t.one)
+    of_pieces = (*t.views, *t.pieces, SIZE, Float, *t.known, t.four)
+    gradients = (*t.views, t.four)
     return {
-        "whole_rows": (of_rows.whole_rows, whole),
-        **{
-            f"whole_rows, of {name}": (of_rows.whole_rows, (*given, *whole[2:]))
-            for name, given in others(Float).items()
-        },
-        "pieces_of_rows": (of_rows.pieces_of_rows, (*inputs, *pieces, SIZE, *known)),
-        "rows_of_pieces": (of_rows.rows_of_pieces, together),
-        "normalised_rows": (of_rows.normalised_rows, whole),
-        "pieces_of_normalised": (of_rows.pieces_of_normalised, (*inputs, *pieces, SIZE, *known)),
-        "normalised_of_pieces": (of_rows.normalised_of_pieces, together),
-        "sums": (of_rows.sums, (four, SIZE, one)),
-        "pieces_of_sums": (of_rows.pieces_of_sums, (four, SIZE, SIZE, three)),
-        "sums_of_pieces": (of_rows.sums_of_pieces, (three, one)),
+        "whole_rows": (of_rows.whole_rows, (*t.views, *t.shares, Float, t.one)),
+        "pieces_of_rows": (of_rows.pieces_of_rows, (*t.views, *t.pieces, SIZE, *t.known)),
         "terms": (
-            elements.element_kernels(precision).terms,
-            (*inputs, *pieces, Float, four),
+            elements.element_kernels(precision, skewed).terms,
+            (*t.views, *t.pieces, Float, t.four),
         ),
-        "convert": (elements.convert, (four, four)),
-        "fill": (elements.fill, (Float, one)),
-        "copy_element": (elements.copy_element, (four, SIZE, one)),
-        "first_invalid": (elements.first_invalid, (four, Float, Float, INDEX)),
         "whole_gradients": (
             slopes.whole_gradients,
-            (*gradients, *shares, Float, *inputs, one),
+            (*gradients, *t.shares, Float, *both, t.one),
         ),
         "pieces_of_gradients": (
             slopes.pieces_of_gradients,
-            (*gradients, *pieces, Float, *inputs, three),
+            (*gradients, *t.pieces, Float, *both, t.three),
         ),
-        "term_gradients": (slopes.term_gradients, (*gradients, *pieces, Float, *inputs, four)),
+        "term_gradients": (slopes.term_gradients, (*gradients, *t.pieces, Float, *both, t.four)),
         "whole_logits": (of_logits.whole_logits, staged),
         "staged_logits": (of_logits.staged_logits, staged),
-        "logit_terms": (of_logits.logit_terms, (*inputs, *shares, Float, four)),
+        "logit_terms": (of_logits.logit_terms, (*t.views, *t.shares, Float, t.four)),
         "pieces_of_logits": (of_logits.pieces_of_logits, of_pieces),
         "pieces_of_terms": (of_logits.pieces_of_terms, of_pieces),
-        "logits_of_pieces": (of_logits.logits_of_pieces, together),
-        "whole_logit_gradients": (
-            of_gradients.whole_gradients,
-            (*gradients, *shares, SIZE, Float, *inputs, one),
-        ),
-        "staged_logit_gradients": (
-            of_gradients.staged_gradients,
-            (*gradients, *shares, SIZE, Float, *inputs, one),
-        ),
-        "logit_term_gradients": (
-            of_gradients.term_gradients,
-            (*gradients, *shares, Float, *inputs),
-        ),
+        "logit_term_gradients": (of_terms.term_gradients, (*gradients, *t.shares, Float, *both)),
         "pieces_of_logit_term_gradients": (
-            of_gradients.pieces_of_term_gradients,
-            (*gradients, SIZE, SIZE, SIZE, Float, *known, *inputs),
+            of_terms.pieces_of_term_gradients,
+            (*gradients, SIZE, SIZE, SIZE, Float, *t.known, *both),
         ),
-        "logit_term_gradients_of_pieces": (of_gradients.term_gradients_of_pieces, together),
+    }
+
+
+def kernels_of_pairs(precision, Float):
+    """Return every kernel over pairs and its types."""
+    one, two = (types.Array(Float, n, "C") for n in (1, 2))
+    given = types.Array(Float, 2, "A")
+    matrix, tile = record(pairs.Matrix, given, one, two), record(pairs.Tile, *[SIZE] * 4)
+    side = record(pairs.Side, Float, Float)
+    wanted = record(pairs.Wanted, Float, Float, Float, FLAG)
+    written = record(pairs.Output, FLAG, SIZE, one)
+    weights = {"skewed": types.UniTuple(Float, 2)}
+    return {
+        "prepare": (pairs.prepare_kernel(precision), (given, FLAG, Float, side, two, two)),
+        **{
+            f"squares, {measure}": (
+                pairs.pair_kernel(precision, measure),
+                (
+                    matrix,
+                    matrix,
+                    SIZE,
+                    tile,
+                    weights.get(measure, types.Tuple(())),
+                    wanted,
+                    written,
+                ),
+            )
+            for measure in ("js", "skewed", "kl")
+        },
+    }
+
+
+def kernels(precision, Float):
+    """Return every kernel of a precision and the types it is called with."""
+    t, of_rows = row_types(Float, False), kernels_of_rows(precision, Float, False)
+    skewed = kernels_of_rows(precision, Float, True)
+    whole_rows, whole = of_rows["whole_rows"]
+    distances, sums = rows.distance_kernels(precision), rows.sum_kernels(precision)
+    of_gradients = logit_gradients.logit_gradient_kernels(precision)
+    both = t.four, t.four
+    gradients = (*both, t.four, *t.shares, SIZE, Float, *both, t.one)
+    term_gradients = logit_gradients.logit_term_gradient_kernels(precision, False)
+    return {
+        **of_rows,
+        **{f"{name}, skewed": one for name, one in skewed.items()},
+        **{
+            f"whole_rows, of {name}": (whole_rows, (*given, *whole[2:]))
+            for name, given in others(Float).items()
+        },
+        "rows_of_pieces": (rows.row_kernels(precision, False).rows_of_pieces, t.together),
+        "normalised_rows": (distances.normalised_rows, (*both, *t.shares, Float, t.one)),
+        "pieces_of_normalised": (
+            distances.pieces_of_normalised,
+            (*both, *t.pieces, SIZE, *t.known),
+        ),
+        "normalised_of_pieces": (distances.normalised_of_pieces, t.together),
+        "sums": (sums.sums, (t.four, SIZE, t.one)),
+        "pieces_of_sums": (sums.pieces_of_sums, (t.four, SIZE, SIZE, t.three)),
+        "sums_of_pieces": (sums.sums_of_pieces, (t.three, t.one)),
+        "convert": (elements.convert, both),
+        "fill": (elements.fill, (Float, t.one)),
+        "copy_element": (elements.copy_element, (t.four, SIZE, t.one)),
+        "first_invalid": (elements.first_invalid, (t.four, Float, Float, INDEX)),
+        "both_weights": (elements.both_weights, (t.four, t.one, t.one)),
+        "logits_of_pieces": (logits.logit_kernels(precision, False).logits_of_pieces, t.together),
+        "whole_logit_gradients": (of_gradients.whole_gradients, gradients),
+        "staged_logit_gradients": (of_gradients.staged_gradients, gradients),
+        "logit_term_gradients_of_pieces": (term_gradients.term_gradients_of_pieces, t.together),
         "pieces_of_logit_gradients": (
             of_gradients.pieces_of_gradients,
-            (*gradients, *pieces, SIZE, Float, *known, *inputs),
+            (*both, t.four, *t.pieces, SIZE, Float, *t.known, *both),
         ),
-        "logit_gradients_of_pieces": (of_gradients.gradients_of_pieces, together),
-        "prepare": (of_pairs.prepare, (matrix, FLAG, Float, two, two)),
-        "squares": (
-            of_pairs.squares,
-            (*flat, *flat, *[SIZE] * 5, FLAG, FLAG, Float, Float, SIZE, one),
-        ),
+        "logit_gradients_of_pieces": (of_gradients.gradients_of_pieces, t.together),
+        **kernels_of_pairs(precision, Float),
     }
 
 

@@ -67,8 +67,13 @@ ENTRANCES = {
         "codegen.intrinsics",
         "codegen.precision",
         "formulas.js",
+        "formulas.kl",
+        "formulas.skewed",
         "formulas.slopes",
+        "records",
         "rows.normalised",
+        "rows.pair_summands",
+        "rows.summands",
     },
 }
 """What those outside import of `_kernels`: all but a device's kernels do without Numba."""

@@ -9,11 +9,13 @@ import pytest
 
 import jsdiv_numba
 from jsdiv_numba import cuda as device_functions
+from jsdiv_numba._core.pair_metric import metric_of
 from jsdiv_numba._kernels.codegen.precision import FLOAT32
 from tests import cases, oracle
 
 pytest.importorskip("numba.cuda")
 from jsdiv_numba._cuda import arrays, evaluate, pairwise, target
+from tests.cuda.ways import WAYS, batch, on_host, share_out
 
 pytestmark = [
     pytest.mark.skipif(
@@ -31,21 +33,6 @@ LOGIT_SLOPE_ERROR = {np.float64: 1e-12, np.float32: 1e-4}
 PAIR_ERROR = {np.float64: 1e-11, np.float32: 1e-4}
 RNG = np.random.default_rng(0)
 ROOT = Path(__file__).parents[1]
-
-
-def on_host(result):
-    return result.copy_to_host()
-
-
-def batch(kinds, rng, dtype, count, length):
-    """Draw pairs of rows of each kind, filled up with `fill` to one length."""
-    fill = -np.inf if kinds is cases.LOGITS else 0
-    pairs = [draw(rng, dtype) for draw in kinds.values() for _ in range(count)]
-    padded = np.full((2, len(pairs), length), fill, dtype)
-    for i, pair in enumerate(pairs):
-        for side in range(2):
-            padded[side, i, : pair[side].size] = pair[side]
-    return padded
 
 
 @PRECISIONS
@@ -109,7 +96,8 @@ def test_pairs_within_one_matrix_stream_to_the_host(monkeypatch, tmp_path):
     device_functions.cdist(X[:3], X, out=square)
     np.testing.assert_allclose(square, jsdiv_numba.cdist(X[:3], X), rtol=1e-6)
     tall, wide = (device_array_of(n) for n in ((40, 4), (70, 4)))
-    given = pairwise.Comparison(tall, wide, False, False, 1.0, np.dtype(np.float64), 0)
+    metric = metric_of("js_divergence", None)
+    given = pairwise.Comparison(tall, wide, False, metric, np.dtype(np.float64), 0)
     tiles = list(given.tiles())
     assert len(tiles) == -(-40 // pairwise.SQUARE) * -(-70 // pairwise.SQUARE)
     assert sum(map(given.size, tiles)) == 40 * 70
@@ -289,34 +277,10 @@ def test_the_bits_do_not_depend_on_the_neighbours_or_the_order_of_the_sides():
     np.testing.assert_array_equal(pairs, pairs.T)
 
 
-def one_lane(_):
-    return 1
-
-
-def a_block(_):
-    return target.THREADS
-
-
-def three(*_):
-    return 3
-
-
-WAYS = {
-    "kept in shared memory": {},
-    "read again": {"SHARED_BYTES": 0},
-    "a block for a row": {"lanes_of": a_block},
-    "a thread for a row": {"lanes_of": one_lane},
-    "in pieces": {"pieces_of": three},
-    "in pieces, a block for each": {"pieces_of": three, "lanes_of": a_block},
-}
-
-
 @pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
     """One of the ways in which rows are shared out to threads."""
-    for name, value in WAYS[request.param].items():
-        monkeypatch.setattr(evaluate, name, value)
-    return request.param
+    return share_out(monkeypatch, request.param)
 
 
 @PRECISIONS

@@ -103,7 +103,7 @@ def test_what_there_is_no_time_for_is_left_out(gpu, monkeypatch, capsys):
     monkeypatch.setattr(gpu, "memory", lambda: 1e9)
     assert gpu.main(["--quick", "--seconds", "0"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("left out, for want of time") == 2 * 8
+    assert printed.count("left out, for want of time") == 2 * 12
     assert "G elements/s" not in printed
 
 

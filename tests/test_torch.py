@@ -341,10 +341,10 @@ class TestDevices:
                 assert all(isinstance(x, torch.Tensor) for x in tensors)
                 calls.append(name)
                 options.pop("workers")
-                cotangent = options.pop("cotangent", None)
-                if cotangent is not None:
-                    assert isinstance(cotangent, torch.Tensor)
-                    options["cotangent"] = cotangent.numpy()
+                for constant in ("cotangent", "weight"):
+                    if constant in options:
+                        assert isinstance(options[constant], torch.Tensor)
+                        options[constant] = options[constant].numpy()
                 found = getattr(jsdiv_numba, name)(*(x.numpy() for x in tensors), **options)
                 return (
                     tuple(map(torch.from_numpy, found))
@@ -360,14 +360,15 @@ class TestDevices:
         monkeypatch.setattr(operators, "_is_on_cpu", lambda _tensor: False)
         return calls
 
+    @pytest.mark.parametrize("weight", [0.5, 0.2])
     @pytest.mark.parametrize("name", ["js_divergence", "js_divergence_logit"])
-    def test_values_and_derivatives_are_computed_there(self, called, name):
+    def test_values_and_derivatives_are_computed_there(self, called, name, weight):
         p = P.clone().requires_grad_()
-        value = getattr(bridge, name)(p, Q, keepdims=False, base=2)
+        value = getattr(bridge, name)(p, Q, keepdims=False, base=2, weight=weight)
         value.sum().backward()
         assert called == [name, f"{name}_grad"]
         expected = getattr(jsdiv_numba, f"{name}_grad")(
-            P.numpy(), Q.numpy(), keepdims=False, base=2
+            P.numpy(), Q.numpy(), keepdims=False, base=2, weight=weight
         )
         np.testing.assert_allclose(value.detach().numpy(), expected[0], rtol=1e-14)
         np.testing.assert_allclose(p.grad.numpy(), expected[1], rtol=1e-14)
@@ -376,8 +377,6 @@ class TestDevices:
         rule = "^P is on the device cpu, where kl_divergence with these arguments is not there"
         with pytest.raises(TypeError, match=rule):
             bridge.kl_divergence(P, Q)
-        with pytest.raises(TypeError, match="where js_divergence with these arguments is not"):
-            bridge.js_divergence(P, Q, weight=0.2)
         assert not called
 
     def test_tensors_are_on_one_device(self):

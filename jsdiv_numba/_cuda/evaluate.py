@@ -11,9 +11,9 @@ from .._core.validation import Axis
 from .._kernels.codegen.precision import FLOAT32, FLOAT64, Precision
 from . import arrays, target
 from .arrays import blocks_for
-from .kernels.elements import copy_element, element_kernels, first_invalid
+from .kernels.elements import both_weights, copy_element, element_kernels, first_invalid
 from .kernels.logits import STATE, logit_kernels
-from .kernels.rows import row_kernels
+from .kernels.rows import distance_kernels, row_kernels, sum_kernels
 from .target import THREADS, WARP
 
 OF_A_LANE = 8
@@ -36,6 +36,13 @@ BYTES_OF_A_LANE = 256
 """Shared memory that one thread should have at most: 200 KiB are room for 25 warps then."""
 
 
+Rows = tuple[Any, Any]
+"""Views by rows of both inputs."""
+
+Weights = tuple[Any, ...]
+"""Such views of both sides' weights, or nothing."""
+
+
 class Call(NamedTuple):
     """What a function was asked for."""
 
@@ -45,6 +52,13 @@ class Call(NamedTuple):
     dtype: np.dtype[Any]
     precision: Precision
     divisor: Any
+    weights: tuple[Any, ...] = ()
+    """Those of both sides, viewed in the broadcast shape; none where all are equal."""
+
+    @property
+    def skewed(self) -> bool:
+        """Whether there are weights."""
+        return bool(self.weights)
 
     @property
     def inputs(self) -> list[Any]:
@@ -56,9 +70,20 @@ class Call(NamedTuple):
         """Where all is to be done."""
         return self.gathered.stream
 
-    def by_rows(self, launch: Callable[..., None], outputs: list[Any]) -> None:
-        """Launch on views by rows of the inputs and of outputs of the broadcast shape."""
-        arrays.by_rows(launch, self.inputs, outputs, self.shape, self.axes, self.gathered)
+    def by_rows(
+        self, launch: Callable[..., None], outputs: list[Any], beside: tuple[Any, ...] = ()
+    ) -> None:
+        """Launch on views by rows: of both inputs, of the weights, and one by one of the others.
+
+        These are what else is read, in the broadcast shape, and outputs of that shape.
+        """
+        number = len(self.weights)
+
+        def launch_views(p: Any, q: Any, *others: Any) -> None:
+            launch((p, q), others[:number], *others[number:])
+
+        inputs = [*self.inputs, *self.weights, *beside]
+        arrays.by_rows(launch_views, inputs, outputs, self.shape, self.axes, self.gathered)
 
     def empty(self, shape: tuple[int, ...]) -> Any:
         """Return a new array of the result's dtype on the device."""
@@ -90,6 +115,73 @@ def prepare(
         for name, array in zip(names, (p, q), strict=True):
             check(name, array, lowest, gathered)
     return Call(gathered, shape, axes, dtype, precision, dtype.type(divisor))
+
+
+def weighted(
+    call: Call, weight: Any, keepdims: bool, reduce: bool, *, by_row: bool, checked: bool
+) -> Call:
+    """Return the call with the weights that are given for its result.
+
+    Where terms depend on their whole row, they have its weight. One on the device is not looked at
+    unless that is asked for.
+    """
+    if weight is validation.EQUAL:
+        return call
+    by_element, whose = not (reduce or by_row), "the result's" if reduce else "the rows'"
+    shape = validation.reduced_shape(call.shape, call.axes, keepdims or not reduce)
+    if by_element:
+        shape, whose = call.shape, "the result's"
+    if arrays.on_device("weight", weight) is None:
+        both = validation.as_weights(weight)
+        validation.broadcast_weight(both[1], shape, whose)
+        if all((each == validation.EQUAL).all() for each in both):
+            return call
+        given = [array.astype(call.dtype) for array in both]
+        found = arrays.gather(("weight", "weight"), given, call.stream).arrays
+    else:
+        gathered = arrays.gather(("weight",), (weight,), call.stream)
+        call.gathered.others.extend(gathered.others)
+        (array,) = gathered.arrays
+        validation.broadcast_weight(np.broadcast_to(0.0, tuple(array.shape)), shape, whose)
+        found = _both_weights(call, array, checked)
+    views = tuple(laid_beside(call, array, shape, by_element) for array in found)
+    return call._replace(weights=views)
+
+
+def _both_weights(call: Call, weight: Any, checked: bool) -> list[Any]:
+    """Return both sides' weights, given the second one's on the device."""
+    shape, stream = tuple(weight.shape), call.stream
+    if checked:
+        copy = call.gathered.empty(shape, weight.dtype)
+        arrays.copy_elements(weight, copy, stream)
+        host = copy.copy_to_host(stream=stream)
+        target.synchronise(stream)
+        validation.as_weight(host)
+    both = [call.empty(shape) for _ in range(2)]
+
+    def launch(view: Any) -> None:
+        kernel = both_weights[blocks_for(math.prod(shape)), THREADS, stream]
+        kernel(view, *map(flat, both))
+
+    if math.prod(shape):
+        arrays.by_rows(launch, [weight], [], shape, last(shape), call.gathered)
+    return both
+
+
+def laid_beside(call: Call, array: Any, shape: tuple[int, ...], by_element: bool) -> Any:
+    """View what broadcasts to a value of some shape with the axes of the broadcast shape.
+
+    Those axes of the value that are reduced may be gone, unless it has an element for each.
+    """
+    strides = arrays.broadcast_strides(array, shape)
+    if not by_element:
+        kept = iter(strides if len(shape) < len(call.shape) else _kept(strides, call))
+        strides = tuple(0 if i in call.axes else next(kept, 0) for i in range(len(call.shape)))
+    return target.strided(array, call.shape, strides)
+
+
+def _kept(strides: tuple[int, ...], call: Call) -> list[int]:
+    return [stride for i, stride in enumerate(strides) if i not in call.axes]
 
 
 def check(name: str, array: Any, lowest: float, gathered: arrays.Gathered) -> None:
@@ -261,17 +353,17 @@ def in_pieces(
 
 def write_totals(call: Call, result: Any) -> None:
     """Write the divergence of each row of probabilities."""
-    kernels = row_kernels(call.precision)
+    kernels = row_kernels(call.precision, call.skewed)
 
-    def launch(p: Any, q: Any) -> None:
-        shares = shares_of([p, q])
+    def launch(rows: Rows, weights: Weights) -> None:
+        shares = shares_of([*rows])
         if shares.pieces == 1:
             whole = kernels.whole_rows[shares.blocks, THREADS, call.stream]
-            whole(p, q, shares.shift, shares.aligned, call.divisor, flat(result))
+            whole(*rows, weights, shares.shift, shares.aligned, call.divisor, flat(result))
             return
 
         def cut(sweep: int, state: Any, parts: Any) -> None:
-            cut_rows(call, shares, (p, q), sweep, state, parts)
+            cut_rows(call, shares, (*rows, weights), sweep, state, parts)
 
         in_pieces(call, shares, 2, cut, put_together(call, kernels.rows_of_pieces, result))
 
@@ -279,10 +371,11 @@ def write_totals(call: Call, result: Any) -> None:
 
 
 def cut_rows(
-    call: Call, shares: Shares, views: tuple[Any, Any], sweep: int, state: Any, parts: Any
+    call: Call, shares: Shares, views: tuple[Any, ...], sweep: int, state: Any, parts: Any
 ) -> None:
     """Launch a sweep over the pieces of rows of probabilities."""
-    kernel = row_kernels(call.precision).pieces_of_rows[shares.grid, THREADS, call.stream]
+    kernels = row_kernels(call.precision, call.skewed)
+    kernel = kernels.pieces_of_rows[shares.grid, THREADS, call.stream]
     kernel(*views, shares.shift, shares.aligned, shares.piece, sweep, state, parts)
 
 
@@ -298,18 +391,18 @@ def put_together(call: Call, kernel: Any, result: Any) -> Callable[[int, Any, An
 
 def write_distances(call: Call, result: Any) -> None:
     """Write the distance of each row of weights."""
-    kernels = row_kernels(call.precision)
+    kernels = distance_kernels(call.precision)
 
-    def launch(p: Any, q: Any) -> None:
-        shares = shares_of([p, q])
+    def launch(rows: Rows, _weights: Weights) -> None:
+        shares = shares_of([*rows])
         if shares.pieces == 1:
             whole = kernels.normalised_rows[shares.blocks, THREADS, call.stream]
-            whole(p, q, shares.shift, shares.aligned, call.divisor, flat(result))
+            whole(*rows, shares.shift, shares.aligned, call.divisor, flat(result))
             return
 
         def cut(sweep: int, state: Any, parts: Any) -> None:
             kernel = kernels.pieces_of_normalised[shares.grid, THREADS, call.stream]
-            kernel(p, q, shares.shift, shares.aligned, shares.piece, sweep, state, parts)
+            kernel(*rows, shares.shift, shares.aligned, shares.piece, sweep, state, parts)
 
         in_pieces(call, shares, 2, cut, put_together(call, kernels.normalised_of_pieces, result))
 
@@ -319,10 +412,11 @@ def write_distances(call: Call, result: Any) -> None:
 def write_terms(call: Call, result: Any) -> None:
     """Write each term of probabilities."""
 
-    def launch(p: Any, q: Any, terms: Any) -> None:
-        shares = shares_of([p, q, terms])
-        kernel = element_kernels(call.precision).terms[shares.grid, THREADS, call.stream]
-        kernel(p, q, shares.shift, shares.aligned, shares.piece, call.divisor, terms)
+    def launch(rows: Rows, weights: Weights, terms: Any) -> None:
+        shares = shares_of([*rows, terms])
+        kernels = element_kernels(call.precision, call.skewed)
+        kernel = kernels.terms[shares.grid, THREADS, call.stream]
+        kernel(*rows, weights, shares.shift, shares.aligned, shares.piece, call.divisor, terms)
 
     elementwise = call._replace(axes=last(call.shape))
     elementwise.by_rows(launch, [result])
@@ -361,35 +455,41 @@ def staged(shares: Shares, number: int, length: int, itemsize: int) -> Staging:
 
 def write_logit_totals(call: Call, result: Any) -> None:
     """Write the divergence of each row of logits."""
-    kernels = logit_kernels(call.precision)
 
-    def launch(a: Any, b: Any) -> None:
-        shares = shares_of([a, b])
-        if shares.pieces == 1:
-            staging = staged(shares, call.number, call.length, call.dtype.itemsize)
-            shares = staging.shares
-            kernel = kernels.staged_logits if staging.bytes else kernels.whole_logits
-            whole = kernel[shares.blocks, staging.threads, call.stream, staging.bytes]
-            whole(a, b, shares.shift, shares.aligned, staging.room, call.divisor, flat(result))
-            return
-        no_terms = target.strided(result, tuple(a.shape), (0, 0, 0, 0))
-        sweep_logits(call, shares, kernels.pieces_of_logits, (a, b), no_terms, result)
+    def launch(rows: Rows, weights: Weights) -> None:
+        write_logit_totals_of(call, rows, weights, result)
 
     call.by_rows(launch, [])
+
+
+def write_logit_totals_of(call: Call, rows: Rows, weights: Weights, result: Any) -> None:
+    """Write the divergence of each row of views of logits."""
+    kernels, shares = logit_kernels(call.precision, call.skewed), shares_of([*rows])
+    if shares.pieces == 1:
+        staging = staged(shares, call.number, call.length, call.dtype.itemsize)
+        shares = staging.shares
+        kernel = kernels.staged_logits if staging.bytes else kernels.whole_logits
+        whole = kernel[shares.blocks, staging.threads, call.stream, staging.bytes]
+        given = *rows, weights, shares.shift, shares.aligned, staging.room
+        whole(*given, call.divisor, flat(result))
+        return
+    no_terms = target.strided(result, tuple(rows[0].shape), (0, 0, 0, 0))
+    sweep_logits(call, shares, kernels.pieces_of_logits, (*rows, weights), no_terms, result)
 
 
 def sweep_logits(
     call: Call,
     shares: Shares,
     kernel: Any,
-    views: tuple[Any, Any],
+    views: tuple[Any, ...],
     terms: Any,
     result: Any,
     sweeps: tuple[int, ...] = (0, 1, 2, 3),
     state: Any = None,
 ) -> Any:
     """Launch sweeps over the pieces of rows of logits; return what is known of the rows then."""
-    together = put_together(call, logit_kernels(call.precision).logits_of_pieces, result)
+    kernels = logit_kernels(call.precision, call.skewed)
+    together = put_together(call, kernels.logits_of_pieces, result)
 
     def cut(turn: int, state: Any, parts: Any) -> None:
         launched = kernel[shares.grid, THREADS, call.stream]
@@ -414,26 +514,26 @@ def write_logit_sum(call: Call, result: Any) -> None:
 def write_logit_terms(call: Call, result: Any) -> None:
     """Write each term of logits."""
 
-    def launch(a: Any, b: Any, terms: Any) -> None:
-        write_logit_terms_of(call, a, b, terms)
+    def launch(rows: Rows, weights: Weights, terms: Any) -> None:
+        write_logit_terms_of(call, rows, weights, terms)
 
     call.by_rows(launch, [result])
 
 
-def write_logit_terms_of(call: Call, a: Any, b: Any, terms: Any) -> None:
+def write_logit_terms_of(call: Call, rows: Rows, weights: Weights, terms: Any) -> None:
     """Write each term of views by rows of logits."""
-    kernels, shares = logit_kernels(call.precision), shares_of([a, b, terms])
+    kernels, shares = logit_kernels(call.precision, call.skewed), shares_of([*rows, terms])
     if shares.pieces == 1:
         whole = kernels.logit_terms[shares.blocks, THREADS, call.stream]
-        whole(a, b, shares.shift, shares.aligned, call.divisor, terms)
+        whole(*rows, weights, shares.shift, shares.aligned, call.divisor, terms)
         return
-    rows = call.empty((call.number,))
-    sweep_logits(call, shares, kernels.pieces_of_terms, (a, b), terms, rows)
+    totals = call.empty((call.number,))
+    sweep_logits(call, shares, kernels.pieces_of_terms, (*rows, weights), terms, totals)
 
 
 def sum_over(call: Call, values: Any, axes: tuple[int, ...], result: Any) -> None:
     """Write the sums of an array along axes."""
-    shape, kernels = tuple(values.shape), row_kernels(call.precision)
+    shape, kernels = tuple(values.shape), sum_kernels(call.precision)
 
     def launch(view: Any) -> None:
         shares, number = shares_of([view]), math.prod(view.shape[:3])

@@ -2,22 +2,37 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._core import validation
 from . import arrays, evaluate, target
-from .evaluate import Call, flat, shares_of, sum_over
-from .kernels.logit_gradients import logit_gradient_kernels
+from .evaluate import Call, Rows, Weights, flat, shares_of, sum_over
+from .kernels.logit_gradients import logit_gradient_kernels, logit_term_gradient_kernels
 from .kernels.logits import logit_kernels
 from .kernels.row_gradients import derivative_kernels
 from .kernels.rows import row_kernels
 from .target import THREADS
 
-Write = Callable[[Call, Any, Any], None]
-"""What writes a value and derivatives: it gets views by rows of the inputs, the weights and the
-derivatives, and the value, of which there may be a view too."""
+
+class Beside(NamedTuple):
+    """Views by rows of what there is beside the inputs."""
+
+    weights: Weights
+    cotangents: Any
+    in_p: Any
+    in_q: Any
+    terms: Any = None
+
+    @property
+    def derivatives(self) -> tuple[Any, Any]:
+        """Those in both inputs."""
+        return self.in_p, self.in_q
+
+
+Write = Callable[[Call, Rows, Beside, Any], None]
+"""What writes the value and the derivatives of views by rows, of which the value may be one."""
 
 
 def of_probabilities(call: Call, cotangent: Any, keepdims: bool, reduce: bool) -> tuple[Any, ...]:
@@ -41,10 +56,10 @@ def of_all_logits(call: Call, cotangent: Any, keepdims: bool) -> tuple[Any, ...]
     """Return the sum of all rows' divergences, and its derivatives."""
     shape = (1,) * len(call.shape) if keepdims else ()
 
-    def write(call: Call, views: Any, result: Any) -> None:
-        rows = call.empty((call.number,))
-        _write_logit_rows(call, views, rows)
-        sum_over(call, rows, (0,), result)
+    def write(call: Call, rows: Rows, beside: Beside, result: Any) -> None:
+        totals = call.empty((call.number,))
+        _write_logit_rows(call, rows, beside, totals)
+        sum_over(call, totals, (0,), result)
 
     return _evaluate(call, cotangent, shape, write)
 
@@ -52,18 +67,17 @@ def of_all_logits(call: Call, cotangent: Any, keepdims: bool) -> tuple[Any, ...]
 def _evaluate(
     call: Call, cotangent: Any, shape: tuple[int, ...], write: Write, by_element: bool = False
 ) -> tuple[Any, ...]:
-    weights = _weights(call, cotangent, shape, by_element)
+    cotangents = _cotangents(call, cotangent, shape, by_element)
     like = call.gathered.like
     whole = [arrays.new_like(like, call.shape, call.dtype, call.stream) for _ in range(2)]
 
     def write_all(result: Any) -> None:
         outputs = [*(given.array for given in whole), *([result] if by_element else [])]
 
-        def write_views(*views: Any) -> None:
-            write(call, views, result)
+        def write_views(rows: Rows, weights: Weights, *others: Any) -> None:
+            write(call, rows, Beside(weights, *others), result)
 
-        inputs = [*call.inputs, weights]
-        arrays.by_rows(write_views, inputs, outputs, call.shape, call.axes, call.gathered)
+        call.by_rows(write_views, outputs, (cotangents,))
 
     value = evaluate.result_of(call, None, shape, write_all)
     in_each = [
@@ -73,34 +87,25 @@ def _evaluate(
     return value, *in_each
 
 
-def _weights(call: Call, cotangent: Any, shape: tuple[int, ...], by_element: bool) -> Any:
+def _cotangents(call: Call, cotangent: Any, shape: tuple[int, ...], by_element: bool) -> Any:
     """Return the derivatives with respect to the value, with the broadcast shape's axes.
 
     `shape` is that of the value; those of its axes that are reduced may be gone.
     """
     if cotangent is None:
-        weights = call.gathered.filled((), 1, call.dtype)
+        cotangents = call.gathered.filled((), 1, call.dtype)
     else:
         found = arrays.gather(("cotangent",), (cotangent,), call.stream)
         call.gathered.others.extend(found.others)
-        (weights,) = found.arrays
+        (cotangents,) = found.arrays
     try:
-        fits = np.broadcast_shapes(weights.shape, shape) == shape
+        fits = np.broadcast_shapes(cotangents.shape, shape) == shape
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(
-            f"cotangent of shape {tuple(weights.shape)} does not broadcast to the value's {shape}"
-        )
-    strides = arrays.broadcast_strides(weights, shape)
-    if not by_element:
-        kept = iter(strides if len(shape) < len(call.shape) else _kept(strides, call))
-        strides = tuple(0 if i in call.axes else next(kept, 0) for i in range(len(call.shape)))
-    return target.strided(weights, call.shape, strides)
-
-
-def _kept(strides: tuple[int, ...], call: Call) -> list[int]:
-    return [stride for i, stride in enumerate(strides) if i not in call.axes]
+        given = tuple(cotangents.shape)
+        raise ValueError(f"cotangent of shape {given} does not broadcast to the value's {shape}")
+    return evaluate.laid_beside(call, cotangents, shape, by_element)
 
 
 def _of_shape(given: arrays.Given, shape: tuple[int, ...], call: Call) -> Any:
@@ -117,92 +122,95 @@ def _of_shape(given: arrays.Given, shape: tuple[int, ...], call: Call) -> Any:
     return added.like
 
 
-def _write_rows(call: Call, views: Any, result: Any) -> None:
-    p, q, weights, in_p, in_q = views
-    kernels, shares = derivative_kernels(call.precision), shares_of([p, q, in_p, in_q])
+def _write_rows(call: Call, rows: Rows, beside: Beside, result: Any) -> None:
+    kernels = derivative_kernels(call.precision, call.skewed)
+    shares, views = shares_of([*rows, *beside.derivatives]), (*rows, beside.weights)
+    given = *views, beside.cotangents, shares.shift, shares.aligned
     if shares.pieces == 1:
         whole = kernels.whole_gradients[shares.blocks, THREADS, call.stream]
-        whole(p, q, weights, shares.shift, shares.aligned, call.divisor, in_p, in_q, flat(result))
+        whole(*given, call.divisor, *beside.derivatives, flat(result))
         return
 
     def cut(sweep: int, state: Any, parts: Any) -> None:
         if sweep > 0:
-            evaluate.cut_rows(call, shares, (p, q), sweep, state, parts)
+            evaluate.cut_rows(call, shares, views, sweep, state, parts)
             return
         kernel = kernels.pieces_of_gradients[shares.grid, THREADS, call.stream]
-        kernel(
-            p, q, weights, shares.shift, shares.aligned, shares.piece, call.divisor, in_p, in_q,
-            parts,
-        )  # fmt: skip
+        kernel(*given, shares.piece, call.divisor, *beside.derivatives, parts)
 
-    kernel = row_kernels(call.precision).rows_of_pieces
+    kernel = row_kernels(call.precision, call.skewed).rows_of_pieces
     evaluate.in_pieces(call, shares, 2, cut, evaluate.put_together(call, kernel, result))
 
 
-def _write_terms(call: Call, views: Any, _result: Any) -> None:
-    p, q, weights, in_p, in_q, terms = views
-    shares = shares_of([p, q, in_p, in_q, terms])
-    kernel = derivative_kernels(call.precision).term_gradients[shares.grid, THREADS, call.stream]
-    kernel(
-        p, q, weights, shares.shift, shares.aligned, shares.piece, call.divisor, in_p, in_q, terms
-    )
+def _write_terms(call: Call, rows: Rows, beside: Beside, _result: Any) -> None:
+    shares = shares_of([*rows, *beside.derivatives, beside.terms])
+    kernels = derivative_kernels(call.precision, call.skewed)
+    kernel = kernels.term_gradients[shares.grid, THREADS, call.stream]
+    given = *rows, beside.weights, beside.cotangents, shares.shift, shares.aligned, shares.piece
+    kernel(*given, call.divisor, *beside.derivatives, beside.terms)
 
 
-def _write_logit_rows(call: Call, views: Any, result: Any) -> None:
-    a, b, weights, in_a, in_b = views
-    kernels, shares = logit_gradient_kernels(call.precision), shares_of([a, b, in_a, in_b])
+def _write_logit_rows(call: Call, rows: Rows, beside: Beside, result: Any) -> None:
+    if call.skewed:
+        evaluate.write_logit_totals_of(call, rows, beside.weights, result)
+        _write_term_derivatives(call, rows, beside)
+        return
+    kernels = logit_gradient_kernels(call.precision)
+    shares = shares_of([*rows, *beside.derivatives])
     if shares.pieces == 1:
         staging = evaluate.staged(shares, call.number, call.length, call.dtype.itemsize)
         shares = staging.shares
         kernel = kernels.staged_gradients if staging.bytes else kernels.whole_gradients
         whole = kernel[shares.blocks, staging.threads, call.stream, staging.bytes]
-        whole(
-            a, b, weights, shares.shift, shares.aligned, staging.room, call.divisor, in_a, in_b,
-            flat(result),
-        )  # fmt: skip
+        given = *rows, beside.cotangents, shares.shift, shares.aligned, staging.room
+        whole(*given, call.divisor, *beside.derivatives, flat(result))
         return
-    sweep = logit_kernels(call.precision).pieces_of_logits
-    no_terms = target.strided(result, tuple(a.shape), (0, 0, 0, 0))
-    given = call, shares, sweep, (a, b), no_terms, result
-    state = evaluate.sweep_logits(*given, sweeps=(0,))
+    sweep = logit_kernels(call.precision, False).pieces_of_logits
+    no_terms = target.strided(result, tuple(rows[0].shape), (0, 0, 0, 0))
+    settings = call, shares, sweep, (*rows, ()), no_terms, result
+    state = evaluate.sweep_logits(*settings, sweeps=(0,))
 
     def cut(turn: int, state: Any, parts: Any) -> None:
         kernel = kernels.pieces_of_gradients[shares.grid, THREADS, call.stream]
-        kernel(
-            a, b, weights, shares.shift, shares.aligned, shares.piece, turn, call.divisor, state,
-            parts, in_a, in_b,
-        )  # fmt: skip
+        given = *rows, beside.cotangents, shares.shift, shares.aligned, shares.piece, turn
+        kernel(*given, call.divisor, state, parts, *beside.derivatives)
 
     together = evaluate.put_together(call, kernels.gradients_of_pieces, result)
     evaluate.in_pieces(call, shares, 5, cut, together, state)
-    evaluate.sweep_logits(*given, sweeps=(2, 3), state=state)
+    evaluate.sweep_logits(*settings, sweeps=(2, 3), state=state)
 
 
-def _write_logit_terms(call: Call, views: Any, _result: Any) -> None:
-    a, b, weights, in_a, in_b, terms = views
-    evaluate.write_logit_terms_of(call, a, b, terms)
-    kernels, shares = logit_gradient_kernels(call.precision), shares_of([a, b, in_a, in_b])
+def _write_logit_terms(call: Call, rows: Rows, beside: Beside, _result: Any) -> None:
+    evaluate.write_logit_terms_of(call, rows, beside.weights, beside.terms)
+    _write_term_derivatives(call, rows, beside)
+
+
+def _write_term_derivatives(call: Call, rows: Rows, beside: Beside) -> None:
+    """Write the derivatives of the sum of all terms of logits times their cotangents."""
+    kernels = logit_term_gradient_kernels(call.precision, call.skewed)
+    shares = shares_of([*rows, *beside.derivatives])
+    views = *rows, beside.weights, beside.cotangents
     if shares.pieces == 1:
         whole = kernels.term_gradients[shares.blocks, THREADS, call.stream]
-        whole(a, b, weights, shares.shift, shares.aligned, call.divisor, in_a, in_b)
+        whole(*views, shares.shift, shares.aligned, call.divisor, *beside.derivatives)
         return
-    state, rows = _softmaxes(call, shares, (a, b))
+    state, totals = _softmaxes(call, shares, rows, beside.weights)
 
     def cut(sweep: int, state: Any, parts: Any) -> None:
         kernel = kernels.pieces_of_term_gradients[shares.grid, THREADS, call.stream]
-        kernel(
-            a, b, weights, shares.shift, shares.piece, sweep, call.divisor, state, parts, in_a,
-            in_b,
-        )  # fmt: skip
+        given = *views, shares.shift, shares.piece, sweep, call.divisor
+        kernel(*given, state, parts, *beside.derivatives)
 
-    together = evaluate.put_together(call, kernels.term_gradients_of_pieces, rows)
+    together = evaluate.put_together(call, kernels.term_gradients_of_pieces, totals)
     evaluate.in_pieces(call, shares, 5, cut, together, state)
 
 
-def _softmaxes(call: Call, shares: evaluate.Shares, views: tuple[Any, Any]) -> tuple[Any, Any]:
+def _softmaxes(
+    call: Call, shares: evaluate.Shares, rows: Rows, weights: Weights
+) -> tuple[Any, Any]:
     """Return what is known of rows of logits after one sweep, and room for a number of each."""
-    rows = call.empty((call.number,))
-    no_terms = target.strided(rows, tuple(views[0].shape), (0, 0, 0, 0))
-    kernel = logit_kernels(call.precision).pieces_of_logits
-    state = evaluate.sweep_logits(call, shares, kernel, views, no_terms, rows, sweeps=(0,))
-    return state, rows
+    totals = call.empty((call.number,))
+    no_terms = target.strided(totals, tuple(rows[0].shape), (0, 0, 0, 0))
+    kernel = logit_kernels(call.precision, call.skewed).pieces_of_logits
+    given = call, shares, kernel, (*rows, weights), no_terms, totals
+    return evaluate.sweep_logits(*given, sweeps=(0,)), totals

@@ -8,9 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import validation
-from .._kernels.codegen.precision import FLOAT32, FLOAT64
+from .._core.pair_metric import Metric
+from .._kernels.codegen.precision import FLOAT32, FLOAT64, Precision
+from .._kernels.records import Side as GivenSide
 from . import arrays, evaluate, target
-from .kernels.pairs import COLUMNS, KNOWN, SQUARE, pair_kernels
+from .kernels.pairs import (
+    COLUMNS,
+    KNOWN,
+    SQUARE,
+    Matrix,
+    Output,
+    Side,
+    Tile,
+    Wanted,
+    pair_kernel,
+    prepare_kernel,
+)
 from .target import THREADS
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -22,35 +35,13 @@ HIGHEST = 65_535 * SQUARE
 """Rows of a launch: a grid has no more blocks along its second axis."""
 
 
-class Matrix(NamedTuple):
-    """A matrix and what the kernels know of it: `pairs.prepare`."""
-
-    given: Any
-    padded: Any
-    known: Any
-
-    def flat(self) -> tuple[Any, Any, Any]:
-        """Return the rows with their padded matrix flattened to one axis."""
-        return self.given, evaluate.flat(self.padded), self.known
-
-
-class Tile(NamedTuple):
-    """Some rows of one matrix, and some of the other, the columns of the result."""
-
-    first: int
-    last: int
-    left: int
-    right: int
-
-
 class Comparison(NamedTuple):
     """The pairs of rows of two matrices, or of one with itself."""
 
     a: Matrix
     b: Matrix
     above: bool
-    root: bool
-    divisor: float
+    metric: Metric
     dtype: np.dtype[Any]
     gathered: arrays.Gathered
 
@@ -70,21 +61,38 @@ class Comparison(NamedTuple):
         height, width = self.shape
         return Tile(0, height, 0, width)
 
+    @property
+    def precision(self) -> Precision:
+        """What the kernels are compiled for."""
+        return _precision_of(self.dtype)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is wanted of each pair's divergence."""
+        Float = self.precision.Float
+        unit = Float(np.log(2.0) * 2.0 ** -(self.spread + self.precision.device_log2))
+        metric = self.metric
+        return Wanted(unit, Float(metric.most), Float(metric.log_base), metric.root)
+
+    @property
+    def weights(self) -> tuple[Any, ...]:
+        """What terms take beside two entries."""
+        if self.metric.measure != "skewed":
+            return ()
+        Float, weighing = self.precision.Float, self.metric.weighing
+        return Float(weighing.p.weight), Float(weighing.q.weight)
+
     def launch(self, tile: Tile, result: Any, stream: Any) -> None:
         """Write the pairs of a tile."""
-        precision = FLOAT32 if self.dtype == np.float32 else FLOAT64
-        Float, width = precision.Float, tile.right - tile.left
+        width, length = tile.right - tile.left, int(self.a.padded.shape[1])
         offset = self.start(tile.first) if self.above else tile.first * width + tile.left
-        unit = Float(np.log(2.0) * 2.0 ** -(self.spread + precision.device_log2))
-        squares = pair_kernels(precision).squares
+        squares = pair_kernel(self.precision, self.metric.measure)
+        both = [rows._replace(padded=evaluate.flat(rows.padded)) for rows in (self.a, self.b)]
+        given = self.weights, self.wanted, Output(self.above, offset, result)
         for start in range(tile.first, tile.last, HIGHEST):
-            stop = min(start + HIGHEST, tile.last)
-            grid = -(-width // SQUARE), -(-(stop - start) // SQUARE)
-            squares[grid, THREADS, stream](
-                *self.a.flat(), *self.b.flat(), int(self.a.padded.shape[1]), start, stop,
-                tile.left, tile.right, self.above, self.root, unit, Float(self.divisor), offset,
-                result,
-            )  # fmt: skip
+            part = tile._replace(first=start, last=min(start + HIGHEST, tile.last))
+            grid = -(-width // SQUARE), -(-(part.last - start) // SQUARE)
+            squares[grid, THREADS, stream](*both, length, part, *given)
 
     def start(self, row: int) -> int:
         """Return how many pairs there are before a row's in the condensed order."""
@@ -108,16 +116,23 @@ class Comparison(NamedTuple):
                 yield Tile(first, min(first + rows, height), left, min(left + columns, width))
 
 
-def matrix(array: Any, dtype: np.dtype[Any], gathered: arrays.Gathered) -> Matrix:
-    """Prepare the rows of a matrix."""
-    precision = FLOAT32 if dtype == np.float32 else FLOAT64
-    number, length = (int(n) for n in array.shape)
-    columns = -(-max(length, 1) // COLUMNS) * COLUMNS
+def _precision_of(dtype: np.dtype[Any]) -> Precision:
+    return FLOAT32 if dtype == np.float32 else FLOAT64
+
+
+def matrix(
+    array: Any, side: GivenSide, metric: Metric, dtype: np.dtype[Any], gathered: arrays.Gathered
+) -> Matrix:
+    """Prepare the rows of a matrix, for one of the two sides of pairs."""
+    precision = _precision_of(dtype)
+    Float, (number, length) = precision.Float, (int(n) for n in array.shape)
+    columns = -(-max(length, 1) // COLUMNS) * COLUMNS if metric.measure != "kl" else 0
     padded = gathered.empty((number, columns), dtype, "a copy of the rows, normalised,")
     known = gathered.empty((number, KNOWN), dtype)
-    spread = precision.Float(2.0 ** (max(length, 1).bit_length() - 1))
-    pair_kernels(precision).prepare[number, THREADS, gathered.stream](
-        array, evaluate.is_aligned(array), spread, padded, known
+    spread = Float(2.0 ** (max(length, 1).bit_length() - 1))
+    of_side = Side(Float(2.0 * side.weight), Float(side.offset * 2.0**precision.device_log2))
+    prepare_kernel(precision)[number, THREADS, gathered.stream](
+        array, evaluate.is_aligned(array), spread, of_side, padded, known
     )
     return Matrix(array, padded, known)
 
@@ -154,12 +169,9 @@ def _store(comparison: Comparison, tile: Tile, values: Any, stream: Any, out: An
             out[tile.first : tile.last, tile.left : tile.right] = found.reshape(rows, columns)
 
 
-def of_two(
-    XA: Any, XB: Any, root: bool, out: Any, base: float | None, dtype: Any, check: bool
-) -> Any:
+def of_two(XA: Any, XB: Any, metric: Metric, out: Any, dtype: Any, check: bool) -> Any:
     """Return the distances between each row of one matrix and each of another."""
     names = ("XA", "XB")
-    divisor = validation.log_base(base) or 1.0
     gathered = arrays.gather(names, (XA, XB))
     a, b = gathered.arrays
     for name, array in zip(names, (a, b), strict=True):
@@ -176,15 +188,17 @@ def of_two(
     shape = int(a.shape[0]), int(b.shape[0])
 
     def compare() -> Comparison:
-        of_a, of_b = matrix(a, kind, gathered), matrix(b, kind, gathered)
-        return Comparison(of_a, of_b, False, root, divisor, kind, gathered)
+        of_a, of_b = (
+            matrix(array, side, metric, kind, gathered)
+            for array, side in zip((a, b), metric.sides, strict=True)
+        )
+        return Comparison(of_a, of_b, False, metric, kind, gathered)
 
     return _written(compare, shape, kind, gathered, out)
 
 
-def within_one(X: Any, root: bool, out: Any, base: float | None, dtype: Any, check: bool) -> Any:
+def within_one(X: Any, metric: Metric, out: Any, dtype: Any, check: bool) -> Any:
     """Return the distances between the rows of one matrix, each pair once."""
-    divisor = validation.log_base(base) or 1.0
     gathered = arrays.gather(("X",), (X,))
     (x,) = gathered.arrays
     _require_matrix("X", x)
@@ -193,8 +207,11 @@ def within_one(X: Any, root: bool, out: Any, base: float | None, dtype: Any, che
         evaluate.check("X", x, 0.0, gathered)
 
     def compare() -> Comparison:
-        rows = matrix(x, kind, gathered)
-        return Comparison(rows, rows, True, root, divisor, kind, gathered)
+        p_side, q_side = metric.sides
+        of_p = of_q = matrix(x, p_side, metric, kind, gathered)
+        if q_side != p_side:
+            of_q = matrix(x, q_side, metric, kind, gathered)
+        return Comparison(of_p, of_q, True, metric, kind, gathered)
 
     return _written(compare, (number * (number - 1) // 2,), kind, gathered, out)
 

@@ -53,7 +53,7 @@ class Settings(NamedTuple):
             if given[name] is None:
                 del given[name]
         if self.weight is not None:
-            given["weight"] = as_array(self.weight)
+            given["weight"] = _native(self.weight)
         if self.axis is not None:
             given["axis"] = tuple(self.axis)
         return given
@@ -302,4 +302,4 @@ def is_there(name: str, tensor: torch.Tensor, settings: Settings) -> bool:
         return True
     from .. import cuda
 
-    return name in cuda.__all__ and settings.weight is settings.temperature is None
+    return name in cuda.__all__ and settings.temperature is None

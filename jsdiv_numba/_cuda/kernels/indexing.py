@@ -7,6 +7,7 @@ further on. Where all arrays allow it (`aligned`), these are one access to memor
 
 from functools import cache
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,41 @@ def place_of(shift, rows):
     thread = np.int64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
     row = thread >> shift
     return min(row, rows - 1), thread - (row << shift), row < rows
+
+
+class Piece(NamedTuple):
+    """A piece of a row, and the thread's part in it."""
+
+    row: Any
+    place: Any
+    """The row's indices along the first three axes."""
+
+    part: Any
+    """The piece's number."""
+
+    start: Any
+    stop: Any
+    end: Any
+    """Up to where the thread may write: 0 where there is no such row."""
+
+    lane: Any
+    lanes: Any
+
+
+@device
+def piece_of(shape, shift, piece, rows):
+    """Return the thread's piece, of `piece` elements but for the last."""
+    row, lane, exists = place_of(shift, rows)
+    start = cuda.blockIdx.y * piece
+    stop = min(start + piece, shape[3])
+    end, lanes = stop if exists else NONE, ONE << shift
+    return Piece(row, index_of(row, shape), cuda.blockIdx.y, start, stop, end, lane, lanes)
+
+
+@device
+def reports(piece):
+    """Whether it is this thread that writes what is found out of a piece."""
+    return piece.end > NONE and piece.lane == 0
 
 
 @cache

@@ -28,50 +28,51 @@ from ..target import (
     device,
     four,
     jit,
-    least,
     most,
     mul_rn,
     row_of,
     set_four,
 )
-from .indexing import NONE, ONE, access, index_of, place_of
+from .indexing import NONE, ONE, access, index_of, piece_of, place_of, reports
 from .reductions import WARPS, group_functions
+from .summands import summand_of, weights_of
 
-A_TOP, A_SUM, B_TOP, B_SUM, VALUE, RATIO = range(6)
+A_TOP, A_SUM, B_TOP, B_SUM, VALUE, RATIO, LIMIT = range(7)
 """Slots of what is known of a row, for all sweeps over it: each side's largest logit and its sum of
-exponentials, the divergence and Λ."""
+exponentials, the divergence, Λ, and below what the divergence is computed again."""
 
-STATE = 12
-"""Slots of a row; those after the first six are `logit_gradients`'s."""
+STATE = 15
+"""Slots of a row; those after the first seven are `logit_gradients`'s."""
 
 
 @cache
-def logit_kernels(precision: Precision) -> SimpleNamespace:
-    """Return the kernels for one precision."""
+def logit_kernels(precision: Precision, skewed: bool) -> SimpleNamespace:
+    """Return the kernels for one precision, with or without weights."""
+    of_row = weights_of(precision, skewed).of_row
     return SimpleNamespace(
-        whole_logits=_whole_logits(precision, logit_sweeps(precision, False)),
-        staged_logits=_whole_logits(precision, logit_sweeps(precision, True)),
-        logit_terms=_logit_terms(precision),
-        pieces_of_logits=_pieces_of_logits(precision, with_terms=False),
-        pieces_of_terms=_pieces_of_logits(precision, with_terms=True),
+        whole_logits=_whole_logits(precision, logit_sweeps(precision, skewed, False), of_row),
+        staged_logits=_whole_logits(precision, logit_sweeps(precision, skewed, True), of_row),
+        logit_terms=_logit_terms(precision, skewed),
+        pieces_of_logits=_pieces_of_logits(precision, skewed, with_terms=False),
+        pieces_of_terms=_pieces_of_logits(precision, skewed, with_terms=True),
         logits_of_pieces=_logits_of_pieces(precision),
     )
 
 
 @cache
-def logit_sweeps(precision: Precision, staged: bool) -> SimpleNamespace:
+def logit_sweeps(precision: Precision, skewed: bool, staged: bool) -> SimpleNamespace:
     """Return what is done with a row of logits, which may be kept in shared memory."""
-    adding = _adding(precision, staged)
+    adding, summand = _adding(precision, staged), summand_of(precision, skewed)
     softmax = _staged_softmax(precision, adding) if staged else _softmax(precision)
     exponentials = _staged_exponentials() if staged else _exponentials(precision)
-    near = _near(precision)
+    near = _near(precision, summand)
     return SimpleNamespace(
         adding=adding,
         softmax=softmax,
         exponentials=exponentials,
         kept=_kept(staged),
         sum_of=_sum_of(precision),
-        add_terms=_add_terms(precision, exponentials, adding),
+        add_terms=_add_terms(precision, summand.term, exponentials, adding),
         divergence=_divergence(precision, near),
         near=near,
     )
@@ -239,13 +240,12 @@ def _kept(staged):
     return its_place if staged else itself
 
 
-def _add_terms(precision, exponentials, adding):
+def _add_terms(precision, term, exponentials, adding):
     add, sum_of_group, zero = adding.add, adding.sum_of_group, precision.Float(0)
-    term = target.formula(precision, scalar_formulas(precision).device_term)
     one = precision.Float(1)
 
     @device
-    def add_terms(a, b, sums, start, stop, aligned, lane, lanes, shared):
+    def add_terms(a, b, weights, sums, start, stop, aligned, lane, lanes, shared):
         """Return the sum of terms of probabilities, and its low-order part."""
         a_top, of_a, b_top, of_b = sums[A_TOP], one / sums[A_SUM], sums[B_TOP], one / sums[B_SUM]
         total, lo = zero, zero
@@ -254,11 +254,11 @@ def _add_terms(precision, exponentials, adding):
             x = exponentials(a, i, stop, aligned, a_top)
             y = exponentials(b, i, stop, aligned, b_top)
             part = (
-                term(mul_rn(x[0], of_a), mul_rn(y[0], of_b))
-                + term(mul_rn(x[1], of_a), mul_rn(y[1], of_b))
+                term(mul_rn(x[0], of_a), mul_rn(y[0], of_b), *weights)
+                + term(mul_rn(x[1], of_a), mul_rn(y[1], of_b), *weights)
             ) + (
-                term(mul_rn(x[2], of_a), mul_rn(y[2], of_b))
-                + term(mul_rn(x[3], of_a), mul_rn(y[3], of_b))
+                term(mul_rn(x[2], of_a), mul_rn(y[2], of_b), *weights)
+                + term(mul_rn(x[3], of_a), mul_rn(y[3], of_b), *weights)
             )
             total, lo = add(total, lo, part)
             i += 4 * lanes
@@ -267,12 +267,11 @@ def _add_terms(precision, exponentials, adding):
     return add_terms
 
 
-def _near(precision):
+def _near(precision, summand):
     Float, groups = precision.Float, group_functions(precision)
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
-    formulas = scalar_formulas(precision)
-    exp = target.formula(precision, formulas.device_exp)
-    term_of = target.formula(precision, formulas.device_term_of)
+    exp = target.formula(precision, scalar_formulas(precision).device_exp)
+    term_of, limit_of = summand.term_of, _near_limit(precision, summand)
     zero, half, one = Float(0), Float(0.5), Float(1)
     smallest = Float(np.finfo(precision.Float).tiny)
 
@@ -310,41 +309,52 @@ def _near(precision):
         return half * (from_b - from_a)
 
     @device
-    def term(a, b, i, sums, ratio):
+    def term(a, b, i, weights, sums, ratio):
         """Return a category's term."""
         x = exp(Float(a[i]) - sums[A_TOP]) / sums[A_SUM]
         y = exp(Float(b[i]) - sums[B_TOP]) / sums[B_SUM]
-        s, d = most(x + y, smallest), abs(x - y)
         delta = difference(a, b, i, sums) - ratio
-        if abs(delta) < one:
-            d = s * Float(math.tanh(half * abs(delta)))
-        return term_of(s, d, least(x, y), most(x, y))
+        d = most(x + y, smallest) * Float(math.tanh(half * delta)) if abs(delta) < one else x - y
+        return term_of(x, y, d, *weights)
 
     @device
-    def add_terms(a, b, sums, ratio, start, stop, lane, lanes, shared):
+    def add_terms(a, b, weights, sums, ratio, start, stop, lane, lanes, shared):
         """Return the sum of terms, and its low-order part."""
         total, lo = zero, zero
         for i in range(start + lane, stop, lanes):
-            total, error = two_sum(total, term(a, b, i, sums, ratio))
+            total, error = two_sum(total, term(a, b, i, weights, sums, ratio))
             lo += error
         return sum_of_group(total, lo, lanes, shared)
 
-    return SimpleNamespace(add_ratios=add_ratios, ratio_of=ratio_of, term=term, add_terms=add_terms)
+    return SimpleNamespace(
+        add_ratios=add_ratios, ratio_of=ratio_of, term=term, add_terms=add_terms, limit_of=limit_of
+    )
+
+
+def _near_limit(precision, summand):
+    near, limit = summand.near, precision.Float(precision.logit_near)
+
+    @device
+    def limit_of(weights):
+        """Return below what a divergence is computed again."""
+        return near(limit, *weights)
+
+    return limit_of
 
 
 def _divergence(precision, near):
-    ln2, limit = precision.Float(math.log(2)), precision.Float(precision.logit_near)
+    ln2, limit_of = precision.Float(math.log(2)), near.limit_of
     add_ratios, ratio_of, add_near = near.add_ratios, near.ratio_of, near.add_terms
 
     @device
-    def divergence(a, b, sums, value, lane, lanes, shared):
+    def divergence(a, b, weights, sums, value, lane, lanes, shared):
         """Return a row's divergence, computed again where the probabilities' is not accurate."""
-        close = value < limit
+        close = value < limit_of(weights)
         if cuda.syncthreads_or(np.int32(close)):
             stop = a.shape[0] if close else NONE
             in_b, in_a = add_ratios(a, b, sums, NONE, stop, lane, lanes, shared)
             ratio = ratio_of(in_b, in_a, sums)
-            total, lo = add_near(a, b, sums, ratio, NONE, stop, lane, lanes, shared)
+            total, lo = add_near(a, b, weights, sums, ratio, NONE, stop, lane, lanes, shared)
             value = total + lo if close else value
         # No divergence of distributions is above ln 2, though rounding may be.
         return ln2 if value > ln2 else value
@@ -352,45 +362,45 @@ def _divergence(precision, near):
     return divergence
 
 
-def _whole_logits(precision, sweeps):
+def _whole_logits(precision, sweeps, of_row):
     Float, softmax, sum_of, kept = precision.Float, sweeps.softmax, sweeps.sum_of, sweeps.kept
     add_terms, divergence = sweeps.add_terms, sweeps.divergence
     kind = target.type_of(precision)
 
     @jit
-    def whole_logits(A, B, shift, aligned, room, divisor, result):
+    def whole_logits(A, B, weights, shift, aligned, room, divisor, result):
         """Write the divergence of each row. `room` is what each has in shared memory."""
         shared = cuda.shared.array((2, WARPS), Float)
         memory = cuda.shared.array(0, kind, alignment=ALIGNMENT)
         row, lane, exists = place_of(shift, result.shape[0])
         lanes, first = ONE << shift, 2 * room * (cuda.threadIdx.x >> shift)
         i, j, k = index_of(row, A.shape)
-        a, b = row_of(A, i, j, k), row_of(B, i, j, k)
+        a, b, of_both = row_of(A, i, j, k), row_of(B, i, j, k), of_row(weights, i, j, k)
         x, y = memory[first : first + room], memory[first + room : first + 2 * room]
         stop = a.shape[0]
         a_top, a_total, a_lo = softmax(a, x, NONE, stop, aligned, lane, lanes, shared)
         b_top, b_total, b_lo = softmax(b, y, NONE, stop, aligned, lane, lanes, shared)
         sums = a_top, sum_of(a_top, a_total, a_lo), b_top, sum_of(b_top, b_total, b_lo)
         total, lo = add_terms(
-            kept(a, x), kept(b, y), sums, NONE, stop, aligned, lane, lanes, shared
+            kept(a, x), kept(b, y), of_both, sums, NONE, stop, aligned, lane, lanes, shared
         )
-        value = divergence(a, b, sums, total + lo, lane, lanes, shared)
+        value = divergence(a, b, of_both, sums, total + lo, lane, lanes, shared)
         if exists and lane == 0:
             result[row] = value / divisor
 
     return whole_logits
 
 
-def _write_terms(precision):
+def _write_terms(precision, term):
     groups, zero = group_functions(precision), precision.Float(0)
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
     exponentials, one = _exponentials(precision), precision.Float(1)
-    term = target.formula(precision, scalar_formulas(precision).device_js_term)
     store = access(precision, 0).store
 
     @device
-    def write_terms(a, b, sums, divisor, terms, start, stop, end, aligned, lane, lanes, shared):
+    def write_terms(a, b, weights, sums, divisor, terms, piece, aligned, lane, lanes, shared):
         """Write terms of probabilities up to `end`; return their sum and its low-order part."""
+        start, stop, end = piece
         of_a, of_b = one / sums[A_SUM], one / sums[B_SUM]
         total, lo = zero, zero
         i = start + 4 * lane
@@ -398,10 +408,10 @@ def _write_terms(precision):
             x = exponentials(a, i, stop, aligned, sums[A_TOP])
             y = exponentials(b, i, stop, aligned, sums[B_TOP])
             t = (
-                term(mul_rn(x[0], of_a), mul_rn(y[0], of_b)),
-                term(mul_rn(x[1], of_a), mul_rn(y[1], of_b)),
-                term(mul_rn(x[2], of_a), mul_rn(y[2], of_b)),
-                term(mul_rn(x[3], of_a), mul_rn(y[3], of_b)),
+                term(mul_rn(x[0], of_a), mul_rn(y[0], of_b), *weights),
+                term(mul_rn(x[1], of_a), mul_rn(y[1], of_b), *weights),
+                term(mul_rn(x[2], of_a), mul_rn(y[2], of_b), *weights),
+                term(mul_rn(x[3], of_a), mul_rn(y[3], of_b), *weights),
             )
             total, error = two_sum(total, (t[0] + t[1]) + (t[2] + t[3]))
             lo += error
@@ -413,122 +423,126 @@ def _write_terms(precision):
     return write_terms
 
 
-def _logit_terms(precision):
-    Float, sweeps = precision.Float, logit_sweeps(precision, False)
+def _logit_terms(precision, skewed):
+    Float, sweeps = precision.Float, logit_sweeps(precision, skewed, False)
     softmax, sum_of, near = sweeps.softmax, sweeps.sum_of, sweeps.near
     add_ratios, ratio_of, near_term = near.add_ratios, near.ratio_of, near.term
-    write_terms, limit = _write_terms(precision), Float(precision.logit_near)
+    write_terms = _write_terms(precision, summand_of(precision, skewed).any_term)
+    of_row, limit_of = weights_of(precision, skewed).of_row, near.limit_of
 
     @jit
-    def logit_terms(A, B, shift, aligned, divisor, result):
+    def logit_terms(A, B, weights, shift, aligned, divisor, result):
         """Write the terms of each row."""
         shared = cuda.shared.array((2, WARPS), Float)
         row, lane, exists = place_of(shift, A.shape[0] * A.shape[1] * A.shape[2])
         lanes = ONE << shift
         i, j, k = index_of(row, A.shape)
         a, b, terms = row_of(A, i, j, k), row_of(B, i, j, k), row_of(result, i, j, k)
-        stop = a.shape[0]
+        stop, of_both = a.shape[0], of_row(weights, i, j, k)
         end = stop if exists else NONE
         a_top, a_total, a_lo = softmax(a, a, NONE, stop, aligned, lane, lanes, shared)
         b_top, b_total, b_lo = softmax(b, b, NONE, stop, aligned, lane, lanes, shared)
         sums = a_top, sum_of(a_top, a_total, a_lo), b_top, sum_of(b_top, b_total, b_lo)
+        piece = NONE, stop, end
         total, lo = write_terms(
-            a, b, sums, divisor, terms, NONE, stop, end, aligned, lane, lanes, shared
+            a, b, of_both, sums, divisor, terms, piece, aligned, lane, lanes, shared
         )
-        close = total + lo < limit
+        close = total + lo < limit_of(of_both)
         if cuda.syncthreads_or(np.int32(close)):
             stop = stop if close else NONE
             in_b, in_a = add_ratios(a, b, sums, NONE, stop, lane, lanes, shared)
             ratio = ratio_of(in_b, in_a, sums)
             for n in range(lane, min(stop, end), lanes):
-                terms[n] = near_term(a, b, n, sums, ratio) / divisor
+                terms[n] = near_term(a, b, n, of_both, sums, ratio) / divisor
 
     return logit_terms
 
 
-def _sums_of_pieces(precision, with_terms):
+def _sums_of_pieces(precision, skewed, with_terms):
     """Return what adds up the terms of a piece, by exponentials and by ratios; or writes them."""
-    sweeps = logit_sweeps(precision, False)
-    write_terms, add_terms, near = _write_terms(precision), sweeps.add_terms, sweeps.near
-    add_near, near_term = near.add_terms, near.term
+    sweeps = logit_sweeps(precision, skewed, False)
+    write_terms = _write_terms(precision, summand_of(precision, skewed).any_term)
+    add_terms, add_near, near_term = sweeps.add_terms, sweeps.near.add_terms, sweeps.near.term
 
     @device
-    def plain_sum(a, b, state, divisor, terms, piece, aligned, lane, lanes, shared):
-        start, stop, end = piece
+    def plain_sum(a, b, weights, state, divisor, terms, piece, aligned, lane, lanes, shared):
+        start, stop, _ = piece
         if with_terms:  # known when this is compiled
             return write_terms(
-                a, b, state, divisor, terms, start, stop, end, aligned, lane, lanes, shared
+                a, b, weights, state, divisor, terms, piece, aligned, lane, lanes, shared
             )
-        return add_terms(a, b, state, start, stop, aligned, lane, lanes, shared)
+        return add_terms(a, b, weights, state, start, stop, aligned, lane, lanes, shared)
 
     @device
-    def near_sum(a, b, state, divisor, terms, piece, lane, lanes, shared):
+    def near_sum(a, b, weights, state, divisor, terms, piece, lane, lanes, shared):
         start, stop, end = piece
         if with_terms:
             for n in range(start + lane, min(stop, end), lanes):
-                terms[n] = near_term(a, b, n, state, state[RATIO]) / divisor
+                terms[n] = near_term(a, b, n, weights, state, state[RATIO]) / divisor
             return state[VALUE], state[VALUE]
-        return add_near(a, b, state, state[RATIO], start, stop, lane, lanes, shared)
+        return add_near(a, b, weights, state, state[RATIO], start, stop, lane, lanes, shared)
 
     return plain_sum, near_sum
 
 
-def _pieces_of_logits(precision, with_terms):
-    Float, sweeps = precision.Float, logit_sweeps(precision, False)
-    softmax, limit = sweeps.softmax, Float(precision.logit_near)
-    add_ratios = sweeps.near.add_ratios
-    plain_sum, near_sum = _sums_of_pieces(precision, with_terms)
+def _pieces_of_logits(precision, skewed, with_terms):
+    Float, sweeps = precision.Float, logit_sweeps(precision, skewed, False)
+    softmax, add_ratios, limit_of = sweeps.softmax, sweeps.near.add_ratios, sweeps.near.limit_of
+    plain_sum, near_sum = _sums_of_pieces(precision, skewed, with_terms)
+    of_row = weights_of(precision, skewed).of_row
 
     @jit
-    def pieces_of_logits(A, B, shift, aligned, piece, sweep, divisor, states, parts, result):
+    def pieces_of_logits(
+        A, B, weights, shift, aligned, piece, sweep, divisor, states, parts, result
+    ):
         """Write what a sweep finds out of each piece of each row, or, into `result`, its terms."""
         shared = cuda.shared.array((2, WARPS), Float)
-        row, lane, exists = place_of(shift, parts.shape[0])
-        lanes = ONE << shift
-        i, j, k = index_of(row, A.shape)
+        own = piece_of(A.shape, shift, piece, parts.shape[0])
+        (i, j, k), start, stop, lane, lanes = own.place, own.start, own.stop, own.lane, own.lanes
         a, b, terms, state = (
             row_of(A, i, j, k),
             row_of(B, i, j, k),
             row_of(result, i, j, k),
-            states[row],
+            states[own.row],
         )
-        start = cuda.blockIdx.y * piece
-        stop = min(start + piece, a.shape[0])
-        end = stop if exists else NONE
-        part, first = parts[row, cuda.blockIdx.y], exists and lane == 0
-        if sweep > 1 and not state[VALUE] < limit:
+        part, of_both = parts[own.row, own.part], of_row(weights, i, j, k)
+        if sweep > 1 and not state[VALUE] < state[LIMIT]:
             stop = start
         if sweep == 0:
             of_a = softmax(a, a, start, stop, aligned, lane, lanes, shared)
             of_b = softmax(b, b, start, stop, aligned, lane, lanes, shared)
-            if first:
+            if reports(own):
                 part[0], part[1], part[2] = of_a
                 part[3], part[4], part[5] = of_b
+                state[LIMIT] = limit_of(of_both)
         elif sweep == 2:
             in_b, in_a = add_ratios(a, b, state, start, stop, lane, lanes, shared)
-            if first:
+            if reports(own):
                 part[0], part[1] = in_b
                 part[2], part[3] = in_a
         else:
-            place = start, stop, end
+            place = start, stop, own.end
             if sweep == 1:
-                total = plain_sum(a, b, state, divisor, terms, place, aligned, lane, lanes, shared)
+                total = plain_sum(
+                    a, b, of_both, state, divisor, terms, place, aligned, lane, lanes, shared
+                )
             else:
-                total = near_sum(a, b, state, divisor, terms, place, lane, lanes, shared)
-            if first:
+                total = near_sum(a, b, of_both, state, divisor, terms, place, lane, lanes, shared)
+            if reports(own):
                 part[0], part[1] = total
 
     return pieces_of_logits
 
 
+@cache
 def _logits_of_pieces(precision):
     Float, groups = precision.Float, group_functions(precision)
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
     ends_of_pieces, sum_of_pieces = groups.ends_of_pieces, groups.sum_of_pieces
-    sweeps = logit_sweeps(precision, False)
+    sweeps = logit_sweeps(precision, False, False)
     sum_of, ratio_of = sweeps.sum_of, sweeps.near.ratio_of
     exp = target.formula(precision, scalar_formulas(precision).device_exp)
-    zero, ln2, limit = Float(0), Float(math.log(2)), Float(precision.logit_near)
+    zero, ln2 = Float(0), Float(math.log(2))
 
     @device
     def softmax(parts, row, column, shared):
@@ -560,7 +574,7 @@ def _logits_of_pieces(precision):
             ratio = ratio_of(in_b, in_a, state)
         else:
             total, lo = sum_of_pieces(parts, row, 0, shared)
-            value = total + lo if sweep == 1 or value < limit else value
+            value = total + lo if sweep == 1 or value < state[LIMIT] else value
         cuda.syncthreads()
         if cuda.threadIdx.x == 0 and sweep > 0:
             state[VALUE], state[RATIO] = value, ratio

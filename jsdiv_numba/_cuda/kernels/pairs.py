@@ -1,23 +1,23 @@
 """Kernels over all pairs of rows.
 
-As in `_kernels.pairs`: a pair costs one logarithm an element, from the rows' entropies,
-and one that comes out close is computed again, term by term. A block of threads
-takes a square of pairs, each of its threads 4 × 4 of them; what it reads of the
-rows goes through shared memory, a few columns at a time.
+As in `_kernels.pairwise.pairs`: a pair costs one logarithm an element, from the rows' entropies,
+and one that comes out close is computed again, term by term; what has no such form is computed so
+for all pairs. A block of threads takes a square of pairs, each of its threads 4 × 4 of them; what
+it reads of the rows goes through shared memory, a few columns at a time.
 """
 
 import math
 from functools import cache
-from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..._kernels.codegen.precision import FLOAT32, Precision
 from ..._kernels.formulas.js import scalar_formulas
-from ..._kernels.rows.normalised import normalised_kernels
 from .. import target
 from ..target import THREADS, WARP, cuda, device, four, jit, most
 from .indexing import NONE
+from .pair_terms import pair_term
 from .reductions import WARPS, group_functions
 from .rows import weighing
 
@@ -41,14 +41,80 @@ KNOWN = 5
 below which a pair of it is computed again."""
 
 
+class Matrix(NamedTuple):
+    """Rows, and what is known of them."""
+
+    given: Any
+
+    padded: Any
+    """The rows normalised and times their shares, padded to one length, one after the other.
+    Nothing where pairs are computed term by term."""
+
+    known: Any
+
+
+class Side(NamedTuple):
+    """What of the rows of one side depends on their weight."""
+
+    share: Any
+    """Twice the weight."""
+
+    offset: Any
+    """What is added to half the entropy for that."""
+
+
+class Tile(NamedTuple):
+    """Some rows of one matrix, and some of the other, the columns of the result."""
+
+    first: int
+    last: int
+    left: int
+    right: int
+
+
+class Wanted(NamedTuple):
+    """What is wanted of a pair's divergence."""
+
+    unit: Any
+    """Of a difference of entropies, in nats."""
+
+    most: Any
+    """What no divergence exceeds, though rounding may."""
+
+    divisor: Any
+    """Of a divergence in nats."""
+
+    root: Any
+    """Whether its root is taken."""
+
+
+class Output(NamedTuple):
+    """Where values are written."""
+
+    above: Any
+    """Only those of pairs i < j, in the condensed order."""
+
+    offset: Any
+    """The place of the first value among those of all rows."""
+
+    values: Any
+
+
 @cache
-def pair_kernels(precision: Precision) -> SimpleNamespace:
-    """Return the kernels for one precision."""
-    entropy_sums = _entropy_sums(precision, _meet(precision), _compensated(precision))
-    return SimpleNamespace(
-        prepare=_prepare(precision),
-        squares=_squares(precision, entropy_sums, _finished(precision)),
-    )
+def prepare_kernel(precision: Precision) -> Any:
+    """Return the kernel that prepares rows, for one precision."""
+    return _prepare(precision)
+
+
+@cache
+def pair_kernel(precision: Precision, measure: str) -> Any:
+    """Return the kernel over squares of pairs, for one precision and "js", "skewed" or "kl"."""
+    if measure == "kl":
+        sort_out = _all_close()
+    else:
+        entropy_sums = _entropy_sums(precision, _meet(precision), _compensated(precision))
+        sort_out = _sort_out(precision, entropy_sums)
+    return _squares(precision, sort_out, pair_term(precision, measure))
 
 
 def _prepare(precision):
@@ -61,13 +127,13 @@ def _prepare(precision):
     near, near_of_largest = (Float(number) for number in precision.pair_near)
 
     @jit
-    def prepare(given, aligned, spread, padded, known):
+    def prepare(given, aligned, spread, side, padded, known):
         """Fill in all that is known of each row, a block for each. `spread` is a power of two."""
         shared = cuda.shared.array((2, WARPS), Float)
         row, lane = cuda.blockIdx.x, cuda.threadIdx.x
         x, stop = given[row], given.shape[1]
         weight = weight_of(x, NONE, stop, aligned, np.int64(lane), np.int64(THREADS), shared)
-        factor = weight[0] * spread / weight[1]
+        factor = weight[0] * spread / weight[1] * side.share
         total, lo, top = zero, zero, zero
         for i in range(lane, padded.shape[1], THREADS):
             x = abs(Float(given[row, i])) * factor if i < given.shape[1] else zero
@@ -79,7 +145,7 @@ def _prepare(precision):
         _, top = ends_of_group(zero, top, THREADS, shared)
         if lane == 0:
             known[row, 0], known[row, 1], known[row, 2] = weight
-            known[row, 3] = half * (total + lo)
+            known[row, 3] = half * (total + lo) + side.offset * spread
             known[row, 4] = near + near_of_largest * top / spread
 
     return prepare
@@ -200,95 +266,136 @@ def _entropy_sums(precision, meet, compensated):
 
 
 def _finished(precision):
-    Float, ln2 = precision.Float, precision.Float(math.log(2))
+    Float = precision.Float
 
     @device
-    def finished(value, divisor, root):
-        """Return a divergence in the unit that is asked for, or its root."""
-        value = (ln2 if value > ln2 else value) / divisor
-        return Float(math.sqrt(value)) if root else value
+    def finished(value, wanted):
+        """Return what is wanted of a divergence."""
+        value = (wanted.most if value > wanted.most else value) / wanted.divisor
+        return Float(math.sqrt(value)) if wanted.root else value
 
     return finished
 
 
-def _add_terms(precision):
+def _add_terms(precision, term):
     Float, groups = precision.Float, group_functions(precision)
     two_sum, sum_of_group, zero = groups.two_sum, groups.sum_of_group, Float(0)
-    scaled_term = target.formula(precision, normalised_kernels(precision).device_scaled_term)
 
     @device
-    def add_terms(p, q, p_weight, q_weight, lane, shared):
-        """Do what that of `rows` does, by a warp, and with few registers."""
+    def add_terms(p, q, p_known, q_known, weights, lane, shared):
+        """Return the sum of terms of p·T and q·S, and its low-order part, by a warp."""
         total, lo = zero, zero
         for i in range(lane, p.shape[0], WARP):
-            term, _ = scaled_term(Float(p[i]), Float(q[i]), p_weight, q_weight)
-            total, error = two_sum(total, term)
+            value = term(Float(p[i]), Float(q[i]), p_known, q_known, *weights)
+            total, error = two_sum(total, value)
             lo += error
         return sum_of_group(total, lo, WARP, shared)
 
     return add_terms
 
 
-def _squares(precision, entropy_sums, finished):
-    Float, half = precision.Float, precision.Float(0.5)
-    add_terms, divergence = _add_terms(precision), weighing(precision).divergence
+def _over_sums(precision):
+    zero, nan, infinity = precision.Float(0), precision.Float(np.nan), precision.Float(np.inf)
+
+    @device
+    def over_sums(sums, p_known, q_known):
+        """Return a divergence from the sum of terms: of an infinite one, nothing is left."""
+        (total, lo), size = sums, p_known[1] * q_known[1]
+        return (total if total == infinity else total + lo) / size if size > zero else nan
+
+    return over_sums
+
+
+def _sort_out(precision, entropy_sums):
+    half, finished = precision.Float(0.5), _finished(precision)
+
+    @device
+    def sort_out(a, b, length, square, tile, wanted, output, room):
+        """Write the values of a thread's pairs, but for close ones, which are put on a list."""
+        (i_square, j_square), (a_columns, b_columns, close_pairs, number_close) = square, room
+        sums, rests = entropy_sums(
+            a.padded, a.given.shape[0], b.padded, b.given.shape[0], length, i_square, j_square,
+            a_columns, b_columns,
+        )  # fmt: skip
+        for m in range(4):
+            i_local = cuda.threadIdx.x // SIDE + m * SIDE
+            i = i_square + i_local
+            for n in range(4):
+                j_local = cuda.threadIdx.x % SIDE + n * SIDE
+                j = j_square + j_local
+                if is_wanted(i, j, tile, output.above):
+                    mixed = sums[m][n] + rests[m][n]
+                    value = wanted.unit * ((a.known[i, 3] + b.known[j, 3]) - half * mixed)
+                    if value >= most(a.known[i, 4], b.known[j, 4]):
+                        put(i, j, finished(value, wanted), tile, output)
+                    else:
+                        slot = cuda.atomic.add(number_close, 0, 1)
+                        close_pairs[slot] = i_local * SQUARE + j_local
+
+    return sort_out
+
+
+def _all_close():
+    @device
+    def all_close(_a, _b, _length, square, tile, _wanted, output, room):
+        """Put all pairs on the list."""
+        (i_square, j_square), (_, _, close_pairs, number_close) = square, room
+        for pair in range(cuda.threadIdx.x, PAIRS, THREADS):
+            if is_wanted(i_square + pair // SQUARE, j_square + pair % SQUARE, tile, output.above):
+                slot = cuda.atomic.add(number_close, 0, 1)
+                close_pairs[slot] = pair
+
+    return all_close
+
+
+@device
+def is_wanted(i, j, tile, above):
+    """Whether a pair of a square is one of the tile's."""
+    return i < tile.last and j < tile.right and (i < j or not above)
+
+
+@device
+def put(i, j, value, tile, output):
+    """Write a pair's value to its place."""
+    place = index_of_pair(np.int64(i), np.int64(j), tile.right - tile.left, output.above)
+    output.values[place - output.offset] = value
+
+
+def _squares(precision, sort_out, term):
+    Float, finished = precision.Float, _finished(precision)
+    add_terms, over_sums = _add_terms(precision, term), _over_sums(precision)
     groups = THREADS // WARP
 
     @jit
-    def squares(
-        a_given, a, a_known, b_given, b, b_known, length, first_row, last_row, first_column,
-        last_column, above, root, unit, divisor, offset, result,
-    ):  # fmt: skip
+    def squares(a, b, length, tile, weights, wanted, output):
         """Write the pairs of some rows of one matrix, the rows, and some of the other, the columns.
 
-        `a` and `b` are the padded rows, of this length, one after the other.
-
-        With `above`, those i < j, in the condensed order. `offset` is the index of
-        the first element of `result` among those of all rows.
+        `length` is that of the padded rows.
         """
         shared = cuda.shared.array((2, WARPS), Float)
         a_columns = cuda.shared.array((COLUMNS, PADDED_SIDE), Float)
         b_columns = cuda.shared.array((COLUMNS, PADDED_SIDE), Float)
         close_pairs = cuda.shared.array(PAIRS, np.int32)
         number_close = cuda.shared.array(1, np.int32)
-        i_square = first_row + cuda.blockIdx.y * SQUARE
-        j_square = first_column + cuda.blockIdx.x * SQUARE
-        if above and j_square + SQUARE <= i_square:
+        i_square = tile.first + cuda.blockIdx.y * SQUARE
+        j_square = tile.left + cuda.blockIdx.x * SQUARE
+        if output.above and j_square + SQUARE <= i_square:
             return
         if cuda.threadIdx.x == 0:
             number_close[0] = 0
-        sums, rests = entropy_sums(
-            a, a_given.shape[0], b, b_given.shape[0], length, i_square, j_square, a_columns,
-            b_columns,
-        )  # fmt: skip
-        width, across = last_column - first_column, cuda.threadIdx.x % SIDE
-        for m in range(4):
-            i_local = cuda.threadIdx.x // SIDE + m * SIDE
-            i = i_square + i_local
-            for n in range(4):
-                j = j_square + across + n * SIDE
-                if i < last_row and j < last_column and (i < j or not above):
-                    mixed = sums[m][n] + rests[m][n]
-                    value = unit * ((a_known[i, 3] + b_known[j, 3]) - half * mixed)
-                    if value >= most(a_known[i, 4], b_known[j, 4]):
-                        place = index_of_pair(np.int64(i), np.int64(j), width, above)
-                        result[place - offset] = finished(value, divisor, root)
-                    else:
-                        slot = cuda.atomic.add(number_close, 0, 1)
-                        close_pairs[slot] = i_local * SQUARE + (j - j_square)
+        cuda.syncthreads()
+        room = a_columns, b_columns, close_pairs, number_close
+        sort_out(a, b, length, (i_square, j_square), tile, wanted, output, room)
         cuda.syncthreads()
         number, lane = number_close[0], cuda.threadIdx.x % WARP
         for first in range(0, number, groups):
             slot = first + cuda.threadIdx.x // WARP
             pair = close_pairs[min(slot, number - 1)]
             i, j = i_square + pair // SQUARE, j_square + pair % SQUARE
-            a_weight = a_known[i, 0], a_known[i, 1], a_known[i, 2]
-            b_weight = b_known[j, 0], b_known[j, 1], b_known[j, 2]
-            p, q = a_given[i], b_given[j]
-            sums = add_terms(p, q, a_weight, b_weight, lane, shared)
-            value = divergence(sums, a_weight, b_weight)
+            p_known = a.known[i, 0], a.known[i, 1], a.known[i, 2]
+            q_known = b.known[j, 0], b.known[j, 1], b.known[j, 2]
+            sums = add_terms(a.given[i], b.given[j], p_known, q_known, weights, lane, shared)
             if lane == 0 and slot < number:
-                place = index_of_pair(np.int64(i), np.int64(j), width, above)
-                result[place - offset] = finished(value, divisor, root)
+                put(i, j, finished(over_sums(sums, p_known, q_known), wanted), tile, output)
 
     return squares

@@ -13,88 +13,94 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..._kernels.codegen.precision import Precision
-from ..._kernels.formulas.js import scalar_formulas
 from ..._kernels.rows.normalised import normalised_kernels
 from .. import target
 from ..target import THREADS, cuda, device, jit, least, most, mul_rn, row_of
-from .indexing import NONE, ONE, access, index_of, place_of
+from .indexing import NONE, ONE, access, index_of, piece_of, place_of, reports
 from .reductions import WARPS, group_functions
+from .summands import summand_of, weights_of
 
 
 @cache
-def row_kernels(precision: Precision) -> SimpleNamespace:
-    """Return the kernels for one precision."""
-    sweeps, normal = row_sweeps(precision), weighing(precision)
+def row_kernels(precision: Precision, skewed: bool) -> SimpleNamespace:
+    """Return the kernels over rows of probabilities, with or without weights."""
+    sweeps = row_sweeps(precision, skewed)
+    of_row = weights_of(precision, skewed).of_row
     return SimpleNamespace(
-        whole_rows=_whole_rows(precision, sweeps),
-        pieces_of_rows=_pieces_of_rows(precision, sweeps),
-        rows_of_pieces=_rows_of_pieces(precision, sweeps),
+        whole_rows=_whole_rows(precision, sweeps, of_row),
+        pieces_of_rows=_pieces_of_rows(precision, sweeps, of_row),
+        rows_of_pieces=_rows_of_pieces(precision),
+    )
+
+
+@cache
+def distance_kernels(precision: Precision) -> SimpleNamespace:
+    """Return the kernels over rows that are normalised."""
+    normal = weighing(precision)
+    return SimpleNamespace(
         normalised_rows=_normalised_rows(precision, normal),
         pieces_of_normalised=_pieces_of_normalised(precision, normal),
         normalised_of_pieces=_normalised_of_pieces(precision),
-        **_sums(precision),
     )
 
 
 @cache
-def row_sweeps(precision: Precision) -> SimpleNamespace:
-    """Return what is done with a row of probabilities, for one precision."""
-    add_four, add_up = _add_four(precision), _add_up(precision)
-    full_range, of_full_range = _full_range(precision), _of_full_range(precision)
+def row_sweeps(precision: Precision, skewed: bool) -> SimpleNamespace:
+    """Return what is done with a row of probabilities."""
+    summand = summand_of(precision, skewed)
+    add_four, full_range = _add_four(precision, summand), _full_range(precision, summand)
     return SimpleNamespace(
         add_four=add_four,
-        add_up=add_up(add_four),
+        add_up=_add_up(precision, add_four),
         full_range=full_range,
-        of_full_range=of_full_range,
-        is_trusted=_is_trusted(precision),
-        settle=_settle(precision, full_range, of_full_range),
+        settle=_settle(precision, full_range),
     )
 
 
-def _add_four(precision):
-    two_sum = group_functions(precision).two_sum
-    term = target.formula(precision, scalar_formulas(precision).device_term)
+def _add_four(precision, summand):
+    two_sum, term, mass = group_functions(precision).two_sum, summand.term, summand.mass
 
     @device
-    def add_four(x, y, total, lo, low, size):
+    def add_four(x, y, weights, total, lo, low, size):
         """Add terms to their sum and its low-order part, entries to the smallest and the sum."""
-        part = (term(x[0], y[0]) + term(x[1], y[1])) + (term(x[2], y[2]) + term(x[3], y[3]))
+        part = (term(x[0], y[0], *weights) + term(x[1], y[1], *weights)) + (
+            term(x[2], y[2], *weights) + term(x[3], y[3], *weights)
+        )
         total, error = two_sum(total, part)
         smallest = least(
             least(least(x[0], y[0]), least(x[1], y[1])),
             least(least(x[2], y[2]), least(x[3], y[3])),
         )
-        entries = ((x[0] + y[0]) + (x[1] + y[1])) + ((x[2] + y[2]) + (x[3] + y[3]))
+        entries = (mass(x[0], y[0], *weights) + mass(x[1], y[1], *weights)) + (
+            mass(x[2], y[2], *weights) + mass(x[3], y[3], *weights)
+        )
         return total, lo + error, least(smallest, low), size + entries
 
     return add_four
 
 
-def _add_up(precision):
+def _add_up(precision, add_four):
     groups, zero = group_functions(precision), precision.Float(0)
     sum_of_group, ends_of_group = groups.sum_of_group, groups.ends_of_group
     load = access(precision, 0).load
 
-    def of(add_four):
-        @device
-        def add_up(p, q, start, stop, aligned, lane, lanes, shared):
-            """Return a row's sum of terms, its low-order part, the smallest entry, a sum of some.
+    @device
+    def add_up(p, q, weights, start, stop, aligned, lane, lanes, shared):
+        """Return a row's sum of terms, its low-order part, the smallest entry, a sum of some.
 
-            The last is no smaller than the largest entry, but for what of it is not finite.
-            """
-            total, lo, low, size = zero, zero, zero, zero
-            i = start + 4 * lane
-            while i < stop:
-                x, y = load(p, i, stop, aligned), load(q, i, stop, aligned)
-                total, lo, low, size = add_four(x, y, total, lo, low, size)
-                i += 4 * lanes
-            total, lo = sum_of_group(total, lo, lanes, shared)
-            low, size = ends_of_group(low, size, lanes, shared)
-            return total, lo, low, size
+        The last is no smaller than the largest entry, but for what of it is not finite.
+        """
+        total, lo, low, size = zero, zero, zero, zero
+        i = start + 4 * lane
+        while i < stop:
+            x, y = load(p, i, stop, aligned), load(q, i, stop, aligned)
+            total, lo, low, size = add_four(x, y, weights, total, lo, low, size)
+            i += 4 * lanes
+        total, lo = sum_of_group(total, lo, lanes, shared)
+        low, size = ends_of_group(low, size, lanes, shared)
+        return total, lo, low, size
 
-        return add_up
-
-    return of
+    return add_up
 
 
 def _is_trusted(precision):
@@ -109,16 +115,13 @@ def _is_trusted(precision):
     return is_trusted
 
 
-def _full_range(precision):
-    Float, groups = precision.Float, group_functions(precision)
+def _full_range(precision, summand):
+    Float, groups, full_term = precision.Float, group_functions(precision), summand.full_term
     two_sum, sum_of_group = groups.two_sum, groups.sum_of_group
-    formulas = scalar_formulas(precision)
-    term = target.formula(precision, formulas.device_term)
-    scale_up_of = target.formula(precision, formulas.scale_up_of)
     zero, one, nan = Float(0), Float(1), Float(np.nan)
 
     @device
-    def full_range(p, q, start, stop, lane, lanes, shared):
+    def full_range(p, q, weights, start, stop, lane, lanes, shared):
         """Add up large, ordinary and small terms in separate accumulators: Blue's algorithm.
 
         J. L. Blue, A portable Fortran program to find the Euclidean norm, ACM TOMS 4 (1978).
@@ -129,9 +132,7 @@ def _full_range(precision):
             x, y = Float(p[i]), Float(q[i])
             if not (x >= zero and y >= zero):
                 total = nan
-            x, y = abs(x), abs(y)
-            own = scale_up_of(most(x, y))
-            value = term(x * own, y * own)
+            own, value = full_term(abs(x), abs(y), *weights)
             if own > one:
                 scaled_up, error = two_sum(scaled_up, value)
                 scaled_up_lo += error
@@ -168,66 +169,69 @@ def _of_full_range(precision):
     return of_full_range
 
 
-def _settle(precision, full_range, of_full_range):
-    is_trusted = _is_trusted(precision)
+def _settle(precision, full_range):
+    is_trusted, of_full_range = _is_trusted(precision), _of_full_range(precision)
 
     @device
-    def settle(p, q, sums, lane, lanes, shared):
+    def settle(p, q, weights, sums, lane, lanes, shared):
         """Return a row's divergence, computed again where the first sum is not to be trusted."""
         total, lo, low, size = sums
         value = total + lo
         again = not is_trusted(value, low, size)
         if cuda.syncthreads_or(np.int32(again)):
             stop = p.shape[0] if again else NONE
-            scaled_up, plain, scaled_down = full_range(p, q, NONE, stop, lane, lanes, shared)
+            scaled_up, plain, scaled_down = full_range(
+                p, q, weights, NONE, stop, lane, lanes, shared
+            )
             value = of_full_range(scaled_up, plain, scaled_down) if again else value
         return value
 
     return settle
 
 
-def _whole_rows(precision, sweeps):
+def _whole_rows(precision, sweeps, of_row):
     Float, add_up, settle = precision.Float, sweeps.add_up, sweeps.settle
 
     @jit
-    def whole_rows(P, Q, shift, aligned, divisor, result):
+    def whole_rows(P, Q, weights, shift, aligned, divisor, result):
         """Write the divergence of each row."""
         shared = cuda.shared.array((2, WARPS), Float)
         row, lane, exists = place_of(shift, result.shape[0])
         lanes = ONE << shift
         i, j, k = index_of(row, P.shape)
-        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
-        sums = add_up(p, q, NONE, p.shape[0], aligned, lane, lanes, shared)
-        value = settle(p, q, sums, lane, lanes, shared)
+        p, q, of_both = row_of(P, i, j, k), row_of(Q, i, j, k), of_row(weights, i, j, k)
+        sums = add_up(p, q, of_both, NONE, p.shape[0], aligned, lane, lanes, shared)
+        value = settle(p, q, of_both, sums, lane, lanes, shared)
         if exists and lane == 0:
             result[row] = value / divisor
 
     return whole_rows
 
 
-def _pieces_of_rows(precision, sweeps):
+def _pieces_of_rows(precision, sweeps, of_row):
     Float, one = precision.Float, precision.Float(1)
     add_up, full_range = sweeps.add_up, sweeps.full_range
 
     @jit
-    def pieces_of_rows(P, Q, shift, aligned, piece, sweep, state, parts):
+    def pieces_of_rows(P, Q, weights, shift, aligned, piece, sweep, state, parts):
         """Write what is known of each piece of each row."""
         shared = cuda.shared.array((2, WARPS), Float)
-        row, lane, exists = place_of(shift, parts.shape[0])
-        lanes = ONE << shift
-        i, j, k = index_of(row, P.shape)
-        p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
-        start = cuda.blockIdx.y * piece
-        stop = min(start + piece, p.shape[0])
-        part = parts[row, cuda.blockIdx.y]
+        own = piece_of(P.shape, shift, piece, parts.shape[0])
+        (i, j, k), start, stop = own.place, own.start, own.stop
+        p, q, of_both = row_of(P, i, j, k), row_of(Q, i, j, k), of_row(weights, i, j, k)
+        part = parts[own.row, own.part]
         if sweep == 0:
-            total, lo, low, size = add_up(p, q, start, stop, aligned, lane, lanes, shared)
-            if exists and lane == 0:
+            total, lo, low, size = add_up(
+                p, q, of_both, start, stop, aligned, own.lane, own.lanes, shared
+            )
+            if reports(own):
                 part[0], part[1], part[2], part[3] = total, lo, low, size
         else:
-            stop = stop if state[row, 1] == one else start
-            scaled_up, plain, scaled_down = full_range(p, q, start, stop, lane, lanes, shared)
-            if exists and lane == 0:
+            stop = stop if state[own.row, 1] == one else start
+            scaled_up, plain, scaled_down = full_range(
+                p, q, of_both, start, stop, own.lane, own.lanes, shared
+            )
+            if reports(own):
                 part[0], part[1] = scaled_up
                 part[2], part[3] = plain
                 part[4], part[5] = scaled_down
@@ -235,11 +239,12 @@ def _pieces_of_rows(precision, sweeps):
     return pieces_of_rows
 
 
-def _rows_of_pieces(precision, sweeps):
+@cache
+def _rows_of_pieces(precision):
     Float, groups = precision.Float, group_functions(precision)
     zero, one = Float(0), Float(1)
     sum_of_pieces, ends_of_pieces = groups.sum_of_pieces, groups.ends_of_pieces
-    is_trusted, of_full_range = sweeps.is_trusted, sweeps.of_full_range
+    is_trusted, of_full_range = _is_trusted(precision), _of_full_range(precision)
 
     @jit
     def rows_of_pieces(parts, sweep, divisor, state, result):
@@ -403,24 +408,21 @@ def _pieces_of_normalised(precision, normal):
     def pieces_of_normalised(P, Q, shift, aligned, piece, sweep, state, parts):
         """Write the weights of each piece of each row, or the sums of its terms."""
         shared = cuda.shared.array((2, WARPS), Float)
-        row, lane, exists = place_of(shift, parts.shape[0])
-        lanes = ONE << shift
-        i, j, k = index_of(row, P.shape)
+        own = piece_of(P.shape, shift, piece, parts.shape[0])
+        (i, j, k), start, stop, row = own.place, own.start, own.stop, own.row
+        lane, lanes, part = own.lane, own.lanes, parts[row, own.part]
         p, q = row_of(P, i, j, k), row_of(Q, i, j, k)
-        start = cuda.blockIdx.y * piece
-        stop = min(start + piece, p.shape[0])
-        part = parts[row, cuda.blockIdx.y]
         if sweep == 0:
             p_weight = weight_of(p, start, stop, aligned, lane, lanes, shared)
             q_weight = weight_of(q, start, stop, aligned, lane, lanes, shared)
-            if exists and lane == 0:
+            if reports(own):
                 part[0], part[1], part[2] = p_weight
                 part[3], part[4], part[5] = q_weight
         else:
             p_weight = state[row, 0], state[row, 1], state[row, 2]
             q_weight = state[row, 3], state[row, 4], state[row, 5]
             sums = add_terms(p, q, p_weight, q_weight, start, stop, aligned, lane, lanes, shared)
-            if exists and lane == 0:
+            if reports(own):
                 part[0], part[1] = sums
 
     return pieces_of_normalised
@@ -465,7 +467,9 @@ def _normalised_of_pieces(precision):
     return normalised_of_pieces
 
 
-def _sums(precision):
+@cache
+def sum_kernels(precision: Precision) -> SimpleNamespace:
+    """Return the kernels that add up numbers."""
     Float, groups = precision.Float, group_functions(precision)
     two_sum, sum_of_group, zero = groups.two_sum, groups.sum_of_group, precision.Float(0)
     sum_of_pieces = groups.sum_of_pieces
@@ -497,13 +501,12 @@ def _sums(precision):
     def pieces_of_sums(X, shift, piece, parts):
         """Write the sum of each piece of each row."""
         shared = cuda.shared.array((2, WARPS), Float)
-        row, lane, exists = place_of(shift, parts.shape[0])
-        i, j, k = index_of(row, X.shape)
-        start = cuda.blockIdx.y * piece
-        stop = min(start + piece, X.shape[3])
-        total, lo = add_up(row_of(X, i, j, k), start, stop, lane, ONE << shift, shared)
-        if exists and lane == 0:
-            parts[row, cuda.blockIdx.y, 0], parts[row, cuda.blockIdx.y, 1] = total, lo
+        own = piece_of(X.shape, shift, piece, parts.shape[0])
+        i, j, k = own.place
+        total, lo = add_up(row_of(X, i, j, k), own.start, own.stop, own.lane, own.lanes, shared)
+        if reports(own):
+            part = parts[own.row, own.part]
+            part[0], part[1] = total, lo
 
     @jit
     def sums_of_pieces(parts, result):
@@ -513,4 +516,4 @@ def _sums(precision):
         if cuda.threadIdx.x == 0:
             result[cuda.blockIdx.x] = rounded(total, lo)
 
-    return {"sums": sums, "pieces_of_sums": pieces_of_sums, "sums_of_pieces": sums_of_pieces}
+    return SimpleNamespace(sums=sums, pieces_of_sums=pieces_of_sums, sums_of_pieces=sums_of_pieces)
