@@ -389,6 +389,17 @@ def any_layout(typingctx, array):
 
 
 @intrinsic
+def rolled(typingctx):
+    """Rolled."""
+
+    def codegen(context, builder, signature, args):
+        builder.module.__dict__.setdefault("rolled", []).append(builder.block)
+        return context.get_dummy_value()
+
+    return types.none(), codegen
+
+
+@intrinsic
 def noinline(typingctx):
     """Keep this function out of its callers, each of which would be compiled with a copy of it."""
 
@@ -465,12 +476,30 @@ def row_item(typingctx, matrix, row, column):
         return None
 
     def codegen(context, builder, signature, args):
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        step = cgutils.unpack_tuple(builder, array.strides)[0]
-        start = cgutils.pointer_add(builder, array.data, builder.mul(args[1], step, flags=["nsw"]))
-        return context.unpack_value(builder, matrix.dtype, builder.gep(start, [args[2]]))
+        place = _place_in_row(context, builder, signature.args[0], *args)
+        return context.unpack_value(builder, matrix.dtype, place)
 
     return matrix.dtype(matrix, types.intp, types.intp), codegen
+
+
+def _place_in_row(context, builder, kind, matrix, row, column):
+    array = context.make_array(kind)(context, builder, matrix)
+    step = cgutils.unpack_tuple(builder, array.strides)[0]
+    start = cgutils.pointer_add(builder, array.data, builder.mul(row, step, flags=["nsw"]))
+    return builder.gep(start, [column])
+
+
+@intrinsic
+def row_place(typingctx, matrix, row):
+    """Where a row of such a matrix begins, which need not exist."""
+    if not (isinstance(matrix, types.Array) and matrix.ndim == 2):
+        return None
+
+    def codegen(context, builder, signature, args):
+        first = args[1].type(0)
+        return _place_in_row(context, builder, signature.args[0], *args, first)
+
+    return types.CPointer(matrix.dtype)(matrix, types.intp), codegen
 
 
 @intrinsic
@@ -621,23 +650,33 @@ LINE_BYTES = 64
 """Of a cache line."""
 
 
-@intrinsic
-def prefetch(typingctx, place, index):
-    """Begin to load the cache line of an array's element, or a pointer's, which need not exist."""
-    is_array = isinstance(place, types.Array) and place.ndim == 1
-    if not (is_array or isinstance(place, types.CPointer)):
-        return None
+def _loading(locality: int) -> Any:
+    """Return an intrinsic's typing: begin to load a line into the caches from some level on."""
 
-    def codegen(context, builder, signature, args):
-        data = args[0]
-        if is_array:
-            data = context.make_array(signature.args[0])(context, builder, data).data
-        address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        flag = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
-        to_read, into_every_cache, data_not_code = flag(0), flag(3), flag(1)
-        builder.call(function, [address, to_read, into_every_cache, data_not_code])
-        return context.get_dummy_value()
+    def load(typingctx, place, index):
+        is_array = isinstance(place, types.Array) and place.ndim == 1
+        if not (is_array or isinstance(place, types.CPointer)):
+            return None
 
-    return types.none(place, types.intp), codegen
+        def codegen(context, builder, signature, args):
+            data = args[0]
+            if is_array:
+                data = context.make_array(signature.args[0])(context, builder, data).data
+            address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+            flag = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+            to_read, data_not_code = flag(0), flag(1)
+            builder.call(function, [address, to_read, flag(locality), data_not_code])
+            return context.get_dummy_value()
+
+        return types.none(place, types.intp), codegen
+
+    return load
+
+
+prefetch = intrinsic(_loading(locality=3))
+"""Begin to load the cache line of an array's element, or a pointer's, which need not exist."""
+
+prefetch_to_second = intrinsic(_loading(locality=2))
+"""The same, but not into the first cache, where lines whose addresses are alike have few places."""

@@ -6,13 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..codegen.intrinsics import (
+    LINE_BYTES,
     empty,
     item,
     items,
     minimum,
     njit_inline,
     njit_refcounted,
+    prefetch_to_second,
     row_item,
+    row_place,
     set_item,
     where,
     zeroed,
@@ -26,6 +29,10 @@ BLOCK = 16
 """Rows added up in the input's precision before float64 takes over, four at a time: equal terms
 are rounded the same way each time they are added to a sum."""
 
+FIRST_LINES = 8
+"""So many of a row's lines begin to be loaded while the four rows before it are added up: what a
+processor loads ahead by itself it finds anew in each row, because most rows begin another page."""
+
 
 @cache
 def column_kernels(precision: Precision) -> SimpleNamespace:
@@ -38,6 +45,16 @@ def column_kernels(precision: Precision) -> SimpleNamespace:
         entropy_sums=_column_sums(precision, entropy_summand(precision), rows.entropy_sum),
         skewed_sums=_column_sums(precision, skewed_summand(precision), rows.skewed_sum),
     )
+
+
+@njit_inline
+def _load_ahead(p, q, i):
+    """Begin to load the first lines of four rows, which need not exist."""
+    line = LINE_BYTES // p.itemsize
+    for row in range(i, i + 4):
+        for j in range(0, minimum(p.shape[1], FIRST_LINES * line), line):
+            prefetch_to_second(row_place(p, row), j)
+            prefetch_to_second(row_place(q, row), j)
 
 
 def _add_rows(precision, summand):
@@ -82,6 +99,7 @@ def _add_rows(precision, summand):
         sums[:], masses[:] = 0, 0
         fours = start + (stop - start) // 4 * 4
         for i in range(start, fours, 4):
+            _load_ahead(p, q, i + 4)
             add_four(p, q, i, sums, masses, *weights)
         for i in range(fours, stop):
             add_terms(p, q, i, sums, masses, *weights)
