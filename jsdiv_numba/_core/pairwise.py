@@ -1,5 +1,6 @@
 """All pairs of rows: what is known of each row, and the blocks of pairs that threads share."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,9 @@ PREPARED_ELEMENTS = 1 << 18
 UNROLL, LANES, KNOWN, WITH_NAN, SHARING = 4, 16, 6, 1, 2
 """As in `jsdiv_numba._kernels.pairwise.pairs`, which is imported late."""
 
+
+BY_SHARED_COLUMNS = "_by_shared_columns"
+"""The end of the names of kernels that compare some pairs by the columns that both rows have."""
 
 FEWEST_COLUMNS, FILLED = 16, 0.5
 """As in `jsdiv_numba._kernels.pairwise.shared`."""
@@ -128,7 +132,7 @@ def comparison_by_shared_columns(
     length = a[1].shape[1]
     if dtype != np.float64 or length < FEWEST_COLUMNS or metric.measure == "kl":
         return None
-    limit, given = (FILLED * length) ** 2, suited(*a, dtype)
+    limit, given = count_product(length), suited(*a, dtype)
     counts = sparse.counts_of(given, workers)
     most = int(counts.max(initial=0))
     if b[1] is a[1]:
@@ -143,6 +147,17 @@ def comparison_by_shared_columns(
         rows, beside = sparse.compressed(given, counts), sparse.compressed(other, other_counts)
     of_shared = sparse.Comparison(rows, beside, metric, workers=workers, progress=progress)
     return of_shared if of_shared.is_ordinary() else None
+
+
+def count_product(length: int) -> float:
+    """Return up to which product of two rows' counts they are compared so."""
+    return (FILLED * length) ** 2 if length >= FEWEST_COLUMNS else -1.0
+
+
+def some_share(a: PaddedRows, b: PaddedRows) -> bool:
+    """Whether any rows of two sets that are prepared are compared so."""
+    fewest, fewest_of_b = (float(rows.known[:, -1].min(initial=np.inf)) for rows in (a, b))
+    return fewest * fewest_of_b <= count_product(a.given.shape[1])
 
 
 def are_few(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -167,7 +182,7 @@ def write_few(
     dtype = NAMES[a.dtype.char]
     outcome = routine("few_pairs", dtype)(*given)
     if outcome == SHARING:
-        outcome = routine("few_pairs_by_shared_columns", dtype)(*given)
+        outcome = routine("few_pairs" + BY_SHARED_COLUMNS, dtype)(*given)
     return outcome == WITH_NAN
 
 
@@ -200,7 +215,7 @@ class Comparison:
         self.a = unprepared(*a, self.dtype)
         alike = b[1] is a[1] and metric.is_symmetric
         self.b = self.a if alike else unprepared(*b, self.dtype)
-        self.kernel = routine(metric.kernels.pairs, NAMES[self.dtype.char])
+        self.kernel = self._kernel(metric.kernels.pairs)
         self.scale_exponent = max(a[1].shape[1], 1).bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""
 
@@ -273,6 +288,11 @@ class Comparison:
         run_blocks(prepare, parts, self.workers)
         if with_nan:
             validation.check_probabilities(**self.inputs)
+        if self.metric.measure != "kl" and some_share(self.a, self.b):
+            self.kernel = self._kernel(self.metric.kernels.pairs + BY_SHARED_COLUMNS)
+
+    def _kernel(self, name: str) -> Callable[..., int]:
+        return routine(name, NAMES[self.dtype.char])
 
     def _blocks(self, above: bool) -> list[Block]:
         height_of_a, width_of_b = len(self.a.given), len(self.b.given)

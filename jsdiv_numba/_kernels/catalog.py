@@ -189,7 +189,9 @@ _SEARCH = Routine(
 ROUTINES = {
     # At last, whether the rows of a and of b are to be prepared.
     "pairs": Routine(_PAIRS, "?"),
+    "pairs_by_shared_columns": Routine(_PAIRS, "?", ("float64",)),
     "skewed_pairs": Routine(_PAIRS, "?"),
+    "skewed_pairs_by_shared_columns": Routine(_PAIRS, "?", ("float64",)),
     "kl_pairs": Routine(_PAIRS, "?", ("float64",)),
     "few_pairs": Routine(_FEW_PAIRS, "i"),
     "few_pairs_by_shared_columns": Routine(_FEW_PAIRS, "i", ("float64",)),
@@ -203,7 +205,9 @@ ROUTINES = {
     "describe_roots": Routine(_DESCRIBE, "", ("float64",)),
     "describe_harmonics": Routine(_DESCRIBE, "", ("float64",)),
     "search_neighbors": _SEARCH,
+    "search_neighbors_by_shared_columns": _SEARCH,
     "search_skewed_neighbors": _SEARCH,
+    "search_skewed_neighbors_by_shared_columns": _SEARCH,
     "search_kl_neighbors": _SEARCH,
     # Two matrices of counts and the sums of their rows, the pairs, where `counts.pairs` works,
     # and the result.

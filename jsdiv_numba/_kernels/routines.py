@@ -1,6 +1,7 @@
 """The kernels that are no ufuncs, as `object_code.of_routine` takes them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from .codegen.precision import Precision
@@ -17,12 +18,18 @@ class Source(NamedTuple):
     makes_arrays: bool
 
 
+_pairs = partial(pairs.pairs, by_shared_columns=True)
+_few_pairs = partial(pairs.few_pairs, by_shared_columns=True)
+_search = partial(search.search, by_shared_columns=True)
+
 _SOURCES = {
     "pairs": Source(pairs.pairs, makes_arrays=True),
+    "pairs_by_shared_columns": Source(_pairs, makes_arrays=True),
     "skewed_pairs": Source(lambda of: pairs.pairs(of, SKEWED), makes_arrays=True),
+    "skewed_pairs_by_shared_columns": Source(lambda of: _pairs(of, SKEWED), makes_arrays=True),
     "kl_pairs": Source(lambda of: pairs.pairs(of, KL), makes_arrays=True),
     "few_pairs": Source(pairs.few_pairs, makes_arrays=True),
-    "few_pairs_by_shared_columns": Source(lambda of: pairs.few_pairs(of, True), makes_arrays=True),
+    "few_pairs_by_shared_columns": Source(_few_pairs, makes_arrays=True),
     "count_entries": Source(lambda _: sparse.count_entries(), makes_arrays=True),
     "compress_rows": Source(lambda _: sparse.compress_rows(), makes_arrays=True),
     "prepare_sparse": Source(lambda _: sparse.prepare_sparse(), makes_arrays=True),
@@ -33,7 +40,11 @@ _SOURCES = {
     "describe_roots": Source(lambda _: bounds.roots_kernel(), makes_arrays=True),
     "describe_harmonics": Source(lambda _: bounds.harmonics_kernel(), makes_arrays=True),
     "search_neighbors": Source(lambda _: search.search(), makes_arrays=False),
+    "search_neighbors_by_shared_columns": Source(lambda _: _search(), makes_arrays=False),
     "search_skewed_neighbors": Source(lambda _: search.search(SKEWED), makes_arrays=False),
+    "search_skewed_neighbors_by_shared_columns": Source(
+        lambda _: _search(SKEWED), makes_arrays=False
+    ),
     "search_kl_neighbors": Source(lambda _: search.search(KL), makes_arrays=False),
     "count_pairs": Source(lambda _: count_pairs(), makes_arrays=False),
     "table_tails": Source(lambda _: table_tails(), makes_arrays=False),

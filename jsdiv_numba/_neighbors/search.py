@@ -391,7 +391,7 @@ class Search:
         which = Queries(len(queries), len(chunk), own, start, exponent)
         bounds, metric = (blocking.margin(length), blocking.resolution(length)), self.metric
         unit = Unit(metric.root, metric.factor, metric.multiple, *bounds)
-        refined, search = False, kernel(metric.kernels.search)
+        refined, search = False, kernel(self._kernel(queries, chunk))
         while state[blocking.TILE] * tile.shape[1] < len(chunk):
             a, b = (
                 DescribedRows(each.rows, each.roots, each.harmonics(refined))
@@ -402,6 +402,13 @@ class Search:
             if state[blocking.FOUND]:
                 yield tuple(array[: state[blocking.FOUND]].copy() for array in pairs)
                 state[blocking.FOUND] = 0
+
+    def _kernel(self, queries: Described, chunk: Described) -> str:
+        """Return what the kernel that searches a chunk is called."""
+        name, measure = self.metric.kernels.search, self.metric.measure
+        if measure != "kl" and pairwise.some_share(queries.rows, chunk.rows):
+            return name + pairwise.BY_SHARED_COLUMNS
+        return name
 
     def _tile(self, queries: Described, chunk: Described, wanted: int) -> FloatArray:
         """Return memory for the products of all queries with some rows of a chunk."""

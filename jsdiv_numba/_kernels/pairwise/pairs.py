@@ -367,7 +367,7 @@ def _write_row_by_shared_columns(measure):
 def _write_row(precision, measure, by_shared_columns):
     if not measure.by_entropies:
         return _write_row_exactly(precision, measure)
-    if by_shared_columns and precision is FLOAT64:
+    if by_shared_columns:
         return _write_row_by_shared_columns(measure)
     return _write_row_by_entropies(precision, measure)
 
@@ -400,10 +400,16 @@ def _write_block(precision, measure, by_shared_columns):
     return write_block
 
 
-def pairs(precision: Precision, measure: PairMeasure = JS) -> Any:
-    """Return the routine `pairs`, or that of another measure."""
+def pairs(
+    precision: Precision, measure: PairMeasure = JS, *, by_shared_columns: bool = False
+) -> Any:
+    """Return the routine `pairs`, or that of another measure.
+
+    What compares some pairs by the columns that both rows have is apart: it takes half as long
+    again to compile.
+    """
     prepare = pair_kernels(precision, measure).prepare
-    write_block = _write_block(precision, measure, by_shared_columns=True)
+    write_block = _write_block(precision, measure, by_shared_columns)
 
     @njit_no_refcount
     def of_block(a, b, block, scale_exponent, values, weighing, prepares, filled, result):
@@ -422,7 +428,7 @@ def pairs(precision: Precision, measure: PairMeasure = JS) -> Any:
 
         The rows of the block are prepared first if asked for.
         """
-        filled = room_for_filled(a.padded.shape[1])
+        filled = room_for_filled(a.padded.shape[1]) if by_shared_columns else ()
         prepares = prepare_a, prepare_b
         return of_block(a, b, block, scale_exponent, values, weighing, prepares, filled, result)
 
@@ -442,11 +448,8 @@ def fewest(rows):
     return least
 
 
-def few_pairs(precision: Precision, by_shared_columns: bool = False) -> Any:
-    """Return the routine `few_pairs`, or what takes its place where rows share few columns.
-
-    That is apart because it takes half as long again to compile.
-    """
+def few_pairs(precision: Precision, *, by_shared_columns: bool = False) -> Any:
+    """Return the routine `few_pairs`, or what takes its place where rows share few columns."""
     Float, ln2 = precision.Float, np.log(2.0)
     prepare = pair_kernels(precision, JS).prepare
     write_block = _write_block(precision, JS, by_shared_columns)

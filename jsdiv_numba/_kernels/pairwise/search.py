@@ -132,7 +132,8 @@ def _compare_exactly(measure):
     return compare
 
 
-def _compare(measure):
+def _compare(measure, by_shared_columns):
+    """Return what does so by entropies, or of some by the columns that both rows have."""
     kernels = pair_kernels(FLOAT64, measure)
     value_of, entropy_sums = _value_of(kernels), kernels.entropy_sums
     shared_value = kernels.shared_value
@@ -158,12 +159,12 @@ def _compare(measure):
                     columns[k] = columns[0]
                 together = columns[0], columns[1], columns[2], columns[3]
                 sharing, sums = 0, (0.0, 0.0, 0.0, 0.0)
-                for k in range(waiting):
+                for k in range(waiting if by_shared_columns else 0):
                     sharing += shares(a, b, i, together[k], limit)
                 if sharing < waiting:
                     sums = entropy_sums(a.padded, i, b.padded, together)
                 for k in range(waiting):
-                    if sharing and shares(a, b, i, together[k], limit):
+                    if by_shared_columns and sharing and shares(a, b, i, together[k], limit):
                         value, count = shared_value(
                             a, b, i, together[k], unit.scale, scratch.filled, count,
                             unit.most, unit.beside,
@@ -264,9 +265,10 @@ def number_left(task, number, start, width, refined):
     return total
 
 
-def search(measure: PairMeasure = JS) -> Any:
+def search(measure: PairMeasure = JS, *, by_shared_columns: bool = False) -> Any:
     """Return the routine `search_neighbors`, or that of another measure."""
-    compare = (_compare if measure.by_entropies else _compare_exactly)(measure)
+    by_entropies = measure.by_entropies
+    compare = _compare(measure, by_shared_columns) if by_entropies else _compare_exactly(measure)
     begin, beside_of = _begin(compare), measure.beside_of(FLOAT64)
     ln2, mantissa = np.log(2.0), FLOAT64.mantissa
 
