@@ -649,6 +649,11 @@ def contiguous_rows(matrix):
 LINE_BYTES = 64
 """Of a cache line."""
 
+FIRST_LINES = 8
+"""So many lines of rows that come next begin to be loaded ahead: what a processor loads ahead by
+itself it finds anew in each row, because most rows begin another page. To ask for all lines of a
+row at once is to wait for them."""
+
 
 def _loading(locality: int) -> Any:
     """Return an intrinsic's typing: begin to load a line into the caches from some level on."""

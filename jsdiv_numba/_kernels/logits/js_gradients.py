@@ -22,7 +22,6 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..codegen.intrinsics import (
-    LINE_BYTES,
     clear_exceptions,
     contiguous,
     empty,
@@ -35,7 +34,6 @@ from ..codegen.intrinsics import (
     njit_inline,
     njit_reassoc,
     njit_refcounted,
-    prefetch,
     set_item,
     store2_noalias,
     where,
@@ -44,7 +42,7 @@ from ..codegen.precision import Precision
 from ..formulas.js import scalar_formulas, two_sum
 from ..rows.sums import BLOCK
 from .js import logit_kernels
-from .softmax import NEXT_ROW, place_of_largest, softmax_kernels
+from .softmax import place_of_largest, softmax_kernels
 
 
 @cache
@@ -190,7 +188,6 @@ def _plain(precision):
 
 def _sum_with_gradient(precision, plain, near):
     Float = precision.Float
-    line = LINE_BYTES // Float(0).itemsize
     kernels, cancelled = softmax_kernels(precision), Float(precision.gradient_cancelled)
     exponentials, scale = kernels.exponentials, kernels.scale
     sum_of_exponentials = logit_kernels(precision).sum_of_exponentials
@@ -213,10 +210,6 @@ def _sum_with_gradient(precision, plain, near):
 
         Elements are adjacent, and what is written to shares no memory with any other row.
         """
-        if a.size <= NEXT_ROW:
-            for i in range(0, a.size, line):
-                prefetch(in_a, i)
-                prefetch(in_b, i)
         workspace = empty((4, a.size), a.dtype)
         p, q, of_p, of_q = workspace[0], workspace[1], workspace[2], workspace[3]
         p_sums, q_sums = exponentials(a, p), exponentials(b, q)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..codegen.intrinsics import (
+    FIRST_LINES,
     LINE_BYTES,
     clear_exceptions,
     contiguous,
@@ -17,7 +18,7 @@ from ..codegen.intrinsics import (
     njit_no_refcount,
     njit_reassoc,
     njit_refcounted,
-    prefetch,
+    prefetch_to_second,
     store_noalias,
     where,
 )
@@ -25,9 +26,6 @@ from ..codegen.precision import Precision
 from ..formulas.js import scalar_formulas
 from ..rows.sums import BLOCK
 from ..target import has_multiply_add
-
-NEXT_ROW = 1 << 13
-"""The next row, if no longer than this, begins to be loaded while a row is computed."""
 
 
 @cache
@@ -95,9 +93,8 @@ def _exponentials(precision):
     def exponentials(logits, values):
         """Write e^x, x being the logits less the largest; return that, Σ e^x and Σ x·e^x."""
         row = contiguous(logits)
-        if row.size <= NEXT_ROW:
-            for i in range(0, row.size, line):
-                prefetch(row, i + row.size)
+        for i in range(0, minimum(row.size, FIRST_LINES * line), line):
+            prefetch_to_second(row, i + row.size)
         top, total, moment = largest(row), 0.0, 0.0
         for start in range(0, row.size, BLOCK):
             size = minimum(BLOCK, row.size - start)

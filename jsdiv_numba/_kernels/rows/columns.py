@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..codegen.intrinsics import (
+    FIRST_LINES,
     LINE_BYTES,
     empty,
     item,
@@ -28,10 +29,6 @@ from .sums import row_kernels
 BLOCK = 16
 """Rows added up in the input's precision before float64 takes over, four at a time: equal terms
 are rounded the same way each time they are added to a sum."""
-
-FIRST_LINES = 8
-"""So many of a row's lines begin to be loaded while the four rows before it are added up: what a
-processor loads ahead by itself it finds anew in each row, because most rows begin another page."""
 
 
 @cache
