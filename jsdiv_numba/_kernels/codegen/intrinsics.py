@@ -389,17 +389,6 @@ def any_layout(typingctx, array):
 
 
 @intrinsic
-def rolled(typingctx):
-    """Rolled."""
-
-    def codegen(context, builder, signature, args):
-        builder.module.__dict__.setdefault("rolled", []).append(builder.block)
-        return context.get_dummy_value()
-
-    return types.none(), codegen
-
-
-@intrinsic
 def noinline(typingctx):
     """Keep this function out of its callers, each of which would be compiled with a copy of it."""
 
@@ -483,6 +472,7 @@ def row_item(typingctx, matrix, row, column):
 
 
 def _place_in_row(context, builder, kind, matrix, row, column):
+    """Return where an element of a matrix with adjacent columns is."""
     array = context.make_array(kind)(context, builder, matrix)
     step = cgutils.unpack_tuple(builder, array.strides)[0]
     start = cgutils.pointer_add(builder, array.data, builder.mul(row, step, flags=["nsw"]))
