@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import reprlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from operator import index
@@ -36,16 +37,30 @@ def as_numbers(name: str, values: object) -> FloatArray:
             return array
         raise TypeError(
             f"{name} has dtype {array.dtype}; pass real numbers of at most 64 bits, "
-            f"{_advice(array)}"
+            f"{_advice(name, array)}"
         )
     return array
 
 
-def _advice(array: FloatArray) -> str:
+def _advice(name: str, array: FloatArray) -> str:
     """Return what to do about an array of a dtype that is none of ours."""
     if array.dtype.kind == "O" and array.size and isinstance(array.flat[0], Mapping):
         return "such as `pandas.DataFrame(...).fillna(0)` makes of dictionaries"
-    return _ADVICE.get(array.dtype.kind, "for example `.astype(float)`")
+    advice = _ADVICE.get(array.dtype.kind, "for example `.astype(float)`")
+    if array.dtype.kind == "O" and array.ndim:
+        for where, value in np.ndenumerate(array):
+            if not _becomes_float(value):
+                return f"{advice}: {entry(name, where)} is {reprlib.repr(value)}"
+    return advice
+
+
+def _becomes_float(value: Any) -> bool:
+    """Return whether a value of no number's dtype can be made a float."""
+    try:
+        float(value)
+    except (OverflowError, TypeError, ValueError):
+        return False
+    return True
 
 
 def as_operands(
