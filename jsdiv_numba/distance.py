@@ -174,7 +174,7 @@ def cdist(
         Number of threads, -1 for every CPU; None is the default of
         `set_workers`. Results are bitwise identical for any number.
     progress : callable or bool, optional
-        True shows a bar, on a terminal or in a notebook, by rich. A function is
+        True shows a bar, in a notebook or, by rich, on a terminal. A function is
         called as ``progress(done, total)``, in pairs of rows, when a block of them
         is done, from whichever thread did it. What it raises stops the call.
 

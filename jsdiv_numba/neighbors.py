@@ -90,7 +90,7 @@ def kneighbors(
     return_distance : bool, default True
         Whether the distances are returned, too.
     progress : callable or bool, optional
-        True shows a bar, on a terminal or in a notebook, by rich. A function is
+        True shows a bar, in a notebook or, by rich, on a terminal. A function is
         called as ``progress(done, total)``, in pairs of rows, when a block of them
         is done, from whichever thread did it. What it raises stops the search.
 

@@ -88,7 +88,7 @@ def js_test(
         `set_workers`. It changes no bit of the result.
     progress : callable or bool, optional
         Called as ``progress(done, total)``, in pairs of samples, or with `groups` in
-        permutations; True shows a bar, with rich.
+        permutations; True shows a bar, on a terminal with rich.
 
     Returns
     -------
@@ -246,7 +246,7 @@ def pdist_test(
     estimator, method, base, workers
         As in `js_test`.
     progress : callable or bool, optional
-        Called as ``progress(done, total)``, in pairs; True shows a bar, with rich.
+        Called as ``progress(done, total)``, in pairs; True shows a bar, on a terminal with rich.
 
     Returns
     -------
@@ -312,7 +312,7 @@ def cdist_test(
     estimator, method, base, workers
         As in `js_test`.
     progress : callable or bool, optional
-        Called as ``progress(done, total)``, in pairs; True shows a bar, with rich.
+        Called as ``progress(done, total)``, in pairs; True shows a bar, on a terminal with rich.
 
     Returns
     -------

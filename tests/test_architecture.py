@@ -116,7 +116,7 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
 """Packages heavier than NumPy that a module loads as soon as it is imported."""
 
 HEAVY_WHEN_USED: dict[str, set[str]] = {
-    "_core.progress": {"rich"},
+    "_core.progress": {"IPython", "rich"},
     "_drift.arrow": {"pyarrow"},
     "_drift.comparing": {"scipy"},
     "_drift.frames": {"narwhals", "pyarrow"},

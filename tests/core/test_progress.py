@@ -3,6 +3,7 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -93,6 +94,33 @@ def test_bars_of_several_threads_end_full(capsys):
         found = list(pool.map(lambda _: cdist(LONG, LONG, progress=True), range(3)))
     assert all((values == found[0]).all() for values in found)
     assert capsys.readouterr().out.count("100%") >= 1
+
+
+def test_a_notebook_has_a_bar_of_its_own(monkeypatch, capsys):
+    bundles = []
+
+    class Handle:
+        def update(self, bundle, raw):
+            bundles.append(bundle)
+
+    def display(bundle, raw, display_id):
+        bundles.append(bundle)
+        return Handle()
+
+    shell = SimpleNamespace(kernel=None)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "rich.progress", None)
+    monkeypatch.setattr("jsdiv_numba._core.progress.PAUSE", float("inf"))
+    cdist(LONG, LONG, progress=True)
+    first, last = bundles
+    assert first["text/html"] == "<label><progress></progress> Pairs</label>"
+    assert last["text/plain"] == "Pairs: 490,000 of 490,000"
+    assert '<progress value="490000" max="490000">' in last["text/html"]
+    monkeypatch.setattr("jsdiv_numba._core.progress.PAUSE", 0)
+    cdist(LONG, LONG, progress=True)
+    assert len(bundles) > 5
+    assert capsys.readouterr() == ("", "")
 
 
 def test_who_does_not_ask_sees_nothing_and_loads_nothing(monkeypatch, capsys):
