@@ -22,6 +22,7 @@ import numpy as np
 from ._core.validation import (
     EQUAL,
     Axis,
+    as_numbers,
     as_weight,
     broadcast_shape,
     normalise_axes,
@@ -233,6 +234,8 @@ def _differentiable(
     functions: Functions, axis: Axis, settings: dict[str, Any], **inputs: Any
 ) -> jax.Array:
     arrays = [jnp.asarray(x) for x in inputs.values()]
+    for name, array in zip(inputs, arrays, strict=True):
+        as_numbers(name, np.empty(0, array.dtype))  # refuses complex numbers
     ndim = len(broadcast_shape(arrays, list(inputs)))
     # Counted from the end, axes stay the same where vmap puts another in front.
     axes = tuple(a - ndim for a in normalise_axes(axis, ndim))

@@ -10,7 +10,7 @@
 They are called in ``@njit`` functions, serial or with ``prange``, in ``@guvectorize`` and
 ``@vectorize`` kernels, with or without the GIL, and from Python. Libraries whose metric may be a
 function that Numba has compiled take them as they are, such as PyNNDescent and UMAP; HDBSCAN
-calls them from Python.
+calls them from Python, that of the package of this name with rows of float64 alone.
 
 Like the ufuncs they check no entries: one that is negative, infinite or NaN gives NaN. Rows of
 different lengths raise ValueError, arrays of another dtype or number of dimensions Numba's

@@ -7,8 +7,8 @@ What differs:
 
 - A result is float32 if that holds the inputs' dtypes (float16 and bfloat16 too), else float64.
 - The VJP is that of the function's ``_grad``, `jsdiv_numba.js_divergence_grad` and so on, which
-  says what it is at zeros and where the divergence is infinite. It cannot be differentiated
-  again: that is a RuntimeError.
+  says what it is at zeros and where the divergence is infinite. There is no JVP, and it cannot be
+  differentiated again: that is a RuntimeError.
 - ``torch.func.vmap`` makes one call of a batch, and ``torch.compile`` keeps each call in its graph.
 """
 
@@ -20,6 +20,9 @@ import torch
 from ._core.validation import EQUAL, Axis
 from ._torch.modules import RowLoss
 from ._torch.operators import Settings, differentiable, is_there
+
+NUMBERS = (float, int, list, tuple)
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 __all__ = [
     "JSDivergenceLogitLoss",
@@ -330,6 +333,10 @@ def _check_tensors(inputs: dict[str, Any]) -> None:
                 f"{name} is a {type(tensor).__name__}; pass a torch.Tensor, or use the function "
                 "of the same name in jsdiv_numba"
             )
+        if tensor.layout is not torch.strided:
+            raise TypeError(f"{name} is sparse, of {tensor.layout}; pass {name}.to_dense()")
+        if tensor.is_floating_point() and tensor.dtype not in FLOATS:
+            raise TypeError(f"{name} has dtype {tensor.dtype}; pass {name}.float()")
         if tensor.device.type not in ("cpu", "cuda"):
             raise TypeError(
                 f"{name} is on the device {tensor.device}; this computes on the CPU and on CUDA "
@@ -344,6 +351,9 @@ def _check_tensors(inputs: dict[str, Any]) -> None:
 def _constant(weight: Any, device: torch.device) -> torch.Tensor:
     """Return a weight as a tensor: on the inputs' device if it is there, else on the CPU."""
     if not isinstance(weight, torch.Tensor):
+        if not (isinstance(weight, NUMBERS) or hasattr(weight, "__array__")):
+            kind = type(weight).__name__
+            raise TypeError(f"weight is a {kind}; pass a number, or a tensor of one for each row")
         wide = torch.float64 if isinstance(weight, float | list | tuple) else None
         return torch.as_tensor(weight, dtype=wide)
     if weight.requires_grad:

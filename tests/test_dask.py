@@ -556,6 +556,8 @@ def test_weights_that_fit_no_result_are_refused():
         lazy.js_divergence(P, P, keepdims=False, weight=[0.5, 0.2, 0.1])
     with pytest.raises(ValueError, match=r"weight is 2\.0; a weight must be between 0 and 1"):
         lazy.js_divergence(P, P, weight=2.0)
+    with pytest.raises(TypeError, match="weight is a Dask array; weights are in memory here"):
+        lazy.js_divergence(P, P, weight=P[..., :1])
     unknown = P[P[:, 0] > 0]
     with pytest.raises(ValueError, match="and how many results there are is unknown: pass one"):
         lazy.js_divergence(unknown, unknown, weight=[[0.5], [0.2]])

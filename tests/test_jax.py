@@ -197,6 +197,8 @@ def test_errors(name):
     ours, _ = both(name)
     with pytest.raises(ValueError, match="do not broadcast"):
         ours(P, Q[..., :3])
+    with pytest.raises(TypeError, match="Q has dtype complex"):
+        ours(P, Q * 1j)
     with pytest.raises(ValueError, match="axis 5 is out of bounds"):
         jax.jit(lambda p: ours(p, Q, axis=5))(P)
     with pytest.raises(jax.errors.JaxRuntimeError, match=r"P\[0, 0, 0\] is inf"):

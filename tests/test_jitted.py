@@ -163,11 +163,13 @@ def test_metric_of_umap():
     assert placed.shape == (60, 2)
 
 
-def test_metric_of_hdbscan():
-    from sklearn.cluster import HDBSCAN
-
+@pytest.mark.parametrize(
+    ("package", "options"), [("sklearn.cluster", {"copy": True}), ("hdbscan", {})]
+)
+def test_metric_of_hdbscan(package, options):
     X = np.concatenate([RNG.dirichlet(a, 30) for a in ([50, 1, 1], [1, 50, 1])])
-    labels = HDBSCAN(metric=jitted.jensenshannon, copy=True).fit(X).labels_
+    clusterer = pytest.importorskip(package).HDBSCAN(metric=jitted.jensenshannon, **options)
+    labels = clusterer.fit(X).labels_
     assert len(set(labels[:30])) == len(set(labels[30:])) == 1
     assert labels[0] != labels[-1]
 

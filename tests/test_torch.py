@@ -153,6 +153,16 @@ def test_a_second_derivative_is_an_error(name):
         grad.sum().backward()
 
 
+# PyTorch 2.13's forward mode warns of a function of its own that it uses.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("transform", ["jacfwd", "hessian"])
+@each
+def test_forward_mode_is_an_error(name, transform):
+    function = getattr(bridge, name)
+    with pytest.raises(RuntimeError, match="only once, and in reverse mode"):
+        getattr(torch.func, transform)(lambda p: function(p, Q).sum())(P)
+
+
 @each
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
@@ -169,6 +179,8 @@ def test_a_second_derivative_is_an_error(name):
         ),
         ((P, Q[..., :3]), ValueError, "do not broadcast"),
         ((P, Q.to(torch.complex64)), TypeError, "Q has dtype complex64"),
+        ((P.to(torch.float8_e5m2), Q), TypeError, r"^P has dtype torch.float8_e5m2; pass P.float"),
+        ((P[0].to_sparse(), Q), TypeError, r"^P is sparse, of torch.sparse_coo; pass P.to_dense"),
         ((P, torch.full((4,), torch.inf)), ValueError, r"Q\[0\] is inf"),
     ],
 )
@@ -193,6 +205,8 @@ def test_a_weight(name, weight):
         ours(p, q, weight=torch.tensor(0.1, requires_grad=True))
     with pytest.raises(ValueError, match="weight is 2; a weight must be between 0 and 1"):
         ours(p, q, weight=2)
+    with pytest.raises(TypeError, match="weight is a NoneType; pass a number, or a tensor of one"):
+        ours(p, q, weight=None)
 
 
 BATCHED = [

@@ -63,6 +63,10 @@ class Call(NamedTuple):
         """Return the call with a weight, or with one for each result, which are in memory."""
         if weight is EQUAL:
             return self
+        if isinstance(weight, da.Array):
+            raise TypeError(
+                "weight is a Dask array; weights are in memory here: pass weight.compute()"
+            )
         checked = validation.as_weight(weight)
         if not checked.ndim:
             return self._replace(options={"weight": float(checked)})

@@ -70,6 +70,11 @@ class Settings(NamedTuple):
 
 SETTINGS = len(Settings._fields)
 
+ONCE = (
+    "the functions of jsdiv_numba.torch can be differentiated only once, and in reverse mode, as "
+    "by backward(), torch.func.grad, vjp and jacrev"
+)
+
 
 @torch.library.custom_op("jsdiv_numba::value", mutates_args=())
 def value(
@@ -217,6 +222,11 @@ class Differentiable(torch.autograd.Function):
         return None, *(None for _ in ctx.given), *found
 
     @staticmethod
+    def jvp(_ctx: Any, *_tangents: Any) -> Any:
+        """Refuse."""
+        raise RuntimeError(ONCE)
+
+    @staticmethod
     def vmap(info: Any, in_dims: Any, name: str, *given: Any) -> Any:
         """Return the values of a batch, by one call."""
         del info
@@ -245,7 +255,12 @@ class Gradients(torch.autograd.Function):
     @staticmethod
     def backward(_ctx: Any, *_cotangents: torch.Tensor) -> Any:
         """Refuse."""
-        raise RuntimeError("the functions of jsdiv_numba.torch can be differentiated only once")
+        raise RuntimeError(ONCE)
+
+    @staticmethod
+    def jvp(_ctx: Any, *_tangents: Any) -> Any:
+        """Refuse."""
+        raise RuntimeError(ONCE)
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, name: str, *given: Any) -> Any:
