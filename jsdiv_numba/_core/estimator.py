@@ -1,5 +1,6 @@
 """What estimators are made of: scikit-learn's base classes, or the little they need without."""
 
+from inspect import signature
 from typing import Any
 
 from . import pairwise, sparse
@@ -11,6 +12,15 @@ class _Alone:
     """What an estimator needs of a base class, without scikit-learn."""
 
     n_features_in_: int
+
+    def __repr__(self) -> str:
+        """Return the parameters that are not as they are by default, as scikit-learn does."""
+        changed = [
+            f"{name}={value!r}"
+            for name, parameter in signature(type(self)).parameters.items()
+            if (value := getattr(self, name)) != parameter.default
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def _validated(self, X: Any, reset: bool) -> Any:
         name = type(self).__name__
