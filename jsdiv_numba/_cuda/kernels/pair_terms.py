@@ -14,7 +14,7 @@ from ..._kernels.formulas.kl import kl_formulas
 from ..._kernels.rows.normalised import normalised_kernels
 from ..._kernels.rows.pair_summands import difference_of, product, skewed_pair_summand
 from .. import target
-from ..target import device
+from ..target import device, most
 
 
 def pair_term(precision: Precision, measure: str) -> Any:
@@ -53,7 +53,7 @@ def _kl(precision):
     difference = target.formula(precision, difference_of)
     limits, zero, infinity = np.finfo(Float), Float(0), Float(np.inf)
     # Below it, rounding leaves less of a product than there are numbers for.
-    lost = Float(limits.tiny / limits.eps**2)
+    lost, smallest = Float(limits.tiny / limits.eps**2), Float(limits.tiny)
 
     @device
     def kl_excess(x, y, p_known, q_known):
@@ -67,6 +67,7 @@ def _kl(precision):
         if y == zero:
             return infinity if x > zero else zero
         # As it is scaled, the second may be subnormal or 0: its logarithm is taken before.
-        return (kl_term(a, y) - a * Float(math.log(q_scale * p_total))) - a + b
+        scaling = Float(math.log(most(q_scale * p_total, smallest)))
+        return (kl_term(a, y) - a * scaling) - a + b
 
     return kl_excess
