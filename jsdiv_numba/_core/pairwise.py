@@ -8,11 +8,12 @@ import numpy as np
 
 from .._kernels.catalog import NAMES
 from .._kernels.load import routine
-from .._kernels.records import Block, PaddedRows, Values
+from .._kernels.records import Block, IntArray, PaddedRows, Values
 from . import sparse, validation
 from .pair_blocks import check_matrix, run_pairs, values_within
 from .pair_metric import Metric
 from .progress import Progress
+from .split import Split, share_of_pairs
 from .threads import check_workers, run_blocks
 from .validation import FloatArray
 
@@ -34,9 +35,8 @@ UNROLL, LANES, KNOWN, WITH_NAN, SHARING = 4, 16, 6, 1, 2
 
 BY_SHARED_COLUMNS = "_by_shared_columns"
 """The end of the names of kernels that compare some pairs by the columns that both rows have."""
-
-FEWEST_COLUMNS, FILLED = 16, 0.5
-"""As in `jsdiv_numba._kernels.pairwise.shared`."""
+LEAST_SHARE = 1 / 16
+"""Of pairs that are compared by shared columns, if rows are put in another order for that."""
 
 
 def as_rows(name: str, values: Any) -> FloatArray:
@@ -123,41 +123,64 @@ def comparison_by_shared_columns(
     metric: Metric,
     workers: int | None,
     progress: Progress | None,
-) -> sparse.Comparison | None:
-    """Return what compares rows by the columns that both have, if all of them are to be.
+) -> sparse.Comparison | Split | None:
+    """Return what compares rows by the columns that both have, if all or many of them are to be.
 
-    Those are the pairs whose counts of entries that are not 0 have a product up to a limit:
-    the two rows alone decide, so that no value depends on what else is compared.
+    Those are the pairs whose levels' sum is at most 0: the two rows alone decide, so that no
+    value depends on what else is compared.
     """
-    length = a[1].shape[1]
-    if dtype != np.float64 or length < FEWEST_COLUMNS or metric.measure == "kl":
+    if dtype != np.float64 or metric.measure == "kl":
         return None
-    limit, given = count_product(length), suited(*a, dtype)
-    counts = sparse.counts_of(given, workers)
-    most = int(counts.max(initial=0))
-    if b[1] is a[1]:
-        if most * most > limit:
-            return None
-        rows = beside = sparse.compressed(given, counts)
-    else:
+    given = suited(*a, dtype)
+    counts, levels = sparse.counts_of(given, workers)
+    matrices, alike = [(a[0], given, counts, levels)], b[1] is a[1]
+    if not alike:
         other = suited(*b, dtype)
-        other_counts = sparse.counts_of(other, workers)
-        if most * int(other_counts.max(initial=0)) > limit:
-            return None
-        rows, beside = sparse.compressed(given, counts), sparse.compressed(other, other_counts)
-    of_shared = sparse.Comparison(rows, beside, metric, workers=workers, progress=progress)
-    return of_shared if of_shared.is_ordinary() else None
+        matrices.append((b[0], other, *sparse.counts_of(other, workers)))
+    share = share_of_pairs(levels, matrices[-1][3])
+    if share == 1:
+        rows = [sparse.compressed(matrix, counts) for _, matrix, counts, _ in matrices]
+        of_shared = sparse.Comparison(rows[0], rows[-1], metric, workers=workers, progress=progress)
+        return of_shared if of_shared.is_ordinary() else None
+    if share < LEAST_SHARE or not metric.is_symmetric:
+        return None
+    return _split(matrices, dtype, metric, workers, progress)
 
 
-def count_product(length: int) -> float:
-    """Return up to which product of two rows' counts they are compared so."""
-    return (FILLED * length) ** 2 if length >= FEWEST_COLUMNS else -1.0
+def _split(
+    matrices: list[tuple[str, FloatArray, IntArray, FloatArray]],
+    dtype: np.dtype[Any],
+    metric: Metric,
+    workers: int | None,
+    progress: Progress | None,
+) -> Split | None:
+    """Return what compares some rows so, and others by all columns; None if it cannot."""
+    orders = [np.argsort(levels, kind="stable") for *_, levels in matrices]
+    rising = [
+        (name, matrix[order], counts[order], levels[order])
+        for (name, matrix, counts, levels), order in zip(matrices, orders, strict=True)
+    ]
+    rows = [sparse.compressed(matrix, counts) for _, matrix, counts, _ in rising]
+    of_shared = sparse.Comparison(rows[0], rows[-1], metric, workers=workers)
+    if not of_shared.is_ordinary():
+        return None
+    inputs = [(name, matrix) for name, matrix, *_ in rising]
+    of_all = Comparison(inputs[0], inputs[-1], dtype, metric, workers=workers, progress=None)
+    of_all.prepare()
+    return Split(
+        of_shared.compute,
+        of_all.compute,
+        (orders[0], orders[-1]),
+        (rising[0][3], rising[-1][3]),
+        workers,
+        progress,
+    )
 
 
 def some_share(a: PaddedRows, b: PaddedRows) -> bool:
     """Whether any rows of two sets that are prepared are compared so."""
-    fewest, fewest_of_b = (float(rows.known[:, -1].min(initial=np.inf)) for rows in (a, b))
-    return fewest * fewest_of_b <= count_product(a.given.shape[1])
+    lowest, lowest_of_b = (float(rows.known[:, -1].min(initial=np.inf)) for rows in (a, b))
+    return lowest + lowest_of_b <= 0
 
 
 def are_few(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -221,7 +244,7 @@ class Comparison:
 
     def run(self, result: FloatArray, *, condensed: bool = False) -> None:
         """Write all pairs to a matrix, or those with i < j to a vector."""
-        self._prepare()
+        self.prepare()
         fits = result.dtype is self.dtype and result.flags.aligned
         write = self._write if fits else self._write_converted
         run_pairs(
@@ -234,14 +257,14 @@ class Comparison:
 
     def within(self, most: float) -> Any:
         """Return the values up to one as a sparse array."""
-        self._prepare()
+        self.prepare()
         shape = len(self.a.given), len(self.b.given)
         blocks = self._blocks(False)
         return values_within(most, blocks, self._values, shape, self.workers, self.progress)
 
     def _values(self, block: Block) -> FloatArray:
         values = np.empty(block.shape, self.dtype)
-        self._compute(block, values, False, False)
+        self.compute(block, values)
         return values
 
     def _write(self, block: Block, result: FloatArray, condensed: bool) -> None:
@@ -263,13 +286,18 @@ class Comparison:
                 segment = values[i - block.i_start, first - block.j_start :]
                 result[start : start + len(segment)] = segment
 
+    def compute(self, block: Block, values: FloatArray, above: bool = False) -> None:
+        """Write the values of a block, or those with i < j, once the rows are prepared."""
+        self._compute(block, values, above, False)
+
     def _compute(self, block: Block, values: FloatArray, above: bool, condensed: bool) -> None:
         metric = self.metric
         wanted = Values(above, condensed, metric.root, metric.factor)
         which = block, self.scale_exponent, wanted, metric.weighing
         self.kernel(self.a, self.b, *which, False, False, values)
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Find out what the kernel needs to know of the rows; raise if one is invalid."""
         step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
         each = (self.a,) if self.b is self.a else (self.a, self.b)
         parts = [(i, start) for i, rows in enumerate(each) for start in _every(step, rows)]

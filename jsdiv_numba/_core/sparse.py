@@ -150,16 +150,20 @@ def _check_entries(name: str, rows: Compressed, naming: validation.Naming) -> No
         )
 
 
-def counts_of(matrix: FloatArray, workers: int | None) -> IntArray:
-    """Return how many entries of each row are not 0."""
-    counts = np.empty(len(matrix), np.intp)
+def counts_of(matrix: FloatArray, workers: int | None) -> tuple[IntArray, FloatArray]:
+    """Return how many entries of each row are not 0, and their levels.
+
+    Two rows whose levels' sum is at most 0 are compared by the columns that both have.
+    """
+    counts, levels = np.empty(len(matrix), np.intp), np.empty(len(matrix))
     step, count = max(1, PREPARED_ENTRIES // matrix.shape[1]), routine("count_entries", "float64")
 
     def of_some(start: int) -> None:
-        count(matrix[start : start + step], counts[start : start + step])
+        some = slice(start, start + step)
+        count(matrix[some], counts[some], levels[some])
 
     run_blocks(of_some, range(0, len(matrix), step), workers)
-    return counts
+    return counts, levels
 
 
 def compressed(matrix: FloatArray, counts: IntArray) -> Compressed:
@@ -189,10 +193,11 @@ def write_block(
     block: Block,
     metric: Metric,
     values: FloatArray,
+    above: bool = False,
     condensed: bool = False,
 ) -> None:
-    """Write the values of a block of pairs."""
-    wanted = Values(condensed, condensed, metric.root, metric.factor)
+    """Write the values of a block of pairs, or those with i < j."""
+    wanted = Values(above, condensed, metric.root, metric.factor)
     routine(metric.kernels.sparse_pairs, "float64")(a, b, block, wanted, metric.weighing, values)
 
 
@@ -243,7 +248,7 @@ class Comparison:
 
         def write(block: Block) -> None:
             if kernel_writes:
-                self._compute(block, result[block.place])
+                self.compute(block, result[block.place])
             else:
                 result[block.place] = self._values(block)
 
@@ -256,7 +261,7 @@ class Comparison:
             target = np.empty(result.shape)
 
         def write(block: Block) -> None:
-            self._compute(block, target[None], True)
+            write_block(self.a, self.b, block, self.metric, target[None], True, True)
 
         run_pairs(write, list(self._blocks(above=True)), self.workers, self.progress, above=True)
         if not kernel_writes:
@@ -269,11 +274,12 @@ class Comparison:
 
     def _values(self, block: Block) -> FloatArray:
         values = np.empty(block.shape)
-        self._compute(block, values)
+        self.compute(block, values)
         return values
 
-    def _compute(self, block: Block, values: FloatArray, condensed: bool = False) -> None:
-        write_block(self.a, self.b, block, self.metric, values, condensed)
+    def compute(self, block: Block, values: FloatArray, above: bool = False) -> None:
+        """Write the values of a block, or those with i < j."""
+        write_block(self.a, self.b, block, self.metric, values, above)
 
     def _blocks(self, above: bool = False) -> Iterator[Block]:
         number, others = self.shape

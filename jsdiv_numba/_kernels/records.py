@@ -21,8 +21,8 @@ class PaddedRows(NamedTuple):
     zeros."""
     known: Annotated[FloatArray, "d[:,::1]"]
     """Of each row: what `row_scale` says of it, w Σ (p log2 p + p)·2^mantissa of the row with the
-    weight w, below what a divergence is computed again, and how many entries are not 0: infinitely
-    many where it does not matter, or where the row as it is scaled is not accurate."""
+    weight w, below what a divergence is computed again, and the level of how full it is: infinite
+    where it does not matter, or where the row as it is scaled is not accurate."""
 
 
 class CompressedRows(NamedTuple):

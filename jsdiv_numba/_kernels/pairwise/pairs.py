@@ -45,7 +45,7 @@ from ..records import Block, PaddedRows, Side, Values, Weighing
 from ..rows.normalised import is_ordinary_kernel, normalised_kernels, normalised_sum
 from ..target import has_multiply_add, registers, target
 from .measures import JS, PairMeasure
-from .shared import NEAR, SPREAD, count_of, count_product, dense_sums, room_for_filled
+from .shared import NEAR, SPREAD, dense_sums, level_kernel, room_for_filled
 
 UNROLL = 4
 """Rows of the second set that one row of the first meets at a time: `PaddedRows.padded` has a
@@ -98,7 +98,7 @@ def _prepare(precision):
     if precision is FLOAT64:
         near_of_largest *= 16 / registers(target()).floats
     block, is_ordinary = _block(precision), is_ordinary_kernel(precision, precision.weighed)
-    counted, mantissa = precision is FLOAT64, precision.mantissa
+    level_of, counted, mantissa = level_kernel(), precision is FLOAT64, precision.mantissa
 
     @njit_refcounted
     def normalise(row, normalised, factor):
@@ -142,7 +142,7 @@ def _prepare(precision):
             rows.known[i, 2], rows.known[i, 3] = rest, entropy + side.offset * whole
             rows.known[i, 4] = near + near_of_largest * largest * power_of_two(-scale_exponent)
             counts = counted and is_ordinary(scale)
-            rows.known[i, 5] = np.float64(count_of(row)) if counts else np.inf
+            rows.known[i, 5] = level_of(row) if counts else np.inf
             with_nan |= np.isnan(total)
         return with_nan
 
@@ -239,9 +239,9 @@ def _divergence(precision, measure):
 
 
 @njit_inline
-def shares(a, b, i, j, limit):
-    """Whether two rows are compared by the columns that both have; see `count_product`."""
-    return a.known[i, 5] * b.known[j, 5] <= limit
+def shares(a, b, i, j):
+    """Whether two rows are compared by the columns that both have; see `level_kernel`."""
+    return a.known[i, 5] + b.known[j, 5] <= 0.0
 
 
 def _shared_value(measure):
@@ -262,10 +262,9 @@ def _shared_value(measure):
     return shared_value
 
 
-Wanted = namedtuple("Wanted", "unit scale limit factor root most beside")
-"""Units of a sum of entropies and of what rows are scaled by, up to which product of counts rows
-are compared by shared columns, a factor, whether a root is taken, what no divergence exceeds, and
-the weights that the sum of a pair takes."""
+Wanted = namedtuple("Wanted", "unit scale factor root most beside")
+"""Units of a sum of entropies and of what rows are scaled by, a factor, whether a root is taken,
+what no divergence exceeds, and the weights that the sum of a pair takes."""
 
 
 @njit_inline
@@ -318,11 +317,11 @@ def _write_row_by_entropies(precision, measure):
 
 
 @njit_no_refcount
-def number_sharing(a, b, i, first, stop, limit):
+def number_sharing(a, b, i, first, stop):
     """Return with how many of some rows row i is compared by the columns that both have."""
     number = 0
     for j in range(first, stop):
-        number += shares(a, b, i, j, limit)
+        number += shares(a, b, i, j)
     return number
 
 
@@ -335,7 +334,7 @@ def _write_shared(measure):
         """Do so; return how much of row i is filled."""
         result, row, column = target
         for j in range(first, stop):
-            if shares(a, b, i, j, wanted.limit):
+            if shares(a, b, i, j):
                 value, count = shared_value(
                     a, b, i, j, wanted.scale, filled, count, wanted.most, wanted.beside
                 )
@@ -351,11 +350,11 @@ def _write_row_by_shared_columns(measure):
 
     @njit_inline
     def write_row(a, b, i, first, stop, wanted, filled, target):
-        sharing, count = number_sharing(a, b, i, first, stop, wanted.limit), -1
+        sharing, count = number_sharing(a, b, i, first, stop), -1
         for j in range(first - first % UNROLL, stop, UNROLL):
             j_start, j_stop, number = maximum(j, first), minimum(j + UNROLL, stop), 0
             if sharing:
-                number = number_sharing(a, b, i, j_start, j_stop, wanted.limit)
+                number = number_sharing(a, b, i, j_start, j_stop)
             if number < j_stop - j_start:
                 write_group(a, b, i, j, j_start, j_stop, wanted, target)
             if number:
@@ -385,8 +384,8 @@ def _write_block(precision, measure, by_shared_columns):
             ln2 * power_of_two(-(scale_exponent + mantissa)),
             power_of_two(SPREAD - scale_exponent),
         )
-        limit, beside = count_product(a.given.shape[1]), beside_of(weighing)
-        wanted = Wanted(unit, scale, limit, values.factor, values.root, weighing.most, beside)
+        beside = beside_of(weighing)
+        wanted = Wanted(unit, scale, values.factor, values.root, weighing.most, beside)
         tile = maximum(TILE_BYTES // (a.padded.shape[1] * itemsize), 1) * UNROLL
         for tile_start in range(j_start, j_stop, tile):
             tile_stop = minimum(tile_start + tile, j_stop)
@@ -440,8 +439,8 @@ WRITTEN, WITH_NAN, SHARING = np.int32(0), np.int32(1), np.int32(2)
 
 
 @njit_refcounted
-def fewest(rows):
-    """Return how few entries of a row are not 0."""
+def lowest(rows):
+    """Return the lowest level of a row."""
     least = np.inf
     for i in range(rows.known.shape[0]):
         least = minimum(least, rows.known[i, 5])
@@ -466,7 +465,7 @@ def few_pairs(precision: Precision, *, by_shared_columns: bool = False) -> Any:
         with_nan = prepare(a, none, block.i_stop, scale_exponent, even.p)
         if settings[4] != 0.0:
             with_nan |= prepare(b, none, block.j_stop, scale_exponent, even.q)
-        if hands_on and fewest(a) * fewest(b) <= count_product(a.given.shape[1]):
+        if hands_on and lowest(a) + lowest(b) <= 0.0:
             return SHARING
         values = Values(above, condensed, root, settings[0])
         write_block(a, b, block, scale_exponent, values, even, filled, result)

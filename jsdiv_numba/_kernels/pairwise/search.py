@@ -23,7 +23,7 @@ from .bounds import WEIGHTS, limit_of
 from .matmul import WIDTH, lowest_bit, multiply_panels, number_of_bits, reaching
 from .measures import JS, PairMeasure
 from .pairs import UNROLL, exact_kernel, pair_kernels, shares
-from .shared import SPREAD, count_product
+from .shared import SPREAD
 
 SQUARE = sizes().square
 
@@ -148,7 +148,6 @@ def _compare(measure, by_shared_columns):
         noinline()
         a, b, scratch, unit = task.a, task.b, task.scratch, task.unit
         columns, waiting, count = scratch.columns, 0, -1
-        limit = count_product(a.given.shape[1])
         for place in range(number):
             j = columns[place]
             if scratch.tile[i, j] >= scratch.limits[i]:
@@ -160,11 +159,11 @@ def _compare(measure, by_shared_columns):
                 together = columns[0], columns[1], columns[2], columns[3]
                 sharing, sums = 0, (0.0, 0.0, 0.0, 0.0)
                 for k in range(waiting if by_shared_columns else 0):
-                    sharing += shares(a, b, i, together[k], limit)
+                    sharing += shares(a, b, i, together[k])
                 if sharing < waiting:
                     sums = entropy_sums(a.padded, i, b.padded, together)
                 for k in range(waiting):
-                    if by_shared_columns and sharing and shares(a, b, i, together[k], limit):
+                    if by_shared_columns and sharing and shares(a, b, i, together[k]):
                         value, count = shared_value(
                             a, b, i, together[k], unit.scale, scratch.filled, count,
                             unit.most, unit.beside,

@@ -32,7 +32,7 @@ from ..formulas.js import two_sum
 from ..rows.normalised import is_ordinary_kernel, normalised_kernels, sum_over
 from ..rows.sums import BLOCK
 from .measures import JS, PairMeasure
-from .shared import GROUP, NEAR, SCALE, count_of, shared_terms
+from .shared import GROUP, NEAR, SCALE, count_of, level_kernel, shared_terms
 
 KNOWN = 3
 """Columns of `CompressedRows.known`."""
@@ -52,11 +52,13 @@ Scratch = namedtuple("Scratch", "sums terms values")
 
 def count_entries() -> Any:
     """Return the routine `count_entries`."""
+    level_of = level_kernel()
 
-    def count_entries(matrix, counts):
-        """Write how many entries of each row are not 0."""
+    def count_entries(matrix, counts, levels):
+        """Write how many entries of each row are not 0, and their level."""
         for i in range(matrix.shape[0]):
-            counts[i] = count_of(contiguous(matrix[i]))
+            row = contiguous(matrix[i])
+            counts[i], levels[i] = count_of(row), level_of(row)
 
     return count_entries
 
