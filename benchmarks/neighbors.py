@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,21 @@ from benchmarks import inputs, memory, roofline
 from benchmarks.tables import Goal, Line, duration, heading, percent, rate, ratios
 from benchmarks.timing import (
     Contender,
+    Timing,
     median_seconds,
     progress,
     seconds_per_call,
     throughputs,
 )
 from jsdiv_numba import cdist, kneighbors
+from jsdiv_numba._kernels.pairwise import blocking
 
 NUMBER = 10
 """Neighbours that are wanted."""
 
 OURS, BRUTE, SCIPY, APPROXIMATE, PEAK = "ours", "cdist", "SciPy", "pynndescent", "peak"
+
+PRODUCT = "matrix product of the search / peak rate"
 
 PRUNED = {BRUTE: Goal(4), SCIPY: Goal(200), APPROXIMATE: Goal(1)}
 NOT_PRUNED = {BRUTE: Goal(0.87), SCIPY: Goal(), APPROXIMATE: Goal()}
@@ -178,6 +183,32 @@ def blas(sizes: Sizes, rng: np.random.Generator) -> str:
         f"matrices of {sizes.square:,} × {sizes.square:,}, which is not used here, does "
         f"{percent(rates['product'] / rates[PEAK])} of that, by {names or 'its BLAS'}"
     )
+
+
+@cache
+def _multiply() -> Any:
+    """Compile the product of matrices that a search does, for a call from here."""
+    from jsdiv_numba._kernels.codegen.dispatch import callable_from_python
+    from jsdiv_numba._kernels.pairwise.matmul import multiply_panels
+
+    @callable_from_python
+    def multiply(a: Any, b: Any, panels: int, tile: Any) -> None:
+        multiply_panels(a, b, 0, panels, tile, 0, False)
+
+    return multiply
+
+
+def product_line(turns: int, timing: Timing) -> Line:
+    """Measure the product of matrices of a search among rows of 64, in the caches."""
+    blocks, rows, depth = blocking.sizes(), 256, 2 * 64 + 1
+    a = np.ones((rows // blocks.panel, depth, blocks.panel), np.float32)
+    b = np.ones((blocks.square // blocks.width, depth, blocks.width), np.float32)
+    tile = np.empty((rows, blocks.square), np.float32)
+    multiply, work = _multiply(), float(rows * blocks.square * depth)
+    peak, operations = roofline.peak_work(np.float32, False, turns)
+    product = Contender(OURS, lambda: multiply(a, b, len(b), tile), work, calls=10)
+    speed = throughputs([product, Contender(PEAK, peak, operations)], timing)
+    return Line(PRODUCT, speed[OURS] / speed[PEAK], Goal(), rate(speed[OURS]), rate(speed[PEAK]))
 
 
 def memory_line(sizes: Sizes) -> list[Line]:

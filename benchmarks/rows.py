@@ -182,7 +182,9 @@ def measure_probabilities(
     return lines_of(dtype, speed, loop), speed, note
 
 
-def measure_logits(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
+def measure_logits(
+    sizes: Sizes, rng: np.random.Generator, loaders: peers.Loaders, timing: Timing = MEDIAN
+) -> list[Line]:
     """Return the table's lines for logits."""
     progress("logits, float32")
     A, B = (inputs.logits(rng, sizes.rows, sizes.length) for _ in range(2))
@@ -191,9 +193,9 @@ def measure_logits(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
     def by_two() -> Any:
         return jsdiv_numba.js_divergence_logit(A, B, axis=-1, workers=2)
 
-    timed = [contender(peer, A, B) for peer in peers.installed(peers.LOGITS)]
+    timed = [contender(peer, A, B) for peer in peers.installed(loaders)]
     timed += [Contender(TWO_THREADS, by_two, work), Contender(READ, lambda: read(0), work)]
-    speed = throughputs(timed)
+    speed = throughputs(timed, timing)
     ours, threads = speed[OURS], speed[TWO_THREADS]
     share = f"{percent(ours / speed[READ])} of bandwidth"
     against_peers = [
@@ -261,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         lines += found
         notes.append(note)
-    lines += measure_logits(sizes, rng)
+    lines += measure_logits(sizes, rng, peers.LOGITS)
     worst = judge(sizes)
     size = (
         f"{sizes.rows:,} × {sizes.length:,} elements, drawn uniformly from the simplex. Median of "

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import inputs, pairs, peers, roofline, rows
+from benchmarks import inputs, neighbors, pairs, peers, roofline, rows
 from benchmarks.peers import OURS
 from benchmarks.tables import Line, heading, significant, table
 from benchmarks.timing import LEAST_OF_CPU, REPEATS, progress, throughputs
@@ -34,12 +34,16 @@ class Sizes:
 
     turns: int
     rows: rows.Sizes
+    logits: rows.Sizes
+    """More of them: a few thousand rows JAX 0.10 computes several times as slowly."""
+
     pairs: pairs.Sizes
 
 
 FULL = Sizes(
     turns=2,
-    rows=rows.Sizes(4_000, 1_024, judged=0, peak_turns=10_000),
+    rows=rows.Sizes(4_000, 1_024, judged=0, peak_turns=200_000),
+    logits=rows.Sizes(20_000, 1_024, judged=0, peak_turns=0),
     pairs=pairs.Sizes(
         rows={np.float32: 512, np.float64: 256},
         second=1024,
@@ -53,7 +57,7 @@ FULL = Sizes(
         judged=0,
     ),
 )
-QUICK = Sizes(1, rows.QUICK, pairs.QUICK)
+QUICK = Sizes(1, rows.QUICK, rows.QUICK, pairs.QUICK)
 
 SHOWN = (
     "`cdist`, float32 / SciPy",
@@ -66,8 +70,10 @@ SHOWN = (
     f"float64 rows / {rows.BANDWIDTH}",
     "float32, `axis=0` / `axis=-1`",
     "float64, `axis=0` / `axis=-1`",
+    f"float32 logits / {peers.JAX_QUOTIENTS}",
+    neighbors.PRODUCT,
 )
-"""What the table has of all that the scripts for rows and pairs measure."""
+"""What the table has of all that the scripts for rows, pairs and neighbours measure."""
 
 
 def some(loaders: peers.Loaders, *names: str) -> peers.Loaders:
@@ -91,6 +97,9 @@ def measured(sizes: Sizes) -> dict[str, Any]:
         lines += pair_lines(dtype, sizes.pairs, rng)
         compared = some(peers.ROWS, "SimSIMD", "SciPy")
         lines += rows.measure_probabilities(dtype, sizes.rows, rng, compared, LEAST_OF_CPU)[0]
+    compared = some(peers.LOGITS, peers.JAX_QUOTIENTS)
+    lines += rows.measure_logits(sizes.logits, rng, compared, LEAST_OF_CPU)
+    lines.append(neighbors.product_line(sizes.rows.peak_turns, LEAST_OF_CPU))
     found = {line.what: (line.ratio, line.goal.bound) for line in lines if line.what in SHOWN}
     return {"set": roofline.instruction_set(), "ratios": found}
 
@@ -146,7 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for what in SHOWN
     ]
     size = (
-        f"{sizes.rows.rows:,} × {sizes.rows.length:,} elements. Median of {sizes.turns} turns, of "
+        f"{sizes.rows.rows:,} × {sizes.rows.length:,} elements, {sizes.logits.rows:,} rows of "
+        f"logits. Median of {sizes.turns} turns, of "
         f"the least CPU time of {REPEATS} in each"
     )
     missing = peers.note_on_missing(peers.ROWS, peers.PAIRS)

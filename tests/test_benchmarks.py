@@ -267,8 +267,8 @@ def test_a_column_for_each_set_of_instructions(monkeypatch, capsys):
         loaders = getattr(peers, name)
         kept = {key: loaders[key] for key in (peers.OURS, "SciPy") if key in loaders}
         monkeypatch.setattr(peers, name, kept)
-    few = replace(pairs.QUICK, **SIZES[pairs])
-    monkeypatch.setattr(sets, "QUICK", sets.Sizes(2, rows.Sizes(5, 8, 0, 100), few))
+    few, a_few = replace(pairs.QUICK, **SIZES[pairs]), rows.Sizes(5, 8, 0, 100)
+    monkeypatch.setattr(sets, "QUICK", sets.Sizes(2, a_few, a_few, few))
     # Not in processes of their own, and as if each were of another set.
     own = roofline.instruction_set()
     monkeypatch.setattr(sets, "OTHER", {own: {"another": "haswell"}})
