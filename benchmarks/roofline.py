@@ -12,8 +12,9 @@ from numba.extending import intrinsic
 
 from jsdiv_numba._kernels.target import registers, target
 
-CHAINS = 10
-"""Independent multiply-adds: latency times units, on every processor of today, or more."""
+CHAINS = 10 if registers(target()).number == 32 else 8
+"""Independent multiply-adds: latency times units, on every processor of today, or more; with half
+as many counters and three constants no more than there are registers."""
 
 
 @njit(nogil=True, fastmath={"reassoc", "nsz", "contract"})
