@@ -9,7 +9,8 @@ What differs:
 - The VJP is that of the function's ``_grad``, `jsdiv_numba.js_divergence_grad` and so on, which
   says what it is at zeros and where the divergence is infinite. There is no JVP, and it cannot be
   differentiated again: that is a RuntimeError.
-- ``torch.func.vmap`` makes one call of a batch, and ``torch.compile`` keeps each call in its graph.
+- ``torch.func.vmap`` makes one call of a batch, and ``torch.compile`` keeps each call in its graph,
+  that of a ``vmap`` too; what PyTorch 2.13 does not compile is ``torch.func.grad`` of them.
 """
 
 from operator import index
@@ -64,7 +65,7 @@ def js_divergence(
             [-0.3132, -0.1014,  0.1175]])
     """
     settings = axis, keepdims, reduce, base, workers
-    return _differentiable("js_divergence", *settings, weight=weight, P=P, Q=Q)
+    return _differentiable("js_divergence", *settings, weight=_constant(weight), P=P, Q=Q)
 
 
 def js_divergence_logit(
@@ -93,7 +94,7 @@ def js_divergence_logit(
     tensor([ 0.0520, -0.0520])
     """
     settings = axis, keepdims, reduce, base, workers
-    return _differentiable("js_divergence_logit", *settings, weight=weight, P=P, Q=Q)
+    return _differentiable("js_divergence_logit", *settings, weight=_constant(weight), P=P, Q=Q)
 
 
 def kl_divergence(
@@ -309,15 +310,16 @@ def _differentiable(
     base: float | None,
     workers: int | None,
     *,
-    weight: Any = EQUAL,
+    weight: torch.Tensor | None = None,
     temperature: float | None = None,
     **inputs: torch.Tensor,
 ) -> torch.Tensor:
     _check_tensors(inputs)
     axes = None if axis is None else [axis] if isinstance(axis, int) else list(map(index, axis))
     first, tensor = next(iter(inputs.items()))
-    one = None if weight is EQUAL else _constant(weight, tensor.device)
-    settings = Settings(one, axes, keepdims, reduce, base, workers, temperature)
+    if weight is not None and weight.device != tensor.device:
+        weight = weight.cpu()
+    settings = Settings(weight, axes, keepdims, reduce, base, workers, temperature)
     if not is_there(name, tensor, settings):
         raise TypeError(
             f"{first} is on the device {tensor.device}, where {name} with these arguments is not "
@@ -348,8 +350,10 @@ def _check_tensors(inputs: dict[str, Any]) -> None:
         raise TypeError(f"{places}: move them to one device")
 
 
-def _constant(weight: Any, device: torch.device) -> torch.Tensor:
-    """Return a weight as a tensor: on the inputs' device if it is there, else on the CPU."""
+def _constant(weight: Any) -> torch.Tensor | None:
+    """Return a weight as a tensor, or None for equal ones."""
+    if weight is EQUAL:
+        return None
     if not isinstance(weight, torch.Tensor):
         if not (isinstance(weight, NUMBERS) or hasattr(weight, "__array__")):
             kind = type(weight).__name__
@@ -361,4 +365,4 @@ def _constant(weight: Any, device: torch.device) -> torch.Tensor:
             "weight requires a gradient; it is a constant here, without a derivative: pass "
             "weight.detach()"
         )
-    return weight if weight.device == device else weight.cpu()
+    return weight

@@ -277,6 +277,37 @@ def test_compiled_functions_keep_the_call_in_one_graph(name):
     torch.testing.assert_close(*slopes, rtol=1e-13, atol=0)
 
 
+@pytest.mark.parametrize("name", ["js_divergence", "entropy"])
+def test_compiled_for_any_size(name):
+    """Where PyTorch's compiler takes numbers, an equal weight among them, for what may change."""
+    compiled = torch.compile(
+        getattr(bridge, name), fullgraph=True, backend="aot_eager", dynamic=True
+    )
+    for size in (1, 2):
+        inputs = (P[:size],) if name == "entropy" else (P[:size], Q[:size])
+        torch.testing.assert_close(
+            compiled(*inputs), getattr(bridge, name)(*inputs), rtol=0, atol=0
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("js_divergence", {}), ("js_divergence_logit", {"axis": None})]
+)
+def test_a_compiled_vmap(name, options):
+    def function(p, q):
+        return getattr(bridge, name)(p, q, **options)
+
+    batched = torch.func.vmap(function, in_dims=(0, None))
+    compiled = torch.compile(batched, fullgraph=True, backend="aot_eager")
+    found = []
+    for call in (batched, compiled):
+        p, q = P.clone().requires_grad_(), Q[0].clone().requires_grad_()
+        value = call(p, q)
+        value.sum().backward()
+        found.append((value, p.grad, q.grad))
+    torch.testing.assert_close(*found, rtol=1e-14, atol=0)
+
+
 class TestModules:
     def test_reductions(self):
         rows = bridge.js_divergence(P, Q, keepdims=False)

@@ -230,13 +230,10 @@ class Differentiable(torch.autograd.Function):
     def vmap(info: Any, in_dims: Any, name: str, *given: Any) -> Any:
         """Return the values of a batch, by one call."""
         del info
-        settings, inputs = _apart(in_dims, given)
+        settings, inputs = _apart(in_dims[1], given)
         batch = _Batch.of(inputs, in_dims[1 + SETTINGS :])
         result = Differentiable.apply(name, *settings.of_batch(name, batch.ndim), *batch.inputs)
-        if settings.axis is None and name == SUMS_ROWS and settings.reduce:
-            total = result.flatten(1).sum(1)
-            result = total.reshape(-1, *(1,) * batch.ndim) if settings.keepdims else total
-        return result, 0
+        return batch.values(name, settings, result), 0
 
 
 class Gradients(torch.autograd.Function):
@@ -265,19 +262,13 @@ class Gradients(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: Any, name: str, *given: Any) -> Any:
         """Return the derivatives of a batch; what is the same for all of it has each its own."""
-        settings, (cotangent, *inputs) = _apart(in_dims, given)
+        settings, (cotangent, *inputs) = _apart(in_dims[1], given)
         dim, *dims = in_dims[1 + SETTINGS :]
         batch, size = _Batch.of(inputs, dims), info.batch_size
-        whole = [x.expand(size, *x.shape[1:]) for x in batch.inputs]
-        if dim is None:
-            cotangent = cotangent.unsqueeze(0).expand(size, *cotangent.shape)
-        else:
-            cotangent = cotangent.movedim(dim, 0)
-        if settings.axis is None and name == SUMS_ROWS and settings.reduce:
-            cotangent = cotangent.reshape(size, *(1,) * batch.ndim)
+        whole = batch.expanded(size)
+        cotangent = batch.cotangent(name, settings, cotangent, dim, size)
         found = Gradients.apply(name, *settings.of_batch(name, batch.ndim), cotangent, *whole)
-        shaped = (one.reshape(size, *own) for one, own in zip(found, batch.shapes, strict=True))
-        return tuple(shaped), (0,) * len(whole)
+        return tuple(batch.derivatives(found, size)), (0,) * len(whole)
 
 
 class _Batch(NamedTuple):
@@ -300,15 +291,71 @@ class _Batch(NamedTuple):
         aligned = [x.reshape(x.shape[0], *(1,) * (ndim + 1 - x.dim()), *x.shape[1:]) for x in moved]
         return cls(aligned, [x.shape[1:] for x in moved], ndim)
 
+    def values(self, name: str, settings: Settings, result: torch.Tensor) -> torch.Tensor:
+        """Return each one's value, given that of all as `Settings.of_batch` asks for it."""
+        if not (settings.axis is None and name == SUMS_ROWS and settings.reduce):
+            return result
+        total = result.flatten(1).sum(1)
+        return total.reshape(-1, *(1,) * self.ndim) if settings.keepdims else total
 
-def _apart(in_dims: Sequence[Any], given: Sequence[Any]) -> tuple[Settings, list[torch.Tensor]]:
+    def expanded(self, size: int) -> list[torch.Tensor]:
+        """Return the inputs, of which each of the batch has its own."""
+        return [x.expand(size, *x.shape[1:]) for x in self.inputs]
+
+    def cotangent(
+        self, name: str, settings: Settings, given: torch.Tensor, dim: int | None, size: int
+    ) -> torch.Tensor:
+        """Return the cotangent of the value that `Settings.of_batch` asks for."""
+        if dim is None:
+            given = given.unsqueeze(0).expand(size, *given.shape)
+        else:
+            given = given.movedim(dim, 0)
+        if settings.axis is None and name == SUMS_ROWS and settings.reduce:
+            return given.reshape(size, *(1,) * self.ndim)
+        return given
+
+    def derivatives(self, found: Sequence[torch.Tensor], size: int) -> list[torch.Tensor]:
+        """Return the derivatives in each one's inputs, in their shapes."""
+        pairs = zip(found, self.shapes, strict=True)
+        return [one.reshape(size, *own) for one, own in pairs]
+
+
+def _apart(weight_dim: int | None, given: Sequence[Any]) -> tuple[Settings, list[torch.Tensor]]:
     """Return the settings, which are the same for all of a batch, and the tensors."""
-    if in_dims[1] is not None:
+    if weight_dim is not None:
         raise RuntimeError(
             "weight differs within the batch of torch.func.vmap; it is a constant here: pass one "
             "for each row to a call for all rows"
         )
     return Settings(*given[:SETTINGS]), list(given[SETTINGS:])
+
+
+# What compiled functions call: a `vmap` that is compiled finds the operators themselves.
+@value.register_vmap
+def _values_of_batch(
+    _info: Any, in_dims: Any, name: str, inputs: Sequence[torch.Tensor], *given: Any
+) -> tuple[torch.Tensor, int]:
+    settings, _ = _apart(in_dims[2], given)
+    batch = _Batch.of(inputs, in_dims[1])
+    result = value(name, batch.inputs, *settings.of_batch(name, batch.ndim))
+    return batch.values(name, settings, result), 0
+
+
+@gradients.register_vmap
+def _gradients_of_batch(
+    info: Any,
+    in_dims: Any,
+    name: str,
+    cotangent: torch.Tensor,
+    inputs: Sequence[torch.Tensor],
+    *given: Any,
+) -> tuple[list[torch.Tensor], list[int]]:
+    settings, _ = _apart(in_dims[3], given)
+    batch, size = _Batch.of(inputs, in_dims[2]), info.batch_size
+    cotangent = batch.cotangent(name, settings, cotangent, in_dims[1], size)
+    whole = batch.expanded(size)
+    found = gradients(name, cotangent, whole, *settings.of_batch(name, batch.ndim))
+    return batch.derivatives(found, size), [0] * len(whole)
 
 
 def is_there(name: str, tensor: torch.Tensor, settings: Settings) -> bool:
