@@ -192,11 +192,14 @@ def _roles(table: SparseTable, options: TableOptions) -> Roles:
 
 def _labels(table: SparseTable, found: Roles, options: TableOptions) -> Any:
     """Return the rows' names, as an Arrow array, or None."""
-    import pyarrow as pa
-
     if found.labels:
         return joined([numbers_as_text(_column(table, j)) for j in found.labels], options)
-    return None if table.rows is None else pa.array(table.rows, pa.string())
+    if table.rows is None:
+        return None
+    # 20 MB that a matrix without names does not need.
+    import pyarrow as pa
+
+    return pa.array(table.rows, pa.string())
 
 
 def _column(table: SparseTable, j: int) -> NDArray[Any]:

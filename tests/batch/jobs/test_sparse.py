@@ -1,5 +1,7 @@
 """Sparse rows of files: every job has the bits of the functions in memory, whatever the tiles."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -187,3 +189,11 @@ def test_a_run_that_was_stopped_goes_on_with_the_copies_that_it_has(monkeypatch)
     assert (summary.tiles, summary.resumed) == (15, 3)
     np.testing.assert_array_equal(np.load("d.npy"), cdist(X, X))
     assert not list(Path().glob("*.partial"))
+
+
+def test_a_matrix_without_names_needs_no_arrow():
+    code = (
+        "import sys; from jsdiv_numba.batch import pairwise; "
+        "pairwise('x.npz', out='d.npy'); assert 'pyarrow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
