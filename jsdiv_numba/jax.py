@@ -25,8 +25,10 @@ from ._core.validation import (
     as_numbers,
     as_weight,
     broadcast_shape,
+    broadcast_weight,
     normalise_axes,
     reduced_shape,
+    weighed,
 )
 from .divergence import js_divergence as _js_divergence
 from .divergence import js_divergence_logit as _js_divergence_logit
@@ -236,12 +238,16 @@ def _differentiable(
     arrays = [jnp.asarray(x) for x in inputs.values()]
     for name, array in zip(inputs, arrays, strict=True):
         as_numbers(name, np.empty(0, array.dtype))  # refuses complex numbers
-    ndim = len(broadcast_shape(arrays, list(inputs)))
-    # Counted from the end, axes stay the same where vmap puts another in front.
-    axes = tuple(a - ndim for a in normalise_axes(axis, ndim))
+    shape = broadcast_shape(arrays, list(inputs))
+    ndim, axes = len(shape), normalise_axes(axis, len(shape))
+    if settings.get("weight", EQUAL) is not EQUAL:
+        by_row = functions[0] is _js_divergence_logit
+        asked = weighed(shape, axes, settings["keepdims"], settings["reduce"], by_row)
+        broadcast_weight(np.array(settings["weight"]), *asked)
     wide = jnp.result_type(*arrays, jnp.float32)
     arrays = [x.astype(wide).reshape((1,) * (ndim - x.ndim) + x.shape) for x in arrays]
-    keywords = {"axis": axes, **settings}
+    # Counted from the end, axes stay the same where vmap puts another in front.
+    keywords = {"axis": tuple(a - ndim for a in axes), **settings}
     return _called(functions, tuple(keywords.items()), *arrays)
 
 

@@ -226,6 +226,10 @@ def test_a_weight(name, weight):
         jax.jit(lambda weight: ours(P, Q, weight=weight))(weight)
     with pytest.raises(ValueError, match="weight is 2; a weight must be between 0 and 1"):
         ours(P, Q, weight=2)
+    with pytest.raises(
+        ValueError, match=r"weight of shape \(7,\) does not broadcast to the result's"
+    ):
+        jax.jit(lambda p: ours(p, Q, weight=[0.5] * 7))(P)
 
 
 @pytest.mark.parametrize("name", ["js_divergence", "kl_divergence_logit", "entropy_logit"])

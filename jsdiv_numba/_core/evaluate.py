@@ -46,27 +46,23 @@ class Task(NamedTuple):
     workers: int | None
     weights: blocks.Weights = ()
 
-    def weighted(
-        self, weights: blocks.Weights | None, shape: tuple[int, ...], reduce: bool
-    ) -> "Task":
-        """Return the task with both inputs' weights in float64, given for a result of this shape.
+    def weighted(self, weights: blocks.Weights | None, keepdims: bool, reduce: bool) -> "Task":
+        """Return the task with both inputs' weights in float64, given for its result.
 
         One is not made of the other, which may have taken all of its digits. Terms that
         depend on their whole row have its weight.
         """
         if weights is None:
             return self
-        weight, whose = weights[1], "the result's"
-        if self.measure.by_row and not reduce:
-            shape, whose = validation.reduced_shape(self.shape, self.axes, True), "the rows'"
-        validation.broadcast_weight(weight, shape, whose)
+        weighed = validation.weighed(self.shape, self.axes, keepdims, reduce, self.measure.by_row)
+        validation.broadcast_weight(weights[1], *weighed)
         if all((each == validation.EQUAL).all() for each in weights):
             return self
         if self.measure.skewed is None:
             raise NotImplementedError("this measure takes no weight")
         with np.errstate(all="ignore"):
             both = tuple(array.astype(self.dtype) for array in weights)
-        each = tuple(np.broadcast_to(array, shape) for array in both)
+        each = tuple(np.broadcast_to(array, weighed.shape) for array in both)
         return self._replace(measure=self.measure.skewed, weights=each)
 
     @property
@@ -159,7 +155,7 @@ def evaluate(
         return result
     task = prepare(measure, arrays, axis, base, workers)
     result_shape = task.result_shape(keepdims, reduce)
-    task = task.weighted(weights, result_shape, reduce)
+    task = task.weighted(weights, keepdims, reduce)
     result = target = validation.result_array(out, result_shape, task.dtype)
     if out is not None and any(np.may_share_memory(out, array) for array in task.arrays):
         target = np.empty(result_shape, task.dtype)

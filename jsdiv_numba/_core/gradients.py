@@ -42,7 +42,7 @@ def evaluate_with_gradient(
     """Return what `evaluate` returns, and the derivatives of its sum, weighted by a cotangent."""
     task = prepare(measure, arrays, axis, base, workers)
     shape = task.result_shape(keepdims, reduce)
-    task = task.weighted(weights, shape, reduce)
+    task = task.weighted(weights, keepdims, reduce)
     outs = Outs(task, out, shape)
     cotangents = cotangents_of(task, cotangent, shape)
     value = outs.usable(0, shape)
@@ -63,7 +63,7 @@ def total_with_gradient(
     """Do the same for the sum of the divergences of all rows along the last axis."""
     task = prepare(measure, arrays, -1, base, workers)
     rows = np.empty(task.result_shape(keepdims=True, reduce=True), task.dtype)
-    task = task.weighted(weights, rows.shape, reduce=True)
+    task = task.weighted(weights, keepdims=True, reduce=True)
     shape = (1,) * rows.ndim if keepdims else ()
     outs = Outs(task, out, shape)
     single = cotangents_of(task, cotangent, shape).reshape(())

@@ -6,7 +6,7 @@ import reprlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from operator import index
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -408,6 +408,24 @@ def as_weight(weight: object) -> FloatArray:
     outside = ~((array >= 0) & (array <= 1))
     _raise_first(entry, "weight", array, outside, "a weight must be between 0 and 1")
     return array.astype(np.float64, copy=False)
+
+
+class Weighed(NamedTuple):
+    """What has weights: its shape, and whose that is in an error."""
+
+    shape: tuple[int, ...]
+    whose: str
+
+
+def weighed(
+    shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool, reduce: bool, by_row: bool
+) -> Weighed:
+    """Return what has weights: results, terms, or the rows of terms that depend on these."""
+    if reduce:
+        return Weighed(reduced_shape(shape, axes, keepdims), "the result's")
+    if by_row:
+        return Weighed(reduced_shape(shape, axes, True), "the rows'")
+    return Weighed(shape, "the result's")
 
 
 def broadcast_weight(weight: FloatArray, shape: tuple[int, ...], whose: str) -> FloatArray:

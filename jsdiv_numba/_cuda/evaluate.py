@@ -127,10 +127,7 @@ def weighted(
     """
     if weight is validation.EQUAL:
         return call
-    by_element, whose = not (reduce or by_row), "the result's" if reduce else "the rows'"
-    shape = validation.reduced_shape(call.shape, call.axes, keepdims or not reduce)
-    if by_element:
-        shape, whose = call.shape, "the result's"
+    shape, whose = validation.weighed(call.shape, call.axes, keepdims, reduce, by_row)
     if arrays.on_device("weight", weight) is None:
         both = validation.as_weights(weight)
         validation.broadcast_weight(both[1], shape, whose)
@@ -144,6 +141,7 @@ def weighted(
         (array,) = gathered.arrays
         validation.broadcast_weight(np.broadcast_to(0.0, tuple(array.shape)), shape, whose)
         found = _both_weights(call, array, checked)
+    by_element = not (reduce or by_row)
     views = tuple(laid_beside(call, array, shape, by_element) for array in found)
     return call._replace(weights=views)
 

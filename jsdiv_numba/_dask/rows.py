@@ -70,17 +70,14 @@ class Call(NamedTuple):
         checked = validation.as_weight(weight)
         if not checked.ndim:
             return self._replace(options={"weight": float(checked)})
-        wanted, whose = validation.reduced_shape(self.shape, self.axes, keepdims), "the result's"
-        if not reduce:
-            wanted = self.shape
-            if self.function is divergence.js_divergence_logit:
-                wanted, whose = validation.reduced_shape(self.shape, self.axes, True), "the rows'"
-        if np.isnan(sum(wanted)):
+        by_row = self.function is divergence.js_divergence_logit
+        weighed = validation.weighed(self.shape, self.axes, keepdims, reduce, by_row)
+        if np.isnan(sum(weighed.shape)):
             raise ValueError(
                 f"weight has shape {checked.shape}, and how many results there are is unknown: "
                 "pass one number, or arrays whose chunks have known sizes"
             )
-        weights = validation.broadcast_weight(checked, wanted, whose)
+        weights = validation.broadcast_weight(checked, *weighed)
         if reduce and not keepdims:
             weights = np.expand_dims(weights, self.axes)
         return self._replace(weights=weights)
