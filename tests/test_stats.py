@@ -282,6 +282,19 @@ def test_p_values_are_never_below_what_any_table_has():
     assert few >= (1 - 1e-12) / math.comb(8, 4)
 
 
+def test_more_observations_than_can_be_drawn_are_named():
+    huge = [10**15, 2], [10**15, 3]
+    for method in (stats.PermutationMethod(n_resamples=9), stats.MonteCarloMethod(n_resamples=9)):
+        with pytest.raises(ValueError, match=r"less than 1e\+09 observations; samples of 1e\+15"):
+            js_test(*huge, method=method)
+    assert 0.5 < js_test(*huge).pvalue < 1
+
+
+@pytest.mark.parametrize("method", ["auto", "moments", "exact"])
+def test_no_divergence_has_p_value_1(method):
+    assert js_test([5, 9, 2], [5, 9, 2], method=method).pvalue == 1
+
+
 def test_samples_without_a_choice_have_p_value_1():
     assert js_test([4, 0], [7, 0]).pvalue == 1
     assert js_test([1, 1, 0, 0], [0, 0, 1, 1], method="moments").pvalue == 1
@@ -322,6 +335,7 @@ def test_what_is_no_count_is_named(x, message):
         ({"method": stats.BootstrapMethod()}, "method is BootstrapMethod"),
         ({"method": stats.MonteCarloMethod(rvs=(None,))}, "method has rvs"),
         ({"method": stats.PermutationMethod(n_resamples=0)}, "n_resamples is 0"),
+        ({"method": stats.PermutationMethod(n_resamples=np.inf)}, "n_resamples is inf"),
         ({"nan_policy": "ignore"}, "nan_policy is 'ignore'; it must be one of 'propagate'"),
         ({"base": 1}, "base is 1"),
         ({"workers": 0}, "workers is 0"),

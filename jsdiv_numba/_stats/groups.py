@@ -9,7 +9,7 @@ import numpy as np
 from .._core import validation
 from .._core.progress import Progress, counting
 from .._core.validation import FloatArray
-from .counts import IntArray
+from .counts import IntArray, sizes_of
 from .estimators import by_moments
 from .intervals import by_drawing
 from .methods import generator, resampling
@@ -77,6 +77,8 @@ def _divergences(rows: IntArray, first: Any, workers: int | None) -> FloatArray:
 
 def tail(observed: float, by_chance: FloatArray, is_all: bool) -> float:
     """Return the p-value."""
+    if np.isnan(observed):
+        return np.nan
     reached = int((by_chance >= observed * (1 - SLACK)).sum())
     return reached / len(by_chance) if is_all else (reached + 1) / (len(by_chance) + 1)
 
@@ -102,8 +104,13 @@ def compare_groups(
     check_estimator_of_groups(settings.estimator)
     method = _method(settings.method)
     first = check_groups(groups, len(rows))
+    sizes_of("x", rows.ravel())
     observed = _divergences(rows, first[None], settings.workers)
     by_chance, is_all = permuted(rows, first, method, settings.workers, progress)
+    # Where rows are empty, a group may be, and has no divergence.
+    by_chance = by_chance[~np.isnan(by_chance)]
+    if not len(by_chance):
+        by_chance = observed
     mean = np.array([by_chance.mean()])
     estimate = by_moments(settings.estimator, observed, mean, mean)
 

@@ -34,7 +34,7 @@ RowsOf = Callable[[int], tuple[IntArray, IntArray]]
 
 def check_level(level: Any) -> float:
     """Return a confidence level as a number between 0 and 1."""
-    if not 0 < level < 1:
+    if not (isinstance(level, float | np.floating) and 0 < level < 1):
         raise ValueError(f"confidence_level is {level!r}; it must be between 0 and 1")
     return float(level)
 

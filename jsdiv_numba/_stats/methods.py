@@ -44,7 +44,8 @@ def check_bootstrap(method: Any) -> None:
 
 def check_resamples(number: Any) -> None:
     """Raise if so many are no resamples."""
-    if number != int(number) or number < 1:
+    kinds = int | float | np.number
+    if not (isinstance(number, kinds) and number >= 1 and float(number).is_integer()):
         raise ValueError(f"n_resamples is {number!r}; it must be a positive whole number")
 
 

@@ -24,8 +24,8 @@ def pearson_tail(null: Null, sizes: tuple[FloatArray, FloatArray]) -> FloatArray
         x = np.maximum(shape + np.sign(skewness) * z * np.sqrt(shape), 0.0)
         tail = np.where(skewness > 0, gammaincc(shape, x), gammainc(shape, x))
         tail = np.where(np.abs(skewness) < NEARLY_NORMAL, ndtr(-z), tail)
-        # No variance: the totals leave chance no choice.
-        tail = np.where(null.variance == 0, 1.0, tail)
+        # No variance: the totals leave chance no choice. And no divergence is below 0.
+        tail = np.where((null.variance == 0) | (null.divergence == 0), 1.0, tail)
         least = np.exp(-log_arrangements(sizes))
     result: FloatArray = np.where(np.isnan(null.mean), np.nan, np.maximum(tail, least))
     return result

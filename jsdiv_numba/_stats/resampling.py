@@ -14,6 +14,9 @@ from .null import Pairs, Report, exact_tails, fewest, log_arrangements
 BATCH_ELEMENTS = 1 << 22
 """Counts that are drawn at once, unless the method says how many resamples."""
 
+MOST_DRAWN = 10**9
+"""Observations of a table, as `numpy.random.Generator.multivariate_hypergeometric` says."""
+
 SLACK = 1e-11
 """How much less, relatively, counts as much as observed, as in `_kernels.counts.tables`."""
 
@@ -32,6 +35,8 @@ def drawn_tails(
     rng = generator(method)
     result = np.full(len(pairs.i), np.nan)
     logs = log_arrangements(pairs.sizes)
+    first, second = pairs.sizes
+    _check_drawn(first, second)
 
     def tail_of(k: int) -> float:
         few = not hasattr(method, "rvs") and logs[k] <= math.log(method.n_resamples) + 1e-9
@@ -47,6 +52,17 @@ def drawn_tails(
         if report is not None:
             report(1)
     return result
+
+
+def _check_drawn(first: FloatArray, second: FloatArray) -> None:
+    """Raise if samples have more observations than NumPy draws tables of."""
+    whole = first + second
+    if whole.size and whole.max() >= MOST_DRAWN:
+        k = int(whole.argmax())
+        raise ValueError(
+            f"method draws tables of less than {MOST_DRAWN:.0e} observations; samples of "
+            f"{first[k]:.4g} and {second[k]:.4g} have more: choose 'auto'"
+        )
 
 
 def _tail(

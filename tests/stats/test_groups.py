@@ -76,6 +76,16 @@ def test_an_interval_draws_rows_again():
         result.confidence_interval()
 
 
+def test_rows_without_observations_say_nothing():
+    empty = js_test(np.zeros((4, 3)), groups=[0, 0, 1, 1])
+    assert np.isnan([empty.statistic, empty.pvalue, empty.estimate]).all()
+    # Four of the six divisions leave both groups with observations.
+    rows = np.array([[0, 0], [0, 0], [3, 1], [1, 2]])
+    found = js_test(rows, groups=[0, 1, 0, 1])
+    assert found.pvalue == 1
+    assert found.null_mean == pytest.approx(found.statistic)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -90,6 +100,11 @@ def test_an_interval_draws_rows_again():
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         js_test(ROWS, **arguments)
+
+
+def test_more_observations_than_are_exact_are_named():
+    with pytest.raises(ValueError, match=r"x has 1\.8\d*e\+16 observations, more than 2\^53"):
+        js_test(np.full((4, 1), 2**52), groups=[0, 0, 1, 1])
 
 
 def test_rows_are_a_matrix_without_nan():

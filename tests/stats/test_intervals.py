@@ -99,6 +99,7 @@ def test_few_observations_are_flagged():
     ("arguments", "message"),
     [
         ({"confidence_level": 95}, "confidence_level is 95; it must be between 0 and 1"),
+        ({"confidence_level": "a"}, "confidence_level is 'a'; it must be between 0 and 1"),
         ({"method": "basic"}, "method is 'basic'; it must be None or scipy.stats.BootstrapMethod"),
         ({"method": stats.BootstrapMethod()}, "pass method='basic' to it"),
         (
