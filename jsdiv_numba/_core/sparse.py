@@ -283,7 +283,9 @@ class Comparison:
 
     def _blocks(self, above: bool = False) -> Iterator[Block]:
         number, others = self.shape
-        of_one = -(-number // (4 * get_workers(self.workers)))
+        # Each block has the others by column anew, which may take as long as the pairs.
+        wide = -(-others // WIDTH)
+        of_one = -(-number * wide // (4 * get_workers(self.workers)))
         height = max(FEWEST_ROWS, min(BLOCK_PAIRS // WIDTH, of_one))
         for j in range(0, others, WIDTH):
             j_stop = min(j + WIDTH, others)
