@@ -75,6 +75,12 @@ def _divergences(rows: IntArray, first: Any, workers: int | None) -> FloatArray:
         return plain(x, y, workers)
 
 
+def _defined(values: FloatArray, otherwise: FloatArray) -> FloatArray:
+    """Return the values that there are: where rows are empty, a group may be, and has none."""
+    there = values[~np.isnan(values)]
+    return there if len(there) else otherwise
+
+
 def tail(observed: float, by_chance: FloatArray, is_all: bool) -> float:
     """Return the p-value."""
     if np.isnan(observed):
@@ -107,10 +113,7 @@ def compare_groups(
     sizes_of("x", rows.ravel())
     observed = _divergences(rows, first[None], settings.workers)
     by_chance, is_all = permuted(rows, first, method, settings.workers, progress)
-    # Where rows are empty, a group may be, and has no divergence.
-    by_chance = by_chance[~np.isnan(by_chance)]
-    if not len(by_chance):
-        by_chance = observed
+    by_chance = _defined(by_chance, observed)
     mean = np.array([by_chance.mean()])
     estimate = by_moments(settings.estimator, observed, mean, mean)
 
@@ -118,9 +121,10 @@ def compare_groups(
         found = []
         for count in batches(method, rows.shape[1]):
             x, y = (_drawn(rows[part], count, rng) for part in (first, ~first))
-            values = plain(x, y, settings.workers)
+            with np.errstate(invalid="ignore"):
+                values = plain(x, y, settings.workers)
             found.append(by_moments(settings.estimator, values, mean, mean))
-        return np.concatenate(found), observed[0]
+        return _defined(np.concatenate(found), estimate), observed[0]
 
     def interval(level: float, method: Any) -> tuple[Any, Any]:
         if method is None:

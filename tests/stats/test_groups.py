@@ -84,6 +84,9 @@ def test_rows_without_observations_say_nothing():
     found = js_test(rows, groups=[0, 1, 0, 1])
     assert found.pvalue == 1
     assert found.null_mean == pytest.approx(found.statistic)
+    method = stats.BootstrapMethod(n_resamples=50, method="basic", rng=0)
+    low, high = found.confidence_interval(method=method)
+    assert 0 <= low <= high
 
 
 @pytest.mark.parametrize(
