@@ -32,9 +32,9 @@ PREPARED_ELEMENTS = 1 << 18
 UNROLL, LANES, KNOWN, WITH_NAN, SHARING = 4, 16, 6, 1, 2
 """As in `jsdiv_numba._kernels.pairwise.pairs`, which is imported late."""
 
-
 BY_SHARED_COLUMNS = "_by_shared_columns"
 """The end of the names of kernels that compare some pairs by the columns that both rows have."""
+
 LEAST_SHARE = 1 / 16
 """Of pairs that are compared by shared columns, if rows are put in another order for that."""
 

@@ -103,6 +103,14 @@ def test_so_they_are_for_any_small_table(totals, share):
         # Every 13th count, and every one of some beside every third of others.
         ([32_000, 31_000, 20_000, 17_990], 1000),
         ([5, 40, 80, 90, 100, 200, 300, 310], 600),
+        # A few observations beside many, nearly all in one category: chance moves what is rare.
+        ([10**9, 3, 3], 3),
+        ([10**12, 40, 3], 10),
+        ([10**12, 10**6, 3], 10),
+        ([10**13, 5, 5, 5], 7),
+        ([10**15, 1, 1], 2),
+        ([10**15, 100, 100], 2),
+        ([2 * 10**15, 3, 1], 10),
     ],
 )
 def test_moments_of_large_counts(totals, n1):

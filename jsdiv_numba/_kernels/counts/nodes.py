@@ -48,7 +48,8 @@ SMOOTH = 40.0
 """Logarithm of how much more likely others are than c = 0, for a sum over every h-th c."""
 
 NEGLIGIBLE = 1e-18
-"""Weight, relative to the largest, of the c at which a sum ends."""
+"""Weight, relative to the largest, of the c at which a sum ends: but not before `TOGETHER` on
+either side, for of a sample that is nearly all in one category these are all that varies."""
 
 
 @njit_no_refcount
@@ -97,6 +98,7 @@ def _ways_of(upwards, n1):
 def _next_nodes(upwards, at, to, lanes, n1, known, counts, weights):
     """Write the nodes after one, each one c further."""
     noinline()
+    least = NEGLIGIBLE if at else 0.0
     sign, of_left, of_gained, left_row, gained_row = _ways_of(upwards, n1)
     for lane in range(lanes):
         c, w = load_noalias(counts, at + lane), load_noalias(weights, at + lane)
@@ -106,7 +108,7 @@ def _next_nodes(upwards, at, to, lanes, n1, known, counts, weights):
             lost, won = (of_left - sign * c) * (left - sign * c), sign * c + 1.0
             w *= lost / ((of_gained + won) * (gained + won))
             # Where the weight is 0, c stays where f is finite.
-            counts_still = w > NEGLIGIBLE
+            counts_still = w > least
             c, w = where(counts_still, c + sign, c), where(counts_still, w, 0.0)
             store2_noalias(counts, weights, to + node * LANES + lane, c, w)
 

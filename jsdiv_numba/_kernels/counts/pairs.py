@@ -56,7 +56,7 @@ ROUNDING = 1e-26
 def count_pairs():
     """Return the routine `count_pairs`."""
     series = series_kernels()
-    tally, observed, null, coefficients = _tally(), _observed(), _null(), series.coefficients
+    tally, observed, coefficients = _tally(), _observed(), series.coefficients
     moments_of = _moments_of(cell_kernels().moments, series)
 
     @njit_no_refcount
@@ -64,7 +64,7 @@ def count_pairs():
         observed(a, b, n1, n2, out)
         distinct = tally(a, b, room)
         moments_of(distinct, n1, n2, mark, again, room)
-        null(distinct, n1, n2, room.totals, room.numbers, room.found, out)
+        _null(distinct, n1, n2, room.totals, room.numbers, room.found, out)
 
     @njit_no_refcount
     def sizes(k, n_a, n_b, i_of, j_of):
@@ -252,60 +252,91 @@ def _of_few(moments):
     return of_few
 
 
-def _null():
-    @njit_no_refcount
-    def variance(distinct, n1, n2, totals, numbers, found):
-        """Return the exact variance, and the slope that all categories share."""
-        total = n1 + n2
-        slope = 0.0
+@njit_no_refcount
+def _variance(distinct, n1, n2, totals, numbers, found):
+    """Return the exact variance, and the slope that all categories share."""
+    total = n1 + n2
+    slope = 0.0
+    for i in range(distinct):
+        slope += item(numbers, i) * item(totals, i) * found[i, SLOPE]
+    slope /= total
+    alone = linear = 0.0
+    for i in range(distinct):
+        number, t = item(numbers, i), item(totals, i)
+        difference = found[i, SLOPE] - slope
+        alone += number * found[i, RESIDUAL]
+        linear += number * t * difference * difference
+    value = alone + linear * (n1 / total) * (n2 / (total - 1.0))
+    sign = 1.0
+    for j in range(ORDERS):
+        shared = own = 0.0
         for i in range(distinct):
-            slope += item(numbers, i) * item(totals, i) * found[i, SLOPE]
-        slope /= total
-        alone = linear = 0.0
-        for i in range(distinct):
-            number, t = item(numbers, i), item(totals, i)
-            difference = found[i, SLOPE] - slope
-            alone += number * found[i, RESIDUAL]
-            linear += number * t * difference * difference
-        value = alone + linear * (n1 / total) * (n2 / (total - 1.0))
-        sign = 1.0
-        for j in range(ORDERS):
-            shared = own = 0.0
-            for i in range(distinct):
-                number, part = item(numbers, i), found[i, SHARED + j]
-                shared += number * part
-                own += number * part * part
-            value += sign * (shared * shared - own)
-            sign = -sign
-        return value, slope
+            number, part = item(numbers, i), found[i, SHARED + j]
+            shared += number * part
+            own += number * part * part
+        value += sign * (shared * shared - own)
+        sign = -sign
+    return value, slope
 
-    @njit_no_refcount
-    def null(distinct, n1, n2, totals, numbers, found, out):
-        """Write the mean, the variance and the third central moment of the divergence by chance."""
-        total = n1 + n2
-        spread, slope = variance(distinct, n1, n2, totals, numbers, found)
-        mean = third = cubes = first = second = whole = 0.0
-        for i in range(distinct):
-            number, t = float(item(numbers, i)), item(totals, i)
-            row = found[i]
-            share = t / total
-            rest = (total - t) / total
-            mean += number * item(row, MEAN)
-            d = item(row, SLOPE) - slope
-            third += number * (item(row, CUBE) + 3.0 * d * item(row, SQUARE_LINEAR))
-            third += number * d * d * d * item(row, LINEAR_CUBE)
-            if item(row, LINEAR) > 0.0:
-                third += number * 3.0 * d * d * item(row, LINEAR_SQUARE) / (rest * rest)
-                # The curvature in standard deviations, as if the categories were independent.
-                curve = item(row, LINEAR_SQUARE) / (2.0 * item(row, LINEAR) * rest)
-                first += number * curve * share
-                second += number * curve * curve * share
-                cubes += number * curve**3 * (1.0 - 3.0 * share - rest**3)
-        whole = cubes + 3.0 * second * first - first**3
-        # Where the totals leave chance no choice, what is rounded is no variance.
-        is_open = spread > ROUNDING * mean * mean
-        set_item(out, NULL_MEAN, mean)
-        set_item(out, NULL_VARIANCE, spread if is_open else 0.0)
-        set_item(out, NULL_THIRD, third + 8.0 * whole if is_open else 0.0)
 
-    return null
+@njit_no_refcount
+def _curvature(i, total, totals, found):
+    """Return u_i, the curvature in standard deviations, as if categories were independent."""
+    row, t = found[i], item(totals, i)
+    if item(row, LINEAR) > 0.0:
+        return item(row, LINEAR_SQUARE) / (2.0 * item(row, LINEAR) * ((total - t) / total))
+    return 0.0
+
+
+@njit_no_refcount
+def _largest(distinct, totals, numbers):
+    """Return which category is the largest, or -1 if several are."""
+    top = 0
+    for i in range(1, distinct):
+        top = i if item(totals, i) > item(totals, top) else top
+    return top if item(numbers, top) == 1 else -1
+
+
+@njit_no_refcount
+def _dependence(distinct, total, totals, numbers, found):
+    """Return what the bracket has in the third moment: no term is of one category alone.
+
+    As one with nearly all observations would cancel itself, it is left out of the sums.
+    """
+    top = _largest(distinct, totals, numbers)
+    cubes = first = second = 0.0
+    for i in range(distinct):
+        if i != top:
+            number, share = float(item(numbers, i)), item(totals, i) / total
+            u = _curvature(i, total, totals, found)
+            first += number * u * share
+            second += number * u * u * share
+            cubes += number * u**3 * (share * share * (share - 3.0))
+    value = cubes + 3.0 * second * first - first**3
+    if top >= 0:
+        u, t = _curvature(top, total, totals, found), item(totals, top)
+        spread = u * ((total - t) / total) * first + (second - first * first)
+        value += 3.0 * u * (t / total) * spread
+    return value
+
+
+@njit_no_refcount
+def _null(distinct, n1, n2, totals, numbers, found, out):
+    """Write the mean, the variance and the third central moment of the divergence by chance."""
+    total = n1 + n2
+    spread, slope = _variance(distinct, n1, n2, totals, numbers, found)
+    mean = third = 0.0
+    for i in range(distinct):
+        number, row = float(item(numbers, i)), found[i]
+        mean += number * item(row, MEAN)
+        d, rest = item(row, SLOPE) - slope, (total - item(totals, i)) / total
+        third += number * (item(row, CUBE) + 3.0 * d * item(row, SQUARE_LINEAR))
+        third += number * d * d * d * item(row, LINEAR_CUBE)
+        if item(row, LINEAR) > 0.0:
+            third += number * 3.0 * d * d * item(row, LINEAR_SQUARE) / (rest * rest)
+    third += 8.0 * _dependence(distinct, total, totals, numbers, found)
+    # Where the totals leave chance no choice, what is rounded is no variance.
+    is_open = spread > ROUNDING * mean * mean
+    set_item(out, NULL_MEAN, mean)
+    set_item(out, NULL_VARIANCE, spread if is_open else 0.0)
+    set_item(out, NULL_THIRD, third if is_open else 0.0)
