@@ -20,7 +20,7 @@ import torch
 
 from ._core.validation import EQUAL, Axis
 from ._torch.modules import RowLoss
-from ._torch.operators import Settings, differentiable, is_there
+from ._torch.operators import OptionalTensor, Settings, differentiable, is_there
 
 NUMBERS = (float, int, list, tuple)
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -310,7 +310,7 @@ def _differentiable(
     base: float | None,
     workers: int | None,
     *,
-    weight: torch.Tensor | None = None,
+    weight: OptionalTensor = None,
     temperature: float | None = None,
     **inputs: torch.Tensor,
 ) -> torch.Tensor:
@@ -350,7 +350,7 @@ def _check_tensors(inputs: dict[str, Any]) -> None:
         raise TypeError(f"{places}: move them to one device")
 
 
-def _constant(weight: Any) -> torch.Tensor | None:
+def _constant(weight: Any) -> OptionalTensor:
     """Return a weight as a tensor, or None for equal ones."""
     if weight is EQUAL:
         return None

@@ -3,6 +3,7 @@
 import runpy
 import subprocess
 import sys
+import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def run(name):
 
 @pytest.mark.parametrize("name", ["separation.py", "mixture.py", "modules.py"])
 def test_a_script_draws(tmp_path, name):
+    if name == "modules.py" and not [*Path(sysconfig.get_path("stdlib")).glob("test/test_*.py")]:
+        pytest.skip("this Python has no tests of its library")
     path = tmp_path / "picture.png"
     subprocess.run([sys.executable, EXAMPLES / name, "--plot", path], check=True)
     assert path.read_bytes().startswith(b"\x89PNG")

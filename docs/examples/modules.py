@@ -89,6 +89,10 @@ def main() -> None:
     options = parser.parse_args()
     names, words = read_words()
     modules, tests, tested = split(names)
+    if not tests:
+        raise SystemExit(
+            f"{LIBRARY} has no tests of the library: on Debian, install libpython3-testsuite"
+        )
     shares = found_shares(words, modules, tests, tested)
     print(f"{words.shape[0]} files, {words.shape[1]:,} words; {len(tests)} tests of a module")
     for name, share in shares.items():

@@ -156,7 +156,8 @@ def counts_of(matrix: FloatArray, workers: int | None) -> tuple[IntArray, FloatA
     Two rows whose levels' sum is at most 0 are compared by the columns that both have.
     """
     counts, levels = np.empty(len(matrix), np.intp), np.empty(len(matrix))
-    step, count = max(1, PREPARED_ENTRIES // matrix.shape[1]), routine("count_entries", "float64")
+    step = max(1, PREPARED_ENTRIES // max(1, matrix.shape[1]))
+    count = routine("count_entries", "float64")
 
     def of_some(start: int) -> None:
         some = slice(start, start + step)
