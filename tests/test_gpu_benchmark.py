@@ -8,15 +8,9 @@ import pytest
 
 pytest.importorskip("numba.cuda")
 from jsdiv_numba._cuda import target
+from tests.cuda.ways import NEEDS_DEVICE
 
-pytestmark = [
-    pytest.mark.skipif(
-        target.why_unavailable() is not None,
-        reason="no CUDA device, and NUMBA_ENABLE_CUDASIM is not 1",
-    ),
-    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
-    pytest.mark.filterwarnings("ignore:.*under-utilization"),
-]
+pytestmark = NEEDS_DEVICE
 
 
 @pytest.fixture

@@ -10,22 +10,19 @@ from tests import cases, oracle
 
 pytest.importorskip("numba.cuda")
 from jsdiv_numba._cuda import pairwise, target
-from tests.cuda.ways import batch, on_host, share_out
+from tests.cuda.ways import (
+    LOGIT_ERROR,
+    LOGIT_SLOPE_ERROR,
+    NEEDS_DEVICE,
+    PAIR_ERROR,
+    PRECISIONS,
+    ROW_ERROR,
+    batch,
+    on_host,
+    share_out,
+)
 
-pytestmark = [
-    pytest.mark.skipif(
-        target.why_unavailable() is not None,
-        reason="no CUDA device, and NUMBA_ENABLE_CUDASIM is not 1",
-    ),
-    # The simulator computes with NumPy's scalars, which warn of what becomes NaN.
-    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
-    pytest.mark.filterwarnings("ignore:.*under-utilization"),
-]
-PRECISIONS = pytest.mark.parametrize("dtype", [np.float64, np.float32])
-ROW_ERROR = {np.float64: 1e-14, np.float32: 1e-6}
-LOGIT_ERROR = {np.float64: 1e-10, np.float32: 1e-4}
-LOGIT_SLOPE_ERROR = {np.float64: 1e-12, np.float32: 1e-4}
-PAIR_ERROR = {np.float64: 1e-11, np.float32: 1e-4}
+pytestmark = NEEDS_DEVICE
 LEAST = {np.float64: 1e-200, np.float32: 1e-20}
 DIGITS = 450
 """What tells the smallest weight's rest from 1."""

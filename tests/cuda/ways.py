@@ -1,9 +1,27 @@
-"""The ways in which rows are shared out to threads, and rows of every kind for them."""
+"""The ways in which rows are shared out to threads, rows of every kind for them, and bounds."""
 
 import numpy as np
+import pytest
 
 from jsdiv_numba._cuda import evaluate, target
 from tests import cases
+
+NEEDS_DEVICE = [
+    pytest.mark.skipif(
+        target.why_unavailable() is not None,
+        reason="no CUDA device, and NUMBA_ENABLE_CUDASIM is not 1",
+    ),
+    # The simulator computes with NumPy's scalars, which warn of what becomes NaN.
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:.*under-utilization"),
+]
+"""Marks of tests that run on a device, or in Numba's simulator."""
+
+PRECISIONS = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+ROW_ERROR = {np.float64: 1e-14, np.float32: 1e-6}
+LOGIT_ERROR = {np.float64: 1e-10, np.float32: 1e-4}
+LOGIT_SLOPE_ERROR = {np.float64: 1e-12, np.float32: 1e-4}
+PAIR_ERROR = {np.float64: 1e-11, np.float32: 1e-4}
 
 
 def on_host(result):

@@ -45,7 +45,7 @@ from ..records import Block, PaddedRows, Side, Values, Weighing
 from ..rows.normalised import is_ordinary_kernel, normalised_kernels, normalised_sum
 from ..target import has_multiply_add, registers, target
 from .measures import JS, PairMeasure
-from .shared import NEAR, SPREAD, dense_sums, level_kernel, room_for_filled
+from .shared import NEAR, SPREAD, count_of, dense_sums, level_kernel, room_for_filled
 
 UNROLL = 4
 """Rows of the second set that one row of the first meets at a time: `PaddedRows.padded` has a
@@ -142,7 +142,7 @@ def _prepare(precision):
             rows.known[i, 2], rows.known[i, 3] = rest, entropy + side.offset * whole
             rows.known[i, 4] = near + near_of_largest * largest * power_of_two(-scale_exponent)
             counts = counted and is_ordinary(scale)
-            rows.known[i, 5] = level_of(row) if counts else np.inf
+            rows.known[i, 5] = level_of(count_of(row), row.size) if counts else np.inf
             with_nan |= np.isnan(total)
         return with_nan
 

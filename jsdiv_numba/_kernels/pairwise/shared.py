@@ -175,7 +175,7 @@ def room_for_filled(length):
 
 @cache
 def level_kernel() -> Any:
-    """Compile how full a row is, in steps from where either way takes as long.
+    """Compile how full a row of so many entries is, in steps from where either way takes as long.
 
     Two rows are compared by the columns that both have if their levels' sum is at most 0: the two
     rows alone decide, and rows of few levels are in few groups.
@@ -184,13 +184,13 @@ def level_kernel() -> Any:
     least = most - LEAST
 
     @njit_refcounted
-    def level_of(row):
-        if row.size < FEWEST_COLUMNS:
+    def level_of(count, length):
+        if length < FEWEST_COLUMNS:
             return np.inf
         filled, columns = most, 2 * FEWEST_COLUMNS
-        while columns < row.size and filled > least:
+        while columns < length and filled > least:
             columns, filled = columns * 2, filled - LESS
-        share = maximum(np.float64(count_of(row)), 1.0) / (filled * np.float64(row.size))
+        share = maximum(np.float64(count), 1.0) / (filled * np.float64(length))
         level, bound = 0.0, np.sqrt(STEP)
         while share > bound:
             level, bound = level + 1.0, bound * STEP

@@ -57,8 +57,8 @@ def count_entries() -> Any:
     def count_entries(matrix, counts, levels):
         """Write how many entries of each row are not 0, and their level."""
         for i in range(matrix.shape[0]):
-            row = contiguous(matrix[i])
-            counts[i], levels[i] = count_of(row), level_of(row)
+            counts[i] = count_of(contiguous(matrix[i]))
+            levels[i] = level_of(counts[i], matrix.shape[1])
 
     return count_entries
 
