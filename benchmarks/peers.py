@@ -14,10 +14,14 @@ import numpy as np
 from scipy.spatial import distance
 
 import jsdiv_numba
+from benchmarks.roofline import AVX2, instruction_set
 
 OURS = "jsdiv_numba"
 JAX, JAX_QUOTIENTS = "JAX", "JAX, quotients"
 """Both jitted: hypercoil's formula, and one with half of its operations."""
+
+UP_TO_AVX2 = {"serial", "haswell", "alder", "sierra"}
+"""What NumKong and SimSIMD call the kernels that use no instructions beyond AVX2."""
 
 Call = Callable[[Any, Any], Any]
 
@@ -40,6 +44,15 @@ class Peer:
 
     prepare: Callable[[np.ndarray], Any] = _as_it_is
     """Brings an input into the peer's own kind of array, which is not timed."""
+
+
+def _confined(module: Any) -> Any:
+    """Have NumKong or SimSIMD do without what the processor has beyond the set measured."""
+    if instruction_set() == AVX2:
+        for kernels, there in module.get_capabilities().items():
+            if there and kernels not in UP_TO_AVX2:
+                module.disable_capability(kernels)
+    return module
 
 
 def _our_rows() -> Peer:
@@ -66,11 +79,13 @@ def _our_logits() -> Peer:
 def _numkong_rows() -> Peer:
     import numkong
 
-    return Peer("NumKong", numkong.jsd, normalises=False, root=True)
+    return Peer("NumKong", _confined(numkong).jsd, normalises=False, root=True)
 
 
 def _numkong_pairs() -> Peer:
     import numkong
+
+    _confined(numkong)
 
     def call(XA: Any, XB: Any) -> Any:
         return numkong.cdist(XA, XB, "jensenshannon")
@@ -81,11 +96,13 @@ def _numkong_pairs() -> Peer:
 def _simsimd_rows() -> Peer:
     import simsimd
 
-    return Peer("SimSIMD", simsimd.jensenshannon, normalises=False, root=True)
+    return Peer("SimSIMD", _confined(simsimd).jensenshannon, normalises=False, root=True)
 
 
 def _simsimd_pairs() -> Peer:
     import simsimd
+
+    _confined(simsimd)
 
     def call(XA: Any, XB: Any) -> Any:
         return simsimd.cdist(XA, XB, "jensenshannon")
@@ -179,6 +196,8 @@ def _on_one_cpu() -> Iterator[None]:
 @cache
 def _jax() -> Any:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    if instruction_set() == AVX2:
+        os.environ.setdefault("XLA_FLAGS", "--xla_cpu_max_isa=AVX2")
     # No option of JAX 0.10 holds a computation to one thread.
     with _on_one_cpu():
         import jax
@@ -226,6 +245,8 @@ def _jax_gradients(of_logits: bool) -> Peer:
 
 
 def _torch_peer(of_logits: bool) -> Peer:
+    if instruction_set() == AVX2:
+        os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
     import torch
 
     torch.set_num_threads(1)

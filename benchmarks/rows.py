@@ -82,7 +82,7 @@ LOGIT_KINDS: dict[str, errors.Draw] = {
     "near-equal": cases.near_equal_logits,
 }
 
-COLUMNS, TWO_THREADS, PEAK = "axis=0", "two threads", "peak"
+COLUMNS, TWO_THREADS, HALVES, PEAK = "axis=0", "two threads", "float16", "peak"
 READ, READ_BY_TWO = "read", "read by two"
 
 
@@ -194,7 +194,13 @@ def measure_logits(
     def by_two() -> Any:
         return jsdiv_numba.js_divergence_logit(A, B, axis=-1, workers=2)
 
+    halves = A.astype(np.float16), B.astype(np.float16)
+
+    def of_halves() -> Any:
+        return jsdiv_numba.js_divergence_logit(*halves, axis=-1, workers=1)
+
     timed = [contender(peer, A, B) for peer in peers.installed(loaders)]
+    timed += [Contender(HALVES, of_halves, work)]
     timed += [Contender(TWO_THREADS, by_two, work), Contender(READ, lambda: read(0), work)]
     speed = throughputs(timed, timing)
     ours, threads = speed[OURS], speed[TWO_THREADS]
@@ -213,7 +219,12 @@ def measure_logits(
     ]
     gain = threads / ours
     line = "float32 logits, two threads / one"
-    return [*against_peers, Line(line, gain, LOGIT_THREADS_GOAL, rate(threads), rate(ours))]
+    halved = speed[HALVES]
+    return [
+        *against_peers,
+        Line("float16 logits / float32", halved / ours, Goal(), rate(halved), rate(ours)),
+        Line(line, gain, LOGIT_THREADS_GOAL, rate(threads), rate(ours)),
+    ]
 
 
 def errors_table(worst: dict[str, dict[str, errors.Errors]], kinds: Sequence[str]) -> str:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import half_precision
 from .errstate import unwarned
 from .gather import GatheredPieces, GatheredRows
 from .threads import get_workers, run_blocks
-from .validation import SMALL, FloatArray, known_to_numpy
+from .validation import SMALL, FloatArray
 
 Finish = Callable[[FloatArray], object]
 """What is done to each block of results, in place: another base, a square root."""
@@ -80,21 +81,24 @@ def run(
     elements = math.prod(outer) * length
     block_elements = BLOCK_WITH_SECONDARY if secondary else BLOCK_ELEMENTS
     in_place = all(isinstance(array, np.ndarray) for array in (*operands, out))
-    if core and in_place and not secondary and elements > BLOCK_ELEMENTS:
+    if any(map(half_precision.is_half, operands)):
+        block_elements = half_precision.BLOCK_ELEMENTS
+    elif core and in_place and not secondary and elements > BLOCK_ELEMENTS:
         block_elements = _larger_block(elements, get_workers(workers))
     is_small = elements <= block_elements
     if is_small and isinstance(out, np.ndarray):
-        whole: tuple[Any, ...] = (*operands, *weights)
-        inputs = tuple(map(known_to_numpy, whole))
-        return unwarned(_compute, ufunc, inputs, out, finish, secondary)
+        inputs, room = (*operands, *weights), half_precision.Room()
+        return _of_block(room, ufunc, inputs, out, finish, secondary)
     with_nan = []
+    rooms = half_precision.Rooms()
 
     def compute(block: Any) -> None:
         beside = secondary.each(lambda array: array[block]) if secondary else None
-        inputs = tuple([known_to_numpy(array[block]) for array in (*operands, *weights)])
+        inputs = tuple([array[block] for array in (*operands, *weights)])
         result = out[block] if isinstance(out, np.ndarray) else out.empty(block)
-        if unwarned(_compute, ufunc, inputs, result, finish, beside):
-            with_nan.append(block)
+        with rooms.one() as room:
+            if _of_block(room, ufunc, inputs, result, finish, beside):
+                with_nan.append(block)
         if isinstance(out, GatheredRows):
             out[block] = result
 
@@ -177,6 +181,21 @@ def _rest(core: int, piece: int, operand: Any) -> Any:
     return np.moveaxis(moved[len(moved) // piece * piece :], 0, -core)
 
 
+def _of_block(
+    room: half_precision.Room,
+    ufunc: Callable[..., Any],
+    operands: tuple[Any, ...],
+    out: FloatArray,
+    finish: Finish | None,
+    secondary: SecondaryOutput | None,
+) -> bool:
+    """Do it for one block, once its operands are in a precision that ufuncs have."""
+    both = room.in_single((*operands, *(secondary.operands if secondary else ())))
+    if secondary:
+        secondary = secondary._replace(operands=both[len(operands) :])
+    return unwarned(_compute, ufunc, both[: len(operands)], out, finish, secondary)
+
+
 def _compute(
     ufunc: Callable[..., Any],
     operands: tuple[Operand, ...],
@@ -191,10 +210,10 @@ def _compute(
     if secondary is None:
         ufunc(*operands, out=out)
     elif secondary.ufunc is None:
-        ufunc(*map(known_to_numpy, secondary.operands), out=(out, *secondary.outs))
+        ufunc(*secondary.operands, out=(out, *secondary.outs))
     else:
         ufunc(*operands, out=out)
-        secondary.ufunc(*map(known_to_numpy, secondary.operands), out=secondary.outs)
+        secondary.ufunc(*secondary.operands, out=secondary.outs)
     if finish is not None:
         finish(out)
     return has_nan(out)

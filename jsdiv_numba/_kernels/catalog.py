@@ -201,6 +201,8 @@ ROUTINES = {
     "sparse_pairs": _SPARSE_PAIRS,
     "sparse_skewed_pairs": _SPARSE_PAIRS,
     "sparse_kl_pairs": _SPARSE_PAIRS,
+    # The first are the bits of float16.
+    "widen_float16": Routine(("h[:,:] f[:,:]",), "", ("float32",)),
     "place_values": Routine(("d[:,::1] p[::1] p[::1] ? p p d[:,:]",), "", ("float64",)),
     "prepare_neighbors": Routine((PaddedRows, "p p p", Side), "?", ("float64",)),
     "describe_roots": Routine(_DESCRIBE, "", ("float64",)),

@@ -36,6 +36,7 @@ TYPES = {
     "f": types.float32,
     "d": types.float64,
     "i": types.int32,
+    "h": types.int16,
     "p": types.intp,
     "?": types.boolean,
 }
