@@ -2,8 +2,8 @@
 
 Each has a process of its own, which kernels are compiled for it in; they take turns. Of a
 contender's times in a turn the least counts, and of time what was computed in it: this may run
-beside other work. Peers that look at the processor themselves are told to do without what the set lacks. ``--measure``
-prints one process's part as JSON.
+beside other work. Peers that look at the processor themselves are told to do without what the set
+lacks. ``--measure`` prints one process's part as JSON.
 """
 
 import argparse

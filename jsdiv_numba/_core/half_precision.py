@@ -21,7 +21,7 @@ def is_half(operand: Any) -> bool:
 
 
 class Room:
-    """Memory for the operands of one block after the other: to have it anew takes longer than all."""
+    """Memory for the operands of one block after the other: new memory takes longer than all else."""
 
     def __init__(self) -> None:
         self._kept: dict[int, FloatArray] = {}
