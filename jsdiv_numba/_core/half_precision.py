@@ -21,7 +21,7 @@ def is_half(operand: Any) -> bool:
 
 
 class Room:
-    """Memory for the operands of one block after the other: new memory takes longer than all else."""
+    """Memory for the operands of each block in turn: new memory takes longer than all else."""
 
     def __init__(self) -> None:
         self._kept: dict[int, FloatArray] = {}

@@ -90,6 +90,20 @@ def _in_registers(builder, numbers):
     return [builder.call(as_it_is, [number], attrs=("readnone", "nounwind")) for number in numbers]
 
 
+@intrinsic
+def in_register(typingctx, number):
+    """A constant of float64 that a loop finds as a vector; see `_in_registers`."""
+    if not isinstance(number, types.Float):
+        return None
+
+    def codegen(context, builder, signature, args):
+        if number.bitwidth < 64 or _is_device(builder):
+            return args[0]
+        return _in_registers(builder, args)[0]
+
+    return number(number), codegen
+
+
 def _horner(builder, x, numbers):
     *rest, value = numbers
     for number in reversed(rest):

@@ -32,6 +32,7 @@ from ..codegen.intrinsics import (
     float_of,
     float_of_multiple,
     fma,
+    in_register,
     log2,
     maximum,
     minimum,
@@ -404,8 +405,8 @@ def _log2(precision, coefficients):
         bits = Int(bits_of(x) - origin)
         reduced = float_of(Int(bits_of(x) - Int(bits & whole)))
         if in_halves:
-            centre = where(Int(bits & half) == none, one, root_half)
-            f = fma(reduced, centre, minus_one)
+            centre = where(Int(bits & half) == none, in_register(one), in_register(root_half))
+            f = fma(reduced, centre, in_register(minus_one))
             return fma(f, tail(f), float_of_multiple(Int(bits & halves)))
         f = reduced - one
         return fma(f, tail(f), float_of_multiple(Int(bits & whole)))
