@@ -234,6 +234,53 @@ def lines_of_dense(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
     return lines
 
 
+FILLED = (0.01, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 1.0)
+"""Which share of sparse rows is filled."""
+
+LENGTHS = (32, 100, 1_000, 20_000)
+
+
+def fillings(sizes: Sizes, rng: np.random.Generator) -> list[tuple[str, ...]]:
+    """Compare times of sparse rows with those of the same rows as dense arrays, at any filling."""
+    return [
+        (f"{number:,} × {length:,}", kind, *(significant(ratio) for ratio in found))
+        for length in LENGTHS
+        for number in [
+            max(sizes.dense // 10, min(sizes.dense * 3 // 2, sizes.dense * 400 // length))
+        ]
+        for kind, found in _ratios_of(rng, number, length, sizes).items()
+    ]
+
+
+def _ratios_of(
+    rng: np.random.Generator, number: int, length: int, sizes: Sizes
+) -> dict[str, list[float]]:
+    """Return how many times as long sparse rows take, by what is done and at each filling."""
+    ratios: dict[str, list[float]] = {}
+    for filled in FILLED:
+        progress(f"{number} × {length}, {filled:.0%} filled")
+        X = dense_rows("uniform", rng, number, length, filled)
+        mixed = X.copy()
+        mixed[::16] = rng.random(mixed[::16].shape)
+        small = X.astype(np.float32)
+        for kind, rows, call in (
+            ("`cdist`, float64", X, lambda A, B: cdist(A, A, workers=1)),
+            ("`cdist`, float32", small, lambda A, B: cdist(A, A, workers=1)),
+            ("one side dense", X, lambda A, B: cdist(A, B, workers=1)),
+            ("1 in 16 is full", mixed, lambda A, B: cdist(A, A, workers=1)),
+            ("`pdist`", X, lambda A, B: pdist(A, workers=1)),
+            ("3 nearest", X, lambda A, B: kneighbors(A, n_neighbors=3, workers=1)),
+        ):
+            given = sparse.csr_array(rows)
+            timed = [
+                Contender("sparse", partial(call, given, rows), repeats=sizes.repeats),
+                Contender("dense", partial(call, rows, rows), repeats=sizes.repeats),
+            ]
+            seconds = cpu_seconds(timed)
+            ratios.setdefault(kind, []).append(seconds["sparse"] / seconds["dense"])
+    return ratios
+
+
 def search(sizes: Sizes, rng: np.random.Generator) -> list[tuple[str, ...]]:
     """Search the nearest rows exactly, and by pynndescent's index of sparse rows."""
     import pynndescent
@@ -304,9 +351,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         heading(" ".join(["python -m benchmarks.sparse", *more]), roofline.instruction_set(), note)
     )
     for part in chosen:
-        headings = ("rows", "by", "time", "times as long", "recall")
         print()
-        print(ratios(found[part]) if part != "search" else table(headings, found[part]))
+        headings = HEADINGS.get(part)
+        print(table(headings, found[part]) if headings else ratios(found[part]))
 
 
 def pairs(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
@@ -328,8 +375,15 @@ def pairs(sizes: Sizes, rng: np.random.Generator) -> list[Line]:
 PARTS: dict[str, Callable[[Sizes, np.random.Generator], Any]] = {
     "pairs": pairs,
     "dense": lines_of_dense,
+    "fillings": fillings,
     "search": search,
 }
+
+HEADINGS = {
+    "fillings": ("rows", "sparse / dense", *(f"{filled:.0%}" for filled in FILLED)),
+    "search": ("rows", "by", "time", "times as long", "recall"),
+}
+"""Of the tables that are not of ratios with goals."""
 
 
 if __name__ == "__main__":

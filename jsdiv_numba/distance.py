@@ -12,6 +12,7 @@ from ._core.measures import DISTANCE
 from ._core.metric import takes_root
 from ._core.pair_metric import Metric, metric_of
 from ._core.progress import Progress, told
+from ._core.sparse_pairs import Pairs, comparison_of, pairs_within
 from ._core.sparse_rows import by_rows
 from ._core.threads import check_workers
 from ._core.validation import EQUAL, Axis, FloatArray
@@ -355,10 +356,12 @@ def _condensed(
 ) -> FloatArray:
     """Return the vector of the pairs within a matrix."""
     if sparse.is_sparse(X):
-        comparison, kind = _sparse_comparison(X, None, metric, dtype, workers, progress)
-        number = comparison.shape[0]
+        rows = sparse.as_compressed("X", X)
+        kind = validation.pairs_dtype(dtype, sparse.of_dtype(X))
+        of_sparse = pairs_within(rows, kind, metric, workers=workers, progress=progress)
+        number = len(rows)
         result = validation.result_array(out, (number * (number - 1) // 2,), kind)
-        comparison.write_condensed(result)
+        of_sparse.write_condensed(result)
         return result
     X = pairwise.as_rows("X", X)
     kind = validation.pairs_dtype(dtype, X)
@@ -378,19 +381,14 @@ def _sparse_comparison(
     dtype: npt.DTypeLike | None,
     workers: int | None,
     progress: Progress | None,
-) -> tuple[sparse.Comparison, np.dtype[Any]]:
-    """Return the comparison of rows of which some are sparse, and the dtype of its result.
-
-    Without XB it is that of the rows of XA among each other.
-    """
-    if XB is None or XB is XA:
-        a = b = sparse.as_compressed("X" if XB is None else "XA", XA)
-        kind = validation.pairs_dtype(dtype, sparse.of_dtype(XA))
-    else:
-        a, b = sparse.as_compressed("XA", XA), sparse.as_compressed("XB", XB)
+) -> tuple[Pairs, np.dtype[Any]]:
+    """Return the comparison of rows of which some are sparse, and the dtype of its result."""
+    a = b = sparse.as_compressed("XA", XA)
+    if XB is not XA:
+        b = sparse.as_compressed("XB", XB)
         pairwise.check_columns(a.shape, b.shape)
-        kind = validation.pairs_dtype(dtype, sparse.of_dtype(XA), sparse.of_dtype(XB))
-    return sparse.Comparison(a, b, metric, workers=workers, progress=progress), kind
+    kind = validation.pairs_dtype(dtype, sparse.of_dtype(XA), sparse.of_dtype(XB))
+    return comparison_of(a, b, kind, metric, workers=workers, progress=progress), kind
 
 
 def _within(
@@ -419,8 +417,10 @@ def _within(
     alignment.check_labels(("XA", "XB"), given)
     kind = validation.pairs_dtype(dtype, XA, XB)
     sets = ("XA", XA), ("XB", XB)
-    of_dense = pairwise.Comparison(*sets, kind, metric, workers=workers, progress=progress)
-    return of_dense.within(float(most)).astype(kind, copy=False)
+    found = pairwise.values_up_to(
+        float(most), *sets, kind, metric, workers=workers, progress=progress
+    )
+    return found.astype(kind, copy=False)
 
 
 def _apart(matrix: FloatArray, out: FloatArray) -> FloatArray:

@@ -56,7 +56,7 @@ A name is a module, or all in a package that has no line of its own.
 """
 
 ENTRANCES = {
-    "_core": {"catalog", "load", "records"},
+    "_core": {"catalog", "load", "records", "target"},
     "jitted": {"jitted"},
     "ufuncs": {"load"},
     "_neighbors": {"load", "pairwise.blocking", "records"},

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._kernels.records import Block
+from .._kernels.records import Block, IntArray
 from .progress import Progress, counting
 from .threads import run_blocks
 from .validation import FloatArray
@@ -57,8 +57,12 @@ def values_within(
     shape: tuple[int, int],
     workers: int | None,
     progress: Progress | None,
+    orders: tuple[IntArray, IntArray] | None = None,
 ) -> Any:
-    """Return the values up to one as a sparse array, those of 0 among its entries."""
+    """Return the values up to one as a sparse array, those of 0 among its entries.
+
+    With `orders`, blocks are of rows in these orders.
+    """
     from scipy import sparse
 
     found = {}
@@ -71,6 +75,8 @@ def values_within(
     run_pairs(select, blocks, workers, progress)
     none = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
     i, j, values = (np.concatenate(each) for each in zip(none, *found.values(), strict=True))
+    if orders is not None:
+        i, j = orders[0][i], orders[1][j]
     order = np.lexsort((j, i))
     starts = np.searchsorted(i[order], np.arange(shape[0] + 1))
     return sparse.csr_array((values[order], j[order], starts), shape=shape)

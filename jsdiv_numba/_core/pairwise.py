@@ -13,7 +13,7 @@ from . import sparse, validation
 from .pair_blocks import check_matrix, run_pairs, values_within
 from .pair_metric import Metric
 from .progress import Progress
-from .split import Split, share_of_pairs
+from .split import Split, Way, share_of_pairs
 from .threads import check_workers, run_blocks
 from .validation import FloatArray
 
@@ -116,6 +116,23 @@ def write_pairs(
         progress(result.size, result.size)
 
 
+def values_up_to(
+    most: float,
+    a: Input,
+    b: Input,
+    dtype: np.dtype[Any],
+    metric: Metric,
+    *,
+    workers: int | None,
+    progress: Progress | None,
+) -> Any:
+    """Return the values up to one as a sparse array."""
+    of_shared = comparison_by_shared_columns(a, b, dtype, metric, workers, progress)
+    if of_shared is not None:
+        return of_shared.within(most)
+    return Comparison(a, b, dtype, metric, workers=workers, progress=progress).within(most)
+
+
 def comparison_by_shared_columns(
     a: Input,
     b: Input,
@@ -168,10 +185,11 @@ def _split(
     of_all = Comparison(inputs[0], inputs[-1], dtype, metric, workers=workers, progress=None)
     of_all.prepare()
     return Split(
-        of_shared.compute,
-        of_all.compute,
+        Way(of_shared.compute),
+        Way(of_all.compute),
         (orders[0], orders[-1]),
         (rising[0][3], rising[-1][3]),
+        -np.inf,
         workers,
         progress,
     )
@@ -215,6 +233,49 @@ def few_settings(factor: float, *flags: bool) -> FloatArray:
     return np.array([factor, *flags])
 
 
+class PairKernels:
+    """What prepares dense rows of so many columns, and compares those that are."""
+
+    def __init__(self, metric: Metric, dtype: np.dtype[Any], length: int) -> None:
+        self.metric, self.dtype = metric, dtype
+        self.scale_exponent = max(length, 1).bit_length() - 1
+        """The power of two that brings the entries of a normalised row near 1."""
+
+    def plain(self, variant: str = "") -> Callable[..., int]:
+        """Return the kernel that compares rows over all columns."""
+        return routine(self.metric.kernels.pairs + variant, NAMES[self.dtype.char])
+
+    def suited(self, a: PaddedRows, b: PaddedRows) -> Callable[..., int]:
+        """Return that for rows that are prepared, some by the columns that both have."""
+        shared = self.metric.measure != "kl" and some_share(a, b)
+        return self.plain(BY_SHARED_COLUMNS if shared else "")
+
+    def prepare(self, rows: PaddedRows, side: int, start: int, stop: int) -> int:
+        """Prepare rows start .. stop to be the first of pairs or, with 1, the second.
+
+        Returns whether there is a NaN.
+        """
+        block = Block(0, 0, start, stop) if side else Block(start, stop, 0, 0)
+        wanted, none = Values(False, False, False, 1.0), np.empty((0, 0), self.dtype)
+        which = block, self.scale_exponent, wanted, self.metric.weighing
+        return self.plain()(rows, rows, *which, not side, bool(side), none)
+
+    def compute(
+        self,
+        kernel: Callable[..., int],
+        a: PaddedRows,
+        b: PaddedRows,
+        block: Block,
+        values: FloatArray,
+        above: bool,
+        condensed: bool,
+    ) -> None:
+        """Write the values of a block, or those with i < j."""
+        wanted = Values(above, condensed, self.metric.root, self.metric.factor)
+        which = block, self.scale_exponent, wanted, self.metric.weighing
+        kernel(a, b, *which, False, False, values)
+
+
 class Comparison:
     """The divergences of all pairs of rows of two matrices, or of one with itself.
 
@@ -238,9 +299,8 @@ class Comparison:
         self.a = unprepared(*a, self.dtype)
         alike = b[1] is a[1] and metric.is_symmetric
         self.b = self.a if alike else unprepared(*b, self.dtype)
-        self.kernel = self._kernel(metric.kernels.pairs)
-        self.scale_exponent = max(a[1].shape[1], 1).bit_length() - 1
-        """The power of two that brings the entries of a normalised row near 1."""
+        self.kernels = PairKernels(metric, self.dtype, a[1].shape[1])
+        self.kernel = self.kernels.plain()
 
     def run(self, result: FloatArray, *, condensed: bool = False) -> None:
         """Write all pairs to a matrix, or those with i < j to a vector."""
@@ -291,36 +351,25 @@ class Comparison:
         self._compute(block, values, above, False)
 
     def _compute(self, block: Block, values: FloatArray, above: bool, condensed: bool) -> None:
-        metric = self.metric
-        wanted = Values(above, condensed, metric.root, metric.factor)
-        which = block, self.scale_exponent, wanted, metric.weighing
-        self.kernel(self.a, self.b, *which, False, False, values)
+        self.kernels.compute(self.kernel, self.a, self.b, block, values, above, condensed)
 
     def prepare(self) -> None:
         """Find out what the kernel needs to know of the rows; raise if one is invalid."""
         step = max(1, PREPARED_ELEMENTS // self.a.padded.shape[1])
         each = (self.a,) if self.b is self.a else (self.a, self.b)
         parts = [(i, start) for i, rows in enumerate(each) for start in _every(step, rows)]
-        no_pairs, weighing = np.empty((0, 0), self.dtype), self.metric.weighing
         with_nan = []
 
         def prepare(part: tuple[int, int]) -> None:
             side, start = part
-            rows = each[side]
-            some, none = (start, min(start + step, len(rows.given))), (0, 0)
-            block = Block(*none, *some) if side else Block(*some, *none)
-            which = block, self.scale_exponent, Values(False, False, False, 1.0), weighing
-            if self.kernel(rows, rows, *which, not side, bool(side), no_pairs):
+            stop = min(start + step, len(each[side].given))
+            if self.kernels.prepare(each[side], side, start, stop):
                 with_nan.append(part)
 
         run_blocks(prepare, parts, self.workers)
         if with_nan:
             validation.check_probabilities(**self.inputs)
-        if self.metric.measure != "kl" and some_share(self.a, self.b):
-            self.kernel = self._kernel(self.metric.kernels.pairs + BY_SHARED_COLUMNS)
-
-    def _kernel(self, name: str) -> Callable[..., int]:
-        return routine(name, NAMES[self.dtype.char])
+        self.kernel = self.kernels.suited(self.a, self.b)
 
     def _blocks(self, above: bool) -> list[Block]:
         height_of_a, width_of_b = len(self.a.given), len(self.b.given)

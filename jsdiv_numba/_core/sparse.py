@@ -38,6 +38,8 @@ KNOWN = 3
 
 MOST_COLUMNS = np.iinfo(np.intc).max
 
+EVERY = slice(None)
+
 
 class Compressed(NamedTuple):
     """A matrix in compressed rows, sorted by column, none twice and none of them 0."""
@@ -93,7 +95,7 @@ def as_compressed(
     from scipy import sparse
 
     if not is_sparse(values):
-        values = validation.as_real(name, values).astype(np.float64, copy=False)
+        return _of_dense(name, validation.as_real(name, values), naming)
     check_matrix(name, values.shape)
     validation.as_real(name, np.empty(0, values.dtype))
     if getattr(values, "format", None) in ("csr", "csc"):
@@ -119,6 +121,14 @@ def as_compressed(
     )
     _check_entries(name, compressed, naming)
     return compressed
+
+
+def _of_dense(name: str, matrix: FloatArray, naming: validation.Naming) -> Compressed:
+    check_matrix(name, matrix.shape)
+    matrix = np.require(matrix, np.float64, "A")
+    rows = compressed(matrix, counts_of(matrix, 1)[0])
+    _check_entries(name, rows, naming)
+    return rows
 
 
 def _check_places(name: str, matrix: Any) -> None:
@@ -165,6 +175,42 @@ def counts_of(matrix: FloatArray, workers: int | None) -> tuple[IntArray, FloatA
 
     run_blocks(of_some, range(0, len(matrix), step), workers)
     return counts, levels
+
+
+def some_of(rows: Compressed, start: int, stop: int) -> Compressed:
+    """Return rows start .. stop."""
+    starts = rows.starts[start : stop + 1]
+    entries = slice(starts[0], starts[-1])
+    return Compressed(starts - starts[0], rows.columns[entries], rows.given[entries], rows.width)
+
+
+def as_dense(rows: Compressed, dtype: np.dtype[Any], some: slice = EVERY) -> FloatArray:
+    """Return some of the rows as dense ones."""
+    start, stop, step = some.indices(len(rows))
+    part = some_of(rows, start, max(start, stop))
+    with np.errstate(under="ignore"):
+        given = part.given.astype(dtype, copy=False)
+    found = _as_scipy(Compressed(part.starts, part.columns, given, rows.width))
+    dense: FloatArray = (found if step == 1 else found[::step]).toarray()
+    return dense
+
+
+def reordered(rows: Compressed, order: IntArray) -> Compressed:
+    """Return rows in another order; themselves if they are in it."""
+    if (order[1:] > order[:-1]).all():
+        return rows
+    found = _as_scipy(rows)[order]
+    columns = found.indices.astype(np.intc, copy=False)
+    return Compressed(found.indptr.astype(np.intp), columns, found.data, rows.width)
+
+
+def _as_scipy(rows: Compressed) -> Any:
+    from scipy import sparse
+
+    # Places are as narrow as columns where they fit, or SciPy would widen these.
+    narrow = rows.starts[-1] <= MOST_COLUMNS
+    starts = rows.starts.astype(np.intc) if narrow else rows.starts
+    return sparse.csr_array((rows.given, rows.columns, starts), rows.shape)
 
 
 def compressed(matrix: FloatArray, counts: IntArray) -> Compressed:

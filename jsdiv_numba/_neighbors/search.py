@@ -228,6 +228,12 @@ class Population:
             validation.check_probabilities(**{self.name: self.matrix})
 
 
+def all_are_computed(number: int, queries: int, others: int, metric: Metric) -> bool:
+    """Whether bounds are not worth their cost for so many nearest of so many rows."""
+    many = number >= max(ALL_FROM, ALL_ABOVE * others)
+    return queries * others <= FEW_PAIRS or many or not metric.multiple
+
+
 class Search:
     """One call: the queries, and what is wanted of their neighbours.
 
@@ -258,9 +264,7 @@ class Search:
         With `limits`, a value or inf for each query, rows farther than a query's limit may be
         missing: NaN, at index -1.
         """
-        others = len(self.population.matrix)
-        many = number >= max(ALL_FROM, ALL_ABOVE * others)
-        if len(self.matrix) * others <= FEW_PAIRS or many or not self.metric.multiple:
+        if all_are_computed(number, len(self.matrix), len(self.population.matrix), self.metric):
             return self._nearest_of_all(number)
         shape, none = (len(self.matrix), number), blocking.NONE
         values, indices = np.full(shape, np.inf), np.full(shape, none, np.intp)

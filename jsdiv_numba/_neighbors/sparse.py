@@ -1,22 +1,51 @@
-"""Neighbours among sparse rows: all pairs in blocks, of which the wanted ones are kept."""
+"""Neighbours among sparse rows: all pairs in blocks, of which the wanted ones are kept.
 
-from collections.abc import Iterator
+Where that takes longer they are searched as dense ones, of which a block is made at a time.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from .._core.levels import rule_of
 from .._core.pair_metric import Metric
 from .._core.progress import Progress, counting
-from .._core.sparse import FEWEST_ROWS, WIDTH, Compressed, prepared, write_block
+from .._core.sparse import Compressed, as_dense, prepared, write_block
+from .._core.sparse_pairs import Ranked, levels_of, ranked_by, split_of
+from .._core.split import DOUBLE, Compute, Way, share_of_pairs
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
-from .._kernels.records import Block, CompressedRows, Side
+from .._kernels.records import Block, CompressedRows, IntArray, Side
+from . import search
 from .search import Neighbors
 
-IntArray = np.ndarray[Any, np.dtype[np.intp]]
+SHARED_NS, COLUMN_NS, PAIR_NS = 4.0, 0.7, 5.0
+"""What a column that two rows share takes, one of dense rows, and a pair besides."""
 
-QUERIES = 1024
-"""Queries that one thread takes at a time, at most."""
+BOUND_NS, BOUND_PAIR_NS, DESCRIBED_NS = 0.02, 2.0, 12.0
+"""What a column of a pair takes in a search by bounds, a pair besides, and an element of the rows
+before."""
+
+KEPT_BYTES = 28
+"""Of what is kept of an element of dense rows; an entry of sparse ones has twelve."""
+
+MOST_BYTES = 36
+"""What an entry may take beside the input."""
+
+
+class AsDense:
+    """Rows that are made dense when some are asked for."""
+
+    def __init__(self, rows: Compressed) -> None:
+        self.rows, self.shape = rows, rows.shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, some: slice) -> FloatArray:
+        return as_dense(self.rows, DOUBLE, some)
 
 
 class SparsePopulation:
@@ -25,25 +54,69 @@ class SparsePopulation:
     def __init__(self, name: str, matrix: Compressed, metric: Metric) -> None:
         self.name, self.matrix, self.metric = name, matrix, metric
         self._kept: CompressedRows | None = None
+        self.keeps_dense = False
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": None}
+        given = {name: value for name, value in self.__dict__.items() if name != "ranked"}
+        return {**given, "_kept": None}
 
     def measured_by(self, metric: Metric) -> "SparsePopulation":
         """Return the same rows for a metric, with what is known of them where that serves it."""
+        if metric == self.metric:
+            return self
         other = SparsePopulation(self.name, self.matrix, metric)
-        other._kept = self._kept if metric.sides == self.metric.sides else None
+        alike = metric.sides == self.metric.sides and metric.measure == self.metric.measure
+        if alike and "ranked" in self.__dict__:
+            other.ranked, other._kept = self.ranked, self._kept
+        if self.keeps_dense:
+            other.dense, other.keeps_dense = self.dense.measured_by(metric), True
         return other
 
     def keep(self, workers: int | None) -> None:
         """Prepare all rows now, and keep what is known of them; a pickled copy does so again."""
+        size = len(self.matrix) * self.matrix.width
+        if KEPT_BYTES * size <= MOST_BYTES * len(self.matrix.given) and self.in_range:
+            self.dense.keep(workers)
+            self.keeps_dense = True
+            return
         self._kept = self.rows(self.metric.sides[1], workers)
+
+    @cached_property
+    def ranked(self) -> Ranked:
+        """The rows in the order of how full they are."""
+        return ranked_for(self.matrix, self.metric)
+
+    @cached_property
+    def in_range(self) -> bool:
+        """Whether all rows can be compared over all columns."""
+        return _in_range(self.matrix, self.metric)
+
+    @cached_property
+    def in_columns(self) -> IntArray:
+        """How many rows have an entry in each column."""
+        return np.bincount(self.matrix.columns, minlength=self.matrix.width)
+
+    @cached_property
+    def dense(self) -> search.Population:
+        """The same rows as dense ones."""
+        rows: Any = AsDense(self.matrix)
+        return search.Population(self.name, rows, self.metric)
 
     def rows(self, side: Side, workers: int | None) -> CompressedRows:
         """Return all rows, prepared to be one side of a pair."""
         if self._kept is not None and side == self.metric.sides[1]:
             return self._kept
-        return prepared(self.matrix, side, workers)
+        return prepared(self.ranked.rows, side, workers)
+
+
+def ranked_for(rows: Compressed, metric: Metric) -> Ranked:
+    """Return rows in the order of how full they are."""
+    return ranked_by(levels_of(rows, rule_of(metric, DOUBLE, rows.width)), rows)
+
+
+def _in_range(rows: Compressed, metric: Metric) -> bool:
+    levels = levels_of(rows, rule_of(metric, DOUBLE, rows.width))
+    return bool(levels.min(initial=np.inf) > -np.inf)
 
 
 class SparseSearch:
@@ -57,79 +130,167 @@ class SparseSearch:
         workers: int | None,
         progress: Progress | None,
     ) -> None:
-        self.metric, self.workers = population.metric, workers
+        self.metric, self.workers, self.progress = population.metric, workers, progress
         get_workers(workers)
-        self.among_itself = queries is None
-        first, second = self.metric.sides
-        self.others = population.rows(second, workers)
-        if queries is not None:
-            self.queries = prepared(queries, first, workers)
-        else:
-            alike = first == second
-            self.queries = self.others if alike else population.rows(first, workers)
-        self.shape = len(self.queries.known), len(self.others.known)
-        self._report = counting(progress, self.shape[0] * self.shape[1])
+        self.population, self.among_itself = population, queries is None
+        self.matrix = population.matrix if queries is None else queries
+        self.shape = len(self.matrix), len(population.matrix)
+
+    def nearest(self, number: int) -> tuple[FloatArray, IntArray]:
+        """Return the values and indices of so many nearest rows, in order."""
+        if not search.all_are_computed(number, *self.shape, self.metric) and self._dense_is_faster:
+            return self._dense().nearest(number)
+        return AllPairs(self).nearest(number)
+
+    def within(self, radius: float) -> Neighbors:
+        """Return the neighbours up to a value, each query's in order."""
+        if self._dense_is_faster:
+            return self._dense().within(radius)
+        return AllPairs(self).within(radius)
+
+    def _dense(self) -> search.Search:
+        rows: Any = AsDense(self.matrix)
+        queries = None if self.among_itself else ("X", rows)
+        settings: dict[str, Any] = {"workers": self.workers, "progress": self.progress}
+        return search.Search(self.population.dense, queries, **settings)
+
+    @cached_property
+    def _dense_is_faster(self) -> bool:
+        """Whether a search by bounds takes less time, by an estimate, and has the same bits."""
+        pairs, width = self.shape[0] * self.shape[1], self.matrix.width
+        described = self.shape[0] if self.population.keeps_dense else sum(self.shape)
+        by_bounds = (BOUND_PAIR_NS + BOUND_NS * width) * pairs + DESCRIBED_NS * width * described
+        if not self.metric.multiple or by_bounds >= (PAIR_NS + COLUMN_NS * width) * pairs:
+            return False
+        entries = (by_bounds - PAIR_NS * pairs) / SHARED_NS
+        if not self._shares(entries) or not self.population.in_range:
+            return False
+        return self.among_itself or _in_range(self.matrix, self.metric)
+
+    def _shares(self, most: float) -> bool:
+        """Whether pairs of rows share more columns than so many, all together."""
+        number, width = len(self.matrix.given), self.matrix.width
+        # There are the fewest if each column is as full as any.
+        if self.among_itself and number**2 / width > most:
+            return True
+        if number < width:
+            return False
+        in_columns = np.bincount(self.matrix.columns, minlength=width).astype(float)
+        return bool(self.population.in_columns @ in_columns > most)
+
+
+class AllPairs:
+    """The pairs of a search, computed in strips of queries."""
+
+    def __init__(self, wanted: SparseSearch) -> None:
+        population, self.metric, self.workers = wanted.population, wanted.metric, wanted.workers
+        self.population, self.shape, self.among_itself = (
+            population,
+            wanted.shape,
+            wanted.among_itself,
+        )
+        self.others = self.queries = population.ranked
+        if not wanted.among_itself:
+            self.queries = ranked_for(wanted.matrix, self.metric)
+        self.undefined = np.flatnonzero(np.diff(population.matrix.starts) == 0)
+        self.split = split_of(
+            self.queries, self.others, self._by_shared_columns(), DOUBLE, self.metric,
+            workers=self.workers, progress=None,
+        )  # fmt: skip
+        self.in_order = self.split.in_order
+        self._report = counting(wanted.progress, self.shape[0] * self.shape[1])
+
+    def _by_shared_columns(self) -> Compute | None:
+        """Return what compares rows by the columns that both have, if any are to be."""
+        metric, workers, (first, second) = self.metric, self.workers, self.metric.sides
+        if not share_of_pairs(self.queries.levels, self.others.levels):
+            return None
+        known = of_queries = self.population.rows(second, workers)
+        if not self.among_itself:
+            of_queries = prepared(self.queries.rows, first, workers)
+        elif first != second:
+            of_queries = self.population.rows(first, workers)
+
+        def compute(block: Block, values: FloatArray, _above: bool) -> None:
+            write_block(of_queries, known, block, metric, values)
+
+        return compute
 
     def nearest(self, number: int) -> tuple[FloatArray, IntArray]:
         """Return the values and indices of so many nearest rows, in order."""
         values = np.full((self.shape[0], number), np.inf)
         indices = np.full((self.shape[0], number), NONE, np.intp)
 
-        def search(start: int, stop: int) -> None:
-            best, places = values[start:stop], indices[start:stop]
-            for first, found in self._blocks(start, stop):
-                # What is as near as the farthest so far comes after it, if that is there.
-                nearer = found < best[:, -1:]
-                if np.isinf(found).any():
-                    nearer |= (found <= best[:, -1:]) & (places[:, -1:] == NONE)
-                i, j = np.nonzero(nearer)
-                _merge(best, places, i, j + first, found[i, j])
+        def search_strip(blocks: list[tuple[Block, Way]]) -> None:
+            strip = blocks[0][0].place[0]
+            best, places = values[strip], indices[strip]
+            for columns, found in self._values(blocks):
+                i, j = self._nearer(found, columns, best, places)
+                _merge(best, places, i, columns[j], found[i, j])
 
-        self._run(search)
+        self._run(search_strip)
+        given = self.queries.order.argsort()
+        values, indices = values[given], indices[given]
         self._fill(values, indices)
         return values, indices
 
+    def _nearer(
+        self, found: FloatArray, columns: IntArray, best: FloatArray, places: IntArray
+    ) -> tuple[IntArray, IntArray]:
+        """Return which values of a block may be among the nearest."""
+        farthest, last = best[:, -1:], places[:, -1:]
+        if self.in_order:
+            # What is as near as the farthest so far comes after it, if that is there.
+            nearer = found < farthest
+            if np.isinf(found).any():
+                nearer |= (found <= farthest) & (last == NONE)
+        else:
+            nearer = (found < farthest) | ((found == farthest) & (columns < last))
+        number = best.shape[1]
+        if np.count_nonzero(nearer) > MANY * number * len(best) and number < found.shape[1]:
+            limit = np.partition(found, number - 1, axis=1)[:, number - 1 : number]
+            nearer &= ~(found > limit)
+        i, j = np.nonzero(nearer)
+        return i, j
+
     def within(self, radius: float) -> Neighbors:
         """Return the neighbours up to a value, each query's in order."""
-        parts: dict[int, tuple[IntArray, IntArray, FloatArray]] = {}
+        parts: list[tuple[IntArray, IntArray, FloatArray]] = [_NONE]
 
-        def search(start: int, stop: int) -> None:
+        def search_strip(blocks: list[tuple[Block, Way]]) -> None:
             pieces = [_NONE]
-            for first, found in self._blocks(start, stop):
+            for columns, found in self._values(blocks):
                 i, j = np.nonzero(found <= radius)
-                pieces.append((i, j + first, found[i, j]))
+                pieces.append((i, columns[j], found[i, j]))
             i, j, near = (np.concatenate(each) for each in zip(*pieces, strict=True))
             order = np.lexsort((j, near, i))
-            parts[start] = i[order] + start, j[order], near[order]
+            rows = self.queries.order[blocks[0][0].place[0]]
+            parts.append((rows[i[order]], j[order], near[order]))
 
-        self._run(search)
-        ordered = [_NONE, *(parts[start] for start in sorted(parts))]
-        rows, columns, near = (np.concatenate(each) for each in zip(*ordered, strict=True))
-        starts = np.searchsorted(rows, np.arange(self.shape[0] + 1))
-        return Neighbors(starts, columns, near)
+        self._run(search_strip)
+        rows, columns, near = (np.concatenate(each) for each in zip(*parts, strict=True))
+        order = rows.argsort(kind="stable")
+        starts = np.searchsorted(rows[order], np.arange(self.shape[0] + 1))
+        return Neighbors(starts, columns[order], near[order])
 
-    def _run(self, search: Any) -> None:
-        number = self.shape[0]
-        of_one = -(-number // (4 * get_workers(self.workers)))
-        step = max(FEWEST_ROWS, min(QUERIES, of_one))
-        blocks = [(start, min(start + step, number)) for start in range(0, number, step)]
-        run_blocks(lambda block: search(*block), blocks, self.workers)
+    def _run(self, search_strip: Callable[[list[tuple[Block, Way]]], None]) -> None:
+        strips = [blocks for blocks in self.split.strips() if blocks]
+        run_blocks(search_strip, strips, self.workers)
 
-    def _blocks(self, start: int, stop: int) -> Iterator[tuple[int, FloatArray]]:
-        """Yield the values of some queries and some rows at a time, and the first of these rows."""
-        for first in range(0, self.shape[1], WIDTH):
-            block = Block(start, stop, first, min(first + WIDTH, self.shape[1]))
+    def _values(self, blocks: list[tuple[Block, Way]]) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Yield which of the other rows are in each block, and its values."""
+        for block, way in blocks:
             found = np.empty(block.shape)
-            write_block(self.queries, self.others, block, self.metric, found)
+            way.compute(block, found, False)
             if self.among_itself:
-                own = np.arange(max(start, first), min(stop, block.j_stop))
-                found[own - start, own - first] = np.nan
-            yield first, found
+                own = np.arange(max(block.i_start, block.j_start), min(block.i_stop, block.j_stop))
+                found[own - block.i_start, own - block.j_start] = np.nan
+            yield self.others.order[block.place[1]], found
             self._report(found.size)
 
     def _fill(self, values: FloatArray, indices: IntArray) -> None:
         """Put rows at distance NaN, in their order, where there are not enough others."""
-        undefined = np.flatnonzero(~(self.others.known[:, 1] > 0)).tolist()
+        undefined = self.undefined.tolist()
         for i in np.flatnonzero(indices[:, -1:].ravel() == NONE):
             missing = indices[i] == NONE
             others = range(self.shape[1]) if missing.all() else undefined
@@ -137,10 +298,17 @@ class SparseSearch:
             values[i, missing], indices[i, missing] = np.nan, taken
 
 
+MANY = 4
+"""Of so many times as many values as are wanted, the others are sorted out first."""
+
 NONE = np.iinfo(np.intp).max
 """The index of a neighbour that is not there."""
 
-_NONE = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
+_NONE: tuple[IntArray, IntArray, FloatArray] = (
+    np.empty(0, np.intp),
+    np.empty(0, np.intp),
+    np.empty(0),
+)
 
 
 def _merge(

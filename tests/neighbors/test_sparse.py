@@ -13,6 +13,8 @@ from jsdiv_numba import (
     radius_neighbors,
     radius_neighbors_graph,
 )
+from jsdiv_numba._neighbors import search as searching
+from jsdiv_numba._neighbors.sparse import AsDense, SparseSearch
 from jsdiv_numba.neighbors import JensenShannonNeighbors
 
 
@@ -73,6 +75,64 @@ def test_values_are_those_of_cdist_at_every_filling():
     np.testing.assert_array_equal(values, np.take_along_axis(cdist(X, X), indices, 1))
 
 
+MEASURES = pytest.mark.parametrize(
+    "measure", [{}, {"metric": "js_divergence", "weight": 0.2}, {"metric": "kl_divergence"}]
+)
+FASTER = pytest.mark.parametrize("dense_is_faster", [True, False])
+
+
+def rows_at_every_filling():
+    X = rows_of(160, 48, 1)
+    X[20:] *= rng().random((140, 48)) < rng().uniform(0.05, 1.3, (140, 1))
+    X[30:34] = X[4]
+    X[50:60] = 0
+    X[51, 3] = X[53, 7] = X[57, 3] = 1
+    return X
+
+
+@MEASURES
+@FASTER
+def test_nearest_are_those_of_dense_rows_at_every_filling(measure, dense_is_faster, monkeypatch):
+    monkeypatch.setattr(SparseSearch, "_dense_is_faster", dense_is_faster)
+    X = rows_at_every_filling()
+    C = sparse.csr_array(X)
+    for number in 1, 4, 9:
+        found, expected = (kneighbors(rows, n_neighbors=number, **measure) for rows in (C, X))
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+    found, expected = kneighbors(C[:90], C, 3, **measure), kneighbors(X[:90], X, 3, **measure)
+    np.testing.assert_array_equal(found[1], expected[1])
+    found, expected = (radius_neighbors(rows, radius=0.4, **measure) for rows in (C, X))
+    for one, other in zip(found, expected, strict=True):
+        assert [each.tolist() for each in one] == [each.tolist() for each in other]
+
+
+def test_rows_out_of_scale_are_at_the_distances_of_cdist():
+    X = rows_at_every_filling()
+    X[30:40] *= 1e300
+    C = sparse.csr_array(X)
+    values, indices = kneighbors(C, n_neighbors=3)
+    whole = cdist(C, C)
+    np.testing.assert_array_equal(values, np.take_along_axis(whole, indices, 1))
+
+
+def test_full_rows_are_searched_as_dense_ones_and_never_made_so_as_a_whole(monkeypatch):
+    made = []
+    take = AsDense.__getitem__
+
+    def counted(self, some):
+        made.append(take(self, some))
+        return made[-1]
+
+    monkeypatch.setattr(AsDense, "__getitem__", counted)
+    monkeypatch.setattr(searching, "CHUNK_BYTES", 1 << 15)
+    X = rows_of(1200, 40, 1)
+    found, expected = kneighbors(sparse.csr_array(X)), kneighbors(X)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+    assert 0 < max(map(len, made)) < len(X) / 2
+
+
 def test_progress_ends_with_all_pairs():
     seen = []
     X = sparse.csr_array(rows_of(1500, 20))
@@ -94,8 +154,9 @@ def test_errors_are_those_of_dense_rows():
         kneighbors(X)
 
 
-def test_the_estimator_keeps_sparse_rows():
-    X = rows_of(120)[:-1]
+@pytest.mark.parametrize("filled", [0.2, 1])
+def test_the_estimator_keeps_sparse_rows(filled):
+    X = rows_of(120, 40, filled)[:-1]
     dense, of_sparse = JensenShannonNeighbors().fit(X), JensenShannonNeighbors()
     of_sparse.fit(sparse.csr_matrix(X))
     for given in (None, X[:7], sparse.csr_array(X[:7])):
