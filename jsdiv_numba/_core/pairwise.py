@@ -127,9 +127,10 @@ def values_up_to(
     progress: Progress | None,
 ) -> Any:
     """Return the values up to one as a sparse array."""
-    of_shared = comparison_by_shared_columns(a, b, dtype, metric, workers, progress)
-    if of_shared is not None:
-        return of_shared.within(most)
+    if not are_few(a[1].shape, b[1].shape):
+        of_shared = comparison_by_shared_columns(a, b, dtype, metric, workers, progress)
+        if of_shared is not None:
+            return of_shared.within(most)
     return Comparison(a, b, dtype, metric, workers=workers, progress=progress).within(most)
 
 

@@ -140,7 +140,7 @@ def comparison_of(
     """Return what compares all pairs: the two rows alone decide how, as for dense rows."""
     sets, rule = (a,) if b is a else (a, b), rule_of(metric, dtype, a.width)
     told: dict[str, Any] = {"workers": workers, "progress": progress}
-    most = [int(np.diff(rows.starts).max(initial=0)) for rows in sets]
+    most = [sparse.most_entries(rows) for rows in sets]
     if rule.all_share(most[0], most[-1]):
         return sparse.Comparison(a, b, metric, **told)
     levels = [levels_of(rows, rule) for rows in sets]

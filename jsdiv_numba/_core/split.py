@@ -187,9 +187,12 @@ class Split(NamedTuple):
                     for j_start, end in _cut(max(j, start if above else 0), j_stop, way.width):
                         yield Block(start, stop, j_start, end), way
 
-    def strips(self) -> Iterator[list[tuple[Block, Way]]]:
-        """Yield the blocks of some rows and all others, each with what computes it."""
-        of_one = -(-self.shape[0] // (4 * get_workers(self.workers)))
+    def strips(self, most: int) -> Iterator[list[tuple[Block, Way]]]:
+        """Yield the blocks of some rows and all others, each with what computes it.
+
+        Some are `most` where these are not very few.
+        """
+        of_one = min(most, -(-self.shape[0] // (4 * get_workers(self.workers))))
         for i, i_stop, of_shared in self._groups():
             ways = [each for each in self._ways_of(of_shared) if each[1] < each[2]]
             height = min((way.height_for(of_one) for way, *_ in ways), default=1)

@@ -297,8 +297,8 @@ class Search:
             __tracebackhide__ = True
             block = slice(first, min(first + step, queries))
             found = values[block], indices[block]
-            own = first if self.among_itself else None
-            _write_first(self._all_values(block), own, *found)
+            own = np.arange(block.start, block.stop) if self.among_itself else None
+            write_first(self._all_values(block), own, *found)
             self._report((block.stop - first) * others)
 
         run_blocks(run, range(0, queries, step), self.workers)
@@ -439,25 +439,22 @@ def _sorted(values: FloatArray, indices: FloatArray) -> tuple[FloatArray, FloatA
     return ordered, np.take_along_axis(indices, order, 1)
 
 
-def _write_first(
+def write_first(
     values: FloatArray,
-    own: int | None,
+    own: np.ndarray[Any, np.dtype[np.integer[Any]]] | None,
     first: FloatArray,
     places: np.ndarray[Any, np.dtype[np.intp]],
 ) -> None:
-    """Write the first values of each row and their places, in order, without its own one.
-
-    That is the entry of the first row at `own`, of the next one beside it, and so on.
-    """
+    """Write the first values of each row and their places, in order, without that at `own`."""
     if values.shape[1] > SHORT:
         for i, row in enumerate(values):
-            at = None if own is None else own + i
+            at = None if own is None else int(own[i])
             first[i], places[i] = _first_of(row, first.shape[1], at)
         return
     skipped = 0
     if own is not None:
         # It comes before all others, which are NaN or at least 0.
-        values.ravel()[own :: values.shape[1] + 1] = -1.0
+        values[np.arange(len(values)), own] = -1.0
         skipped = 1
     places[...] = values.argsort(axis=1, kind="stable")[:, skipped : skipped + first.shape[1]]
     starts = np.arange(0, values.size, values.shape[1])

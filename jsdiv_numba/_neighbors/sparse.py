@@ -13,7 +13,7 @@ from .._core.levels import rule_of
 from .._core.pair_metric import Metric
 from .._core.progress import Progress, counting
 from .._core.sparse import Compressed, as_dense, prepared, write_block
-from .._core.sparse_pairs import Ranked, levels_of, ranked_by, split_of
+from .._core.sparse_pairs import MOST_ROWS, Ranked, comparison_of, levels_of, ranked_by, split_of
 from .._core.split import DOUBLE, Compute, Way, share_of_pairs
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
@@ -33,6 +33,10 @@ KEPT_BYTES = 28
 
 MOST_BYTES = 36
 """What an entry may take beside the input."""
+
+
+SORTED = 1 << 14
+"""Of so few rows all values of a query are there before they are sorted, if many are wanted."""
 
 
 class AsDense:
@@ -80,6 +84,11 @@ class SparsePopulation:
             self.keeps_dense = True
             return
         self._kept = self.rows(self.metric.sides[1], workers)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is known of the rows is kept."""
+        return self.keeps_dense or self._kept is not None
 
     @cached_property
     def ranked(self) -> Ranked:
@@ -138,15 +147,41 @@ class SparseSearch:
 
     def nearest(self, number: int) -> tuple[FloatArray, IntArray]:
         """Return the values and indices of so many nearest rows, in order."""
+        if self._are_few:
+            own = np.arange(self.shape[0]) if self.among_itself else None
+            shape = self.shape[0], number
+            values, indices = np.empty(shape), np.empty(shape, np.intp)
+            search.write_first(self._all_values(), own, values, indices)
+            return values, indices
         if not search.all_are_computed(number, *self.shape, self.metric) and self._dense_is_faster:
             return self._dense().nearest(number)
         return AllPairs(self).nearest(number)
 
     def within(self, radius: float) -> Neighbors:
         """Return the neighbours up to a value, each query's in order."""
+        if self._are_few:
+            values = self._all_values()
+            if self.among_itself:
+                np.fill_diagonal(values, np.nan)
+            i, j = np.nonzero(values <= radius)
+            order = np.lexsort((j, values[i, j], i))
+            i, j = i[order], j[order]
+            return _neighbors_of(self.shape[0], i, j, values[i, j])
         if self._dense_is_faster:
             return self._dense().within(radius)
         return AllPairs(self).within(radius)
+
+    @property
+    def _are_few(self) -> bool:
+        """Whether all values are computed at once, which for few pairs takes the least time."""
+        few = self.shape[0] * self.shape[1] <= search.FEW_PAIRS
+        return few and not self.population.keeps
+
+    def _all_values(self) -> FloatArray:
+        values, others = np.empty(self.shape), self.population.matrix
+        told: dict[str, Any] = {"workers": self.workers, "progress": self.progress}
+        comparison_of(self.matrix, others, DOUBLE, self.metric, **told).write(values)
+        return values
 
     def _dense(self) -> search.Search:
         rows: Any = AsDense(self.matrix)
@@ -221,6 +256,14 @@ class AllPairs:
         values = np.full((self.shape[0], number), np.inf)
         indices = np.full((self.shape[0], number), NONE, np.intp)
 
+        def sort_strip(blocks: list[tuple[Block, Way]]) -> None:
+            strip = blocks[0][0].place[0]
+            found = np.empty((strip.stop - strip.start, self.shape[1]))
+            for columns, some in self._values(blocks):
+                found[:, columns] = some
+            own = self.queries.order[strip] if self.among_itself else None
+            search.write_first(found, own, values[strip], indices[strip])
+
         def search_strip(blocks: list[tuple[Block, Way]]) -> None:
             strip = blocks[0][0].place[0]
             best, places = values[strip], indices[strip]
@@ -228,7 +271,11 @@ class AllPairs:
                 i, j = self._nearer(found, columns, best, places)
                 _merge(best, places, i, columns[j], found[i, j])
 
-        self._run(search_strip)
+        few = self.shape[1] <= SORTED
+        if few and search.all_are_computed(number, *self.shape, self.metric):
+            self._run(sort_strip, search.BLOCK_PAIRS // self.shape[1])
+        else:
+            self._run(search_strip)
         given = self.queries.order.argsort()
         values, indices = values[given], indices[given]
         self._fill(values, indices)
@@ -264,17 +311,18 @@ class AllPairs:
                 pieces.append((i, columns[j], found[i, j]))
             i, j, near = (np.concatenate(each) for each in zip(*pieces, strict=True))
             order = np.lexsort((j, near, i))
-            rows = self.queries.order[blocks[0][0].place[0]]
-            parts.append((rows[i[order]], j[order], near[order]))
+            rows = self.queries.order[i[order] + blocks[0][0].i_start]
+            parts.append((rows, j[order], near[order]))
 
         self._run(search_strip)
         rows, columns, near = (np.concatenate(each) for each in zip(*parts, strict=True))
         order = rows.argsort(kind="stable")
-        starts = np.searchsorted(rows[order], np.arange(self.shape[0] + 1))
-        return Neighbors(starts, columns[order], near[order])
+        return _neighbors_of(self.shape[0], rows[order], columns[order], near[order])
 
-    def _run(self, search_strip: Callable[[list[tuple[Block, Way]]], None]) -> None:
-        strips = [blocks for blocks in self.split.strips() if blocks]
+    def _run(
+        self, search_strip: Callable[[list[tuple[Block, Way]]], None], most: int = MOST_ROWS
+    ) -> None:
+        strips = [blocks for blocks in self.split.strips(most) if blocks]
         run_blocks(search_strip, strips, self.workers)
 
     def _values(self, blocks: list[tuple[Block, Way]]) -> Iterator[tuple[IntArray, FloatArray]]:
@@ -309,6 +357,11 @@ _NONE: tuple[IntArray, IntArray, FloatArray] = (
     np.empty(0, np.intp),
     np.empty(0),
 )
+
+
+def _neighbors_of(number: int, rows: IntArray, columns: Any, near: FloatArray) -> Neighbors:
+    """Return the neighbours of so many rows, given in order."""
+    return Neighbors(np.searchsorted(rows, np.arange(number + 1)), columns, near)
 
 
 def _merge(

@@ -96,7 +96,7 @@ def test_nearest_are_those_of_dense_rows_at_every_filling(measure, dense_is_fast
     monkeypatch.setattr(SparseSearch, "_dense_is_faster", dense_is_faster)
     X = rows_at_every_filling()
     C = sparse.csr_array(X)
-    for number in 1, 4, 9:
+    for number in 1, 4, 9, 130:
         found, expected = (kneighbors(rows, n_neighbors=number, **measure) for rows in (C, X))
         np.testing.assert_array_equal(found[0], expected[0])
         np.testing.assert_array_equal(found[1], expected[1])
