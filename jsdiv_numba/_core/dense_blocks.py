@@ -18,9 +18,6 @@ very long."""
 HEIGHT, PARTS, MOST = 8, 4, 256
 """Rows of the first set in a block, at least and at most, and how often these are in a panel."""
 
-KEPT = 2
-"""Panels: some threads are at the next one when others still are at the one before."""
-
 
 class DenseBlocks:
     """All pairs of two sets of rows, or of one with itself.
@@ -39,8 +36,8 @@ class DenseBlocks:
         self.kernels = PairKernels(metric, self.dtype, a.width)
         rows = PANEL_BYTES // (2 * self.dtype.itemsize * max(a.width, 1))
         self.height = 1 << (min(max(rows // PARTS, HEIGHT), MOST).bit_length() - 1)
-        self.width = PARTS * self.height
-        self._panels: dict[int, PaddedRows] = {}
+        self.width = self.height * min(max(rows // self.height, PARTS), MOST * PARTS // self.height)
+        self._made: tuple[int, PaddedRows] | None = None
         self._making = threading.Lock()
 
     def compute(self, block: Block, values: FloatArray, above: bool = False) -> None:
@@ -61,12 +58,12 @@ class DenseBlocks:
         """Return a panel, and which row is the first in it."""
         start = max(number * self.width, self.first)
         with self._making:
-            if number not in self._panels:
-                if len(self._panels) == KEPT:
-                    del self._panels[min(self._panels)]
+            # Blocks come panel by panel, and one that still is at the one before has it.
+            if self._made is None or self._made[0] != number:
+                self._made = None
                 stop = min((number + 1) * self.width, len(self.b))
-                self._panels[number] = self._prepared(self.b, 1, start, stop)
-            return self._panels[number], start
+                self._made = number, self._prepared(self.b, 1, start, stop)
+            return self._made[1], start
 
     def _prepared(self, rows: Compressed, side: int, start: int, stop: int) -> PaddedRows:
         dense = as_dense(rows, self.dtype, slice(start, stop))

@@ -55,6 +55,15 @@ def test_pairs_of_one_matrix_are_those_of_it_with_itself():
     assert np.array_equal(pdist(X), square[i, j])
 
 
+def test_values_up_to_one_are_those_of_all():
+    together = cdist(X, Y)
+    found, (i, j) = cdist(X, Y, max_distance=0.5), np.nonzero(together <= 0.5)
+    assert 0 < len(i) < together.size
+    assert np.array_equal(found.indices, j)
+    assert np.array_equal(np.repeat(np.arange(len(X)), np.diff(found.indptr)), i)
+    assert np.array_equal(found.data, together[i, j])
+
+
 def test_they_are_right():
     found = cdist(X, Y)
     for i, j in [(0, 0), (3, 100), (149, 139)]:
