@@ -107,12 +107,15 @@ def is_on_vectors(instruction: str) -> bool:
 def hot_loop(assembly: str, shape: Shape) -> Loop | None:
     """Return the innermost loop of a shape that serves most elements a turn, of vectors if any.
 
-    None where there is none, as where a loop is no longer what the shape says.
+    Of several the shortest: a rare path may have the same loop, with others around it. None where
+    there is none, as where a loop is no longer what the shape says.
     """
     lines = assembly.splitlines()
     loops = (loop_of(lines[start:stop], shape) for start, stop in innermost(lines))
     found = [loop for loop in loops if loop is not None]
-    return max(found, key=lambda loop: loop.vectors * loop.lanes, default=None)
+    return max(
+        found, key=lambda loop: (loop.vectors * loop.lanes, -len(loop.instructions)), default=None
+    )
 
 
 def loop_of(lines: list[str], shape: Shape) -> Loop | None:
