@@ -9,9 +9,10 @@ their own, that inherits from that one, has the registries of those alone.
 import importlib
 from collections.abc import Callable
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from numba.core import cpu, fastmathpass, typing
+from numba.core.callconv import RETCODE_NONE, RETCODE_USEREXC, CPUCallConv, Status
 from numba.core.registry import CPUDispatcher, CPUTarget
 from numba.core.runtime import rtsys
 from numba.core.target_extension import (
@@ -57,8 +58,44 @@ class _TypingContext(typing.Context):
         for registry in _registries(TYPED):
             self.install_registry(registry)
 
+    def resolve_value_type(self, val: Any) -> Any:
+        """Look for a global first among those that are registered.
+
+        Numba takes them for a constant before, and imports its dicts for one that is a class.
+        """
+        known = self._lookup_global(val)
+        return super().resolve_value_type(val) if known is None else known
+
+
+class _CallConvention(CPUCallConv):
+    """Numba's, where a call gives a value, none or an exception, and is in no ``try``."""
+
+    def _get_return_status(self, builder: Any, code: Any, excinfoptr: Any) -> Status:
+        failed = builder.icmp_signed(">=", code, RETCODE_USEREXC)
+        none, never = builder.icmp_signed("==", code, RETCODE_NONE), failed.type(0)
+        succeeded = builder.not_(failed)
+        return Status(code, succeeded, none, failed, never, never, failed, excinfoptr)
+
+    def return_status_propagate(self, builder: Any, status: Status) -> None:
+        """Return what a call has returned."""
+        builder.store(status.excinfoptr, self._get_excinfo_argument(builder.function))
+        self._return_errcode_raw(builder, status.code)
+
 
 class _LoweringContext(cpu.CPUContext):
+    _sizes: ClassVar[dict[Any, int]] = {}
+
+    @property
+    def call_conv(self) -> _CallConvention:
+        """How functions call others."""
+        return _CallConvention(self)
+
+    def get_abi_sizeof(self, ty: Any) -> int:
+        """Return the size of a type, for which LLVM has to read a module: once."""
+        if ty not in self._sizes:
+            self._sizes[ty] = super().get_abi_sizeof(ty)
+        return self._sizes[ty]
+
     def post_lowering(self, mod: Any, library: Any) -> None:
         """Link Numba's runtime to what runs in this process; kernels have `memory` in its place."""
         if not isinstance(library, KernelLibrary):

@@ -29,6 +29,9 @@ njit_inline = jit(fastmath=False, forceinline=True, _nrt=False, **_INTERNAL)
 njit_refcounted = jit(fastmath=False, forceinline=False, nogil=True, _nrt=True, **_INTERNAL)
 """A loop whose order of operations matters, or that has none."""
 
+njit_refcounted_inline = jit(fastmath=False, forceinline=True, nogil=True, _nrt=True, **_INTERNAL)
+"""The same, part of its caller."""
+
 # Counting a reference takes as long as some dozen elements of a row.
 njit_no_refcount = jit(fastmath=False, forceinline=False, nogil=True, _nrt=False, **_INTERNAL)
 """The same, of arrays that its caller holds: it counts no references, and so makes no array."""
@@ -403,6 +406,28 @@ def any_layout(typingctx, array):
 
 
 @intrinsic
+def row_of(typingctx, matrix, row):
+    """Return a row of a matrix, as `any_layout` has it; the row is known to be there.
+
+    No reference is counted: the matrix is one that the caller holds, or is used after the row.
+    """
+    if not (isinstance(matrix, types.Array) and matrix.ndim == 2):
+        return None
+    kind = types.Array(matrix.dtype, 1, "A")
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        _, length = cgutils.unpack_tuple(builder, array.shape)
+        step, stride = cgutils.unpack_tuple(builder, array.strides)
+        start = cgutils.pointer_add(builder, array.data, builder.mul(args[1], step, flags=["nsw"]))
+        view = context.make_array(kind)(context, builder)
+        populate_array(view, start, [length], [stride], array.itemsize, None)
+        return view._getvalue()
+
+    return kind(matrix, types.intp), codegen
+
+
+@intrinsic
 def noinline(typingctx):
     """Keep this function out of its callers, each of which would be compiled with a copy of it."""
 
@@ -464,12 +489,31 @@ def entry(typingctx, matrix, row, column):
         return None
 
     def codegen(context, builder, signature, args):
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        columns = cgutils.unpack_tuple(builder, array.shape)[1]
-        place = builder.add(builder.mul(args[1], columns, flags=["nsw"]), args[2], flags=["nsw"])
-        return context.unpack_value(builder, matrix.dtype, builder.gep(array.data, [place]))
+        place = _place_of_entry(context, builder, signature.args[0], *args)
+        return context.unpack_value(builder, matrix.dtype, place)
 
     return matrix.dtype(matrix, types.intp, types.intp), codegen
+
+
+def _place_of_entry(context, builder, kind, matrix, row, column):
+    array = context.make_array(kind)(context, builder, matrix)
+    columns = cgutils.unpack_tuple(builder, array.shape)[1]
+    place = builder.add(builder.mul(row, columns, flags=["nsw"]), column, flags=["nsw"])
+    return builder.gep(array.data, [place])
+
+
+@intrinsic
+def set_entry(typingctx, matrix, row, column, value):
+    """Assign to an element as `entry` reads it."""
+    if not (isinstance(matrix, types.Array) and matrix.ndim == 2 and matrix.layout == "C"):
+        return None
+
+    def codegen(context, builder, signature, args):
+        place = _place_of_entry(context, builder, signature.args[0], *args[:3])
+        context.pack_value(builder, matrix.dtype, args[3], place)
+        return context.get_dummy_value()
+
+    return types.none(matrix, types.intp, types.intp, matrix.dtype), codegen
 
 
 @intrinsic
@@ -619,14 +663,20 @@ zeroed = intrinsic(_new_array(fill=True))
 
 
 @njit_refcounted
+def _copy(row):
+    noinline()
+    copy = empty(row.size, row.dtype)
+    for i in range(row.size):
+        set_item(copy, i, row[i])
+    return any_layout(copy)
+
+
+@njit_refcounted_inline
 def contiguous(row):
     """Return a row itself if its elements are adjacent, else a copy."""
     if row.strides[0] == row.itemsize:
         return any_layout(row)
-    copy = empty(row.size, row.dtype)
-    for i in range(row.size):
-        copy[i] = row[i]
-    return any_layout(copy)
+    return _copy(row)
 
 
 @njit_refcounted

@@ -6,6 +6,7 @@ floats as `linking.make_routine` hands them over. The code needs nothing of Numb
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -394,9 +395,9 @@ def _routine_value(
         (is_swapped, 0),
         (builder.and_(field(FLAGS, INT), INT(flags)), flags),
     ]
-    for found, wanted in expected:
-        with builder.if_then(builder.icmp_signed("!=", found, INT(wanted)), likely=False):
-            builder.ret(INT(unfit))
+    fits = [builder.icmp_signed("==", found, INT(wanted)) for found, wanted in expected]
+    with builder.if_then(builder.not_(reduce(builder.and_, fits)), likely=False):
+        builder.ret(INT(unfit))
     shape, strides = (
         [_at(builder, field(offset, SIZE.as_pointer()), i) for i in range(argument.ndim)]
         for offset in (SHAPE, STRIDES)

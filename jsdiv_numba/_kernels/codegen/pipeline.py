@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from numba import _dynfunc
+from numba.core import ir
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.compiler import CompilerBase
 from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.ir_utils import build_definitions
+from numba.core.lowering import Lower
 from numba.core.typed_passes import (
     IRLegalization,
     NativeLowering,
@@ -23,7 +26,6 @@ from numba.core.untyped_passes import (
     DeadBranchPrune,
     FixupArgs,
     GenericRewrites,
-    IRProcessing,
     ReconstructSSA,
     RewriteSemanticConstants,
     TranslateByteCode,
@@ -80,11 +82,33 @@ class KernelLibrary(CPUCodeLibrary):
         ll_module.data_layout = self._codegen._data_layout
 
 
+class _Lower(Lower):
+    def lower_binop(self, resty: Any, expr: Any, op: Any) -> Any:
+        """Emit an operation; Numba tries three times to have one with constants before."""
+        if expr.static_lhs is not ir.UNDEFINED or expr.static_rhs is not ir.UNDEFINED:
+            return super().lower_binop(resty, expr, op)
+        context, builder = self.context, self.builder
+        signature = self.fndesc.calltypes[expr]
+        operation = context.typing_context.resolve_value_type(op)
+        operands = [
+            context.cast(builder, self.loadvar(each.name), self.typeof(each.name), kind)
+            for each, kind in zip((expr.lhs, expr.rhs), signature.args, strict=True)
+        ]
+        of_kinds = operation.get_call_type(context.typing_context, signature.args, {})
+        result = context.get_function(operation, of_kinds)(builder, operands)
+        return context.cast(builder, result, signature.return_type, resty)
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _LowerToIntermediateCode(NativeLowering):
     """What `NativeLowering` does, but for the machine code."""
 
     _name = "lower_to_intermediate_code"
+
+    @property
+    def lowering_class(self) -> type[Lower]:
+        """Return what emits the code of a function."""
+        return _Lower
 
     def run_pass(self, state: Any) -> bool:
         flags = state.flags
@@ -104,6 +128,28 @@ class _LowerToIntermediateCode(NativeLowering):
         return True
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _StripPhis(PreLowerStripPhis):
+    """The same, with no lifetimes of variables after it."""
+
+    _name = "strip_phis_alone"
+
+    def run_pass(self, state: Any) -> bool:
+        state.func_ir = self._strip_phi_nodes(state.func_ir)
+        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        return True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _CountReferences(IRLegalization):
+    """Mark where variables end, in functions that count the references of arrays."""
+
+    _name = "count_references"
+
+    def run_pass(self, state: Any) -> bool:
+        return super().run_pass(state) if state.flags.nrt else False
+
+
 class _Passes(PassManager):
     """Passes of which no record is kept: that takes Numba 0.68 a tenth of the time."""
 
@@ -114,7 +160,7 @@ class _Passes(PassManager):
 
 
 class KernelCompiler(CompilerBase):
-    """The passes of Numba 0.68's own compiler that kernels need: 12 of its 27."""
+    """The passes of Numba 0.68's own compiler that kernels need: 11 of its 27."""
 
     def define_pipelines(self) -> list[PassManager]:
         """Return one list of passes."""
@@ -122,14 +168,13 @@ class KernelCompiler(CompilerBase):
         for each in (
             TranslateByteCode,
             FixupArgs,
-            IRProcessing,
             RewriteSemanticConstants,
             DeadBranchPrune,
             GenericRewrites,
             ReconstructSSA,
             NopythonTypeInference,
-            PreLowerStripPhis,
-            IRLegalization,
+            _StripPhis,
+            _CountReferences,
             _LowerToIntermediateCode,
             NoPythonBackend,
         ):
