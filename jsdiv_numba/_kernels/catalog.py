@@ -8,6 +8,7 @@ from .records import (
     CategoryRoom,
     CompressedRows,
     DescribedRows,
+    Filled,
     Found,
     PaddedRows,
     Queries,
@@ -169,8 +170,6 @@ UFUNCS = {
     "entropy_term_logit": _TO_ROW_OF_ONE,
 }
 
-_DESCRIBE = ("d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d d ?",)
-
 _PAIRS = PaddedRows, PaddedRows, Block, "p", Values, Weighing, "? ? T[:,:]"
 
 _FEW_PAIRS = ("T[:,:] T[:,:] d[::1] T[:,:]",)
@@ -181,7 +180,7 @@ _SPARSE_PAIRS = Routine(
 
 # After the rows, the halves of the squares of a's vectors.
 _SEARCH = Routine(
-    (DescribedRows, DescribedRows, "d[:,::1]", Queries, Unit, Weighing, Found, Scratch),
+    (DescribedRows, DescribedRows, "d[:,::1]", Queries, Unit, Weighing, Found, Scratch, Filled),
     "?",
     ("float64",),
 )
@@ -205,8 +204,10 @@ ROUTINES = {
     "widen_float16": Routine(("h[:,:] f[:,:]",), "", ("float32",)),
     "place_values": Routine(("d[:,::1] p[::1] p[::1] ? p p d[:,:]",), "", ("float64",)),
     "prepare_neighbors": Routine((PaddedRows, "p p p", Side), "?", ("float64",)),
-    "describe_roots": Routine(_DESCRIBE, "", ("float64",)),
-    "describe_harmonics": Routine(_DESCRIBE, "", ("float64",)),
+    # At last, whether they are queries, and whether their harmonics are wanted.
+    "describe_rows": Routine(
+        ("d[:,::1] f[:,:,::1] d[::1] d[::1] p p p d d ? ?",), "", ("float64",)
+    ),
     "search_neighbors": _SEARCH,
     "search_neighbors_by_shared_columns": _SEARCH,
     "search_skewed_neighbors": _SEARCH,

@@ -156,7 +156,6 @@ class Scratch(NamedTuple):
     best: Annotated[FloatArray, "d[::1]"]
     """The nearest of a tile."""
     places: Annotated[IntArray, "p[::1]"]
-    filled: Filled
 
 
 class CategoryRoom(NamedTuple):

@@ -79,19 +79,19 @@ class Centre:
         self.scale_exponent = scale_exponent
         self._some = pairwise.unprepared(name, some, np.dtype(np.float64))
         kernel("prepare_neighbors")(self._some, 0, len(some), scale_exponent, EVEN)
-        self.roots = self._mean(kernel("describe_roots"), some.shape[1])
+        self.roots = self._mean(some.shape[1], are_harmonics=False)
         self._harmonics: FloatArray | None = None
 
     def harmonics(self) -> FloatArray:
         """Return the mean harmonics, which are computed when first wanted."""
         if self._harmonics is None:
-            self._harmonics = self._mean(kernel("describe_harmonics"), 2 * len(self.roots))
+            self._harmonics = self._mean(2 * len(self.roots), are_harmonics=True)
         return self._harmonics
 
-    def _mean(self, describe: Any, length: int) -> FloatArray:
+    def _mean(self, length: int, *, are_harmonics: bool) -> FloatArray:
         mean, number = np.zeros(length), len(self._some.given)
-        numbers = 0, number, self.scale_exponent, EVEN.weight, 0.0, True
-        describe(self._some.padded, NO_PANELS, np.empty(0), mean, *numbers)
+        numbers = 0, number, self.scale_exponent, EVEN.weight, 0.0, True, are_harmonics
+        kernel("describe_rows")(self._some.padded, NO_PANELS, np.empty(0), mean, *numbers)
         return mean
 
 
@@ -118,7 +118,7 @@ class Described:
         which = start, stop, self.centre.scale_exponent, self.side
         with_nan = bool(kernel("prepare_neighbors")(self.rows, *which))
         roots = self.roots, self.halves[0], self.centre.roots
-        self._fill(kernel("describe_roots"), *roots, start, stop)
+        self._fill(*roots, start, stop, are_harmonics=False)
         return with_nan
 
     def harmonics(self, wanted: bool) -> FloatArray:
@@ -127,8 +127,8 @@ class Described:
             if wanted and not self._harmonics.size:
                 centre = self.centre.harmonics()
                 harmonics = self._panels(centre)
-                describe = kernel("describe_harmonics")
-                self._fill(describe, harmonics, self.halves[1], centre, 0, len(self))
+                vectors = harmonics, self.halves[1], centre
+                self._fill(*vectors, 0, len(self), are_harmonics=True)
                 self._harmonics = harmonics
         return self._harmonics
 
@@ -138,15 +138,17 @@ class Described:
 
     def _fill(
         self,
-        describe: Any,
         panels: FloatArray,
         halves: FloatArray,
         centre: FloatArray,
         start: int,
         stop: int,
+        *,
+        are_harmonics: bool,
     ) -> None:
-        numbers = start, stop, self.centre.scale_exponent, self.side.weight
-        describe(self.rows.padded, panels, halves, centre, *numbers, self.margin, self.as_queries)
+        numbers = start, stop, self.centre.scale_exponent, self.side.weight, self.margin
+        which = self.as_queries, are_harmonics
+        kernel("describe_rows")(self.rows.padded, panels, halves, centre, *numbers, *which)
 
 
 class Population:
@@ -390,7 +392,7 @@ class Search:
         (filled_columns, terms), others = np.empty((2, width), np.intp), np.empty((3, width))
         filled = Filled(filled_columns, others[0], others[1], others[2], terms)
         best, places_of_best = np.empty(wanted), np.empty(wanted, np.intp)
-        scratch = Scratch(tile, limits, listed, best, places_of_best, filled)
+        scratch = Scratch(tile, limits, listed, best, places_of_best)
         length, exponent = self.matrix.shape[1], self.population.scale_exponent
         which = Queries(len(queries), len(chunk), own, start, exponent)
         bounds, metric = (blocking.margin(length), blocking.resolution(length)), self.metric
@@ -402,7 +404,7 @@ class Search:
                 for each in (queries, chunk)
             )
             wants = which, unit, metric.weighing, Found(*found, *pairs, state)
-            refined = bool(search(a, b, queries.halves, *wants, scratch))
+            refined = bool(search(a, b, queries.halves, *wants, scratch, filled))
             if state[blocking.FOUND]:
                 yield tuple(array[: state[blocking.FOUND]].copy() for array in pairs)
                 state[blocking.FOUND] = 0
@@ -446,38 +448,28 @@ def write_first(
     places: np.ndarray[Any, np.dtype[np.intp]],
 ) -> None:
     """Write the first values of each row and their places, in order, without that at `own`."""
-    if values.shape[1] > SHORT:
-        for i, row in enumerate(values):
-            at = None if own is None else int(own[i])
-            first[i], places[i] = _first_of(row, first.shape[1], at)
-        return
-    skipped = 0
+    most = first.shape[1]
     if own is not None:
         # It comes before all others, which are NaN or at least 0.
         values[np.arange(len(values)), own] = -1.0
-        skipped = 1
-    places[...] = values.argsort(axis=1, kind="stable")[:, skipped : skipped + first.shape[1]]
+        most += 1
+    places_of_first = _places_of_first(values, most)
+    places[...] = places_of_first[:, most - first.shape[1] :]
     starts = np.arange(0, values.size, values.shape[1])
     np.take(values, places + starts[:, np.newaxis], out=first)
 
 
-def _first_of(
-    values: FloatArray, number: int, own: int | None
-) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
-    """Return the first of some values and their places, in order, without one of them."""
-    most = number + (own is not None)
-    places = values.argpartition(most - 1)[:most]
-    places = places[values[places].argsort()]
-    first = values[places]
-    # Of equal ones at the end, the partition takes any.
-    clear = np.count_nonzero(values <= first[-1]) == most
-    if not clear or (first[1:] == first[:-1]).any():
-        places = values.argsort(kind="stable")[:most]
-    if own is not None:
-        others = places != own
-        others[-1] &= not others.all()
-        places = places[others]
-    return values[places], places
+def _places_of_first(values: FloatArray, number: int) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Return where the first values of each row are, in order."""
+    if values.shape[1] <= SHORT:
+        return values.argsort(axis=1, kind="stable")[:, :number]
+    places = values.argpartition(number - 1, axis=1)[:, :number]
+    first, places = _sorted(np.take_along_axis(values, places, 1), places)
+    # Of equal ones at the end, the partition takes any; and NaN is not in order.
+    clear = np.count_nonzero(values <= first[:, -1:], axis=1) == number
+    for i in np.flatnonzero(~clear):
+        places[i] = values[i].argsort(kind="stable")[:number]
+    return places
 
 
 def _joined(parts: dict[int, list[tuple[FloatArray, ...]]], number: int) -> Neighbors:

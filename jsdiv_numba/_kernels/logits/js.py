@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..codegen.intrinsics import (
+    any_layout,
     clear_exceptions,
     empty,
     fma,
@@ -22,8 +23,10 @@ from ..codegen.intrinsics import (
     maximum,
     minimum,
     njit_inline,
+    njit_no_refcount,
     njit_reassoc,
     njit_refcounted,
+    row_of,
     where,
 )
 from ..codegen.precision import FLOAT64, Precision
@@ -69,7 +72,7 @@ def _from_entropies(precision):
             total += mixed * log2_in_ulps(mixed)
         return total
 
-    @njit_refcounted
+    @njit_no_refcount
     def from_entropies(x, y, x_total, y_total, x_moment, y_moment):
         """Return JS = ½ Σ p log p + ½ Σ q log q - Σ m log m of two rows of exponentials.
 
@@ -97,7 +100,7 @@ def _sum_of_exponentials(precision, kernels, near_sum):
     from_entropies = _from_entropies(precision)
     row_sum = row_kernels(precision).row_sum
 
-    @njit_refcounted
+    @njit_no_refcount
     def sum_of_exponentials(a, b, x, y, x_sums, y_sums):
         """Return the divergence, and whether the exponentials are probabilities now."""
         if not _comes_first(a, b):
@@ -139,11 +142,11 @@ def _logit_sums(precision, exponentials, sum_of_exponentials):
     def logit_sums(A, B, results):
         """Write the divergence of each pair of rows of logits of any stride."""
         workspace = empty((2, A.shape[1]), A.dtype)
-        x, y = workspace[0], workspace[1]
+        x, y = any_layout(workspace[0]), any_layout(workspace[1])
         for i in range(results.size):
             results[i] = zero
             if x.size:
-                a, b = A[i], B[i]
+                a, b = row_of(A, i), row_of(B, i)
                 x_sums, y_sums = exponentials(a, x), exponentials(b, y)
                 results[i], _ = sum_of_exponentials(a, b, x, y, x_sums, y_sums)
 
@@ -206,7 +209,7 @@ def terms_in_float64(logit_terms: Any) -> Any:
     return terms_in_float64
 
 
-@njit_refcounted
+@njit_no_refcount
 def _comes_first(a, b):
     """Whether `a` is the first of the two, so that swapping them changes no bit of the result."""
     for i in range(a.size):
@@ -215,7 +218,7 @@ def _comes_first(a, b):
     return True
 
 
-@njit_refcounted
+@njit_no_refcount
 def _pivot(p, q):
     """Return the category, of those that matter, where p and q differ least, or -1."""
     largest = 0.0
@@ -232,7 +235,7 @@ def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
     """Compile the loop over near-equal rows for one function of p, q, p - q and log(p/q)."""
     smallest = np.finfo(np.float64).tiny
 
-    @njit_refcounted
+    @njit_no_refcount
     def relative_difference(a, b, i, pivot_difference, pivot_error):
         """Return δ at category i less the pivot, of which half is given: δ may overflow."""
         difference, error = two_sum(0.5 * a[i], -0.5 * b[i])

@@ -22,6 +22,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..codegen.intrinsics import (
+    any_layout,
     clear_exceptions,
     contiguous,
     empty,
@@ -32,6 +33,7 @@ from ..codegen.intrinsics import (
     maximum,
     minimum,
     njit_inline,
+    njit_no_refcount,
     njit_reassoc,
     njit_refcounted,
     set_item,
@@ -64,7 +66,7 @@ def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
 def _log_ratios(precision):
     zero = precision.Float(0)
 
-    @njit_refcounted
+    @njit_no_refcount
     def log_ratios(a, b, reference, ratios):
         """Write t; where p is 0 it may be any number, and where it is ∞ - ∞ it is 0."""
         a_reference, b_reference = a[reference], b[reference]
@@ -83,7 +85,7 @@ def _slope_changes(precision):
     exp_and_rest, half_log_lesser = formulas.exp_and_rest, formulas.half_log_lesser
     zero, one = precision.Float(0), precision.Float(1)
 
-    @njit_refcounted
+    @njit_no_refcount
     def slope_changes(p, q, reference, ratios, changes, p_share, q_share):
         """Write g - g_r, and 0 for a probability of 0; shares are twice the weights."""
         p_reference, q_reference = p_share * p[reference], q_share * q[reference]
@@ -105,7 +107,7 @@ def _slope_changes(precision):
 
 
 def _differences(log_ratios, slope_changes):
-    @njit_refcounted
+    @njit_no_refcount
     def differences(a, b, p, q, ratios, changes, p_share, q_share):
         """Write t and g - g_r; return r."""
         reference = place_of_largest(p)
@@ -116,6 +118,7 @@ def _differences(log_ratios, slope_changes):
     return differences
 
 
+@cache
 def _mean(precision):
     zero = precision.Float(0)
 
@@ -126,7 +129,7 @@ def _mean(precision):
             total += item(p, i) * item(slopes, i)
         return total
 
-    @njit_refcounted
+    @njit_no_refcount
     def mean(p, slopes):
         """Return Σ p·g."""
         total = 0.0
@@ -137,10 +140,11 @@ def _mean(precision):
     return mean
 
 
+@cache
 def _derivatives(precision):
     zero = precision.Float(0)
 
-    @njit_refcounted
+    @njit_no_refcount
     def derivatives(p, slopes, mean, factor, result):
         """Write p·(g - mean)·factor; return the largest |p·(g - mean)|."""
         largest = zero
@@ -158,7 +162,7 @@ def _near(precision, differences):
     Float, one = precision.Float, precision.Float(1)
     mean, derivatives = _mean(precision), _derivatives(precision)
 
-    @njit_refcounted
+    @njit_no_refcount
     def near(a, b, p, q, weight, ratios, changes, result):
         """Write the derivatives in one of two rows, accurate however small."""
         differences(a, b, p, q, ratios, changes, one, one)
@@ -173,7 +177,7 @@ def _plain(precision):
     half_log_lesser, half_log_greater = formulas.half_log_lesser, formulas.half_log_greater
     smallest = np.finfo(Float).tiny
 
-    @njit_refcounted
+    @njit_no_refcount
     def plain(p, q, p_factor, q_factor, in_p, in_q):
         """Write ½·log(2p/s) and ½·log(2q/s); of a number that is 0, anything finite."""
         for i in range(p.size):
@@ -193,7 +197,7 @@ def _sum_with_gradient(precision, plain, near):
     sum_of_exponentials = logit_kernels(precision).sum_of_exponentials
     mean, derivatives = _mean(precision), _derivatives(precision)
 
-    @njit_refcounted
+    @njit_no_refcount
     def first_try(p, q, of_p, of_q, p_total, q_total, weight, in_a, in_b):
         """Write the derivatives as the formula stands; return whether none of them is accurate."""
         p_factor, q_factor = Float(1.0 / p_total), Float(1.0 / q_total)
@@ -211,7 +215,8 @@ def _sum_with_gradient(precision, plain, near):
         Elements are adjacent, and what is written to shares no memory with any other row.
         """
         workspace = empty((4, a.size), a.dtype)
-        p, q, of_p, of_q = workspace[0], workspace[1], workspace[2], workspace[3]
+        p, q = any_layout(workspace[0]), any_layout(workspace[1])
+        of_p, of_q = any_layout(workspace[2]), any_layout(workspace[3])
         p_sums, q_sums = exponentials(a, p), exponentials(b, q)
         total, scaled = sum_of_exponentials(a, b, p, q, p_sums, q_sums)
         # What has cancelled in the divergence has in its derivatives.
@@ -259,7 +264,7 @@ def _of_terms(precision, differences):
             excess += where(ratio > zero, x * quotient * rest, -item(q, i) * rest)
         return slope, difference, excess
 
-    @njit_refcounted
+    @njit_no_refcount
     def sums(p, q, ratios, changes, weights, reference, p_share, q_share):
         """Return Σ p·c·(g - g_r), Σ p·(c - c_r) and g_r."""
         slope, difference, excess = 0.0, 0.0, 0.0
@@ -274,7 +279,7 @@ def _of_terms(precision, differences):
 
     @njit_refcounted
     def side(a, b, p, q, weights, workspace, result, p_share, q_share):
-        ratios, changes = workspace[0], workspace[1]
+        ratios, changes = any_layout(workspace[0]), any_layout(workspace[1])
         reference = differences(a, b, p, q, ratios, changes, p_share, q_share)
         slope, difference, at_reference = sums(
             p, q, ratios, changes, weights, reference, p_share, q_share

@@ -19,6 +19,7 @@ from ..codegen.intrinsics import (
     njit_reassoc,
     njit_refcounted,
     prefetch_to_second,
+    set_item,
     store_noalias,
     where,
 )
@@ -112,12 +113,12 @@ def _exponentials(precision):
 def _scale(precision):
     Float = precision.Float
 
-    @njit_refcounted
+    @njit_no_refcount
     def scale(values, total):
         """Divide a row by its sum."""
         factor = Float(1.0 / total)
         for i in range(values.size):
-            values[i] *= factor
+            set_item(values, i, item(values, i) * factor)
 
     return scale
 

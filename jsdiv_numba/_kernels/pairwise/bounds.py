@@ -26,14 +26,17 @@ import numpy as np
 
 from ..codegen.intrinsics import (
     empty,
+    entry,
     item,
     maximum,
     minimum,
     njit_inline,
     njit_no_refcount,
     njit_reassoc,
+    noinline,
     polynomial,
     power_of_two,
+    row_of,
     set_item,
     where,
 )
@@ -59,23 +62,21 @@ SLACK = 1e-9
 """More than the relative error of a divergence from the kernel for pairs."""
 
 
-def roots_kernel():
-    """Return what describes rows by their roots."""
-
-    @njit_no_refcount
-    def roots(row, values, scale, share):
-        for k in range(values.size):
-            set_item(values, k, np.sqrt(item(row, k) / share * scale))
-
-    return _describe(roots)
+def description():
+    """Return the routine `describe_rows`."""
+    return _describe(_values_of())
 
 
-def harmonics_kernel():
-    """Return what describes rows by their harmonics, times the root of what they weigh."""
+def _values_of():
     direction, size = _direction(), math.sqrt(SECOND / FIRST)
 
     @njit_no_refcount
-    def harmonics(row, values, scale, share):
+    def roots_of(row, values, scale, share):
+        for k in range(values.size):
+            set_item(values, k, np.sqrt(item(row, k) / share * scale))
+
+    @njit_no_refcount
+    def harmonics_of(row, values, scale, share):
         length = values.size // 2
         for k in range(length):
             p = item(row, k) / share
@@ -84,7 +85,16 @@ def harmonics_kernel():
             set_item(values, k, root * along)
             set_item(values, length + k, root * across)
 
-    return _describe(harmonics)
+    @njit_no_refcount
+    def values_of(row, values, scale, share, are_harmonics):
+        """Write the roots of a row, or its harmonics times the root of what they weigh."""
+        noinline()
+        if are_harmonics:
+            harmonics_of(row, values, scale, share)
+        else:
+            roots_of(row, values, scale, share)
+
+    return values_of
 
 
 def preparation():
@@ -156,8 +166,9 @@ def _transpose(vectors, panels, panel, first, number):
 
 
 def _describe(values_of):
-    def describe(
-        padded, panels, halves, centre, start, stop, scale_exponent, weight, margin, as_queries
+    def describe_rows(
+        padded, panels, halves, centre, start, stop, scale_exponent, weight, margin, as_queries,
+        are_harmonics,
     ):  # fmt: skip
         """Fill in the vectors of rows start .. stop, and the halves of their squares.
 
@@ -170,8 +181,8 @@ def _describe(values_of):
         if not panels.size:
             number = 0
             for i in range(start, stop):
-                if not np.isnan(padded[i, 0]):
-                    values_of(padded[i], values, scale, share)
+                if not np.isnan(entry(padded, i, 0)):
+                    values_of(row_of(padded, i), values, scale, share, are_harmonics)
                     _add_scaled(centre, values, 1.0)
                     number += 1
             _add_scaled(centre, centre, 0.5 / maximum(number, 1))
@@ -181,15 +192,17 @@ def _describe(values_of):
             panel, first = start // height, start % height
             number = minimum(height - first, stop - start)
             for i in range(number):
-                values_of(padded[start + i], values, scale, share)
-                _centre(values, centre, vectors[i])
-                half = 0.5 * _square(vectors[i], length)
-                halves[start + i] = half
-                vectors[i, length] = 1.0 if as_queries else -(1.0 - 2.0 * margin) * half
+                vector = row_of(vectors, i)
+                values_of(row_of(padded, start + i), values, scale, share, are_harmonics)
+                _centre(values, centre, vector)
+                half = 0.5 * _square(vector, length)
+                set_item(halves, start + i, half)
+                last = 1.0 if as_queries else -(1.0 - 2.0 * margin) * half
+                set_item(vector, length, np.float32(last))
             _transpose(vectors, panels, panel, first, number)
             start += number
 
-    return describe
+    return describe_rows
 
 
 @njit_inline

@@ -53,9 +53,6 @@ def _multiply(typingctx, a, a_start, b, b_start, depth, c, c_start, stride, add)
         ]
         size = args[4].type
 
-        def vector_of(start, k, lanes):
-            return builder.add(start, size(k * lanes))
-
         with cgutils.for_range(builder, args[4]) as loop:
             at_a = builder.add(args[1], builder.mul(loop.index, size(PANEL)))
             at_b = builder.add(args[3], builder.mul(loop.index, size(WIDTH)))
@@ -67,18 +64,19 @@ def _multiply(typingctx, a, a_start, b, b_start, depth, c, c_start, stride, add)
                 for v in range(VECTORS):
                     total = builder.call(fma, [left, right[v], builder.load(sums[i][v])])
                     builder.store(total, sums[i][v])
-        for i in range(PANEL):
-            start = builder.add(args[6], builder.mul(args[7], size(i)))
-            for v in range(VECTORS):
-                at = vector_of(start, v, LANES)
-                place = _address(context, builder, c_kind, args[5], at, _FLOATS)
-                with builder.if_else(args[8]) as (adding, writing):
-                    with adding:
-                        before = builder.load(place, align=4)
-                        total = builder.fadd(before, builder.load(sums[i][v]))
-                        builder.store(total, place, align=4)
-                    with writing:
-                        builder.store(builder.load(sums[i][v]), place, align=4)
+        starts = [builder.add(args[6], builder.mul(args[7], size(i))) for i in range(PANEL)]
+        places = [
+            (sums[i][v], _address(context, builder, c_kind, args[5], at, _FLOATS))
+            for i, start in enumerate(starts)
+            for v in range(VECTORS)
+            for at in [builder.add(start, size(v * LANES))]
+        ]
+        with builder.if_then(args[8]):
+            for total, place in places:
+                before = builder.load(place, align=4)
+                builder.store(builder.fadd(before, builder.load(total)), total)
+        for total, place in places:
+            builder.store(builder.load(total), place, align=4)
         return context.get_dummy_value()
 
     size = types.intp

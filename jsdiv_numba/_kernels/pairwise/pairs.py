@@ -34,7 +34,10 @@ from ..codegen.intrinsics import (
     njit_reassoc,
     njit_reassoc_inline,
     njit_refcounted,
+    noinline,
     power_of_two,
+    row_of,
+    set_entry,
     set_item,
     where,
     zeroed,
@@ -100,7 +103,7 @@ def _prepare(precision):
     block, is_ordinary = _block(precision), is_ordinary_kernel(precision, precision.weighed)
     level_of, counted, mantissa = level_kernel(), precision is FLOAT64, precision.mantissa
 
-    @njit_refcounted
+    @njit_no_refcount
     def normalise(row, normalised, factor):
         for i in range(row.size):
             set_item(normalised, i, abs(item(row, i)) * factor)
@@ -114,7 +117,7 @@ def _prepare(precision):
             largest = larger(p, largest)
         return entropy, largest
 
-    @njit_refcounted
+    @njit_no_refcount
     def half_entropy(normalised):
         """Return ½ Σ (p log2 p + p)·2^mantissa, and the largest p."""
         entropy, rest, largest = 0.0, 0.0, 0.0
@@ -129,20 +132,21 @@ def _prepare(precision):
     @njit_refcounted
     def prepare(rows, start, stop, scale_exponent, side):
         """Fill in all that is known of rows start .. stop; return whether any of it is NaN."""
-        with_nan, whole = False, power_of_two(scale_exponent + mantissa)
+        known, with_nan, whole = rows.known, False, power_of_two(scale_exponent + mantissa)
         for i in range(start, stop):
-            row = contiguous(rows.given[i])
+            row, padded = contiguous(row_of(rows.given, i)), row_of(rows.padded, i)
             scale, total, rest = row_scale(row)
             size = power_of_two(scale_exponent) * (2.0 * side.weight)
-            factor = Float(np.float64(scale) * size / total)
-            normalise(row, rows.padded[i], factor)
-            rows.padded[i, row.size :] = 0.0
-            entropy, largest = half_entropy(rows.padded[i])
-            rows.known[i, 0], rows.known[i, 1] = scale, total
-            rows.known[i, 2], rows.known[i, 3] = rest, entropy + side.offset * whole
-            rows.known[i, 4] = near + near_of_largest * largest * power_of_two(-scale_exponent)
+            normalise(row, padded, Float(np.float64(scale) * size / total))
+            entropy, largest = half_entropy(padded)
+            set_entry(known, i, 0, scale)
+            set_entry(known, i, 1, total)
+            set_entry(known, i, 2, rest)
+            set_entry(known, i, 3, entropy + side.offset * whole)
+            limit = near + near_of_largest * largest * power_of_two(-scale_exponent)
+            set_entry(known, i, 4, limit)
             counts = counted and is_ordinary(scale)
-            rows.known[i, 5] = level_of(count_of(row), row.size) if counts else np.inf
+            set_entry(known, i, 5, level_of(count_of(row), row.size) if counts else np.inf)
             with_nan |= np.isnan(total)
         return with_nan
 
@@ -214,12 +218,33 @@ def exact_kernel(precision: Precision, measure: PairMeasure) -> Any:
 
     @njit_no_refcount
     def known_of(rows, i):
-        return Float(rows.known[i, 0]), Float(rows.known[i, 1]), Float(rows.known[i, 2])
+        return (
+            Float(entry(rows.known, i, 0)),
+            Float(entry(rows.known, i, 1)),
+            Float(entry(rows.known, i, 2)),
+        )
+
+    @njit_no_refcount
+    def of_adjacent(p, q, p_known, q_known, beside):
+        noinline()
+        return np.float64(sum_of(p, q, p_known, q_known, *beside))
 
     @njit_refcounted
+    def of_copies(p, q, p_known, q_known, beside):
+        noinline()
+        return of_adjacent(contiguous(p), contiguous(q), p_known, q_known, beside)
+
+    @njit_no_refcount
     def exact(a, b, i, j, beside):
-        p, q = contiguous(a.given[i]), contiguous(b.given[j])
-        return np.float64(sum_of(p, q, known_of(a, i), known_of(b, j), *beside))
+        p, q, p_known, q_known = (
+            row_of(a.given, i),
+            row_of(b.given, j),
+            known_of(a, i),
+            known_of(b, j),
+        )
+        if p.strides[0] == p.itemsize and q.strides[0] == q.itemsize:
+            return of_adjacent(p, q, p_known, q_known, beside)
+        return of_copies(p, q, p_known, q_known, beside)
 
     return exact
 
@@ -230,8 +255,8 @@ def _divergence(precision, measure):
     @njit_no_refcount
     def divergence(a, b, i, j, entropy_sum, unit, most, beside):
         """Return the divergence of two rows, given what `entropy_sums` says of them."""
-        value = unit * (a.known[i, 3] + b.known[j, 3] - 0.5 * entropy_sum)
-        if not value >= maximum(a.known[i, 4], b.known[j, 4]):
+        value = unit * (entry(a.known, i, 3) + entry(b.known, j, 3) - 0.5 * entropy_sum)
+        if not value >= maximum(entry(a.known, i, 4), entry(b.known, j, 4)):
             value = exact(a, b, i, j, beside)
         return where(value > most, most, value)
 
@@ -241,7 +266,7 @@ def _divergence(precision, measure):
 @njit_inline
 def shares(a, b, i, j):
     """Whether two rows are compared by the columns that both have; see `level_kernel`."""
-    return a.known[i, 5] + b.known[j, 5] <= 0.0
+    return entry(a.known, i, 5) + entry(b.known, j, 5) <= 0.0
 
 
 def _shared_value(measure):
@@ -438,12 +463,12 @@ WRITTEN, WITH_NAN, SHARING = np.int32(0), np.int32(1), np.int32(2)
 """What became of few pairs: with the last they are for `few_pairs_by_shared_columns`."""
 
 
-@njit_refcounted
+@njit_no_refcount
 def lowest(rows):
     """Return the lowest level of a row."""
     least = np.inf
     for i in range(rows.known.shape[0]):
-        least = minimum(least, rows.known[i, 5])
+        least = minimum(least, entry(rows.known, i, 5))
     return least
 
 

@@ -10,19 +10,24 @@ from typing import Any
 import numpy as np
 
 from ..codegen.intrinsics import (
+    entry,
+    item,
     maximum,
     minimum,
     njit_inline,
     njit_no_refcount,
     noinline,
     power_of_two,
+    row_of,
+    set_entry,
+    set_item,
 )
 from ..codegen.precision import FLOAT64
 from .blocking import FOUND, LEFT, NONE, TILE, sizes
 from .bounds import WEIGHTS, limit_of
 from .matmul import WIDTH, lowest_bit, multiply_panels, number_of_bits, reaching
 from .measures import JS, PairMeasure
-from .pairs import UNROLL, exact_kernel, pair_kernels, shares
+from .pairs import UNROLL, exact_kernel, pair_kernels, shares, value_of
 from .shared import SPREAD
 
 SQUARE = sizes().square
@@ -36,10 +41,12 @@ MUCH = 0.25
 BLOCK_BYTES = 1 << 18
 """Rows of the second set that stay in the cache while those of the first pass."""
 
-Task = namedtuple("Task", "a b halves own offset unit margins found scratch")
-"""Two sets of rows, the halves of the squares of a's vectors, which row of b is the first of a
-itself, the number of b's first row, what is wanted, the margin and the resolution of bounds,
-what is found, and room."""
+Goal = namedtuple("Goal", "found offset unit halves margins")
+"""What is found, the number of b's first row, what is wanted, the halves of the squares of a's
+vectors, and the margin and the resolution of bounds."""
+
+Task = namedtuple("Task", "a b own scratch filled goal")
+"""Two sets of rows, which row of b is the first of a itself, and room."""
 
 Value = namedtuple("Value", "of_sum scale factor root multiple most beside")
 """What makes a value of a sum of entropies: its unit, the power of two that rows lack to be
@@ -56,61 +63,53 @@ def before(value, index, other, other_index):
 @njit_no_refcount
 def offer(values, indices, value, index):
     """Put a neighbour into a heap in the place of the farthest, if it is before that."""
-    if not before(value, index, values[0], indices[0]):
+    if not before(value, index, item(values, 0), item(indices, 0)):
         return
-    place, size = 0, values.size
-    while True:
-        child = 2 * place + 1
-        if child >= size:
+    place, child, size = 0, 1, values.size
+    while child < size:
+        nearer, number = item(values, child), item(indices, child)
+        if child + 1 < size:
+            other, other_number = item(values, child + 1), item(indices, child + 1)
+            if before(nearer, number, other, other_number):
+                child, nearer, number = child + 1, other, other_number
+        if not before(value, index, nearer, number):
             break
-        if child + 1 < size and before(
-            values[child], indices[child], values[child + 1], indices[child + 1]
-        ):
-            child += 1
-        if not before(value, index, values[child], indices[child]):
-            break
-        values[place], indices[place] = values[child], indices[child]
-        place = child
-    values[place], indices[place] = value, index
+        set_item(values, place, nearer)
+        set_item(indices, place, number)
+        place, child = child, 2 * child + 1
+    set_item(values, place, value)
+    set_item(indices, place, index)
 
 
 @njit_no_refcount
 def keep(found, i, value, index):
     """Keep a neighbour of row i if it is wanted."""
     if found.values.shape[1]:
-        offer(found.values[i], found.indices[i], value, index)
+        offer(row_of(found.values, i), row_of(found.indices, i), value, index)
     elif value <= found.radius:
-        used = found.state[FOUND]
-        found.rows[used], found.columns[used], found.distances[used] = i, index, value
-        found.state[FOUND] = used + 1
+        used = item(found.state, FOUND)
+        set_item(found.rows, used, i)
+        set_item(found.columns, used, index)
+        set_item(found.distances, used, value)
+        set_item(found.state, FOUND, used + 1)
 
 
 @njit_no_refcount
-def limit_from(task, i, column, refined):
+def limit_from(goal, i, column, refined):
     """Return what the product of row i with one from `column` on reaches if it is wanted."""
-    found, (margin, resolution) = task.found, task.margins
+    found, unit, (margin, resolution) = goal.found, goal.unit, goal.margins
     value = found.radius
     if found.values.shape[1]:
-        value = found.values[i, 0]
+        value = entry(found.values, i, 0)
         # Nothing is nearer, and what is as near comes too late.
-        if value == 0.0 and found.indices[i, 0] < task.offset + column:
+        if value == 0.0 and entry(found.indices, i, 0) < goal.offset + column:
             return np.float32(np.inf)
-    if task.unit.multiple == 0.0:
+    if unit.multiple == 0.0:
         return np.float32(-np.inf)
-    half = task.halves[0, i] + (task.halves[1, i] if refined else 0.0)
-    return limit_of(value, task.unit, WEIGHTS[1 if refined else 0], half, margin, resolution)
-
-
-def _value_of(kernels):
-    divergence = kernels.divergence
-
-    @njit_no_refcount
-    def value_of(a, b, i, j, entropy_sum, unit):
-        value = divergence(a, b, i, j, entropy_sum, unit.of_sum, unit.most, unit.beside)
-        value *= unit.factor
-        return np.sqrt(value) if unit.root else value
-
-    return value_of
+    half, weight = entry(goal.halves, 0, i), WEIGHTS[0]
+    if refined:
+        half, weight = half + entry(goal.halves, 1, i), WEIGHTS[1]
+    return limit_of(value, unit, weight, half, margin, resolution)
 
 
 def _compare_exactly(measure):
@@ -120,14 +119,14 @@ def _compare_exactly(measure):
     @njit_no_refcount
     def compare(task, i, start, number, last, refined):
         noinline()
-        scratch, unit = task.scratch, task.unit
+        scratch, goal, unit = task.scratch, task.goal, task.goal.unit
         for place in range(number):
-            j = scratch.columns[place]
-            if scratch.tile[i, j] >= scratch.limits[i]:
-                value = exact(task.a, task.b, i, start + j, unit.beside) * unit.factor
-                value = np.sqrt(value) if unit.root else value
-                keep(task.found, i, value, task.offset + start + j)
-                scratch.limits[i] = limit_from(task, i, start + minimum(j, last), refined)
+            j = item(scratch.columns, place)
+            if entry(scratch.tile, i, j) >= item(scratch.limits, i):
+                value = value_of(exact(task.a, task.b, i, start + j, unit.beside), unit)
+                keep(goal.found, i, value, goal.offset + start + j)
+                limit = limit_from(goal, i, start + minimum(j, last), refined)
+                set_item(scratch.limits, i, limit)
 
     return compare
 
@@ -135,7 +134,7 @@ def _compare_exactly(measure):
 def _compare(measure, by_shared_columns):
     """Return what does so by entropies, or of some by the columns that both rows have."""
     kernels = pair_kernels(FLOAT64, measure)
-    value_of, entropy_sums = _value_of(kernels), kernels.entropy_sums
+    divergence, entropy_sums = kernels.divergence, kernels.entropy_sums
     shared_value = kernels.shared_value
 
     @njit_no_refcount
@@ -146,17 +145,17 @@ def _compare(measure, by_shared_columns):
         Columns up to `last` are listed in order.
         """
         noinline()
-        a, b, scratch, unit = task.a, task.b, task.scratch, task.unit
+        a, b, scratch, goal, unit = task.a, task.b, task.scratch, task.goal, task.goal.unit
         columns, waiting, count = scratch.columns, 0, -1
         for place in range(number):
-            j = columns[place]
-            if scratch.tile[i, j] >= scratch.limits[i]:
-                columns[waiting] = start + j
+            j = item(columns, place)
+            if entry(scratch.tile, i, j) >= item(scratch.limits, i):
+                set_item(columns, waiting, start + j)
                 waiting += 1
             if waiting == UNROLL or (waiting and place == number - 1):
                 for k in range(waiting, UNROLL):
-                    columns[k] = columns[0]
-                together = columns[0], columns[1], columns[2], columns[3]
+                    set_item(columns, k, item(columns, 0))
+                together = item(columns, 0), item(columns, 1), item(columns, 2), item(columns, 3)
                 sharing, sums = 0, (0.0, 0.0, 0.0, 0.0)
                 for k in range(waiting if by_shared_columns else 0):
                     sharing += shares(a, b, i, together[k])
@@ -165,15 +164,16 @@ def _compare(measure, by_shared_columns):
                 for k in range(waiting):
                     if by_shared_columns and sharing and shares(a, b, i, together[k]):
                         value, count = shared_value(
-                            a, b, i, together[k], unit.scale, scratch.filled, count,
+                            a, b, i, together[k], unit.scale, task.filled, count,
                             unit.most, unit.beside,
                         )  # fmt: skip
-                        value *= unit.factor
-                        value = np.sqrt(value) if unit.root else value
                     else:
-                        value = value_of(a, b, i, together[k], sums[k], unit)
-                    keep(task.found, i, value, task.offset + together[k])
-                scratch.limits[i] = limit_from(task, i, start + minimum(j, last), refined)
+                        value = divergence(
+                            a, b, i, together[k], sums[k], unit.of_sum, unit.most, unit.beside
+                        )
+                    keep(goal.found, i, value_of(value, unit), goal.offset + together[k])
+                limit = limit_from(goal, i, start + minimum(j, last), refined)
+                set_item(scratch.limits, i, limit)
                 waiting = 0
 
     return compare
@@ -187,38 +187,38 @@ def bits_reaching(tile, row, start, width, limit):
 
 
 @njit_no_refcount
-def list_nearest(task, i, start, width):
-    """List as many columns with the largest products as neighbours are wanted."""
-    scratch, number = task.scratch, 0
-    best, places = scratch.best, scratch.places
+def list_nearest(scratch, i, width, own):
+    """List as many columns with the largest products as neighbours are wanted, but for its own."""
+    number, best, places = 0, scratch.best, scratch.places
     for k in range(best.size):
-        best[k], places[k] = np.inf, NONE
+        set_item(best, k, np.inf)
+        set_item(places, k, NONE)
     for first in range(0, width, WIDTH):
-        mask = bits_reaching(scratch.tile, i, first, width, np.float32(-best[0]))
+        mask = bits_reaching(scratch.tile, i, first, width, np.float32(-item(best, 0)))
         while mask:
             j = first + lowest_bit(mask)
             mask &= mask - 1
-            if j + start != task.own + i:
-                offer(best, places, -np.float64(scratch.tile[i, j]), j)
-    for place in places:
-        if place != NONE:
-            scratch.columns[number] = place
+            if j != own:
+                offer(best, places, -np.float64(entry(scratch.tile, i, j)), j)
+    for k in range(places.size):
+        if item(places, k) != NONE:
+            set_item(scratch.columns, number, item(places, k))
             number += 1
     return number
 
 
 @njit_no_refcount
-def list_reaching(task, i, start, first, last):
-    """List the columns of a range whose products reach the row's limit."""
+def list_reaching(scratch, i, first, last, own):
+    """List the columns of a range whose products reach the row's limit, but for its own."""
     noinline()
-    scratch, number = task.scratch, 0
+    number = 0
     for at in range(first, last, WIDTH):
-        mask = bits_reaching(scratch.tile, i, at, last, scratch.limits[i])
+        mask = bits_reaching(scratch.tile, i, at, last, item(scratch.limits, i))
         while mask:
             j = at + lowest_bit(mask)
             mask &= mask - 1
-            if j + start != task.own + i:
-                scratch.columns[number] = j
+            if j != own:
+                set_item(scratch.columns, number, j)
                 number += 1
     return number
 
@@ -228,39 +228,40 @@ def _begin(compare):
     def begin(task, number, start, width, refined):
         """Compute those with the largest products, for a first limit, and mark them as done."""
         noinline()
-        scratch = task.scratch
+        scratch, values = task.scratch, task.goal.found.values
         for i in range(number):
-            if np.isinf(task.found.values[i, 0]):
-                scratch.limits[i] = -np.inf
-                size = list_nearest(task, i, start, width)
+            if entry(values, i, 0) == np.inf:
+                set_item(scratch.limits, i, np.float32(-np.inf))
+                size = list_nearest(scratch, i, width, task.own + i - start)
                 compare(task, i, start, size, np.intp(0), refined)
-                for place in scratch.places:
+                for k in range(scratch.places.size):
+                    place = item(scratch.places, k)
                     if place != NONE:
-                        scratch.tile[i, place] = np.nan
+                        set_entry(scratch.tile, i, place, np.float32(np.nan))
 
     return begin
 
 
 @njit_no_refcount
-def multiply(scratch, a_panels, b_panels, start, width, add):
+def multiply(tile, a_panels, b_panels, start, width, add):
     """Write all products of a tile, or add them to what is there."""
     noinline()
     for first in range(0, width, SQUARE):
         panels = (minimum(SQUARE, width - first) + WIDTH - 1) // WIDTH
         b_first = (start + first) // WIDTH
-        multiply_panels(a_panels, b_panels, b_first, panels, scratch.tile, first, add)
+        multiply_panels(a_panels, b_panels, b_first, panels, tile, first, add)
 
 
 @njit_no_refcount
-def number_left(task, number, start, width, refined):
+def number_left(goal, scratch, number, start, width, refined):
     """Set the rows' limits, and count the pairs that reach them."""
     noinline()
-    scratch, total = task.scratch, 0
+    total = 0
     for i in range(number):
-        scratch.limits[i] = limit_from(task, i, start, refined)
+        limit = limit_from(goal, i, start, refined)
+        set_item(scratch.limits, i, limit)
         for first in range(0, width, WIDTH):
-            mask = bits_reaching(scratch.tile, i, first, width, scratch.limits[i])
-            total += number_of_bits(mask)
+            total += number_of_bits(bits_reaching(scratch.tile, i, first, width, limit))
     return total
 
 
@@ -271,7 +272,7 @@ def search(measure: PairMeasure = JS, *, by_shared_columns: bool = False) -> Any
     begin, beside_of = _begin(compare), measure.beside_of(FLOAT64)
     ln2, mantissa = np.log(2.0), FLOAT64.mantissa
 
-    def search_neighbors(a, b, halves, queries, unit, weighing, found, scratch):
+    def search_neighbors(a, b, halves, queries, unit, weighing, found, scratch, filled):
         """Search the rows of one set for the neighbours of those of another.
 
         Goes on at tile `state[TILE]`, where `state[LEFT]` pairs are left of its first bound, or
@@ -290,9 +291,9 @@ def search(measure: PairMeasure = JS, *, by_shared_columns: bool = False) -> Any
         )
         margins = unit.margin, unit.resolution
         number, rows_of_b, state = queries.number, queries.rows_of_b, found.state
-        task = Task(
-            a.rows, b.rows, halves, queries.own, queries.offset, value, margins, found, scratch
-        )
+        goal = Goal(found, queries.offset, value, halves, margins)
+        room = filled if by_shared_columns else ()
+        task = Task(a.rows, b.rows, queries.own, scratch, room, goal)
         step = scratch.tile.shape[1]
         cached = maximum(BLOCK_BYTES // (8 * WIDTH * b.rows.padded.shape[1]), 1) * WIDTH
         while state[TILE] * step < rows_of_b:
@@ -305,23 +306,23 @@ def search(measure: PairMeasure = JS, *, by_shared_columns: bool = False) -> Any
             left = state[LEFT]
             refined = left >= 0
             if not refined:
-                multiply(scratch, a.roots, b.roots, start, width, refined)
+                multiply(scratch.tile, a.roots, b.roots, start, width, refined)
                 if found.values.shape[1]:
                     begin(task, number, start, width, refined)
-                left = number_left(task, number, start, width, refined)
+                left = number_left(goal, scratch, number, start, width, refined)
             if left > REFINE_ABOVE * pairs:
                 if not a.harmonics.size:
                     state[LEFT] = left
                     return True
                 refined = left >= 0
-                multiply(scratch, a.harmonics, b.harmonics, start, width, refined)
-                left = number_left(task, number, start, width, refined)
+                multiply(scratch.tile, a.harmonics, b.harmonics, start, width, refined)
+                left = number_left(goal, scratch, number, start, width, refined)
             # Where much is left, rows of b meet all rows of a while they are in the cache.
             block = cached if left > MUCH * pairs else width
             for first in range(0, width if left else 0, block):
                 last = minimum(first + block, width)
                 for i in range(number):
-                    size = list_reaching(task, i, start, first, last)
+                    size = list_reaching(scratch, i, first, last, queries.own + i - start)
                     compare(task, i, start, size, width, refined)
             state[TILE], state[LEFT] = state[TILE] + 1, -1
         return False

@@ -152,7 +152,7 @@ def _shared_divergence():
     return shared_divergence
 
 
-@njit_refcounted
+@njit_no_refcount
 def count_of(row):
     """Return how many entries are not 0."""
     count = 0
@@ -183,7 +183,7 @@ def level_kernel() -> Any:
     most = FILLED if registers(target()).floats == 16 else FILLED_NARROW
     least = most - LEAST
 
-    @njit_refcounted
+    @njit_no_refcount
     def level_of(count, length):
         if length < FEWEST_COLUMNS:
             return np.inf

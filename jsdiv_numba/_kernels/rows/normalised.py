@@ -91,7 +91,7 @@ def _sums_in_float64(precision):
             signs = Int(signs | bits_of(x))
         return total, signs
 
-    @njit_refcounted
+    @njit_no_refcount
     def sums(p):
         """Return a row's sum, its low-order part, and an integer with all sign bits in it."""
         total, rest, signs = 0.0, 0.0, none
@@ -132,7 +132,7 @@ def _split_sums(precision):
             lower += low
         return upper, lower
 
-    @njit_refcounted
+    @njit_no_refcount
     def sums(p):
         """Return the sum of float64 entries, its low-order part, and the signs of all."""
         total, signs = rounded_sum(p)

@@ -127,7 +127,7 @@ def _gap_parts(precision):
 def _exact_gap(precision):
     gap_parts = _gap_parts(precision)
 
-    @njit_refcounted
+    @njit_no_refcount
     def exact_gap(p, q):
         """Return Σ (p - q) of contiguous rows in twice their precision."""
         gap, rest = 0.0, 0.0
@@ -174,7 +174,7 @@ def _split_gap():
             lower += low
         return upper, lower
 
-    @njit_refcounted
+    @njit_no_refcount
     def split_gap(p, q, start, size):
         """Return Σ (p - q) of float64 elements, as a sum without rounding and a small one."""
         magic = 3.0 * BLOCK * largest_difference(p, q, start, size)
@@ -213,7 +213,7 @@ def _needs_full_range(precision):
     return needs_full_range
 
 
-@njit_refcounted
+@njit_no_refcount
 def add_scaled(totals, rests, scale, value):
     """Add a number times a power of two to the sum of the large, ordinary or small ones, scaled."""
     own = 0 if scale > 1.0 else 2 if scale < 1.0 else 1
@@ -221,7 +221,7 @@ def add_scaled(totals, rests, scale, value):
     rests[own] += error
 
 
-@njit_refcounted
+@njit_no_refcount
 def total_of_scaled(totals, rests):
     """Return what `add_scaled` has added up, not scaled, and what rounding left of it."""
     total, rest = totals[1], rests[1]
