@@ -1,5 +1,6 @@
 """From checked arguments to a result: the path that every divergence along an axis takes."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -143,13 +144,14 @@ def evaluate(
     if out is None and weights is None and validation.are_plain(arrays, axis):
         if workers is not None:
             check_workers(workers)
-        divisor, name = (
-            validation.log_base(base),
-            measure.ufuncs.total if reduce else measure.ufuncs.terms,
-        )
-        ufunc = built(name, DTYPES[arrays[0].dtype])
-        keeps = reduce and keepdims
-        result, with_nan = unwarned(_at_once, ufunc, arrays, keeps, divisor, measure.root)
+        divisor, ufuncs = validation.log_base(base), measure.ufuncs
+        first = arrays[0]
+        name = ufuncs.total_of(first.shape[-1], first.size) if reduce else ufuncs.terms
+        settings = arrays, reduce and keepdims, divisor, measure.root
+        dtypes = DTYPES[first.dtype]
+        result, with_nan = unwarned(_at_once, built(name, dtypes), *settings)
+        if with_nan and reduce and name is not ufuncs.total:
+            result, with_nan = unwarned(_at_once, built(ufuncs.total, dtypes), *settings)
         if with_nan:
             measure.check(**dict(zip(measure.names, arrays, strict=True)))
         return result
@@ -170,11 +172,13 @@ def evaluate(
 def unchecked_totals(measure: Measure, arrays: tuple[Any, ...], axis: object) -> Any:
     """Return the divergences of what `validation.are_plain`, and None of what is not.
 
-    A NaN among them may stand for an input that is invalid.
+    A NaN among them may stand for an input that is invalid, or for rows that are no plain ones.
     """
     if not validation.are_plain(arrays, axis):
         return None
-    return unwarned(built(measure.ufuncs.total, DTYPES[arrays[0].dtype]), *arrays)
+    first = arrays[0]
+    name = measure.ufuncs.total_of(first.shape[-1], first.size)
+    return unwarned(built(name, DTYPES[first.dtype]), *arrays)
 
 
 def _at_once(
@@ -220,7 +224,12 @@ def _totals(task: Task, target: FloatArray, secondary: blocks.SecondaryOutput | 
             return _sums(task, measure.ufuncs.columns, columns, target, 2, beside, weights)
     if secondary and measure.ufuncs.total_with_gradient is not None:
         return _sums(task, measure.ufuncs.total_with_gradient, rows, target, 1, secondary, weights)
-    return _sums(task, measure.ufuncs.total, rows, target, 1, _after(task, secondary), weights)
+    name = measure.ufuncs.total_of(rows[0].shape[-1], math.prod(rows[0].shape))
+    beside = _after(task, secondary)
+    with_nan = _sums(task, name, rows, target, 1, beside, weights)
+    if with_nan and name is not measure.ufuncs.total:
+        return _sums(task, measure.ufuncs.total, rows, target, 1, beside, weights)
+    return with_nan
 
 
 def _after(task: Task, secondary: blocks.SecondaryOutput | None) -> blocks.SecondaryOutput | None:

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from .._kernels.catalog import SHORT
 from . import validation
+
+MANY = 24
+"""Short rows are computed together from this number on: fewer take as long one by one."""
 
 
 class Ufuncs(NamedTuple):
@@ -27,6 +31,16 @@ class Ufuncs(NamedTuple):
 
     parts: tuple[str, str] | None = None
     """Of pieces of a row and of columns whose sums may cancel: what rounding left of each, too."""
+
+    short_total: str | None = None
+    """Of many rows that are short, with the same bits; NaN where `total` is to be asked."""
+
+    def total_of(self, length: int, elements: int) -> str:
+        """Return the name of the total for so many elements in rows of a length."""
+        are_few = elements < MANY or elements < MANY * length
+        if are_few or length > SHORT or self.short_total is None:
+            return self.total
+        return self.short_total
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,14 @@ SKEWED = Measure(
 )
 PROBABILITIES = replace(
     SKEWED,
-    ufuncs=Ufuncs("js_sum", "js_term", "js_gradient", "js_sum_columns", "js_sum_with_gradient"),
+    ufuncs=Ufuncs(
+        "js_sum",
+        "js_term",
+        "js_gradient",
+        "js_sum_columns",
+        "js_sum_with_gradient",
+        short_total="js_sum_short",
+    ),
     skewed=SKEWED,
 )
 SKEWED_LOGITS = Measure(
@@ -108,9 +129,18 @@ ENTROPY_LOGITS = replace(
     names=("X",),
 )
 NORMALISED = Measure(
-    Ufuncs("js_sum_normalised", "js_signed_term_normalised"),
+    Ufuncs(
+        "js_sum_normalised",
+        "js_signed_term_normalised",
+        short_total="js_sum_normalised_short",
+    ),
     by_row=True,
     check=validation.check_probabilities,
     in_pieces=False,
 )
-DISTANCE = replace(NORMALISED, ufuncs=Ufuncs("js_sum_normalised"), names=("p", "q"), root=True)
+DISTANCE = replace(
+    NORMALISED,
+    ufuncs=Ufuncs("js_sum_normalised", short_total="js_sum_normalised_short"),
+    names=("p", "q"),
+    root=True,
+)

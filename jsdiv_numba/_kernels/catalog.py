@@ -28,6 +28,10 @@ NAMES = {code: name for name, code in CODES.items()}
 """Their names: `dtype.name` takes as long as the rest of a small call."""
 
 
+SHORT = 16
+"""Rows of at most so many elements have ufuncs of their own, which compute many at once."""
+
+
 class Ufunc(NamedTuple):
     """A NumPy ufunc: an elementwise one if its signature names no dimensions."""
 
@@ -126,6 +130,9 @@ UFUNCS = {
     "js_term": Ufunc("(),()->()", "TT->T"),
     "js_gradient": _GRADIENT,
     "js_sum": _SUM,
+    # Of short rows: NaN where the one without this name's end is to be asked.
+    "js_sum_short": _SUM,
+    "js_sum_normalised_short": _SUM,
     "js_sum_columns": _TO_COLUMNS,
     "js_sum_normalised": _SUM,
     "js_signed_term_normalised": _TO_ROW,

@@ -6,7 +6,7 @@ A kernel takes its inputs, and then what it writes to; what is one number it ret
 from collections.abc import Callable
 from typing import Any
 
-from .codegen.intrinsics import contiguous, minimum, njit_inline
+from .codegen.intrinsics import contiguous, contiguous_rows, minimum, njit_inline
 from .codegen.precision import Precision
 from .formulas.js import scalar_formulas
 from .formulas.kl import kl_formulas
@@ -22,6 +22,7 @@ from .rows.gradients import sum_with_gradient
 from .rows.loops import each_row, each_weighted_row, rows_of_one, rows_of_two, weighted_rows
 from .rows.many import mixture_kernels
 from .rows.normalised import normalised_kernels
+from .rows.short import short_normalised_sums, short_sums
 from .rows.strides import of_any_strides
 from .rows.sums import BLOCK, added_up, row_kernels
 
@@ -258,10 +259,21 @@ def _js_sum_with_gradient(precision: Precision) -> Body:
     return of_any_strides(sum_with_gradient(precision))
 
 
+def _of_contiguous_rows(kernel: Any) -> Body:
+    def body(P, Q, results):
+        kernel(contiguous_rows(P), contiguous_rows(Q), results)
+
+    return body
+
+
 _BODIES: dict[str, Callable[[Precision], Body]] = {
     "js_term": _elementwise(2, lambda precision: scalar_formulas(precision).js_term),
     "js_gradient": _elementwise_gradient(gradient_formulas),
     "js_sum": _js_sum,
+    "js_sum_short": lambda precision: _of_contiguous_rows(short_sums(precision)),
+    "js_sum_normalised_short": lambda precision: _of_contiguous_rows(
+        short_normalised_sums(precision)
+    ),
     "js_sum_columns": _generalised(column_kernels, "column_sums", _unweighted),
     "js_sum_normalised": _generalised(normalised_kernels, "row_sums", rows_of_two),
     "js_signed_term_normalised": _generalised(normalised_kernels, "signed_terms"),

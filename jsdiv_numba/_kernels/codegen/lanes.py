@@ -86,6 +86,22 @@ def _zeros(number: int) -> Any:
     return zeros
 
 
+def room_of(number: int) -> Any:
+    """Return an intrinsic: room for so many numbers of the type of its argument, on the stack."""
+
+    @intrinsic
+    def room(typingctx, like):
+        def codegen(context, builder, signature, args):
+            kind = context.get_value_type(signature.args[0])
+            place = cgutils.alloca_once(builder, ir.ArrayType(kind, number))
+            place.align = ALIGNMENT
+            return builder.bitcast(place, kind.as_pointer())
+
+        return types.CPointer(like)(like), codegen
+
+    return room
+
+
 def _vector_at(builder: Any, place: Any, number: int) -> Any:
     """Where lanes are, as one vector: a loop over so few would be unrolled, not vectorised."""
     return builder.bitcast(place, ir.VectorType(place.type.pointee, number).as_pointer())
@@ -155,6 +171,52 @@ def _masked_load(builder: Any, place: Any, count: Any) -> Any:
     return builder.call(load, [place, alignment, mask, ir.Constant(vector, None)])
 
 
+def transpose(side: int, step: int) -> Any:
+    """Return an intrinsic for a square of so many rows and columns, whose columns are so far apart.
+
+    Of a loop LLVM 20 makes scatters, which take several times as long.
+    """
+
+    @intrinsic
+    def transposed(typingctx, matrix, start, count, columns):
+        """Write the elements of some rows, those of a column side by side, and zeros."""
+
+        def codegen(context, builder, signature, args):
+            matrix, start, count, columns = args
+            array = context.make_array(signature.args[0])(context, builder, matrix)
+            _, length = cgutils.unpack_tuple(builder, array.shape)
+            stride, _ = cgutils.unpack_tuple(builder, array.strides)
+            vector = ir.VectorType(array.data.type.pointee, side)
+            rows = []
+            for i in range(side):
+                is_there = builder.icmp_signed("<", count.type(i), count)
+                own = builder.select(is_there, length, length.type(0))
+                row = builder.add(start, builder.select(is_there, count.type(i), count.type(0)))
+                place = cgutils.pointer_add(builder, array.data, builder.mul(row, stride))
+                rows.append(_masked_load(builder, builder.bitcast(place, vector.as_pointer()), own))
+            for j, column in enumerate(_transposed(builder, rows)):
+                place = builder.gep(columns, [ir.IntType(64)(j * step)])
+                builder.store(column, builder.bitcast(place, vector.as_pointer()), align=ALIGNMENT)
+            return context.get_dummy_value()
+
+        return types.void(matrix, start, count, columns), codegen
+
+    return transposed
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """Return the columns of a square: the vectors of both halves zipped, as often as they halve."""
+    side, lane = len(rows), ir.IntType(32)
+    zipped = [place for k in range(side) for place in (k, side + k)]
+    masks = [
+        ir.Constant(ir.VectorType(lane, side), zipped[first : first + side]) for first in (0, side)
+    ]
+    for _ in range(side.bit_length() - 1):
+        pairs = zip(rows[: side // 2], rows[side // 2 :], strict=True)
+        rows = [builder.shuffle_vector(x, y, mask) for x, y in pairs for mask in masks]
+    return rows
+
+
 def _last_group(number: int) -> Any:
     @intrinsic
     def last_group(typingctx, array, start, size):
@@ -208,3 +270,13 @@ def address_of(typingctx, array, index):
         return builder.gep(data, [args[1]])
 
     return types.CPointer(array.dtype)(array, types.intp), codegen
+
+
+@intrinsic
+def address(typingctx, lanes, index):
+    """Where a lane is."""
+
+    def codegen(context, builder, signature, args):
+        return builder.gep(args[0], [args[1]])
+
+    return lanes(lanes, types.intp), codegen

@@ -38,6 +38,9 @@ from .sums import BLOCK
 ONE_TWICE = 2 * int(np.float64(1).view(np.int64))
 """The bits of 1, twice: less those of a power of two, these are the bits of 1 over it."""
 
+INFINITE = np.int64(np.float64(np.inf).view(np.int64))
+"""The bits of a float64's exponent."""
+
 NEAR_BYTES = 1 << 18
 """A longer row's successor is not loaded ahead: it would not stay in the first cache."""
 
@@ -51,6 +54,7 @@ def normalised_kernels(precision: Precision) -> SimpleNamespace:
     pair_sum = normalised_sum(precision, js_pair_summand(precision))
     return SimpleNamespace(
         scale_of=scale_of,
+        scaled=_scaled(precision),
         row_scale=row_scale,
         weighted_term=weighted_term,
         weights_of=weights_of,
@@ -105,9 +109,31 @@ def _sums_in_float64(precision):
     return sums
 
 
+@njit_inline
+def split(x, magic):
+    """Return what of x is left beside a large number, and the rest."""
+    upper = (x + magic) - magic
+    return upper, x - upper
+
+
+@njit_inline
+def magic_of(total):
+    """Return what splits a row's entries, which are below twice their sum's power of two.
+
+    Their parts above 2^-50 of that add up without rounding.
+    """
+    return 6.0 * float_of(np.int64(bits_of(total) & INFINITE))
+
+
+@njit_inline
+def inverse_power(total):
+    """Return the power of two that brings a sum near 1."""
+    return float_of(ONE_TWICE - (bits_of(total) & INFINITE))
+
+
 def _split_sums(precision):
     Int = precision.Int
-    none, infinite = Int(0), Int(np.float64(np.inf).view(Int))
+    none = Int(0)
 
     @njit_reassoc
     def rounded_sum(p):
@@ -117,11 +143,6 @@ def _split_sums(precision):
             total += x
             signs = Int(signs | bits_of(x))
         return total, signs
-
-    @njit_inline
-    def split(x, magic):
-        upper = (x + magic) - magic
-        return upper, x - upper
 
     @njit_reassoc
     def parts(p, magic):
@@ -136,9 +157,7 @@ def _split_sums(precision):
     def sums(p):
         """Return the sum of float64 entries, its low-order part, and the signs of all."""
         total, signs = rounded_sum(p)
-        # Entries are below twice the sum's power of two: their parts above 2^-50 of that add
-        # up without rounding.
-        upper, lower = parts(p, 6.0 * float_of(Int(bits_of(total) & infinite)))
+        upper, lower = parts(p, magic_of(total))
         total, rest = two_sum(upper, lower)
         return total, rest, signs
 
@@ -180,7 +199,6 @@ def _row_scale_by_largest(precision, scale_of, scaled):
 
 def _row_scale(precision, scale_of):
     Float = precision.Float
-    infinite = np.int64(np.float64(np.inf).view(np.int64))
     lowest, highest = 2.0**-precision.weighed, 2.0**precision.weighed
     nan, scaled = Float(np.nan), _scaled(precision)
     row_scale_by_largest = _row_scale_by_largest(precision, scale_of, scaled)
@@ -200,8 +218,7 @@ def _row_scale(precision, scale_of):
                     return nan, nan, nan
         if not lowest < total < highest:
             return row_scale_by_largest(p)
-        scale = float_of(ONE_TWICE - (bits_of(total) & infinite))
-        return scaled(scale, total, rest)
+        return scaled(inverse_power(total), total, rest)
 
     return row_scale
 
