@@ -19,6 +19,7 @@ from jsdiv_numba import (
     radius_neighbors_graph,
     set_workers,
 )
+from jsdiv_numba._core import pairwise
 from jsdiv_numba._core.pair_metric import metric_of
 from jsdiv_numba._kernels.codegen.precision import FLOAT64
 from jsdiv_numba._kernels.compilation import compiled
@@ -469,3 +470,20 @@ def test_its_graph_holds_each_fitted_row_as_its_own_neighbour():
     np.testing.assert_array_equal(graph.toarray(), search.transform(rows).toarray())
     search.mode = "connectivity"
     assert search.transform(rows).nnz == 150
+
+
+def test_a_small_search_does_not_wait_for_its_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is computed before they are compiled has the same bits, and an end."""
+    rows, asked = _ordinary(np.random.default_rng(5), 150, 6), list[str]()
+    monkeypatch.setattr(searching, "is_at_hand", lambda *_: False)
+    monkeypatch.setattr(
+        searching, "_before_compiling", searching._Budget(2 * 150 * 150 * pairwise.LANES)
+    )
+    found = searching.kernel
+    monkeypatch.setattr(searching, "kernel", lambda name: asked.append(name) or found(name))
+    first = kneighbors(rows, n_neighbors=4)
+    kneighbors(rows, n_neighbors=4)
+    assert not asked
+    for ours, before in zip(kneighbors(rows, n_neighbors=4), first, strict=True):
+        np.testing.assert_array_equal(ours, before)
+    assert "search_neighbors" in asked

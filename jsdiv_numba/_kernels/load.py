@@ -46,15 +46,30 @@ def _routine(name: str, dtype: str) -> Callable[..., int]:
     return make_routine(name, ROUTINES[name].of(dtype), _address(name, dtype))
 
 
-@cache
-def _address(name: str, dtype: str) -> int:
+_loaded: set[tuple[str, str]] = set()
+
+
+def is_at_hand(name: str, dtype: str) -> bool:
+    """Return whether a kernel can be had without compiling it."""
+    return (name, dtype) in _loaded or _found(name, dtype) is not None
+
+
+def _found(name: str, dtype: str) -> Object | None:
     from .cache import bundle
     from .cache import folder as on_disk
 
-    found = bundle.read(name, dtype) or on_disk.read(name, dtype)
+    return bundle.read(name, dtype) or on_disk.read(name, dtype)
+
+
+@cache
+def _address(name: str, dtype: str) -> int:
+    found = _found(name, dtype)
     if found is None:
+        from .cache import folder as on_disk
+
         found = compiled(name, dtype)
         on_disk.write(name, dtype, found)
+    _loaded.add((name, dtype))
     return found.load()
 
 

@@ -11,7 +11,7 @@ from .._core.pair_metric import Metric
 from .._core.progress import Progress, counting
 from .._core.threads import get_workers, run_blocks
 from .._core.validation import FloatArray
-from .._kernels.load import routine
+from .._kernels.load import is_at_hand, routine
 from .._kernels.pairwise import blocking
 from .._kernels.pairwise.blocking import sizes
 from .._kernels.records import DescribedRows, Filled, Found, Queries, Scratch, Side, Unit
@@ -41,6 +41,10 @@ ALL_FROM, ALL_ABOVE = 64, 1 / 16
 FEW_PAIRS = 1 << 12
 """Nor are bounds worth their cost for so few pairs."""
 
+COLD_ELEMENTS = 1 << 24
+"""Pairs times columns that a process computes before it compiles the kernels of a search: within
+some 20 ms it has the results of small ones, for which it would compile for more than a second."""
+
 BLOCK_PAIRS = 1 << 20
 """Where all pairs are computed, so many are at a time."""
 
@@ -59,6 +63,23 @@ _making = threading.Lock()
 def kernel(name: str) -> Callable[..., int]:
     """Return a kernel of the search."""
     return routine(name, "float64")
+
+
+class _Budget:
+    """What a process may spend on something, once."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, amount: int) -> bool:
+        """Take an amount if it is left; return whether it was."""
+        if amount > self.left:
+            return False
+        self.left -= amount
+        return True
+
+
+_before_compiling = _Budget(COLD_ELEMENTS)
 
 
 class Neighbors(NamedTuple):
@@ -266,7 +287,8 @@ class Search:
         With `limits`, a value or inf for each query, rows farther than a query's limit may be
         missing: NaN, at index -1.
         """
-        if all_are_computed(number, len(self.matrix), len(self.population.matrix), self.metric):
+        queries, others = len(self.matrix), len(self.population.matrix)
+        if all_are_computed(number, queries, others, self.metric) or self._is_first():
             return self._nearest_of_all(number)
         shape, none = (len(self.matrix), number), blocking.NONE
         values, indices = np.full(shape, np.inf), np.full(shape, none, np.intp)
@@ -287,6 +309,15 @@ class Search:
             values[beyond], indices[beyond] = np.nan, -1
         self._fill(values, indices, undefined)
         return values, indices
+
+    def _is_first(self) -> bool:
+        """Whether the kernels of the search would be compiled for it, and it is small."""
+        if not isinstance(self.population.matrix, np.ndarray):
+            return False  # Rows that are made dense in parts are to be searched.
+        length = max(self.matrix.shape[1], pairwise.LANES)
+        elements = len(self.matrix) * len(self.population.matrix) * length
+        name = self.metric.kernels.search
+        return not is_at_hand(name, "float64") and _before_compiling.take(elements)
 
     def _nearest_of_all(self, number: int) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
         """Return the k nearest rows from the values of all pairs."""
