@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import half_precision
+from . import conversion
 from .errstate import unwarned
 from .gather import GatheredPieces, GatheredRows
 from .threads import get_workers, run_blocks
@@ -81,23 +82,23 @@ def run(
     elements = math.prod(outer) * length
     block_elements = BLOCK_WITH_SECONDARY if secondary else BLOCK_ELEMENTS
     in_place = all(isinstance(array, np.ndarray) for array in (*operands, out))
-    if any(map(half_precision.is_half, operands)):
-        block_elements = half_precision.BLOCK_ELEMENTS
+    if conversion.are_converted(operands, conversion.dtypes_of(ufunc)):
+        block_elements = conversion.BLOCK_ELEMENTS
     elif core and in_place and not secondary and elements > BLOCK_ELEMENTS:
         block_elements = _larger_block(elements, get_workers(workers))
     is_small = elements <= block_elements
     if is_small and isinstance(out, np.ndarray):
-        inputs, room = (*operands, *weights), half_precision.Room()
-        return _of_block(room, ufunc, inputs, out, finish, secondary)
+        inputs, room = (*operands, *weights), conversion.Room()
+        return unwarned(_of_block, room, ufunc, inputs, out, finish, secondary)
     with_nan = []
-    rooms = half_precision.Rooms()
+    rooms = conversion.Rooms()
 
     def compute(block: Any) -> None:
         beside = secondary.each(lambda array: array[block]) if secondary else None
         inputs = tuple([array[block] for array in (*operands, *weights)])
         result = out[block] if isinstance(out, np.ndarray) else out.empty(block)
         with rooms.one() as room:
-            if _of_block(room, ufunc, inputs, result, finish, beside):
+            if unwarned(_of_block, room, ufunc, inputs, result, finish, beside):
                 with_nan.append(block)
         if isinstance(out, GatheredRows):
             out[block] = result
@@ -122,6 +123,23 @@ def _piece(core: int) -> int:
     return ROW_PIECE if core == 1 else COLUMN_PIECE
 
 
+@dataclass(frozen=True)
+class _OfPieces:
+    """A ufunc of pieces: so many of its results stand along the last axis of one array."""
+
+    ufunc: np.ufunc
+    number: int
+
+    @property
+    def types(self) -> list[str]:
+        """The ufunc's."""
+        return self.ufunc.types
+
+    def __call__(self, *operands: FloatArray, out: Any) -> None:
+        sums, *others = (out,) if isinstance(out, np.ndarray) else out
+        self.ufunc(*operands, out=(*(sums[..., i] for i in range(self.number)), *others))
+
+
 def run_pieces(
     ufunc: np.ufunc,
     add: Callable[..., Any],
@@ -141,15 +159,11 @@ def run_pieces(
     length, piece = operands[0].shape[-core], _piece(core)
     pieces = length // piece
     # The parts of one sum are adjacent, because only then does NumPy add them up in pairs.
-    with_outs = len(secondary.outs) if secondary and secondary.ufunc is None else 0
-    number = ufunc.nout - with_outs
+    number = ufunc.nout - (len(secondary.outs) if secondary and secondary.ufunc is None else 0)
     parts = np.empty((number, *out.shape, pieces + 1))
     whole, rest = np.moveaxis(parts[..., :pieces], -1, 1), parts[..., pieces]
 
-    def of_pieces(*operands: FloatArray, out: Any) -> None:
-        sums, *others = out if with_outs else (out,)
-        ufunc(*operands, out=(*(sums[..., i] for i in range(number)), *others))
-
+    of_pieces = _OfPieces(ufunc, number)
     for part, view in (whole, partial(_whole, core, piece)), (rest, partial(_rest, core, piece)):
         beside = secondary.each(view) if secondary else None
         sums = np.moveaxis(part, 0, -1)
@@ -182,18 +196,25 @@ def _rest(core: int, piece: int, operand: Any) -> Any:
 
 
 def _of_block(
-    room: half_precision.Room,
+    room: conversion.Room,
     ufunc: Callable[..., Any],
     operands: tuple[Any, ...],
     out: FloatArray,
     finish: Finish | None,
     secondary: SecondaryOutput | None,
 ) -> bool:
-    """Do it for one block, once its operands are in a precision that ufuncs have."""
-    both = room.in_single((*operands, *(secondary.operands if secondary else ())))
+    """Do it for one block, once its operands are of the dtypes that ufuncs take.
+
+    What is warned of here is either an answer, NaN, or an error raised later.
+    """
+    given: tuple[Any, ...] = () if secondary and secondary.ufunc is None else operands
+    dtypes = conversion.dtypes_of(ufunc)[: len(given)]
     if secondary:
-        secondary = secondary._replace(operands=both[len(operands) :])
-    return unwarned(_compute, ufunc, both[: len(operands)], out, finish, secondary)
+        dtypes += conversion.dtypes_of(secondary.ufunc or ufunc)
+    converted = room.converted((*given, *(secondary.operands if secondary else ())), dtypes)
+    if secondary:
+        secondary = secondary._replace(operands=converted[len(given) :])
+    return _compute(ufunc, converted[: len(given)], out, finish, secondary)
 
 
 def _compute(
@@ -203,10 +224,7 @@ def _compute(
     finish: Finish | None,
     secondary: SecondaryOutput | None,
 ) -> bool:
-    """Do it for one block.
-
-    What a ufunc would warn of here is either an answer, NaN, or an error raised later.
-    """
+    """Write a ufunc's results, finished; return whether there is any NaN."""
     if secondary is None:
         ufunc(*operands, out=out)
     elif secondary.ufunc is None:

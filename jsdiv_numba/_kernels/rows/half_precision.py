@@ -1,4 +1,4 @@
-"""float16 as float32: NumPy 2.4 converts one number at a time, some five times as slowly."""
+"""float16 as float32: NumPy 2.4 converts one number at a time, some twenty times as slowly."""
 
 from typing import Any
 
