@@ -253,8 +253,12 @@ class Population:
 
 def all_are_computed(number: int, queries: int, others: int, metric: Metric) -> bool:
     """Whether bounds are not worth their cost for so many nearest of so many rows."""
-    many = number >= max(ALL_FROM, ALL_ABOVE * others)
-    return queries * others <= FEW_PAIRS or many or not metric.multiple
+    return queries * others <= FEW_PAIRS or are_many(number, others) or not metric.multiple
+
+
+def are_many(number: int, others: int) -> bool:
+    """Whether so many nearest of so many rows are found by sorting the values of all."""
+    return number >= max(ALL_FROM, ALL_ABOVE * others)
 
 
 class Search:

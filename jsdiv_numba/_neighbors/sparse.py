@@ -1,9 +1,5 @@
-"""Neighbours among sparse rows: all pairs in blocks, of which the wanted ones are kept.
+"""Neighbours among sparse rows: of all pairs or, where that is slower, searched as dense ones."""
 
-Where that takes longer they are searched as dense ones, of which a block is made at a time.
-"""
-
-from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -11,14 +7,15 @@ import numpy as np
 
 from .._core.levels import rule_of
 from .._core.pair_metric import Metric
-from .._core.progress import Progress, counting
+from .._core.progress import Progress
 from .._core.sparse import Compressed, as_dense, prepared, write_block
-from .._core.sparse_pairs import MOST_ROWS, Ranked, comparison_of, levels_of, ranked_by, split_of
-from .._core.split import DOUBLE, Compute, Way, share_of_pairs
-from .._core.threads import get_workers, run_blocks
+from .._core.sparse_pairs import Ranked, comparison_of, levels_of, ranked_by, split_of
+from .._core.split import DOUBLE, Compute, share_of_pairs
+from .._core.threads import get_workers
 from .._core.validation import FloatArray
 from .._kernels.records import Block, CompressedRows, IntArray, Side
 from . import search
+from .all_pairs import AllPairs, neighbors_of
 from .search import Neighbors
 
 SHARED_NS, COLUMN_NS, PAIR_NS = 4.0, 0.7, 5.0
@@ -33,10 +30,6 @@ KEPT_BYTES = 28
 
 MOST_BYTES = 36
 """What an entry may take beside the input."""
-
-
-SORTED = 1 << 14
-"""Of so few rows all values of a query are there before they are sorted, if many are wanted."""
 
 
 class AsDense:
@@ -155,7 +148,7 @@ class SparseSearch:
             return values, indices
         if not search.all_are_computed(number, *self.shape, self.metric) and self._dense_is_faster:
             return self._dense().nearest(number)
-        return AllPairs(self).nearest(number)
+        return self._all_pairs().nearest(number)
 
     def within(self, radius: float) -> Neighbors:
         """Return the neighbours up to a value, each query's in order."""
@@ -166,10 +159,10 @@ class SparseSearch:
             i, j = np.nonzero(values <= radius)
             order = np.lexsort((j, values[i, j], i))
             i, j = i[order], j[order]
-            return _neighbors_of(self.shape[0], i, j, values[i, j])
+            return neighbors_of(self.shape[0], i, j, values[i, j])
         if self._dense_is_faster:
             return self._dense().within(radius)
-        return AllPairs(self).within(radius)
+        return self._all_pairs().within(radius)
 
     @property
     def _are_few(self) -> bool:
@@ -182,6 +175,33 @@ class SparseSearch:
         told: dict[str, Any] = {"workers": self.workers, "progress": self.progress}
         comparison_of(self.matrix, others, DOUBLE, self.metric, **told).write(values)
         return values
+
+    def _all_pairs(self) -> AllPairs:
+        population, metric, workers = self.population, self.metric, self.workers
+        others = queries = population.ranked
+        if not self.among_itself:
+            queries = ranked_for(self.matrix, metric)
+        compare = self._by_shared_columns(queries)
+        split = split_of(queries, others, compare, DOUBLE, metric, workers=workers, progress=None)
+        undefined = np.flatnonzero(np.diff(population.matrix.starts) == 0)
+        told: dict[str, Any] = {"workers": workers, "progress": self.progress}
+        return AllPairs(split, undefined, among_itself=self.among_itself, **told)
+
+    def _by_shared_columns(self, queries: Ranked) -> Compute | None:
+        """Return what compares rows by the columns that both have, if any are to be."""
+        metric, workers, (first, second) = self.metric, self.workers, self.metric.sides
+        if not share_of_pairs(queries.levels, self.population.ranked.levels):
+            return None
+        others = of_queries = self.population.rows(second, workers)
+        if not self.among_itself:
+            of_queries = prepared(queries.rows, first, workers)
+        elif first != second:
+            of_queries = self.population.rows(first, workers)
+
+        def compute(block: Block, values: FloatArray, _above: bool) -> None:
+            write_block(of_queries, others, block, metric, values)
+
+        return compute
 
     def _dense(self) -> search.Search:
         rows: Any = AsDense(self.matrix)
@@ -212,168 +232,3 @@ class SparseSearch:
             return False
         in_columns = np.bincount(self.matrix.columns, minlength=width).astype(float)
         return bool(self.population.in_columns @ in_columns > most)
-
-
-class AllPairs:
-    """The pairs of a search, computed in strips of queries."""
-
-    def __init__(self, wanted: SparseSearch) -> None:
-        population, self.metric, self.workers = wanted.population, wanted.metric, wanted.workers
-        self.population, self.shape, self.among_itself = (
-            population,
-            wanted.shape,
-            wanted.among_itself,
-        )
-        self.others = self.queries = population.ranked
-        if not wanted.among_itself:
-            self.queries = ranked_for(wanted.matrix, self.metric)
-        self.undefined = np.flatnonzero(np.diff(population.matrix.starts) == 0)
-        self.split = split_of(
-            self.queries, self.others, self._by_shared_columns(), DOUBLE, self.metric,
-            workers=self.workers, progress=None,
-        )  # fmt: skip
-        self.in_order = self.split.in_order
-        self._report = counting(wanted.progress, self.shape[0] * self.shape[1])
-
-    def _by_shared_columns(self) -> Compute | None:
-        """Return what compares rows by the columns that both have, if any are to be."""
-        metric, workers, (first, second) = self.metric, self.workers, self.metric.sides
-        if not share_of_pairs(self.queries.levels, self.others.levels):
-            return None
-        known = of_queries = self.population.rows(second, workers)
-        if not self.among_itself:
-            of_queries = prepared(self.queries.rows, first, workers)
-        elif first != second:
-            of_queries = self.population.rows(first, workers)
-
-        def compute(block: Block, values: FloatArray, _above: bool) -> None:
-            write_block(of_queries, known, block, metric, values)
-
-        return compute
-
-    def nearest(self, number: int) -> tuple[FloatArray, IntArray]:
-        """Return the values and indices of so many nearest rows, in order."""
-        values = np.full((self.shape[0], number), np.inf)
-        indices = np.full((self.shape[0], number), NONE, np.intp)
-
-        def sort_strip(blocks: list[tuple[Block, Way]]) -> None:
-            strip = blocks[0][0].place[0]
-            found = np.empty((strip.stop - strip.start, self.shape[1]))
-            for columns, some in self._values(blocks):
-                found[:, columns] = some
-            own = self.queries.order[strip] if self.among_itself else None
-            search.write_first(found, own, values[strip], indices[strip])
-
-        def search_strip(blocks: list[tuple[Block, Way]]) -> None:
-            strip = blocks[0][0].place[0]
-            best, places = values[strip], indices[strip]
-            for columns, found in self._values(blocks):
-                i, j = self._nearer(found, columns, best, places)
-                _merge(best, places, i, columns[j], found[i, j])
-
-        few = self.shape[1] <= SORTED
-        if few and search.all_are_computed(number, *self.shape, self.metric):
-            self._run(sort_strip, search.BLOCK_PAIRS // self.shape[1])
-        else:
-            self._run(search_strip)
-        given = self.queries.order.argsort()
-        values, indices = values[given], indices[given]
-        self._fill(values, indices)
-        return values, indices
-
-    def _nearer(
-        self, found: FloatArray, columns: IntArray, best: FloatArray, places: IntArray
-    ) -> tuple[IntArray, IntArray]:
-        """Return which values of a block may be among the nearest."""
-        farthest, last = best[:, -1:], places[:, -1:]
-        if self.in_order:
-            # What is as near as the farthest so far comes after it, if that is there.
-            nearer = found < farthest
-            if np.isinf(found).any():
-                nearer |= (found <= farthest) & (last == NONE)
-        else:
-            nearer = (found < farthest) | ((found == farthest) & (columns < last))
-        number = best.shape[1]
-        if np.count_nonzero(nearer) > MANY * number * len(best) and number < found.shape[1]:
-            limit = np.partition(found, number - 1, axis=1)[:, number - 1 : number]
-            nearer &= ~(found > limit)
-        i, j = np.nonzero(nearer)
-        return i, j
-
-    def within(self, radius: float) -> Neighbors:
-        """Return the neighbours up to a value, each query's in order."""
-        parts: list[tuple[IntArray, IntArray, FloatArray]] = [_NONE]
-
-        def search_strip(blocks: list[tuple[Block, Way]]) -> None:
-            pieces = [_NONE]
-            for columns, found in self._values(blocks):
-                i, j = np.nonzero(found <= radius)
-                pieces.append((i, columns[j], found[i, j]))
-            i, j, near = (np.concatenate(each) for each in zip(*pieces, strict=True))
-            order = np.lexsort((j, near, i))
-            rows = self.queries.order[i[order] + blocks[0][0].i_start]
-            parts.append((rows, j[order], near[order]))
-
-        self._run(search_strip)
-        rows, columns, near = (np.concatenate(each) for each in zip(*parts, strict=True))
-        order = rows.argsort(kind="stable")
-        return _neighbors_of(self.shape[0], rows[order], columns[order], near[order])
-
-    def _run(
-        self, search_strip: Callable[[list[tuple[Block, Way]]], None], most: int = MOST_ROWS
-    ) -> None:
-        strips = [blocks for blocks in self.split.strips(most) if blocks]
-        run_blocks(search_strip, strips, self.workers)
-
-    def _values(self, blocks: list[tuple[Block, Way]]) -> Iterator[tuple[IntArray, FloatArray]]:
-        """Yield which of the other rows are in each block, and its values."""
-        for block, way in blocks:
-            found = np.empty(block.shape)
-            way.compute(block, found, False)
-            if self.among_itself:
-                own = np.arange(max(block.i_start, block.j_start), min(block.i_stop, block.j_stop))
-                found[own - block.i_start, own - block.j_start] = np.nan
-            yield self.others.order[block.place[1]], found
-            self._report(found.size)
-
-    def _fill(self, values: FloatArray, indices: IntArray) -> None:
-        """Put rows at distance NaN, in their order, where there are not enough others."""
-        undefined = self.undefined.tolist()
-        for i in np.flatnonzero(indices[:, -1:].ravel() == NONE):
-            missing = indices[i] == NONE
-            others = range(self.shape[1]) if missing.all() else undefined
-            taken = [j for j in others if not (self.among_itself and j == i)][: missing.sum()]
-            values[i, missing], indices[i, missing] = np.nan, taken
-
-
-MANY = 4
-"""Of so many times as many values as are wanted, the others are sorted out first."""
-
-NONE = np.iinfo(np.intp).max
-"""The index of a neighbour that is not there."""
-
-_NONE: tuple[IntArray, IntArray, FloatArray] = (
-    np.empty(0, np.intp),
-    np.empty(0, np.intp),
-    np.empty(0),
-)
-
-
-def _neighbors_of(number: int, rows: IntArray, columns: Any, near: FloatArray) -> Neighbors:
-    """Return the neighbours of so many rows, given in order."""
-    return Neighbors(np.searchsorted(rows, np.arange(number + 1)), columns, near)
-
-
-def _merge(
-    best: FloatArray, places: IntArray, rows: IntArray, columns: IntArray, near: FloatArray
-) -> None:
-    """Keep the nearest of those of each row so far and of others, in order."""
-    number = best.shape[1]
-    touched = np.unique(rows)
-    all_rows = np.concatenate([touched.repeat(number), rows])
-    all_near = np.concatenate([best[touched].ravel(), near])
-    all_columns = np.concatenate([places[touched].ravel(), columns])
-    order = np.lexsort((all_columns, all_near, all_rows))
-    first = np.searchsorted(all_rows[order], touched)
-    taken = order[first[:, np.newaxis] + np.arange(number)]
-    best[touched], places[touched] = all_near[taken], all_columns[taken]
