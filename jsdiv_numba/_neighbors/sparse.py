@@ -18,10 +18,10 @@ from . import search
 from .all_pairs import AllPairs, neighbors_of
 from .search import Neighbors
 
-SHARED_NS, COLUMN_NS, PAIR_NS = 4.0, 0.7, 5.0
+SHARED_NS, COLUMN_NS, PAIR_NS = 10.0, 0.7, 15.0
 """What a column that two rows share takes, one of dense rows, and a pair besides."""
 
-BOUND_NS, BOUND_PAIR_NS, DESCRIBED_NS = 0.02, 2.0, 12.0
+BOUND_NS, BOUND_PAIR_NS, DESCRIBED_NS = 0.02, 2.0, 10.0
 """What a column of a pair takes in a search by bounds, a pair besides, and an element of the rows
 before."""
 
