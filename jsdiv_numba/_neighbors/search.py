@@ -176,10 +176,11 @@ class Population:
     """The rows among which neighbours are searched.
 
     `name`: the argument that they came from. `matrix`: one distribution a row, of at least
-    one column. `metric`: what is wanted of each pair of a query and one of these.
+    one column: an array, or what makes one of some rows at a time. `metric`: what is wanted of
+    each pair of a query and one of these.
     """
 
-    def __init__(self, name: str, matrix: FloatArray, metric: Metric) -> None:
+    def __init__(self, name: str, matrix: Any, metric: Metric) -> None:
         self.name, self.matrix, self.metric = name, matrix, metric
         self.scale_exponent = matrix.shape[1].bit_length() - 1
         """The power of two that brings the entries of a normalised row near 1."""

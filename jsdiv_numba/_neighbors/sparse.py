@@ -101,8 +101,7 @@ class SparsePopulation:
     @cached_property
     def dense(self) -> search.Population:
         """The same rows as dense ones."""
-        rows: Any = AsDense(self.matrix)
-        return search.Population(self.name, rows, self.metric)
+        return search.Population(self.name, AsDense(self.matrix), self.metric)
 
     def rows(self, side: Side, workers: int | None) -> CompressedRows:
         """Return all rows, prepared to be one side of a pair."""
