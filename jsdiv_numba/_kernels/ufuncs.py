@@ -6,6 +6,9 @@ A kernel takes its inputs, and then what it writes to; what is one number it ret
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from .catalog import SHORT
 from .codegen.intrinsics import contiguous, contiguous_rows, minimum, njit_inline
 from .codegen.precision import Precision
 from .formulas.js import scalar_formulas
@@ -259,9 +262,12 @@ def _js_sum_with_gradient(precision: Precision) -> Body:
     return of_any_strides(sum_with_gradient(precision))
 
 
-def _of_contiguous_rows(kernel: Any) -> Body:
+def _of_short_rows(kernel: Any) -> Body:
     def body(P, Q, results):
-        kernel(contiguous_rows(P), contiguous_rows(Q), results)
+        if P.shape[1] > SHORT:
+            results[:] = np.nan
+        else:
+            kernel(contiguous_rows(P), contiguous_rows(Q), results)
 
     return body
 
@@ -270,10 +276,8 @@ _BODIES: dict[str, Callable[[Precision], Body]] = {
     "js_term": _elementwise(2, lambda precision: scalar_formulas(precision).js_term),
     "js_gradient": _elementwise_gradient(gradient_formulas),
     "js_sum": _js_sum,
-    "js_sum_short": lambda precision: _of_contiguous_rows(short_sums(precision)),
-    "js_sum_normalised_short": lambda precision: _of_contiguous_rows(
-        short_normalised_sums(precision)
-    ),
+    "js_sum_short": lambda precision: _of_short_rows(short_sums(precision)),
+    "js_sum_normalised_short": lambda precision: _of_short_rows(short_normalised_sums(precision)),
     "js_sum_columns": _generalised(column_kernels, "column_sums", _unweighted),
     "js_sum_normalised": _generalised(normalised_kernels, "row_sums", rows_of_two),
     "js_signed_term_normalised": _generalised(normalised_kernels, "signed_terms"),

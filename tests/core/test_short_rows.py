@@ -95,6 +95,15 @@ def test_functions_do_not_depend_on_the_number_of_rows(dtype, layout, number):
         np.testing.assert_array_equal(result, two)
 
 
+@EACH
+@BOTH
+def test_longer_rows_and_none_are_no_matter(measure, dtype):
+    for shape, expected in [((3, SHORT + 1), [np.nan] * 3), ((0, 5), []), ((0, 40), [])]:
+        short, _ = both(measure, *np.ones((2, *shape), dtype))
+        np.testing.assert_array_equal(short, expected)
+    np.testing.assert_array_equal(js_divergence(*np.ones((2, 50, 0), dtype)), np.zeros((50, 1)))
+
+
 @BOTH
 def test_results_are_right(dtype):
     rng = np.random.default_rng(1)
