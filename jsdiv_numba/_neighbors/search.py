@@ -281,7 +281,8 @@ class Search:
     ) -> None:
         self.population, self.metric, self.workers = population, population.metric, workers
         self.among_itself = queries is None
-        self.name, self.matrix = queries or (population.name, population.matrix)
+        given: tuple[str, Any] = queries or (population.name, population.matrix)
+        self.name, self.matrix = given
         self._report = counting(progress, len(self.matrix) * len(population.matrix))
 
     def nearest(
