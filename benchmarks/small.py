@@ -1,4 +1,4 @@
-"""Calls on a few short rows, which are all overhead: ``python -m benchmarks.small``."""
+"""Calls on short rows, a few, which are all overhead, or many: ``python -m benchmarks.small``."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -9,10 +9,17 @@ import numpy as np
 from scipy.spatial import distance as scipy_distance
 
 import jsdiv_numba
-from benchmarks import inputs, roofline
-from benchmarks.rows import DTYPES
-from benchmarks.tables import Goal, Line, duration, heading, ratios
-from benchmarks.timing import Contender, calls_for, median_seconds, progress
+from benchmarks import inputs, peers, roofline
+from benchmarks.rows import DTYPES, contender
+from benchmarks.tables import Goal, Line, duration, heading, ratios, table
+from benchmarks.timing import (
+    LEAST_OF_CPU,
+    Contender,
+    calls_for,
+    median_seconds,
+    progress,
+    throughputs,
+)
 from jsdiv_numba import scalarise
 
 Call = Callable[[], Any]
@@ -26,10 +33,12 @@ class Sizes:
     """Of one sample: so short that hardly any is interrupted."""
 
     repeats: int
+    many: int
+    """Rows."""
 
 
-FULL = Sizes(seconds=1e-3, repeats=201)
-QUICK = Sizes(seconds=1e-4, repeats=7)
+FULL = Sizes(seconds=1e-3, repeats=201, many=20_000)
+QUICK = Sizes(seconds=1e-4, repeats=7, many=100)
 
 LENGTH, ROWS, FEW, QUERIES, NEIGHBORS = 10, 100, 10, 30, 5
 
@@ -38,6 +47,9 @@ ROWS_GOAL = Goal(0.2, smaller_is_better=True)
 PAIRS_GOAL = Goal(0.4, smaller_is_better=True)
 LOSS_GOAL = Goal(0.6, smaller_is_better=True)
 NEIGHBORS_GOAL = Goal(1, smaller_is_better=True)
+
+MANY_PEERS = peers.OURS, "NumKong", "SimSIMD", peers.JAX_QUOTIENTS
+"""What is compared where rows are many."""
 
 SCALARISATIONS = {
     "mean": scalarise.mean_scalarise,
@@ -174,6 +186,30 @@ def neighbors(dtype: type, rng: np.random.Generator) -> Comparison:
     )
 
 
+def many_rows(sizes: Sizes, rng: np.random.Generator) -> str:
+    """Return a table of what a row takes where there are many."""
+    shape = sizes.many, LENGTH
+    pairs_of: dict[str, tuple[peers.Loaders, list[Any]]] = {
+        f"probabilities, {np.dtype(dtype).name}": (
+            peers.ROWS,
+            [inputs.rows(rng, *shape, dtype) for _ in range(2)],
+        )
+        for dtype in DTYPES
+    }
+    pairs_of["logits, float32"] = peers.LOGITS, [inputs.logits(rng, *shape) for _ in range(2)]
+    return table(
+        ("time of a row", *MANY_PEERS),
+        ((what, *_times_of_a_row(*given)) for what, given in pairs_of.items()),
+    )
+
+
+def _times_of_a_row(loaders: peers.Loaders, given: list[Any]) -> list[str]:
+    compared = {name: loaders[name] for name in MANY_PEERS if name in loaders}
+    timed = [contender(peer, *given) for peer in peers.installed(compared)]
+    rate = throughputs(timed, LEAST_OF_CPU)
+    return [f"{1e9 * LENGTH / rate[name]:.1f} ns" if name in rate else "" for name in MANY_PEERS]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -189,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = " ".join(["python -m benchmarks.small", *(["--quick"] if options.quick else [])])
     samples = f"Median of {sizes.repeats} samples of {duration(sizes.seconds)} each"
     print(heading(command, roofline.instruction_set(), samples))
-    print(f"\n{ratios(lines)}")
+    print(f"\n{ratios(lines)}\n\n{many_rows(sizes, rng)}")
 
 
 if __name__ == "__main__":

@@ -306,11 +306,12 @@ def test_every_line_of_the_derivatives_table_is_there(monkeypatch, capsys):
 
 
 def test_every_line_of_the_table_of_small_calls_is_there(monkeypatch, capsys):
-    monkeypatch.setattr(small, "QUICK", small.Sizes(seconds=1e-5, repeats=1))
+    monkeypatch.setattr(small, "QUICK", small.Sizes(seconds=1e-5, repeats=1, many=50))
     small.main(["--quick"])
     lines = capsys.readouterr().out.splitlines()
     for dtype in ("float32", "float64"):
         assert sum(f", {dtype} / " in line for line in lines) == 11
+    assert sum(line.endswith(" ns |") or " ns | " in line for line in lines) == 3
 
 
 def test_every_line_of_the_table_of_files_is_there(monkeypatch, capsys):
