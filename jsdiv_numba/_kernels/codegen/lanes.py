@@ -179,7 +179,10 @@ def transpose(side: int, step: int) -> Any:
 
     @intrinsic
     def transposed(typingctx, matrix, start, count, columns):
-        """Write the elements of some rows, those of a column side by side, and zeros."""
+        """Write the elements of some rows, those of a column side by side, and zeros.
+
+        The first row stands in the place of those that are not there.
+        """
 
         def codegen(context, builder, signature, args):
             matrix, start, count, columns = args
@@ -190,10 +193,10 @@ def transpose(side: int, step: int) -> Any:
             rows = []
             for i in range(side):
                 is_there = builder.icmp_signed("<", count.type(i), count)
-                own = builder.select(is_there, length, length.type(0))
                 row = builder.add(start, builder.select(is_there, count.type(i), count.type(0)))
                 place = cgutils.pointer_add(builder, array.data, builder.mul(row, stride))
-                rows.append(_masked_load(builder, builder.bitcast(place, vector.as_pointer()), own))
+                place = builder.bitcast(place, vector.as_pointer())
+                rows.append(_masked_load(builder, place, length))
             for j, column in enumerate(_transposed(builder, rows)):
                 place = builder.gep(columns, [ir.IntType(64)(j * step)])
                 builder.store(column, builder.bitcast(place, vector.as_pointer()), align=ALIGNMENT)

@@ -80,7 +80,10 @@ def _transpose(number):
 
     @njit_inline
     def transpose(rows, start, count, columns):
-        """Write the elements of some rows, those of a column side by side, and zeros."""
+        """Write the elements of some rows, those of a column side by side, and zeros.
+
+        Lanes without a row have that of another one, so that nothing is divided by 0.
+        """
         for first in range(0, number, SHORT):
             squares(rows, start + minimum(first, count - 1), count - first, address(columns, first))
 
