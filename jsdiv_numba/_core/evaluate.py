@@ -15,20 +15,18 @@ from .threads import check_workers
 from .validation import Axis, FloatArray
 
 
-def finished(values: Any, divisor: float | None, root: bool, out: FloatArray | None = None) -> Any:
-    """Return what is wanted of divergences in nats."""
-    if divisor is not None:
-        values = np.divide(values, divisor, out=out)
-    if root:
-        values = np.sqrt(values, out=out)
-    return values
-
-
 def finisher(divisor: float | None, root: bool) -> blocks.Finish | None:
-    """Return what makes it in place, if there is anything to do."""
+    """Return what makes of divergences in nats what is wanted, in place, if that is another."""
     if divisor is None and not root:
         return None
-    return lambda values: finished(values, divisor, root, values)
+
+    def finish(values: FloatArray) -> None:
+        if divisor is not None:
+            np.divide(values, divisor, out=values)
+        if root:
+            np.sqrt(values, out=values)
+
+    return finish
 
 
 DTYPES = {dtype: (dtype.name,) for dtype in validation.FLOATS}
@@ -190,8 +188,13 @@ def _at_once(
 ) -> tuple[Any, bool]:
     """Have NumPy compute what `validation.are_plain`; return whether there is a NaN."""
     values = ufunc(*arrays, keepdims=True) if keepdims else ufunc(*arrays)
-    if root or divisor is not None:
-        values = finished(values, divisor, root)
+    if divisor is not None:
+        values = np.divide(values, divisor)
+    if root:
+        values = np.sqrt(values)
+    if values.ndim == 1 and values.size > 1:
+        # As `blocks.has_nan`, without what that asks first.
+        return values, math.isnan(values.dot(values))
     return values, blocks.has_nan(values)
 
 
