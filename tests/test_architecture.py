@@ -89,6 +89,7 @@ HEAVY_AT_TOP: dict[str, set[str]] = {
     "_kernels.codegen.dispatch": {"numba"},
     "_kernels.codegen.intrinsics": {"llvmlite", "numba"},
     "_kernels.codegen.lanes": {"llvmlite", "numba"},
+    "_kernels.codegen.squares": {"llvmlite", "numba"},
     "_kernels.codegen.memory": {"llvmlite", "numba"},
     "_kernels.codegen.object_code": {"llvmlite", "numba"},
     "_kernels.codegen.pipeline": {"numba"},

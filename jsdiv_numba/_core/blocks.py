@@ -12,6 +12,7 @@ from . import conversion
 from .errstate import unwarned
 from .gather import GatheredPieces, GatheredRows
 from .threads import get_workers, run_blocks
+from .transposition import write_columns
 from .validation import SMALL, FloatArray
 
 Finish = Callable[[FloatArray], object]
@@ -80,18 +81,19 @@ def run(
     shape = operands[0].shape
     outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
     elements = math.prod(outer) * length
+    columns = conversion.column_axes(operands) if core else set()
     block_elements = BLOCK_WITH_SECONDARY if secondary else BLOCK_ELEMENTS
     in_place = all(isinstance(array, np.ndarray) for array in (*operands, out))
-    if conversion.are_converted(operands, conversion.dtypes_of(ufunc)):
+    if columns or conversion.are_converted(operands, conversion.dtypes_of(ufunc)):
         block_elements = conversion.BLOCK_ELEMENTS
     elif core and in_place and not secondary and elements > BLOCK_ELEMENTS:
         block_elements = _larger_block(elements, get_workers(workers))
     is_small = elements <= block_elements
     if is_small and isinstance(out, np.ndarray):
-        inputs, room = (*operands, *weights), conversion.Room()
-        return unwarned(_of_block, room, ufunc, inputs, out, finish, secondary)
-    with_nan = []
-    rooms = conversion.Rooms()
+        with conversion.Room() as room:
+            inputs = (*operands, *weights)
+            return unwarned(_of_block, room, ufunc, inputs, out, finish, secondary)
+    with_nan: list[Any] = []
 
     def compute(block: Any) -> None:
         beside = secondary.each(lambda array: array[block]) if secondary else None
@@ -103,7 +105,9 @@ def run(
         if isinstance(out, GatheredRows):
             out[block] = result
 
-    run_blocks(compute, [...] if is_small else _blocks(outer, length, block_elements), workers)
+    blocks = [...] if is_small else _blocks(outer, length, block_elements, columns)
+    with conversion.Rooms() as rooms:
+        run_blocks(compute, blocks, workers)
     return bool(with_nan)
 
 
@@ -134,6 +138,11 @@ class _OfPieces:
     def types(self) -> list[str]:
         """The ufunc's."""
         return self.ufunc.types
+
+    @property
+    def signature(self) -> str | None:
+        """The ufunc's."""
+        return self.ufunc.signature
 
     def __call__(self, *operands: FloatArray, out: Any) -> None:
         sums, *others = (out,) if isinstance(out, np.ndarray) else out
@@ -203,38 +212,35 @@ def _of_block(
     finish: Finish | None,
     secondary: SecondaryOutput | None,
 ) -> bool:
-    """Do it for one block, once its operands are of the dtypes that ufuncs take.
+    """Write one block's results, finished; return whether there is any NaN.
 
     What is warned of here is either an answer, NaN, or an error raised later.
     """
-    given: tuple[Any, ...] = () if secondary and secondary.ufunc is None else operands
-    dtypes = conversion.dtypes_of(ufunc)[: len(given)]
-    if secondary:
-        dtypes += conversion.dtypes_of(secondary.ufunc or ufunc)
-    converted = room.converted((*given, *(secondary.operands if secondary else ())), dtypes)
-    if secondary:
-        secondary = secondary._replace(operands=converted[len(given) :])
-    return _compute(ufunc, converted[: len(given)], out, finish, secondary)
-
-
-def _compute(
-    ufunc: Callable[..., Any],
-    operands: tuple[Operand, ...],
-    out: FloatArray,
-    finish: Finish | None,
-    secondary: SecondaryOutput | None,
-) -> bool:
-    """Write a ufunc's results, finished; return whether there is any NaN."""
-    if secondary is None:
-        ufunc(*operands, out=out)
-    elif secondary.ufunc is None:
-        ufunc(*secondary.operands, out=(out, *secondary.outs))
-    else:
-        ufunc(*operands, out=out)
-        secondary.ufunc(*secondary.operands, out=secondary.outs)
+    in_one_pass = secondary is not None and secondary.ufunc is None
+    if not in_one_pass:
+        ufunc(*room.taken(ufunc, operands), out=out)
+    if secondary is not None:
+        beside, outs = (ufunc, (out,)) if in_one_pass else (secondary.ufunc, ())
+        _write_beside(room, beside, secondary, outs, len(operands))
     if finish is not None:
         finish(out)
     return has_nan(out)
+
+
+def _write_beside(
+    room: conversion.Room,
+    ufunc: Any,
+    secondary: SecondaryOutput,
+    first_outs: tuple[FloatArray, ...],
+    number: int,
+) -> None:
+    """Write what is computed besides; in the room, so many operands have their places."""
+    operands = room.taken(ufunc, secondary.operands, number)
+    outs = room.instead_of(ufunc, secondary.outs, number + len(operands))
+    ufunc(*operands, out=(*first_outs, *outs))
+    for rows, array in zip(outs, secondary.outs, strict=True):
+        if rows is not array:
+            write_columns(rows, array)
 
 
 def has_nan(values: Any) -> bool:
@@ -248,11 +254,15 @@ def has_nan(values: Any) -> bool:
     return bool(np.isnan(values).any())
 
 
-def _blocks(outer: tuple[int, ...], length: int, block_elements: int) -> list[Any]:
+def _blocks(
+    outer: tuple[int, ...], length: int, block_elements: int, columns: set[int]
+) -> list[Any]:
     """Return the indices of the blocks along the longest outer axis."""
     if not outer:
         return [...]
     axis = int(np.argmax(outer))
     step = max(1, block_elements * outer[axis] // (math.prod(outer) * length))
+    if axis in columns:
+        step = conversion.whole_lines(step, length)
     before = (slice(None),) * axis
     return [(*before, slice(i, i + step)) for i in range(0, outer[axis], step)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .transposition import are_columns, write_columns
 from .validation import FloatArray, kept_then_reduced, rows_along
 
 LEAST = 1 << 19
@@ -44,6 +45,9 @@ class GatheredRows:
 
     def __setitem__(self, block: Any, rows: FloatArray) -> None:
         part = self.array[block]
+        if self.core == 1 and rows.dtype == part.dtype and are_columns(part):
+            write_columns(rows, part)
+            return
         # What is not finite may be converted.
         with np.errstate(all="ignore"):
             part[...] = rows.reshape(part.shape)

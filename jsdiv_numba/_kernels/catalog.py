@@ -209,6 +209,7 @@ ROUTINES = {
     "sparse_kl_pairs": _SPARSE_PAIRS,
     # The first are the bits of float16.
     "widen_float16": Routine(("h[:,:] f[:,:]",), "", ("float32",)),
+    "transpose_matrices": Routine(("T[:,:,:] T[:,:,:]",)),
     "place_values": Routine(("d[:,::1] p[::1] p[::1] ? p p d[:,:]",), "", ("float64",)),
     "prepare_neighbors": Routine((PaddedRows, "p p p", Side), "?", ("float64",)),
     # At last, whether they are queries, and whether their harmonics are wanted.

@@ -10,6 +10,7 @@ from .counts.tables import table_tails
 from .pairwise import bounds, pairs, placing, search, sparse
 from .pairwise.measures import KL, SKEWED
 from .rows.half_precision import widen_float16
+from .rows.transposition import transpose_matrices
 
 
 class Source(NamedTuple):
@@ -38,6 +39,7 @@ _SOURCES = {
     "sparse_skewed_pairs": Source(lambda _: sparse.sparse_pairs(SKEWED), makes_arrays=True),
     "sparse_kl_pairs": Source(lambda _: sparse.sparse_pairs(KL), makes_arrays=True),
     "widen_float16": Source(lambda _: widen_float16(), makes_arrays=False),
+    "transpose_matrices": Source(transpose_matrices, makes_arrays=False),
     "place_values": Source(lambda _: placing.place_values(), makes_arrays=False),
     "prepare_neighbors": Source(lambda _: bounds.preparation(), makes_arrays=True),
     "describe_rows": Source(lambda _: bounds.description(), makes_arrays=True),

@@ -14,6 +14,7 @@ from jsdiv_numba import (
     kl_divergence,
 )
 from jsdiv_numba._core.conversion import BLOCK_ELEMENTS, Room
+from jsdiv_numba._kernels.load import built
 
 EVERY = np.arange(1 << 16, dtype=np.uint16)
 """The bits of every float16, and of every bfloat16."""
@@ -34,7 +35,6 @@ LAYOUTS = {
 }
 HALVES = np.dtype(np.float16), np.dtype(">f2"), np.dtype(ml_dtypes.bfloat16)
 OTHERS = tuple(map(np.dtype, ["i1", "u2", "i4", "i8", "u8", "?", ">i8", ">f4", ">f8"]))
-FLOAT32 = np.dtype(np.float32)
 
 
 def bits_of(array):
@@ -49,7 +49,7 @@ def test_every_number_has_numpy_s_bits(layout, dtype):
         expected = halves.astype(np.float32)
     room = Room()
     for _ in range(2):  # in memory that is new, and in what the last ones left
-        (result,) = room.converted([halves], (FLOAT32,))
+        (result,) = room.taken(built("entropy_term", ("float32",)), [halves])
         assert result.dtype == np.float32
         assert result.shape == halves.shape
         np.testing.assert_array_equal(bits_of(result), bits_of(expected))
@@ -58,13 +58,14 @@ def test_every_number_has_numpy_s_bits(layout, dtype):
 def test_memory_serves_another_dtype_and_size():
     room = Room()
     for size, dtype in [(3, "f4"), (9, "f8"), (5, "f4"), (7, "f4")]:
-        (result,) = room.converted([np.arange(size)], (np.dtype(dtype),))
+        ufunc = built("entropy_term", (np.dtype(dtype).name,))
+        (result,) = room.taken(ufunc, [np.arange(size)])
         np.testing.assert_array_equal(result, np.arange(size, dtype=dtype), strict=True)
 
 
 def test_what_a_kernel_takes_stays_as_it_is():
-    given = np.ones(3), np.ones(3, np.float32)
-    results = Room().converted(given, (given[0].dtype, FLOAT32))
+    given = np.ones(3), np.ones(3)
+    results = Room().taken(built("js_term", ("float64",)), given)
     assert all(result is array for result, array in zip(results, given, strict=True))
 
 

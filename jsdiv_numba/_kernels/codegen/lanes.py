@@ -155,7 +155,7 @@ def _folded(number: int, operation: str) -> Any:
     return folded
 
 
-def _masked_load(builder: Any, place: Any, count: Any) -> Any:
+def masked_load(builder: Any, place: Any, count: Any) -> Any:
     """Return a vector whose first elements are those at a place, and whose others are 0."""
     vector, lane = place.type.pointee, ir.IntType(32)
     number, kind = vector.count, vector.element
@@ -169,55 +169,6 @@ def _masked_load(builder: Any, place: Any, count: Any) -> Any:
     load = cgutils.get_or_insert_function(builder.module, function, name)
     alignment = lane({"float": 4, "double": 8}[str(kind)])
     return builder.call(load, [place, alignment, mask, ir.Constant(vector, None)])
-
-
-def transpose(side: int, step: int) -> Any:
-    """Return an intrinsic for a square of so many rows and columns, whose columns are so far apart.
-
-    Of a loop LLVM 20 makes scatters, which take several times as long.
-    """
-
-    @intrinsic
-    def transposed(typingctx, matrix, start, count, columns):
-        """Write the elements of some rows, those of a column side by side, and zeros.
-
-        The first row stands in the place of those that are not there.
-        """
-
-        def codegen(context, builder, signature, args):
-            matrix, start, count, columns = args
-            array = context.make_array(signature.args[0])(context, builder, matrix)
-            _, length = cgutils.unpack_tuple(builder, array.shape)
-            stride, _ = cgutils.unpack_tuple(builder, array.strides)
-            vector = ir.VectorType(array.data.type.pointee, side)
-            rows = []
-            for i in range(side):
-                is_there = builder.icmp_signed("<", count.type(i), count)
-                row = builder.add(start, builder.select(is_there, count.type(i), count.type(0)))
-                place = cgutils.pointer_add(builder, array.data, builder.mul(row, stride))
-                place = builder.bitcast(place, vector.as_pointer())
-                rows.append(_masked_load(builder, place, length))
-            for j, column in enumerate(_transposed(builder, rows)):
-                place = builder.gep(columns, [ir.IntType(64)(j * step)])
-                builder.store(column, builder.bitcast(place, vector.as_pointer()), align=ALIGNMENT)
-            return context.get_dummy_value()
-
-        return types.void(matrix, start, count, columns), codegen
-
-    return transposed
-
-
-def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """Return the columns of a square: the vectors of both halves zipped, as often as they halve."""
-    side, lane = len(rows), ir.IntType(32)
-    zipped = [place for k in range(side) for place in (k, side + k)]
-    masks = [
-        ir.Constant(ir.VectorType(lane, side), zipped[first : first + side]) for first in (0, side)
-    ]
-    for _ in range(side.bit_length() - 1):
-        pairs = zip(rows[: side // 2], rows[side // 2 :], strict=True)
-        rows = [builder.shuffle_vector(x, y, mask) for x, y in pairs for mask in masks]
-    return rows
 
 
 def _last_group(number: int) -> Any:
@@ -238,7 +189,7 @@ def _last_group(number: int) -> Any:
             given = builder.bitcast(builder.gep(data, [first]), vector.as_pointer())
             place = cgutils.alloca_once(builder, vector)
             place.align = ALIGNMENT
-            builder.store(_masked_load(builder, given, count), place)
+            builder.store(masked_load(builder, given, count), place)
             return builder.bitcast(place, kind.as_pointer())
 
         return types.CPointer(array.dtype)(array, types.intp, types.intp), codegen

@@ -18,11 +18,12 @@ from ..codegen.intrinsics import (
     njit_inline,
     njit_no_refcount,
     noinline,
+    row_place,
     where,
 )
 from ..codegen.lanes import address, number_of_lanes, room_of
-from ..codegen.lanes import transpose as transpose_square
 from ..codegen.precision import FLOAT32, Precision
+from ..codegen.squares import transpose as transpose_square
 from ..formulas.js import two_sum
 from .normalised import inverse_power, magic_of, normalised_kernels, split
 from .pair_summands import js_pair_summand
@@ -76,7 +77,7 @@ def short_sums(precision: Precision) -> Any:
 
 
 def _transpose(number):
-    squares = transpose_square(SHORT, number)
+    square = transpose_square(SHORT, whole=False)
 
     @njit_inline
     def transpose(rows, start, count, columns):
@@ -85,7 +86,12 @@ def _transpose(number):
         Lanes without a row have that of another one, so that nothing is divided by 0.
         """
         for first in range(0, number, SHORT):
-            squares(rows, start + minimum(first, count - 1), count - first, address(columns, first))
+            place, result = (
+                row_place(rows, start + minimum(first, count - 1)),
+                address(columns, first),
+            )
+            step, length = rows.strides[0], rows.shape[1]
+            square(place, step, count - first, length, result, number * rows.itemsize)
 
     return transpose
 
