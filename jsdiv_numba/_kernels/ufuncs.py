@@ -20,7 +20,7 @@ from .logits.js_gradients import logit_gradient_kernels
 from .logits.kl import kl_logit_kernels
 from .logits.kl_gradients import kl_logit_gradient_kernels
 from .logits.many import logit_mixture_kernels
-from .rows.columns import column_kernels
+from .rows.columns import column_kernels, repeated, rows_together
 from .rows.gradients import sum_with_gradient
 from .rows.loops import each_row, each_weighted_row, rows_of_one, rows_of_two, weighted_rows
 from .rows.many import mixture_kernels
@@ -218,7 +218,9 @@ def _weights_last(kernel: Any) -> Body:
 
 def _weights_of_columns_last(kernel: Any) -> Body:
     def body(p, q, p_weights, q_weights, sums):
-        kernel(p, q, sums, contiguous(p_weights), contiguous(q_weights))
+        times = rows_together(p, q)
+        weights = repeated(contiguous(p_weights), times), repeated(contiguous(q_weights), times)
+        kernel(p, q, sums, *weights)
 
     return body
 

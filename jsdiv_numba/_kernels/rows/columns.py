@@ -8,9 +8,11 @@ import numpy as np
 from ..codegen.intrinsics import (
     FIRST_LINES,
     LINE_BYTES,
+    any_layout,
     empty,
     item,
     items,
+    maximum,
     minimum,
     njit_inline,
     njit_refcounted,
@@ -30,6 +32,15 @@ BLOCK = 16
 """Rows added up in the input's precision before float64 takes over, four at a time: equal terms
 are rounded the same way each time they are added to a sum."""
 
+SUMS = 64
+"""As many such sums, or fewer of few rows, take the rows in turn: those next to each other go into
+different ones, and may be read as one row. A column's sum depends on its length alone: neither on
+how its rows lie in memory, nor on the other columns."""
+
+WIDTH = 2048
+"""Adjacent rows are read as one of so many elements or fewer: it fills vectors where there are few
+columns, and is longer than what a processor loads ahead by itself."""
+
 
 @cache
 def column_kernels(precision: Precision) -> SimpleNamespace:
@@ -45,11 +56,11 @@ def column_kernels(precision: Precision) -> SimpleNamespace:
 
 
 @njit_inline
-def _load_ahead(p, q, i):
+def _load_ahead(p, q, i, step, number):
     """Begin to load the first lines of four rows, which need not exist."""
     line = LINE_BYTES // p.itemsize
-    for row in range(i, i + 4):
-        for j in range(0, minimum(p.shape[1], FIRST_LINES * line), line):
+    for row in range(i, i + 4 * step, step):
+        for j in range(0, minimum(number, FIRST_LINES * line), line):
             prefetch_to_second(row_place(p, row), j)
             prefetch_to_second(row_place(q, row), j)
 
@@ -69,48 +80,105 @@ def _add_rows(precision, summand):
         return term(x, y, *own), mass(x, y, *own), minimum(x, y)
 
     @njit_refcounted
-    def add_terms(p, q, i, sums, masses, *weights):
+    def add_terms(p, q, i, number, sums, masses, *weights):
         """Add the terms of a row, and their masses, to the columns' sums; NaN for a negative."""
-        for j in range(sums.size):
+        for j in range(number):
             value, own_mass, least = term_at(p, q, i, j, items(weights, j))
             set_item(sums, j, item(sums, j) + where(least < zero, nan, value))
             set_item(masses, j, item(masses, j) + own_mass)
 
     @njit_refcounted
-    def add_four(p, q, i, sums, masses, *weights):
+    def add_four(p, q, i, step, number, sums, masses, *weights):
         """Add those of four rows."""
-        for j in range(sums.size):
+        for j in range(number):
             own = items(weights, j)
             a, a_mass, a_least = term_at(p, q, i, j, own)
-            b, b_mass, b_least = term_at(p, q, i + 1, j, own)
-            c, c_mass, c_least = term_at(p, q, i + 2, j, own)
-            d, d_mass, d_least = term_at(p, q, i + 3, j, own)
+            b, b_mass, b_least = term_at(p, q, i + step, j, own)
+            c, c_mass, c_least = term_at(p, q, i + 2 * step, j, own)
+            d, d_mass, d_least = term_at(p, q, i + 3 * step, j, own)
             least = minimum(minimum(a_least, b_least), minimum(c_least, d_least))
             value = where(least < zero, nan, (a + b) + (c + d))
             set_item(sums, j, item(sums, j) + value)
             set_item(masses, j, item(masses, j) + ((a_mass + b_mass) + (c_mass + d_mass)))
 
     @njit_refcounted
-    def add_rows(p, q, start, stop, sums, masses, *weights):
-        """Write those of some rows, which are contiguous."""
-        sums[:], masses[:] = 0, 0
-        fours = start + (stop - start) // 4 * 4
-        for i in range(start, fours, 4):
-            _load_ahead(p, q, i + 4)
-            add_four(p, q, i, sums, masses, *weights)
-        for i in range(fours, stop):
-            add_terms(p, q, i, sums, masses, *weights)
+    def add_rows(p, q, rows, columns, sums, masses, *weights):
+        """Write those of every so many rows, of the last one in the first columns alone."""
+        (first, step, number), (width, in_last) = rows, columns
+        _clear(sums, masses, width)
+        last, fours = first + number * step, first + number // 4 * 4 * step
+        for i in range(first, fours, 4 * step):
+            _load_ahead(p, q, i + 4 * step, step, width)
+            add_four(p, q, i, step, width, sums, masses, *weights)
+        for i in range(fours, last, step):
+            add_terms(p, q, i, width, sums, masses, *weights)
+        add_terms(p, q, last, in_last, sums, masses, *weights)
 
     return add_rows
 
 
 @njit_refcounted
-def _add_gaps(p, q, gaps, rests):
-    """Add the differences of two contiguous rows to the columns' gaps, in twice the precision."""
-    for j in range(gaps.size):
-        gap, error = two_sum(item(gaps, j), item(p, j) - item(q, j))
-        set_item(gaps, j, gap)
-        set_item(rests, j, item(rests, j) + error)
+def _clear(first, second, number):
+    for j in range(number):
+        set_item(first, j, first.dtype.type(0))
+        set_item(second, j, second.dtype.type(0))
+
+
+@njit_refcounted
+def _add_gaps(p, q, rows, columns, gaps, rests):
+    """Write the sums of the same rows' differences, in twice the precision."""
+    (first, step, number), (width, in_last) = rows, columns
+    _clear(gaps, rests, width)
+    for row in range(number + 1):
+        i = first + row * step
+        for j in range(width if row < number else in_last):
+            gap, error = two_sum(item(gaps, j), row_item(p, i, j) - row_item(q, i, j))
+            set_item(gaps, j, gap)
+            set_item(rests, j, item(rests, j) + error)
+
+
+@njit_refcounted
+def _add_up(sums, masses, width, totals, rests, all_masses):
+    """Add up, for each column, the sums of rows that were read as one."""
+    number = totals.size
+    for first in range(0, width, number):
+        for j in range(number):
+            total, error = two_sum(item(totals, j), np.float64(item(sums, first + j)))
+            set_item(totals, j, total)
+            set_item(rests, j, item(rests, j) + error)
+            mass = np.float64(item(masses, first + j))
+            set_item(all_masses, j, item(all_masses, j) + mass)
+
+
+@njit_inline
+def _sums_of(rows):
+    """Return how many sums take so many rows in turn."""
+    number = 1
+    while number < SUMS and number * BLOCK < rows:
+        number *= 2
+    return number
+
+
+@njit_refcounted
+def rows_together(p, q):
+    """Return how many rows are read as one: several only where they are adjacent in memory."""
+    length, number = p.shape
+    together, most, itemsize = 1, _sums_of(length), p.itemsize
+    if p.strides[0] == number * itemsize and q.strides[0] == number * itemsize:
+        while together < most and 2 * together * number <= WIDTH:
+            together *= 2
+    return together
+
+
+@njit_refcounted
+def repeated(values, times):
+    """Return the numbers of a contiguous array, one time after the other."""
+    size = values.size
+    every = empty(times * size, values.dtype)
+    for start in range(0, times * size, size):
+        for j in range(size):
+            set_item(every, start + j, item(values, j))
+    return any_layout(every)
 
 
 def _added_up(precision, summand):
@@ -123,7 +191,7 @@ def _added_up(precision, summand):
         """Return the columns' sums, masses and gaps, each sum with what its rounding left.
 
         All are 0 where columns are not side by side. Weights are contiguous arrays of
-        one for each column.
+        one for each column, `repeated` for `rows_together`.
         """
         length, number = p.shape
         totals, rests, masses = (
@@ -131,20 +199,29 @@ def _added_up(precision, summand):
             zeroed(number, np.float64),
             zeroed(number, np.float64),
         )
-        gaps, gap_rests = zeroed((2, number if with_gap else 0), Float)
-        if p.strides[1] == itemsize and q.strides[1] == itemsize:
-            sums, block_masses = empty(number, Float), empty(number, Float)
-            for start in range(0, length, BLOCK):
-                stop = minimum(start + BLOCK, length)
-                add_rows(p, q, start, stop, sums, block_masses, *weights)
-                for j in range(number):
-                    totals[j], error = two_sum(totals[j], np.float64(sums[j]))
-                    rests[j] += error
-                    masses[j] += block_masses[j]
+        gaps, gap_errors, gap_rests = zeroed((3, number if with_gap else 0), np.float64)
+        if p.strides[1] != itemsize or q.strides[1] != itemsize:
+            return totals, rests, masses, gaps, gap_errors
+        most = rows_together(p, q)
+        sums, own_masses = empty(most * number, Float), empty(most * number, Float)
+        own_gaps, own_rests = empty((2, most * number if with_gap else 0), Float)
+        for start in range(0, length, SUMS * BLOCK):
+            size = minimum(length - start, SUMS * BLOCK)
+            step = _sums_of(size)
+            full, left = size // step, size % step
+            together = minimum(most, step)
+            width = together * number
+            for first in range(0, step, together):
+                rows = start + first, step, full
+                columns = width, maximum(minimum(left - first, together), 0) * number
+                add_rows(p, q, rows, columns, sums, own_masses, *weights)
+                _add_up(sums, own_masses, width, totals, rests, masses)
                 if with_gap:
-                    for i in range(start, stop):
-                        _add_gaps(p[i], q[i], gaps, gap_rests)
-        return totals, rests, masses, gaps, gap_rests
+                    _add_gaps(p, q, rows, columns, own_gaps, own_rests)
+                    _add_up(own_gaps, own_rests, width, gaps, gap_errors, gap_rests)
+        for j in range(gaps.size):
+            set_item(gap_errors, j, item(gap_errors, j) + item(gap_rests, j))
+        return totals, rests, masses, gaps, gap_errors
 
     return added_up
 
@@ -163,7 +240,7 @@ def _column_sums(precision, summand, row_sum):
             if not (abs(total) > trusted and masses[j] < huge):
                 total = row_sum(p[:, j], q[:, j], *items(weights, j))
             elif with_gap:
-                total += np.float64(gaps[j]) + np.float64(gap_rests[j])
+                total += gaps[j] + gap_rests[j]
             result[j] = Float(total)
 
     return column_sums
@@ -179,8 +256,8 @@ def _column_parts(precision, summand, row_parts):
         totals, rests, masses, gaps, gap_rests = added_up(p, q)
         for j in range(result.size):
             if abs(totals[j]) > trusted and masses[j] < huge:
-                result[j], error = two_sum(totals[j], np.float64(gaps[j]))
-                left[j] = error + rests[j] + np.float64(gap_rests[j])
+                result[j], error = two_sum(totals[j], gaps[j])
+                left[j] = error + rests[j] + gap_rests[j]
             else:
                 result[j], left[j] = row_parts(p[:, j], q[:, j])
 
