@@ -9,13 +9,16 @@ import numpy as np
 
 __all__ = ["check_labels", "joined"]
 
+WITHOUT_LABELS = {np.ndarray, list, tuple}
+"""Of most inputs it is known at once."""
+
 
 def check_labels(names: Sequence[str], values: Sequence[Any], axes: Iterable[int] = (-1,)) -> None:
     """Raise if two inputs have the same labels in another order.
 
     The axes are counted from the last.
     """
-    if sum(type(value) is not np.ndarray for value in values) < 2:
+    if sum(type(value) not in WITHOUT_LABELS for value in values) < 2:
         return
     labelled = [
         (name, labels)

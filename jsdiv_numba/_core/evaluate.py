@@ -1,7 +1,7 @@
 """From checked arguments to a result: the path that every divergence along an axis takes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,6 +69,15 @@ class Task(NamedTuple):
         """What makes the result of a divergence in nats."""
         return finisher(self.divisor, self.measure.root)
 
+    @property
+    def is_small(self) -> bool:
+        """Whether the inputs may be what `validation.are_plain`, once they are converted."""
+        return self.arrays[0].size <= validation.SMALL
+
+    def converted(self) -> tuple[FloatArray, ...]:
+        """Return the inputs in the dtype of the result."""
+        return tuple([array.astype(self.dtype, copy=False) for array in self.arrays])
+
     def ufunc(self, name: str | None) -> np.ufunc:
         """Return one of the measure's ufuncs, for the result's dtype."""
         if name is None:
@@ -126,6 +135,10 @@ def normalised(measure: Measure, arrays: tuple[Any, ...], axis: Axis) -> tuple[F
     return tuple(validation.divided_by_sums(array, shape, axes) for array in arrays)
 
 
+AtOnce = Callable[[Measure, tuple[FloatArray, ...], bool, float | None], tuple[Any, bool]]
+"""What computes small and plain arrays, and says whether there is a NaN."""
+
+
 def evaluate(
     measure: Measure,
     arrays: tuple[Any, ...],
@@ -139,21 +152,26 @@ def evaluate(
     weights: blocks.Weights | None = None,
 ) -> Any:
     """Return a measure's divergences along `axis`, or its terms."""
-    if out is None and weights is None and validation.are_plain(arrays, axis):
+    is_new = out is None and weights is None
+    at_once = _way_at_once(arrays, axis, reduce) if is_new else None
+    if at_once is not None:
         if workers is not None:
             check_workers(workers)
-        divisor, ufuncs = validation.log_base(base), measure.ufuncs
-        first = arrays[0]
-        name = ufuncs.total_of(first.shape[-1], first.size) if reduce else ufuncs.terms
-        settings = arrays, reduce and keepdims, divisor, measure.root
-        dtypes = DTYPES[first.dtype]
-        result, with_nan = unwarned(_at_once, built(name, dtypes), *settings)
-        if with_nan and reduce and name is not ufuncs.total:
-            result, with_nan = unwarned(_at_once, built(ufuncs.total, dtypes), *settings)
+        divisor = validation.log_base(base)
+        result, with_nan = unwarned(at_once, measure, arrays, keepdims, divisor)
         if with_nan:
             measure.check(**dict(zip(measure.names, arrays, strict=True)))
         return result
     task = prepare(measure, arrays, axis, base, workers)
+    if is_new and task.is_small:
+        # Lists, say, are as plain once they are arrays.
+        converted = unwarned(task.converted)
+        at_once = _way_at_once(converted, axis, reduce)
+        if at_once is not None:
+            result, with_nan = unwarned(at_once, measure, converted, keepdims, task.divisor)
+            if with_nan:
+                task.check()
+            return result
     result_shape = task.result_shape(keepdims, reduce)
     task = task.weighted(weights, keepdims, reduce)
     result = target = validation.result_array(out, result_shape, task.dtype)
@@ -179,14 +197,46 @@ def unchecked_totals(measure: Measure, arrays: tuple[Any, ...], axis: object) ->
     return unwarned(built(name, DTYPES[first.dtype]), *arrays)
 
 
-def _at_once(
+def _way_at_once(arrays: tuple[Any, ...], axis: object, reduce: bool) -> AtOnce | None:
+    """Return what computes small and plain arrays, None for others."""
+    if validation.are_plain(arrays, axis):
+        return _rows_at_once if reduce else _terms_at_once
+    return _columns_at_once if reduce and validation.are_plain_columns(arrays, axis) else None
+
+
+def _rows_at_once(
+    measure: Measure,
+    arrays: tuple[FloatArray, ...],
+    keepdims: bool,
+    divisor: float | None,
+) -> tuple[Any, bool]:
+    """Have NumPy compute what `validation.are_plain`; return whether there is a NaN."""
+    first, ufuncs = arrays[0], measure.ufuncs
+    name, dtypes = ufuncs.total_of(first.shape[-1], first.size), DTYPES[first.dtype]
+    result = _finished(built(name, dtypes), arrays, keepdims, divisor, measure.root)
+    if result[1] and name is not ufuncs.total:
+        return _finished(built(ufuncs.total, dtypes), arrays, keepdims, divisor, measure.root)
+    return result
+
+
+def _terms_at_once(
+    measure: Measure,
+    arrays: tuple[FloatArray, ...],
+    _keepdims: bool,
+    divisor: float | None,
+) -> tuple[Any, bool]:
+    """Do the same for the terms."""
+    ufunc = built(measure.ufuncs.terms, DTYPES[arrays[0].dtype])
+    return _finished(ufunc, arrays, False, divisor, measure.root)
+
+
+def _finished(
     ufunc: np.ufunc,
     arrays: tuple[FloatArray, ...],
     keepdims: bool,
     divisor: float | None,
     root: bool,
 ) -> tuple[Any, bool]:
-    """Have NumPy compute what `validation.are_plain`; return whether there is a NaN."""
     values = ufunc(*arrays, keepdims=True) if keepdims else ufunc(*arrays)
     if divisor is not None:
         values = np.divide(values, divisor)
@@ -196,6 +246,30 @@ def _at_once(
         # As `blocks.has_nan`, without what that asks first.
         return values, math.isnan(values.dot(values))
     return values, blocks.has_nan(values)
+
+
+def _columns_at_once(
+    measure: Measure,
+    arrays: tuple[FloatArray, ...],
+    keepdims: bool,
+    divisor: float | None,
+) -> tuple[Any, bool]:
+    """Do the same for what `validation.are_plain_columns`."""
+    ufuncs, first = measure.ufuncs, arrays[0]
+    *outer, length, number = first.shape
+    result = np.empty((*outer, 1, number) if keepdims else (*outer, number), first.dtype)
+    values = result[..., 0, :] if keepdims else result
+    name, dtypes = ufuncs.columns, DTYPES[first.dtype]
+    if name is None:
+        arrays = tuple([np.ascontiguousarray(array.swapaxes(-1, -2)) for array in arrays])
+        name = ufuncs.total_of(length, first.size)
+    built(name, dtypes)(*arrays, out=values)
+    if blocks.has_nan(values) and name is ufuncs.short_total:
+        built(ufuncs.total, dtypes)(*arrays, out=values)
+    finish = finisher(divisor, measure.root)
+    if finish is not None:
+        finish(values)
+    return result, blocks.has_nan(values)
 
 
 def compute(

@@ -97,6 +97,8 @@ def number_beside(name: str, number: object, others: Sequence[FloatArray]) -> Fl
 
 
 def _as_array(name: str, values: object) -> FloatArray:
+    if type(values) in {list, tuple}:
+        return _made(name, values)
     if values is None:
         raise TypeError(f"{name} is None; pass an array of real numbers")
     for marker, advice in _FOREIGN.items():
@@ -120,6 +122,11 @@ def _as_array(name: str, values: object) -> FloatArray:
                 "pass `.filled(0)`, or only the unmasked rows"
             )
         values = values.data
+    return _made(name, values)
+
+
+def _made(name: str, values: object) -> FloatArray:
+    """Return an array of what NumPy makes one of."""
     try:
         return _converted(values)
     except OverflowError:
@@ -218,6 +225,30 @@ def are_plain(arrays: tuple[Any, ...], axis: object) -> bool:
         and last >= 0
         and axis in (-1, last)
         and (last == 0 or (first.flags.c_contiguous and second.flags.c_contiguous))
+    )
+
+
+def are_plain_columns(arrays: tuple[Any, ...], axis: object) -> bool:
+    """Whether one array or two are as small and plain, but in columns: along the last axis but one.
+
+    Both are of one shape, and there are several columns of several elements.
+    """
+    first, second = arrays[0], arrays[-1]
+    if type(first) is not np.ndarray or type(second) is not np.ndarray:
+        return False
+    dtype, shape = first.dtype, first.shape
+    number = len(shape)
+    return (
+        (dtype is _FLOAT64 or dtype is _FLOAT32)
+        and second.dtype is dtype
+        and second.shape == shape
+        and 0 < first.size <= SMALL
+        and type(axis) is int
+        and number > 1
+        and axis in (-2, number - 2)
+        and min(shape[-2:]) > 1
+        and first.flags.c_contiguous
+        and second.flags.c_contiguous
     )
 
 

@@ -141,7 +141,8 @@ def general(monkeypatch):
 
     def call(function, *arrays, **options):
         with monkeypatch.context() as patch:
-            patch.setattr(validation, "are_plain", lambda *_: False)
+            for name in ("are_plain", "are_plain_columns"):
+                patch.setattr(validation, name, lambda *_: False)
             return outcome(function, *arrays, **options)
 
     return call
