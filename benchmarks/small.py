@@ -44,6 +44,7 @@ LENGTH, ROWS, FEW, QUERIES, NEIGHBORS = 10, 100, 10, 30, 5
 
 VECTORS_GOAL = Goal(0.35, 0.25, smaller_is_better=True)
 ROWS_GOAL = Goal(0.2, smaller_is_better=True)
+NO_GOAL = Goal()
 PAIRS_GOAL = Goal(0.4, smaller_is_better=True)
 LOSS_GOAL = Goal(0.6, smaller_is_better=True)
 NEIGHBORS_GOAL = Goal(1, smaller_is_better=True)
@@ -123,6 +124,28 @@ def rows(dtype: type, rng: np.random.Generator) -> Comparison:
             "`js_divergence`": lambda: jsdiv_numba.js_divergence(P, Q),
             "`jensenshannon`": lambda: jsdiv_numba.jensenshannon(P, Q, axis=1),
         },
+    )
+
+
+def columns(dtype: type, rng: np.random.Generator) -> Comparison:
+    P, Q = (inputs.rows(rng, FEW, LENGTH, dtype) for _ in range(2))
+    return Comparison(
+        f"{FEW} columns of {LENGTH}, {P.dtype}",
+        NO_GOAL,
+        "SciPy's `jensenshannon`",
+        lambda: scipy_distance.jensenshannon(P, Q),
+        {"`jensenshannon`": lambda: jsdiv_numba.jensenshannon(P, Q)},
+    )
+
+
+def lists(rng: np.random.Generator) -> Comparison:
+    p, q = inputs.rows(rng, 2, LENGTH, np.float64).tolist()
+    return Comparison(
+        f"two lists of {LENGTH}",
+        NO_GOAL,
+        "SciPy's `jensenshannon`",
+        lambda: scipy_distance.jensenshannon(p, q),
+        {"`jensenshannon`": lambda: jsdiv_numba.jensenshannon(p, q)},
     )
 
 
@@ -216,12 +239,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="few samples, to try it out")
     options = parser.parse_args(arguments)
     sizes, rng = QUICK if options.quick else FULL, np.random.default_rng()
-    lines = [
-        line
-        for measure in (vectors, rows, pairs, losses, neighbors)
-        for dtype in DTYPES
-        for line in measure(dtype, rng).lines(sizes)
-    ]
+    of_arrays = (vectors, rows, columns, pairs, losses, neighbors)
+    compared = [measure(dtype, rng) for measure in of_arrays for dtype in DTYPES]
+    lines = [line for each in (*compared, lists(rng)) for line in each.lines(sizes)]
     command = " ".join(["python -m benchmarks.small", *(["--quick"] if options.quick else [])])
     samples = f"Median of {sizes.repeats} samples of {duration(sizes.seconds)} each"
     print(heading(command, roofline.instruction_set(), samples))

@@ -16,6 +16,7 @@ from benchmarks import (
     drift,
     features,
     gradients,
+    layouts,
     memory,
     neighbors,
     pairs,
@@ -305,12 +306,20 @@ def test_every_line_of_the_derivatives_table_is_there(monkeypatch, capsys):
     assert sum(line.startswith("| time of float") for line in lines) == 12
 
 
+def test_every_line_of_the_table_of_layouts_is_there(capsys):
+    layouts.main(["--quick"])
+    lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if " | " in line]
+    assert {len(cells) for cells in lines} == {6}
+    assert len(lines) == 2 + 2 * (len(layouts.FUNCTIONS) + 1)
+
+
 def test_every_line_of_the_table_of_small_calls_is_there(monkeypatch, capsys):
     monkeypatch.setattr(small, "QUICK", small.Sizes(seconds=1e-5, repeats=1, many=50))
     small.main(["--quick"])
     lines = capsys.readouterr().out.splitlines()
     for dtype in ("float32", "float64"):
-        assert sum(f", {dtype} / " in line for line in lines) == 11
+        assert sum(f", {dtype} / " in line for line in lines) == 12
+    assert sum("two lists" in line for line in lines) == 1
     assert sum(line.endswith(" ns |") or " ns | " in line for line in lines) == 3
 
 
