@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import conversion
+from . import rooms
+from .conversion import are_converted, dtypes_of
 from .errstate import unwarned
 from .gather import GatheredPieces, GatheredRows
 from .threads import get_workers, run_blocks
-from .transposition import write_columns
+from .transposition import column_axes, whole_lines, write_columns
 from .validation import SMALL, FloatArray
 
 Finish = Callable[[FloatArray], object]
@@ -81,16 +82,16 @@ def run(
     shape = operands[0].shape
     outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
     elements = math.prod(outer) * length
-    columns = conversion.column_axes(operands) if core else set()
+    columns = column_axes(operands) if core else set()
     block_elements = BLOCK_WITH_SECONDARY if secondary else BLOCK_ELEMENTS
     in_place = all(isinstance(array, np.ndarray) for array in (*operands, out))
-    if columns or conversion.are_converted(operands, conversion.dtypes_of(ufunc)):
-        block_elements = conversion.BLOCK_ELEMENTS
+    if columns or are_converted(operands, dtypes_of(ufunc)):
+        block_elements = rooms.BLOCK_ELEMENTS
     elif core and in_place and not secondary and elements > BLOCK_ELEMENTS:
         block_elements = _larger_block(elements, get_workers(workers))
     is_small = elements <= block_elements
     if is_small and isinstance(out, np.ndarray):
-        with conversion.Room() as room:
+        with rooms.Room() as room:
             inputs = (*operands, *weights)
             return unwarned(_of_block, room, ufunc, inputs, out, finish, secondary)
     with_nan: list[Any] = []
@@ -99,14 +100,14 @@ def run(
         beside = secondary.each(lambda array: array[block]) if secondary else None
         inputs = tuple([array[block] for array in (*operands, *weights)])
         result = out[block] if isinstance(out, np.ndarray) else out.empty(block)
-        with rooms.one() as room:
+        with free.one() as room:
             if unwarned(_of_block, room, ufunc, inputs, result, finish, beside):
                 with_nan.append(block)
         if isinstance(out, GatheredRows):
             out[block] = result
 
     blocks = [...] if is_small else _blocks(outer, length, block_elements, columns)
-    with conversion.Rooms() as rooms:
+    with rooms.Rooms() as free:
         run_blocks(compute, blocks, workers)
     return bool(with_nan)
 
@@ -205,7 +206,7 @@ def _rest(core: int, piece: int, operand: Any) -> Any:
 
 
 def _of_block(
-    room: conversion.Room,
+    room: rooms.Room,
     ufunc: Callable[..., Any],
     operands: tuple[Any, ...],
     out: FloatArray,
@@ -228,7 +229,7 @@ def _of_block(
 
 
 def _write_beside(
-    room: conversion.Room,
+    room: rooms.Room,
     ufunc: Any,
     secondary: SecondaryOutput,
     first_outs: tuple[FloatArray, ...],
@@ -263,6 +264,6 @@ def _blocks(
     axis = int(np.argmax(outer))
     step = max(1, block_elements * outer[axis] // (math.prod(outer) * length))
     if axis in columns:
-        step = conversion.whole_lines(step, length)
+        step = whole_lines(step, length)
     before = (slice(None),) * axis
     return [(*before, slice(i, i + step)) for i in range(0, outer[axis], step)]

@@ -1,6 +1,8 @@
 """Rows whose elements lie apart in memory, because those of a column lie side by side."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,10 @@ SIDE = 16
 
 LINE_BYTES = 64
 
+SIDE_BY_SIDE, MOST_ELEMENTS = 32, 1 << 21
+"""Rows in a block whose elements lie apart, of more than one line of memory; unless those would be
+too many."""
+
 
 def column_axis(array: FloatArray) -> int | None:
     """Return the axis along which elements lie side by side, if those along the last lie apart."""
@@ -26,6 +32,18 @@ def column_axis(array: FloatArray) -> int | None:
         if strides[axis] == itemsize and array.shape[axis] > 1:
             return axis
     return None
+
+
+def column_axes(operands: Sequence[Any]) -> set[int]:
+    """Return the axes along which elements lie side by side, where those of rows lie apart."""
+    axes = {column_axis(operand) for operand in operands if isinstance(operand, np.ndarray)}
+    return {axis for axis in axes if axis is not None}
+
+
+def whole_lines(rows: int, length: int) -> int:
+    """Return about so many rows, but as many as lie side by side on a few lines of memory."""
+    fewest = min(SIDE_BY_SIDE, max(1, MOST_ELEMENTS // length))
+    return max(rows // SIDE * SIDE, fewest)
 
 
 def size_in_rows(array: FloatArray) -> int:

@@ -13,7 +13,7 @@ from jsdiv_numba import (
     js_divergence_many,
     kl_divergence,
 )
-from jsdiv_numba._core.conversion import BLOCK_ELEMENTS, Room
+from jsdiv_numba._core.rooms import BLOCK_ELEMENTS, Room
 from jsdiv_numba._kernels.load import built
 
 EVERY = np.arange(1 << 16, dtype=np.uint16)

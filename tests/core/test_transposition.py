@@ -15,7 +15,7 @@ from jsdiv_numba import (
     kl_divergence,
     kl_divergence_logit,
 )
-from jsdiv_numba._core import conversion, transposition
+from jsdiv_numba._core import transposition
 from jsdiv_numba._core.transposition import column_axis, in_rows, size_in_rows
 
 DTYPES = np.float32, np.float64
@@ -130,9 +130,9 @@ def test_many_blocks(shape, workers):
 
 
 def test_blocks_have_whole_lines_unless_rows_are_too_long():
-    assert conversion.whole_lines(1000, 512) == 992
-    assert conversion.whole_lines(3, 100_000) == 20
-    assert conversion.whole_lines(1, 10**8) == 1
+    assert transposition.whole_lines(1000, 512) == 992
+    assert transposition.whole_lines(3, 100_000) == 20
+    assert transposition.whole_lines(1, 10**8) == 1
 
 
 def test_invalid_values_are_named_by_their_place():
