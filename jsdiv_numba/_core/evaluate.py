@@ -72,7 +72,7 @@ class Task(NamedTuple):
     @property
     def is_small(self) -> bool:
         """Whether the inputs may be what `validation.are_plain`, once they are converted."""
-        return self.arrays[0].size <= validation.SMALL
+        return self.arrays[0].size <= validation.PLAIN
 
     def converted(self) -> tuple[FloatArray, ...]:
         """Return the inputs in the dtype of the result."""
@@ -153,7 +153,7 @@ def evaluate(
 ) -> Any:
     """Return a measure's divergences along `axis`, or its terms."""
     is_new = out is None and weights is None
-    at_once = _way_at_once(arrays, axis, reduce) if is_new else None
+    at_once = _way_at_once(measure, arrays, axis, reduce) if is_new else None
     if at_once is not None:
         if workers is not None:
             check_workers(workers)
@@ -166,7 +166,7 @@ def evaluate(
     if is_new and task.is_small:
         # Lists, say, are as plain once they are arrays.
         converted = unwarned(task.converted)
-        at_once = _way_at_once(converted, axis, reduce)
+        at_once = _way_at_once(measure, converted, axis, reduce)
         if at_once is not None:
             result, with_nan = unwarned(at_once, measure, converted, keepdims, task.divisor)
             if with_nan:
@@ -197,11 +197,16 @@ def unchecked_totals(measure: Measure, arrays: tuple[Any, ...], axis: object) ->
     return unwarned(built(name, DTYPES[first.dtype]), *arrays)
 
 
-def _way_at_once(arrays: tuple[Any, ...], axis: object, reduce: bool) -> AtOnce | None:
+def _way_at_once(
+    measure: Measure, arrays: tuple[Any, ...], axis: object, reduce: bool
+) -> AtOnce | None:
     """Return what computes small and plain arrays, None for others."""
     if validation.are_plain(arrays, axis):
         return _rows_at_once if reduce else _terms_at_once
-    return _columns_at_once if reduce and validation.are_plain_columns(arrays, axis) else None
+    if not reduce or not validation.are_plain_columns(arrays, axis):
+        return None
+    in_pieces = measure.ufuncs.columns is not None and blocks.is_long(arrays, 2)
+    return None if in_pieces else _columns_at_once
 
 
 def _rows_at_once(
