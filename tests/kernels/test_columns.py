@@ -14,7 +14,7 @@ BLOCKS = [n + more for n in (BLOCK, 2 * BLOCK, 64, 8 * BLOCK) for more in (-1, 0
 LENGTHS = [0, 1, 3, 4, 5, *BLOCKS, 1000, SUMS * BLOCK, SUMS * BLOCK + 1, 2 * SUMS * BLOCK + 37]
 """Around what is one block, and what is two sums, four, eight."""
 
-NUMBERS = [2, 3, 5, 8, 10, 16, 31, 100, WIDTH // 2, WIDTH + 1]
+NUMBERS = [0, 2, 3, 5, 8, 10, 16, 31, 100, WIDTH // 2, WIDTH + 1]
 MOST = 150_000
 
 

@@ -28,11 +28,11 @@ from ..formulas.js import two_sum
 from .summands import entropy_summand, js_summand, kl_summand, skewed_summand
 from .sums import row_kernels
 
-BLOCK = 16
+BLOCK = 32
 """Rows added up in the input's precision before float64 takes over, four at a time: equal terms
 are rounded the same way each time they are added to a sum."""
 
-SUMS = 64
+SUMS = 32
 """As many such sums, or fewer of few rows, take the rows in turn: those next to each other go into
 different ones, and may be read as one row. A column's sum depends on its length alone: neither on
 how its rows lie in memory, nor on the other columns."""
@@ -65,54 +65,84 @@ def _load_ahead(p, q, i, step, number):
             prefetch_to_second(row_place(q, row), j)
 
 
-def _add_rows(precision, summand):
+@njit_inline
+def _four_added(a, b, c, d):
+    """Return the sum of four numbers and, nearly, its rounding error."""
+    first, first_error = two_sum(a, b)
+    second, second_error = two_sum(c, d)
+    both, error = two_sum(first, second)
+    return both, (first_error + second_error) + error
+
+
+@njit_inline
+def _add_gap(gaps, rests, j, gap, rest):
+    """Add a difference, and what its rounding left, to a column's."""
+    total, error = two_sum(item(gaps, j), gap)
+    set_item(gaps, j, total)
+    set_item(rests, j, item(rests, j) + (rest + error))
+
+
+def _add_terms(precision, summand):
+    """Return what adds the terms of one row, and of four, to the columns' sums."""
     Float = precision.Float
-    term, mass = summand.term, summand.mass
+    term, mass, with_gap = summand.term, summand.mass, summand.with_gap
     zero, nan = Float(0), Float(np.nan)
 
     @njit_inline
     def term_at(p, q, i, j, own):
-        """Return a column's term in one row, its mass and the lesser entry.
+        """Return a column's term in one row, its mass, the lesser entry and the difference.
 
-        If that is negative, the term means nothing.
+        If the lesser is negative, the term means nothing.
         """
         x, y = row_item(p, i, j), row_item(q, i, j)
-        return term(x, y, *own), mass(x, y, *own), minimum(x, y)
+        return term(x, y, *own), mass(x, y, *own), minimum(x, y), x - y
 
     @njit_refcounted
-    def add_terms(p, q, i, number, sums, masses, *weights):
+    def add_terms(p, q, i, number, sums, masses, gaps, rests, *weights):
         """Add the terms of a row, and their masses, to the columns' sums; NaN for a negative."""
         for j in range(number):
-            value, own_mass, least = term_at(p, q, i, j, items(weights, j))
+            value, own_mass, least, gap = term_at(p, q, i, j, items(weights, j))
             set_item(sums, j, item(sums, j) + where(least < zero, nan, value))
             set_item(masses, j, item(masses, j) + own_mass)
+            if with_gap:
+                _add_gap(gaps, rests, j, gap, zero)
 
     @njit_refcounted
-    def add_four(p, q, i, step, number, sums, masses, *weights):
+    def add_four(p, q, i, step, number, sums, masses, gaps, rests, *weights):
         """Add those of four rows."""
         for j in range(number):
             own = items(weights, j)
-            a, a_mass, a_least = term_at(p, q, i, j, own)
-            b, b_mass, b_least = term_at(p, q, i + step, j, own)
-            c, c_mass, c_least = term_at(p, q, i + 2 * step, j, own)
-            d, d_mass, d_least = term_at(p, q, i + 3 * step, j, own)
+            a, a_mass, a_least, a_gap = term_at(p, q, i, j, own)
+            b, b_mass, b_least, b_gap = term_at(p, q, i + step, j, own)
+            c, c_mass, c_least, c_gap = term_at(p, q, i + 2 * step, j, own)
+            d, d_mass, d_least, d_gap = term_at(p, q, i + 3 * step, j, own)
             least = minimum(minimum(a_least, b_least), minimum(c_least, d_least))
             value = where(least < zero, nan, (a + b) + (c + d))
             set_item(sums, j, item(sums, j) + value)
             set_item(masses, j, item(masses, j) + ((a_mass + b_mass) + (c_mass + d_mass)))
+            if with_gap:
+                _add_gap(gaps, rests, j, *_four_added(a_gap, b_gap, c_gap, d_gap))
+
+    return add_terms, add_four
+
+
+def _add_rows(precision, summand):
+    (add_terms, add_four), with_gap = _add_terms(precision, summand), summand.with_gap
 
     @njit_refcounted
-    def add_rows(p, q, rows, columns, sums, masses, *weights):
+    def add_rows(p, q, rows, columns, sums, masses, gaps, rests, *weights):
         """Write those of every so many rows, of the last one in the first columns alone."""
         (first, step, number), (width, in_last) = rows, columns
         _clear(sums, masses, width)
-        last, fours = first + number * step, first + number // 4 * 4 * step
-        for i in range(first, fours, 4 * step):
+        if with_gap:
+            _clear(gaps, rests, width)
+        fours = number // 4 * 4
+        for i in range(first, first + fours * step, 4 * step):
             _load_ahead(p, q, i + 4 * step, step, width)
-            add_four(p, q, i, step, width, sums, masses, *weights)
-        for i in range(fours, last, step):
-            add_terms(p, q, i, width, sums, masses, *weights)
-        add_terms(p, q, last, in_last, sums, masses, *weights)
+            add_four(p, q, i, step, width, sums, masses, gaps, rests, *weights)
+        for row in range(fours, number + 1):
+            in_row = width if row < number else in_last
+            add_terms(p, q, first + row * step, in_row, sums, masses, gaps, rests, *weights)
 
     return add_rows
 
@@ -125,23 +155,10 @@ def _clear(first, second, number):
 
 
 @njit_refcounted
-def _add_gaps(p, q, rows, columns, gaps, rests):
-    """Write the sums of the same rows' differences, in twice the precision."""
-    (first, step, number), (width, in_last) = rows, columns
-    _clear(gaps, rests, width)
-    for row in range(number + 1):
-        i = first + row * step
-        for j in range(width if row < number else in_last):
-            gap, error = two_sum(item(gaps, j), row_item(p, i, j) - row_item(q, i, j))
-            set_item(gaps, j, gap)
-            set_item(rests, j, item(rests, j) + error)
-
-
-@njit_refcounted
 def _add_up(sums, masses, width, totals, rests, all_masses):
     """Add up, for each column, the sums of rows that were read as one."""
     number = totals.size
-    for first in range(0, width, number):
+    for first in range(0, width, maximum(number, 1)):
         for j in range(number):
             total, error = two_sum(item(totals, j), np.float64(item(sums, first + j)))
             set_item(totals, j, total)
@@ -175,7 +192,7 @@ def repeated(values, times):
     """Return the numbers of a contiguous array, one time after the other."""
     size = values.size
     every = empty(times * size, values.dtype)
-    for start in range(0, times * size, size):
+    for start in range(0, times * size, maximum(size, 1)):
         for j in range(size):
             set_item(every, start + j, item(values, j))
     return any_layout(every)
@@ -214,10 +231,9 @@ def _added_up(precision, summand):
             for first in range(0, step, together):
                 rows = start + first, step, full
                 columns = width, maximum(minimum(left - first, together), 0) * number
-                add_rows(p, q, rows, columns, sums, own_masses, *weights)
+                add_rows(p, q, rows, columns, sums, own_masses, own_gaps, own_rests, *weights)
                 _add_up(sums, own_masses, width, totals, rests, masses)
                 if with_gap:
-                    _add_gaps(p, q, rows, columns, own_gaps, own_rests)
                     _add_up(own_gaps, own_rests, width, gaps, gap_errors, gap_rests)
         for j in range(gaps.size):
             set_item(gap_errors, j, item(gap_errors, j) + item(gap_rests, j))
