@@ -57,7 +57,7 @@ HOT = {
         "js_term",
         {"float32": Shape(21, 3), "float64": Shape(28, 3, chains=4)},
     ),
-    "logits: exponentials": ("js_sum_logit", {"float32": Shape(8, conversions=0)}),
+    "logits: exponentials": ("js_sum_logit", {"float32": Shape(7, conversions=0)}),
     "logits: logarithms": ("js_sum_logit", {"float32": Shape(8, conversions=1)}),
 }
 """Loops that take the time, the kernels that they are of, and how they are told from others."""

@@ -6,7 +6,7 @@ polynomial of its degree, rounded once to the precision that uses it.
 
 from collections.abc import Callable
 
-from mpmath import atanh, cos, exp, linspace, log, lu_solve, matrix, mp, mpf, pi, sqrt
+from mpmath import atanh, cos, exp, expm1, linspace, log, lu_solve, matrix, mp, mpf, pi, sqrt
 
 mp.dps = 60
 
@@ -27,6 +27,11 @@ def exp_tail(r: mpf) -> mpf:
     if abs(r) < mpf("1e-15"):
         return mpf(1) / 2 + r / 6
     return (exp(r) - 1 - r) / r**2
+
+
+def power_tail(r: mpf) -> mpf:
+    """(2^r - 1)/r."""
+    return expm1(r * log(2)) / r if r else log(2)
 
 
 def log2_ratio(f: mpf) -> mpf:
@@ -95,6 +100,7 @@ LOG2_FLOAT32 = log2_interval(2 / 3, in_halves=False)
 LOG2_FLOAT64 = log2_interval(0.8535533905932737, in_halves=True)
 GREATER_INTERVAL = (mpf(0), mpf(1) / 9)
 EXPONENTIAL_INTERVAL = (-log(2) / 2, log(2) / 2)
+POWER_INTERVAL = (-mpf(1) / 2, mpf(1) / 2)
 RATIO_INTERVAL = lesser_interval(1)
 
 POLYNOMIALS = {
@@ -105,6 +111,7 @@ POLYNOMIALS = {
     ("FLOAT32", "log2"): (log2_ratio, LOG2_FLOAT32, 6),
     ("FLOAT32", "finer_log2"): (log2_ratio, LOG2_FLOAT32, 8),
     ("FLOAT32", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 4),
+    ("FLOAT32", "power"): (power_tail, POWER_INTERVAL, 5),
     ("FLOAT32", "near_term"): (near_term, (mpf(0), mpf(1) / 2), 7),
     ("FLOAT32", "far_term"): (far_term, (mpf(0), (1 - sqrt(mpf(1) / 2)) / 2), 5),
     ("FLOAT64", "lesser"): (atanh_tail, lesser_interval(0.5), 7),
@@ -112,6 +119,7 @@ POLYNOMIALS = {
     ("FLOAT64", "ratio"): (atanh_tail, RATIO_INTERVAL, 10),
     ("FLOAT64", "log2"): (log2_ratio, LOG2_FLOAT64, 12),
     ("FLOAT64", "exponential"): (exp_tail, EXPONENTIAL_INTERVAL, 11),
+    ("FLOAT64", "power"): (power_tail, POWER_INTERVAL, 12),
 }
 
 

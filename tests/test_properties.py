@@ -168,6 +168,22 @@ def test_workers_change_no_bit(divergence, shape, axis, reduce):
         assert shared.tobytes() == alone.tobytes()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 7, 40, 1030])
+def test_a_row_of_logits_has_the_bits_that_it_has_alone(n, dtype):
+    """Its largest is found beside the row before, which may be far from 0, NaN or impossible."""
+    rng = np.random.default_rng(n)
+    A, B = rng.normal(scale=3, size=(2, 9, 2 * n)).astype(dtype)
+    A += np.array([0, 20_000, -1e6, 0, 3e38, 0, -3e38, 1, 0], dtype)[:, np.newaxis]
+    A[3, 0], B[5, -2:], A[7, : 2 * n - 2] = np.nan, np.nan, -np.inf
+    for rows in (np.s_[:, :n], np.s_[:, ::2], np.s_[::-1, ::-1]):
+        P, Q = A[rows], B[rows]
+        alone = [js_sum_logit(p, q) for p, q in zip(P, Q, strict=True)]
+        together = js_sum_logit(P, Q)
+        np.testing.assert_array_equal(together, alone)
+        np.testing.assert_array_equal(together, js_sum_logit(P.copy(), Q.copy()))
+
+
 @pytest.mark.parametrize("divergence", [js_divergence, js_divergence_logit])
 def test_chunks_of_rows_have_the_bits_of_the_whole(divergence):
     P, Q = np.random.default_rng(1).random((2, 3000, 97))

@@ -75,6 +75,7 @@ def scalar_formulas(precision: Precision) -> SimpleNamespace:
         exp=_exp(precision, exp_parts),
         device_exp=_exp_by_exp2(precision) if precision is FLOAT32 else _exp(precision, exp_parts),
         half_logs_by_log2=_half_log_by_log2(precision) if precision is FLOAT32 else None,
+        exp2=_exp2(precision),
         exp_and_rest=_exp_and_rest(precision, exp_parts),
         log2_in_ulps=log2_in_ulps,
         finer_log2_in_ulps=_log2(precision, precision.finer_log2 or precision.log2),
@@ -325,6 +326,21 @@ def _exp(precision, exp_parts):
         return where(x < lowest, zero, value)
 
     return exp
+
+
+def _exp2(precision):
+    Int = precision.Int
+    mantissa, magic = Int(precision.mantissa), precision.Float(1.5 * 2**precision.mantissa)
+    series = _polynomial(precision, (1.0, *precision.power))
+
+    @njit_inline
+    def exp2(x):
+        """Return 2^x where it is normal."""
+        shifted = x + magic
+        value = series(x - (shifted - magic))
+        return float_of(Int(bits_of(value) + Int(bits_of(shifted) << mantissa)))
+
+    return exp2
 
 
 def _exp_by_exp2(precision):

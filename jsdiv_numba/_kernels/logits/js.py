@@ -16,10 +16,12 @@ import numpy as np
 from ..codegen.intrinsics import (
     any_layout,
     clear_exceptions,
+    contiguous,
     empty,
     fma,
     in_float64,
     item,
+    larger,
     maximum,
     minimum,
     njit_inline,
@@ -51,7 +53,7 @@ def logit_kernels(precision: Precision) -> SimpleNamespace:
     skewed_term = skewed_formulas(precision).skewed_term
     return SimpleNamespace(
         sum_of_exponentials=sum_of_exponentials,
-        logit_sums=_logit_sums(precision, kernels.exponentials, sum_of_exponentials),
+        logit_sums=_logit_sums(precision, kernels, sum_of_exponentials),
         logit_terms=_logit_terms(precision, kernels.softmax, js_term, near_js_terms),
         skewed_sum=_skewed_sum(precision, kernels.softmax, near_skewed_terms),
         skewed_terms=_logit_terms(precision, kernels.softmax, skewed_term, near_skewed_terms),
@@ -62,33 +64,40 @@ def _from_entropies(precision):
     Float = precision.Float
     log2_in_ulps = scalar_formulas(precision).log2_in_ulps
     zero, ln2_in_ulps = Float(0), np.log(2.0) / 2.0**precision.mantissa
-    ln2 = np.log(2.0)
+    ln2, lowest = np.log(2.0), Float(-np.inf)
 
     @njit_reassoc
-    def mixed_block(x, y, ratio, start, size):
-        total = zero
+    def mixed_block(x, y, ratio, ahead, start, size):
+        (a, b), total, a_top, b_top = ahead, zero, lowest, lowest
         for i in range(size):
             mixed = fma(item(y, start + i), ratio, item(x, start + i))
             total += mixed * log2_in_ulps(mixed)
-        return total
+            a_top = larger(item(a, start + i), a_top)
+            b_top = larger(item(b, start + i), b_top)
+        return total, a_top, b_top
 
     @njit_no_refcount
-    def from_entropies(x, y, x_total, y_total, x_moment, y_moment):
+    def from_entropies(x, y, x_total, y_total, x_moment, y_moment, ahead):
         """Return JS = ½ Σ p log p + ½ Σ q log q - Σ m log m of two rows of exponentials.
 
         In multiples of the first row's sum, 2m is x + ratio·y. The ratio is
         rounded, so that q stands in it with a mass that is not quite 1.
+
+        And the largest of each of two rows that are `ahead`: what finds it is idle beside
+        logarithms.
         """
         ratio = Float(x_total / y_total)
-        mass = ratio * y_total / x_total
-        entropy = 0.0
+        entropy, a_top, b_top = 0.0, lowest, lowest
         for start in range(0, x.size, BLOCK):
-            entropy += mixed_block(x, y, ratio, start, minimum(BLOCK, x.size - start))
-        p_log_p = x_moment / x_total - math.log(x_total)
-        q_log_q = mass * (y_moment / y_total - math.log(y_total) + math.log(mass))
-        twice_m = 1.0 + mass
-        m_log_m = ln2_in_ulps * entropy / x_total - twice_m * (math.log(x_total) + ln2)
-        return 0.5 * (p_log_p + q_log_q - m_log_m)
+            size = minimum(BLOCK, x.size - start)
+            part, of_a, of_b = mixed_block(x, y, ratio, ahead, start, size)
+            entropy += part
+            a_top, b_top = larger(of_a, a_top), larger(of_b, b_top)
+        mass = ratio * y_total
+        # Of the logarithms of both sums, that of the ratio is left.
+        of_both = x_moment + ratio * y_moment + mass * math.log(np.float64(ratio))
+        of_both += (x_total + mass) * ln2
+        return 0.5 * (of_both - ln2_in_ulps * entropy) / x_total, a_top, b_top
 
     return from_entropies
 
@@ -101,23 +110,26 @@ def _sum_of_exponentials(precision, kernels, near_sum):
     row_sum = row_kernels(precision).row_sum
 
     @njit_no_refcount
-    def sum_of_exponentials(a, b, x, y, x_sums, y_sums):
-        """Return the divergence, and whether the exponentials are probabilities now."""
+    def sum_of_exponentials(a, b, x, y, x_sums, y_sums, ahead):
+        """Return the divergence, whether the exponentials are probabilities now, and what is ahead.
+
+        That is the largest of each of two rows that come next.
+        """
         if not _comes_first(a, b):
             a, b, x, y, x_sums, y_sums = b, a, y, x, y_sums, x_sums
-        _, x_total, x_moment = x_sums
-        _, y_total, y_moment = y_sums
-        total = from_entropies(x, y, x_total, y_total, x_moment, y_moment)
+        x_total, x_moment = x_sums
+        y_total, y_moment = y_sums
+        total, a_top, b_top = from_entropies(x, y, x_total, y_total, x_moment, y_moment, ahead)
         if total >= cancelled:
             # No divergence of distributions is above ln 2, though rounding may be.
-            return Float(where(total > ln2, ln2, total)), False
+            return Float(where(total > ln2, ln2, total)), False, a_top, b_top
         scale(x, x_total)
         scale(y, y_total)
         total = np.float64(row_sum(x, y))
         if total < near:
             total = near_sum(a, b)
             clear_exceptions()
-        return Float(total), True
+        return Float(total), True, a_top, b_top
 
     return sum_of_exponentials
 
@@ -135,20 +147,28 @@ def _sum_of(near_terms):
     return near_sum
 
 
-def _logit_sums(precision, exponentials, sum_of_exponentials):
-    zero = precision.Float(0)
+def _logit_sums(precision, kernels, sum_of_exponentials):
+    largest, near_zero = kernels.largest, kernels.near_zero
+    powers_of_both, zero = kernels.powers_of_both, precision.Float(0)
 
     @njit_refcounted
     def logit_sums(A, B, results):
         """Write the divergence of each pair of rows of logits of any stride."""
         workspace = empty((2, A.shape[1]), A.dtype)
         x, y = any_layout(workspace[0]), any_layout(workspace[1])
+        looks_ahead = A.strides[1] == A.itemsize and B.strides[1] == B.itemsize
+        a_top, b_top, known = zero, zero, False
         for i in range(results.size):
             results[i] = zero
             if x.size:
-                a, b = row_of(A, i), row_of(B, i)
-                x_sums, y_sums = exponentials(a, x), exponentials(b, y)
-                results[i], _ = sum_of_exponentials(a, b, x, y, x_sums, y_sums)
+                a, b = contiguous(row_of(A, i)), contiguous(row_of(B, i))
+                if not known:
+                    a_top, b_top = largest(a), largest(b)
+                known = looks_ahead and i + 1 < results.size
+                ahead = (row_of(A, i + 1), row_of(B, i + 1)) if known else (x, y)
+                (near_a, a_top), (near_b, b_top) = near_zero(a, a_top), near_zero(b, b_top)
+                x_sums, y_sums = powers_of_both(near_a, near_b, a_top, b_top, x, y)
+                results[i], _, a_top, b_top = sum_of_exponentials(a, b, x, y, x_sums, y_sums, ahead)
 
     return logit_sums
 

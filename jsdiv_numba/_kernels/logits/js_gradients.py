@@ -193,7 +193,8 @@ def _plain(precision):
 def _sum_with_gradient(precision, plain, near):
     Float = precision.Float
     kernels, cancelled = softmax_kernels(precision), Float(precision.gradient_cancelled)
-    exponentials, scale = kernels.exponentials, kernels.scale
+    largest, near_zero = kernels.largest, kernels.near_zero
+    powers_of_both, scale = kernels.powers_of_both, kernels.scale
     sum_of_exponentials = logit_kernels(precision).sum_of_exponentials
     mean, derivatives = _mean(precision), _derivatives(precision)
 
@@ -205,7 +206,7 @@ def _sum_with_gradient(precision, plain, near):
         p_mean, q_mean = mean(p, of_p) / p_total, mean(q, of_q) / q_total
         a_largest = derivatives(p, of_p, Float(p_mean), weight * p_factor, in_a)
         b_largest = derivatives(q, of_q, Float(q_mean), weight * q_factor, in_b)
-        # The largest exponential is 1. Not `<`, for the sake of NaN.
+        # The largest exponential is next to 1. Not `<`, for the sake of NaN.
         return not (a_largest >= cancelled and b_largest >= cancelled)
 
     @njit_refcounted
@@ -217,17 +218,21 @@ def _sum_with_gradient(precision, plain, near):
         workspace = empty((4, a.size), a.dtype)
         p, q = any_layout(workspace[0]), any_layout(workspace[1])
         of_p, of_q = any_layout(workspace[2]), any_layout(workspace[3])
-        p_sums, q_sums = exponentials(a, p), exponentials(b, q)
-        total, scaled = sum_of_exponentials(a, b, p, q, p_sums, q_sums)
+        (near_a, a_top), (near_b, b_top) = near_zero(a, largest(a)), near_zero(b, largest(b))
+        p_sums, q_sums = powers_of_both(near_a, near_b, a_top, b_top, p, q)
+        total, scaled, _, _ = sum_of_exponentials(a, b, p, q, p_sums, q_sums, (p, q))
         # What has cancelled in the divergence has in its derivatives.
         if scaled:
             again = True
         else:
-            again = first_try(p, q, of_p, of_q, p_sums[1], q_sums[1], weight, in_a, in_b)
+            # Only to make 0 what does not count.
+            scale(p, 1.0)
+            scale(q, 1.0)
+            again = first_try(p, q, of_p, of_q, p_sums[0], q_sums[0], weight, in_a, in_b)
         if again:
             if not scaled:
-                scale(p, p_sums[1])
-                scale(q, q_sums[1])
+                scale(p, p_sums[0])
+                scale(q, q_sums[0])
             near(a, b, p, q, weight, of_p, of_q, in_a)
             near(b, a, q, p, weight, of_p, of_q, in_b)
             clear_exceptions()
