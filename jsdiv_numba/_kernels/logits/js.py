@@ -166,7 +166,7 @@ def _logit_sums(precision, kernels, sum_of_exponentials):
                     a_top, b_top = largest(a), largest(b)
                 known = looks_ahead and i + 1 < results.size
                 ahead = (row_of(A, i + 1), row_of(B, i + 1)) if known else (x, y)
-                (near_a, a_top), (near_b, b_top) = near_zero(a, a_top), near_zero(b, b_top)
+                (near_a, a_top), (near_b, b_top) = near_zero(a, a_top, x), near_zero(b, b_top, y)
                 x_sums, y_sums = powers_of_both(near_a, near_b, a_top, b_top, x, y)
                 results[i], _, a_top, b_top = sum_of_exponentials(a, b, x, y, x_sums, y_sums, ahead)
 

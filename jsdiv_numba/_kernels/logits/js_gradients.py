@@ -218,7 +218,7 @@ def _sum_with_gradient(precision, plain, near):
         workspace = empty((4, a.size), a.dtype)
         p, q = any_layout(workspace[0]), any_layout(workspace[1])
         of_p, of_q = any_layout(workspace[2]), any_layout(workspace[3])
-        (near_a, a_top), (near_b, b_top) = near_zero(a, largest(a)), near_zero(b, largest(b))
+        (near_a, a_top), (near_b, b_top) = near_zero(a, largest(a), p), near_zero(b, largest(b), q)
         p_sums, q_sums = powers_of_both(near_a, near_b, a_top, b_top, p, q)
         total, scaled, _, _ = sum_of_exponentials(a, b, p, q, p_sums, q_sums, (p, q))
         # What has cancelled in the divergence has in its derivatives.

@@ -193,23 +193,25 @@ def _near_zero(precision):
     limit, zero = precision.Float(FAR_FROM_ZERO), precision.Float(0)
 
     @njit_refcounted_inline
-    def near_zero(row, top):
-        """Return a row and its largest element, less that one where it is far from 0."""
+    def near_zero(row, top, values):
+        """Return a row and its largest element or, where that is far from 0, less it, in `values`.
+
+        Exponentials are written over it: each is computed of what stands in its place.
+        """
         if abs(top) > limit:
-            return less_largest(row, top), zero
+            shift(row, top, values)
+            return values, zero
         return row, top
 
     return near_zero
 
 
-@njit_refcounted
-def less_largest(row, top):
-    """Return a row less its largest element."""
+@njit_no_refcount
+def shift(row, top, values):
+    """Write a row less its largest element."""
     noinline()
-    shifted = empty(row.size, row.dtype)
     for i in range(row.size):
-        set_item(shifted, i, item(row, i) - top)
-    return any_layout(shifted)
+        set_item(values, i, item(row, i) - top)
 
 
 def _scale(precision):
@@ -233,9 +235,9 @@ def _softmax(largest, near_zero, powers, scale):
     @njit_refcounted
     def softmax(logits):
         """Return the probabilities of a row of any stride."""
-        values = empty(logits.size, logits.dtype)
+        values = any_layout(empty(logits.size, logits.dtype))
         row = contiguous(logits)
-        row, top = near_zero(row, largest(row))
+        row, top = near_zero(row, largest(row), values)
         total, _ = powers(row, top, values)
         scale(values, total)
         return values
