@@ -29,9 +29,13 @@ def are_converted(operands: Sequence[Any], dtypes: Dtypes) -> bool:
 
 def written(array: FloatArray, memory: FloatArray) -> FloatArray:
     """Write an array to memory of its size, in its own order; return it as it stands there."""
-    by_columns = not array.flags.c_contiguous and array.strides[0] == array.itemsize
+    flags = array.flags
+    # An axis of length 1 may have any stride.
+    by_columns = not flags.c_contiguous and (flags.fnc or array.strides[0] == array.itemsize)
     result = memory.reshape(array.shape, order="F" if by_columns else "C")
-    rows, result_rows = (_in_rows(each, array.flags.forc, by_columns) for each in (array, result))
+    rows, result_rows = (array.T, result.T) if by_columns else (array, result)
+    if flags.forc:
+        rows, result_rows = rows.reshape(1, -1), memory[np.newaxis]
     is_narrow = array.dtype == np.float16 and memory.dtype == np.float32 and array.size > SMALL
     if is_narrow and rows.ndim == 2 and rows.strides[1] == rows.itemsize:
         # NumPy 2.4 converts one number at a time.
@@ -39,8 +43,3 @@ def written(array: FloatArray, memory: FloatArray) -> FloatArray:
     else:
         np.copyto(result, array, casting="unsafe")
     return result
-
-
-def _in_rows(array: FloatArray, is_whole: bool, by_columns: bool) -> FloatArray:
-    """View an array as it follows memory, as one row if that has no gaps."""
-    return array.ravel(order="K")[None] if is_whole else array.T if by_columns else array

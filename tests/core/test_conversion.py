@@ -22,6 +22,9 @@ EVERY = np.arange(1 << 16, dtype=np.uint16)
 LAYOUTS = {
     "C": lambda bits: bits.reshape(256, 256),
     "Fortran": lambda bits: bits.reshape(256, 256).T,
+    "Fortran, one of an axis": lambda bits: np.asfortranarray(bits.reshape(64, 1, 32, 32)),
+    "Fortran, one first": lambda bits: bits.reshape(64, 1024).T[np.newaxis],
+    "one last": lambda bits: bits.reshape(64, 1024, 1).transpose(2, 1, 0),
     "rows apart": lambda bits: np.tile(bits.reshape(256, 256), 2)[:, :250],
     "columns apart": lambda bits: np.tile(bits.reshape(256, 256), 2)[:, :250].T,
     "every other": lambda bits: bits.reshape(256, 256)[:, ::2],
