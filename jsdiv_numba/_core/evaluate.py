@@ -269,7 +269,7 @@ def _columns_at_once(
         arrays = tuple([np.ascontiguousarray(array.swapaxes(-1, -2)) for array in arrays])
         name = ufuncs.total_of(length, first.size)
     built(name, dtypes)(*arrays, out=values)
-    if blocks.has_nan(values) and name is ufuncs.short_total:
+    if name is ufuncs.short_total and blocks.has_nan(values):
         built(ufuncs.total, dtypes)(*arrays, out=values)
     finish = finisher(divisor, measure.root)
     if finish is not None:
