@@ -50,11 +50,9 @@ def rows(shape, dtype, seed=0):
 
 @st.composite
 def chunked(draw, shape):
-    """Cuts of each axis."""
+    """Cuts of each axis, some of them in one place: chunks may be empty."""
     return tuple(
-        tuple(
-            np.diff([0, *sorted(draw(st.sets(st.integers(1, n - 1)) if n > 1 else st.just(()))), n])
-        )
+        tuple(np.diff([0, *sorted(draw(st.lists(st.integers(0, n), max_size=4))), n]))
         for n in shape
     )
 
@@ -337,6 +335,19 @@ def test_chunks_of_unknown_numbers_of_rows():
     same_neighbours(lazy.radius_neighbors(of_x, Y, 0.3), jsdiv_numba.radius_neighbors(X, Y, 0.3))
     of_x.compute_chunk_sizes()
     same_bits(lazy.pdist(of_x), jsdiv_numba.pdist(X))
+
+
+def test_chunks_of_unknown_sizes_may_turn_out_empty():
+    X, Y = rows((9, 7), np.float64, 1), rows((4, 7), np.float64, 2)
+    kept = da.from_array(X, chunks=(3, 7))[da.from_array(np.arange(9) > 2, chunks=3)]
+    columns = X[3:].T.copy()
+    for name in ("js_divergence", "js_divergence_logit", "jensenshannon"):
+        function, of_dask = getattr(jsdiv_numba, name), getattr(lazy, name)
+        same_bits(of_dask(kept, Y[0], axis=1), function(X[3:], Y[0], axis=1))
+        same_bits(of_dask(kept.T, kept.T + 1, axis=0), function(columns, columns + 1, axis=0))
+    same_bits(lazy.cdist(kept, Y), jsdiv_numba.cdist(X[3:], Y))
+    same_bits(lazy.cdist(Y, kept), jsdiv_numba.cdist(Y, X[3:]))
+    same_neighbours(lazy.kneighbors(kept, Y, 2), jsdiv_numba.kneighbors(X[3:], Y, 2))
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def _laid_out_sums(
         moved = call(P, Q, tuple(range(len(kept), ndim)), keepdims=True)
         return moved.transpose(np.argsort(order))
     P, Q = _c_order(P), _c_order(Q)
-    if P.shape[columns] > 1:
+    if P.shape[columns] != 1:
         return call(P, Q, axes, keepdims=True)
     both = call(P.repeat(2, columns), Q.repeat(2, columns), axes, keepdims=True)
     return both.take([0], columns)

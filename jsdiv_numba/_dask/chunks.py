@@ -29,7 +29,7 @@ def as_dask(
         values = da.from_array(values.tocsr(), chunks=(rows, -1), asarray=False)
     if isinstance(values, da.Array):
         validation.as_real(name, of_dtype(values._meta) if sparse else values._meta)
-        return values
+        return _without_empty_chunks(values)
     if hasattr(values, "__dask_graph__"):
         advice = _ADVICE.get(type(values).__module__.split(".")[0], "a Dask array made of it")
         raise TypeError(f"{name} is a {type(values).__name__}; pass {advice}")
@@ -45,6 +45,19 @@ def as_dask(
         if array.ndim:
             chunks[i] = -1
     return da.from_array(array, chunks=tuple(chunks))
+
+
+def _without_empty_chunks(array: da.Array) -> da.Array:
+    """Return an array in chunks that have elements, where their sizes are known.
+
+    Dask (2026.8) reshapes empty chunks wrongly, and broadcasts no axis of length 1 that has them.
+    """
+    filled = {
+        i: tuple(size for size in own if size) or (0,)
+        for i, own in enumerate(array.chunks)
+        if len(own) > 1 and 0 in own and not np.isnan(sum(own))
+    }
+    return array.rechunk(filled) if filled else array
 
 
 def _fits(beside: Any, values: Any) -> bool:
