@@ -25,8 +25,8 @@ try:
     from jsdiv_numba.cli_cache import cache, notice_of_compiling
     from jsdiv_numba.cli_drift import drift
     from jsdiv_numba.cli_options import (
+        Number,
         base_option,
-        finite,
         metric_of_pairs_option,
         metric_option,
         output_option,
@@ -196,15 +196,14 @@ Examples:
 )
 @click.option(
     "--plot-size",
-    type=click.FloatRange(min=1, max=100),
+    type=Number(min=1, max=100),
     metavar="INCHES",
     help="How long the sides of the heat map are: room for more labels.",
 )
 @click.option(
     "--max-distance",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="NUMBER",
-    callback=finite,
     help="Write only the pairs up to this value, to a .parquet file of indices.",
 )
 @click.option(
@@ -406,9 +405,8 @@ Examples:
 )
 @click.option(
     "--max-distance",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="NUMBER",
-    callback=finite,
     help="Find all rows up to this value instead.",
 )
 @click.option(

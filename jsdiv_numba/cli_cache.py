@@ -60,9 +60,15 @@ def notice_of_compiling(stream: TextIO) -> Iterator[None]:
         log.removeHandler(handler)
 
 
-@click.group(short_help="Where compiled kernels are kept; all of them ahead of time.")
-def cache() -> None:
+@click.group(
+    short_help="Where compiled kernels are kept; all of them ahead of time.",
+    invoke_without_command=True,
+)
+@click.pass_context
+def cache(context: click.Context) -> None:
     """Compiled kernels: what is kept on disk, so that later runs need not compile."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @cache.command(short_help="Say where compiled kernels are, and how many.")
@@ -124,7 +130,7 @@ def build(*, workers: int | None, target: str | None, output: Path | None, quiet
         else:
             number = kernels.build(workers=workers, progress=progress)
     except (RuntimeError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(f"{error}.") from error
     click.echo(f"Compiled {number} kernels into {output or kernels.info().folder}")
 
 

@@ -7,7 +7,13 @@ import click
 
 from jsdiv_numba._drift.conditions import Condition, condition
 from jsdiv_numba.batch.io.options import TableOptions
-from jsdiv_numba.cli_options import base_option, speech_options, text_options, with_options
+from jsdiv_numba.cli_options import (
+    Number,
+    base_option,
+    speech_options,
+    text_options,
+    with_options,
+)
 
 _TABLE = ("header", "sep", "decimal", "comment", "encoding", "format", "columns", "exclude")
 
@@ -140,14 +146,14 @@ Examples:
 )
 @click.option(
     "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.01,
     show_default=True,
     help="A column has drifted if q is at most this,",
 )
 @click.option(
     "--floor",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     default=0.01,
     show_default=True,
     help="and the estimate above this.",

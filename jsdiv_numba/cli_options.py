@@ -18,13 +18,17 @@ Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
 
-def finite(
-    _context: click.Context, _parameter: click.Parameter, value: float | None
-) -> float | None:
-    """Refuse what is no finite number."""
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a finite number.")
-    return value
+class Number(click.FloatRange):
+    """A finite number of a range; of NaN, click finds that no bound excludes it."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number.", param, ctx)
+        return number
 
 
 _LEAST_MEMORY = 10**6
@@ -55,9 +59,8 @@ output_option = click.option(
 )
 base_option = click.option(
     "--base",
-    type=click.FloatRange(min=1, min_open=True),
+    type=Number(min=1, min_open=True),
     metavar="NUMBER",
-    callback=finite,
     help="Base of the logarithms: 2 for bits. By default e, for nats.",
 )
 metric_option = click.option(
@@ -77,7 +80,7 @@ metric_of_pairs_option = click.option(
 )
 weight_option = click.option(
     "--weight",
-    type=click.FloatRange(min=0, max=1),
+    type=Number(min=0, max=1),
     metavar="NUMBER",
     default=EQUAL,
     show_default=True,

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from jsdiv_numba import __version__, batch
 from jsdiv_numba.batch import commands
-from jsdiv_numba.cli import main
+from jsdiv_numba.cli import jsdiv, main
 from jsdiv_numba.distance import cdist, jensenshannon
 from tests import batch_files
 from tests.limits import HANGING
@@ -315,9 +315,25 @@ def test_examples_of_the_help_are_commands(capsys):
             assert "Usage:" in captured.out or "No such file or directory" in captured.err
 
 
-def test_without_arguments_it_helps(capsys):
-    assert main([]) == 0
-    assert click.unstyle(capsys.readouterr().out).startswith("Usage: jsdiv ")
+@pytest.mark.parametrize("group", [[], ["cache"]])
+def test_without_arguments_it_helps(group, capsys):
+    assert main(group) == 0
+    usage = " ".join(["Usage: jsdiv", *group, "[OPTIONS]"])
+    assert click.unstyle(capsys.readouterr().out).startswith(usage)
+
+
+def test_no_option_takes_a_number_that_is_none():
+    options = [
+        (command, option)
+        for command in jsdiv.commands.values()
+        for option in command.params
+        if isinstance(option.type, click.types.FloatParamType)
+    ]
+    assert {option.name for _, option in options} >= {"weight", "plot_size", "level", "floor"}
+    for command, option in options:
+        for text in ("nan", "inf"):
+            with pytest.raises(click.BadParameter, match="not"):
+                option.type.convert(text, option, click.Context(command))
 
 
 def test_a_stream_that_cannot_encode_a_label_gets_it_escaped():
