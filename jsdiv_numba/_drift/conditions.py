@@ -77,5 +77,8 @@ def _clause(text: str) -> Clause:
     try:
         number = float(bound)
     except ValueError:
-        raise ValueError(f"{text!r}: {bound!r} is no number") from None
+        number = math.nan
+    # With NaN every comparison but != would be false, and the condition never hold.
+    if math.isnan(number):
+        raise ValueError(f"{text!r}: {bound!r} is no number")
     return Clause(field, _COMPARISONS[sign], number)

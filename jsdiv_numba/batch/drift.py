@@ -56,13 +56,15 @@ class Wanted:
         return None if self.output == STDOUT else self.output
 
     def check(self, sources: Sequence[str]) -> None:
-        """Raise `FileError` if a file cannot be written."""
+        """Raise `FileError` if a file cannot be written, or is one of `sources`, which are read."""
         if self.file:
             check_destination(self.file, OUTPUT_SUFFIXES, sources)
         if self.report:
             check_destination(self.report, (".html",), sources)
         if self.profile:
             check_destination(self.profile, (SUFFIX,), sources)
+        if self.file and self.profile and self.file.resolve() == self.profile.resolve():
+            raise FileError(f"{self.profile}: --output and --save-profile: name two files")
 
     @property
     def written(self) -> list[Path]:
@@ -76,6 +78,11 @@ class Hashes:
 
     hashed: bool = False
     key: Path | None = None  # a file
+
+    @property
+    def files(self) -> list[str]:
+        """The file of the key, if there is one."""
+        return [] if self.key is None else [str(self.key)]
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -113,7 +120,7 @@ def drift(
         said = stack.enter_context(Announcements(progress))
         if STDIN in sources:
             stack.enter_context(stdin_as_file())
-        wanted.check(sources)
+        wanted.check([*sources, *hashes.files])
         keeper: Any = stack.enter_context(_keeper(sources, table, wanted, hashes, arguments))
         sides = [open_side(source, table, hashes) for source in sources]
         for side, source in zip(sides, sources, strict=True):
@@ -261,7 +268,7 @@ def compared_sides(
 
 def merge(sources: Sequence[str], output: Path) -> int:
     """Do what ``jsdiv drift merge`` does, and return its exit code."""
-    check_destination(output, (SUFFIX,))
+    check_destination(output, (SUFFIX,), sources)
     profiles = []
     for source in sources:
         side = open_side(source, TableOptions(), Hashes())

@@ -178,6 +178,35 @@ def test_names_are_hashed_with_a_key(capsys):
     assert "key.txt: empty, but it is to be the key of hashes" in capsys.readouterr().err
 
 
+SAVING = ["--save-profile", "p.json", "--hash-categories", "--hash-key"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["before.csv", *SAVING, "p.json"], "p.json: is read as well; write to another file"),
+        (
+            ["before.csv", "after.csv", *SAVING, "k.html", "--report", "k.html"],
+            "k.html: is read as well; write to another file",
+        ),
+        (
+            ["before.csv", "after.csv", "-o", "./p.json", *SAVING[:2]],
+            "p.json: --output and --save-profile: name two files",
+        ),
+        (["merge", "p.json", "p.json", "-o", "p.json"], "p.json: is read as well; write to ..."),
+        (["parts", "after.csv", "-o", "parts/f.json"], "parts/f.json: lies in parts, which is ..."),
+    ],
+)
+def test_no_output_takes_the_place_of_what_is_read_or_of_another(arguments, message, capsys):
+    Path("parts").mkdir()
+    for name in ("p.json", "k.html", "parts/0.parquet"):
+        Path(name).write_text("secret")
+    assert cli.main(["drift", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"jsdiv: {message.removesuffix('...')}")
+    assert {Path(name).read_text() for name in ("p.json", "k.html")} == {"secret"}
+    assert [path.name for path in Path("parts").iterdir()] == ["0.parquet"]
+
+
 def test_a_profile_is_of_rows(capsys):
     Path("p.json").write_text("{}")
     assert cli.main(["drift", "p.json", "after.csv", "-q"]) == 2

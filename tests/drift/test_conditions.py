@@ -37,6 +37,7 @@ def test_a_condition_holds_of_columns(text, names):
     [
         ("q<", "'q<': no comparison such as q<0.01"),
         ("q<x", "'q<x': 'x' is no number"),
+        ("q<nan", "'q<nan': 'nan' is no number"),
         ("p<0.1,,", "'': no comparison such as q<0.01"),
         ("size>1", "'size>1': no field 'size'; there are drift, absent, divergence, "),
     ],

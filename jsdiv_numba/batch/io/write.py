@@ -49,13 +49,22 @@ def check_destination(
     if path.suffix.lower() != ".zarr":
         _require_file(path)
     for source in sources:
-        if path.exists() and os.path.exists(source) and path.samefile(source):
-            raise FileError(f"{path}: is read as well; write to another file")
+        _require_unread(path, source)
     if probe:
         with writing(path):
             temporary = _temporary(path)
             temporary.open("xb").close()
             temporary.unlink()
+
+
+def _require_unread(path: Path, source: str) -> None:
+    """Raise `FileError` if an output is an input, or stands among the files of one."""
+    if not os.path.exists(source):
+        return
+    if path.exists() and path.samefile(source):
+        raise FileError(f"{path}: is read as well; write to another file")
+    if os.path.isdir(source) and Path(source).resolve() in path.resolve().parents:
+        raise FileError(f"{path}: lies in {source}, which is read; write to another folder")
 
 
 def _require_file(path: Path) -> None:

@@ -133,16 +133,24 @@ def test_a_link_is_followed(tmp_path):
         ("folder.csv", "a folder, not a file"),
         ("read.csv", "is read as well; write to another file"),
         ("link.csv", "is read as well; write to another file"),
+        ("parts/f.parquet", "lies in {parts}, which is read; write to another folder"),
+        ("parts/2001/f.csv", "lies in {parts}, which is read; write to another folder"),
+        ("way/f.csv", "lies in {parts}, which is read; write to another folder"),
     ],
 )
 def test_destinations_that_cannot_be(tmp_path, name, message):
+    parts = tmp_path / "parts"
+    (parts / "2001").mkdir(parents=True)
+    (tmp_path / "way").symlink_to("parts/2001")
     (tmp_path / "file").touch()
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "read.csv").touch()
     (tmp_path / "link.csv").symlink_to("read.csv")
     with pytest.raises(FileError) as error:
-        check_destination(tmp_path / name, MATRIX_SUFFIXES, [str(tmp_path / "read.csv")])
-    assert str(error.value) == f"{tmp_path / name}: {message}"
+        check_destination(
+            tmp_path / name, MATRIX_SUFFIXES, [str(tmp_path / "read.csv"), str(parts)]
+        )
+    assert str(error.value) == f"{tmp_path / name}: {message.format(parts=parts)}"
 
 
 def test_a_folder_without_permission(tmp_path, monkeypatch):
