@@ -128,7 +128,7 @@ def numerals_of(cells: Iterable[str], decimal: str | None, *, comma_free: bool) 
                 all_either, pointed = all_either and either, pointed or text
             elif len(text.lstrip("+-")) > 3:
                 whole_thousands = True
-        elif any(style.number(text) is not None for style in ANY_NUMERALS[:2]):
+        elif not _WORDS.fullmatch(text) and is_number(text):
             plain = False
             odd.append(text)
     if decimal is not None:

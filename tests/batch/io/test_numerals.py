@@ -53,6 +53,7 @@ def test_what_is_no_number_with_decimal_commas(cell):
         (["1.234", "1500"], True, Numerals()),
         (["0.234", "1.250"], True, Numerals()),
         (["1.234", "2.345"], False, Numerals()),
+        (["1", "nan", "-inf", "Infinity"], True, Numerals()),
     ],
 )
 def test_how_numbers_are_written_is_told_from_them(cells, semicolons, expected):
