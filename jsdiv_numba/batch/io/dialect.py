@@ -174,14 +174,27 @@ def split(lines: _Numbered, separator: str, source: str) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            first, what = lines.line, str(error)
-            if what == "unexpected end of data":
-                first -= reader.line_num - read - 1
-                what = "a quote that is opened here is not closed"
-            raise FileError(f"{source}, line {first}: {what}") from error
+            before = reader.line_num - read - 1
+            first, what = _told(str(error), before)
+            raise FileError(f"{source}, line {lines.line - first}: {what}") from error
         first, read = lines.line - (reader.line_num - read) + 1, reader.line_num
         if any(cell.strip() for cell in cells):
             yield Record(first, lines.line, cells)
+
+
+def _told(error: str, before: int) -> tuple[int, str]:
+    """Return how many lines before the last a fault of a record is, and what it is.
+
+    `before`: how many lines the record has before the last.
+    """
+    if error == "unexpected end of data":
+        return before, "a quote that is opened here is not closed"
+    if not error.startswith("field larger"):
+        return 0, error
+    most = f"{csv.field_size_limit():,} characters"
+    if before:
+        return before, f"a quote that is opened here is not closed in {most}"
+    return 0, f"a value of more than {most}; save the table as .parquet"
 
 
 def dialect_of(
@@ -207,6 +220,7 @@ class _Sniffer:
         self.lines = self._first_lines()
         self.skip, self.separator = 0, options.sep
         self.remark = ""
+        self.cut: FileError | None = None
 
     def dialect(self) -> Dialect:
         self._skip_preamble()
@@ -267,12 +281,14 @@ class _Sniffer:
     def _records(self, separator: str) -> list[Record]:
         lines = _Sample(self.lines, self.skip, self.options.comment)
         records: list[Record] = []
+        self.cut = None
         try:
             records.extend(split(lines, separator, self.source))
-        except FileError:
+        except FileError as error:
             # A quote that the sample cuts in two.
             if self.whole:
                 raise
+            self.cut = error
         return records if self.whole or len(records) < 2 else records[:-1]
 
     def _separator(self) -> str:
@@ -322,7 +338,7 @@ class _Sniffer:
         if not said:
             return None, list(records)
         if not below and self.needs_rows:
-            raise FileError(f"{self.source}: the header has no rows below it")
+            raise self.cut or FileError(f"{self.source}: the header has no rows below it")
         if len(cells) < width - 1:
             begin = cells[0].split()[0] if cells[0].split() else cells[0]
             raise FileError(
