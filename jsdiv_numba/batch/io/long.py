@@ -1,5 +1,6 @@
 """Long tables, with a line for each count, as rows of a matrix."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.errors import FileError, TableWarning
 from jsdiv_numba.batch.io.compressed import Entries, SparseTable
 from jsdiv_numba.batch.io.options import TableOptions
 from jsdiv_numba.batch.io.roles import require_categories
@@ -81,6 +82,10 @@ def long_table(open_lines: Callable[[], Stream], source: str, options: TableOpti
     require_categories(source, len(categories), repr(first))
     header = stream.reading.header
     sample, category, count = (_called(column, header) for column in options.long or ())
+    for column, found in ((sample, samples), (category, categories)):
+        if "" in found:
+            message = f"{source}: {column} is empty in some lines, which are taken together"
+            warnings.warn(f"{message}; fill it in or leave them out", TableWarning, stacklevel=2)
     reading = Reading(
         source,
         header=header,

@@ -109,9 +109,19 @@ class _Assignment:
             self._look_for_categories_in_rows(labels[0])
         used = {*labels, *values}
         ignored = [j for j in everything if j not in used]
+        if not values and any(self.fields[j].kind == "number" for j in ignored):
+            self._refuse_to_leave_none()
         return Roles(
             tuple(labels), tuple(values), tuple(ignored), tuple(self.warnings), wanted is not None
         )
+
+    def _refuse_to_leave_none(self) -> None:
+        """Raise `FileError` if options are why no column of numbers is left."""
+        names = ("long",) if self.options.long else ("columns", "exclude")
+        said = [f"--{name}" for name in names if getattr(self.options, name)]
+        if said:
+            verb = "leaves" if len(said) == 1 else "leave"
+            raise FileError(f"{self.source}: {' and '.join(said)} {verb} no numeric column")
 
     def _chosen(self, option: str, given: object) -> list[int]:
         if given is None:

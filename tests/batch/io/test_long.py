@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.errors import FileError, TableWarning
 from jsdiv_numba.batch.io.options import TableOptions
 from jsdiv_numba.batch.io.read import read_rows
 
@@ -46,6 +46,16 @@ def test_columns_stand_anywhere_and_keys_may_be_numbers():
 def test_columns_by_number_of_a_file_without_a_header():
     rows = read("a,x,1\nb,y,2\n", TableOptions(long="1,2,3"))
     assert (rows.labels, rows.columns) == (("a", "b"), ("x", "y"))
+
+
+def test_that_names_are_missing_is_said():
+    text = "sample,word,count\na,x,1\n,y,2\n,x,3\n"
+    with pytest.warns(
+        TableWarning, match=r"^f.csv: column 'sample' is empty in some lines"
+    ) as all_:
+        rows = read(text)
+    assert len(all_) == 1
+    assert (rows.labels, rows.columns) == (("a", ""), ("x", "y"))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

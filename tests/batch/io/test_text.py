@@ -375,6 +375,18 @@ FAULTS = [
     ),
     ('k,a\n"x,1\n', "f.csv, line 2: a quote that is opened here is not closed"),
     ('k,a,b\nx,1,2\n"y,2,1\nz,1,1\n', "f.csv, line 3: a quote that is opened here is not closed"),
+    (
+        'k,a,b\n"x,1,2\n' + "y,2,1\n" * 2000,
+        "f.csv, line 2: a quote that is opened here is not closed",
+    ),
+    (
+        "k,a,b\n" + "y,2,1\n" * 2000 + '"x,1,2\n' + "y,2,1\n" * 25_000,
+        "f.csv, line 2002: a quote that is opened here is not closed in 131,072 characters",
+    ),
+    (
+        "k,a,b\n" + "y" * 140_000 + ",2,1\n",
+        "f.csv, line 2: a value of more than 131,072 characters; save the table as .parquet",
+    ),
 ]
 
 
@@ -383,6 +395,19 @@ def test_errors_name_line_column_and_value(tmp_path, text, message):
     with pytest.raises(FileError) as error:
         read(tmp_path, text)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"exclude": "a,b"}, "--exclude leaves no numeric column"),
+        ({"columns": "a", "exclude": "a"}, "--columns and --exclude leave no numeric column"),
+    ],
+)
+def test_options_that_leave_nothing_are_named(tmp_path, options, message):
+    with pytest.raises(FileError) as error:
+        read(tmp_path, "k,a,b\nx,1,2\ny,2,1\n", **options)
+    assert str(error.value) == f"f.csv: {message}"
 
 
 def test_what_is_below_no_name_is_named_however_far_below(tmp_path):
