@@ -103,14 +103,14 @@ def js_centroid(
     array = validation.known_to_numpy(stack.array)
     validation.check_probabilities(P=array)
     rows = np.moveaxis(array, stack.over, 0)
-    mean = np.tensordot(stack.weights, rows, 1)
-    if method == "mean":
-        return mean.astype(validation.result_dtype(array), copy=False)
-    used = stack.weights > 0
-    centroid = _nearest_to_all(
-        rows[used].astype(np.float64), stack.weights[used], mean, stack.axes, tol, max_iter, workers
-    )
-    return centroid.astype(validation.result_dtype(array), copy=False)
+    with np.errstate(all="ignore"):
+        centroid = np.tensordot(stack.weights, rows, 1)
+    if method == "cccp":
+        used = stack.weights > 0
+        rows, weights = rows[used].astype(np.float64), stack.weights[used]
+        centroid = _nearest_to_all(rows, weights, centroid, stack.axes, tol, max_iter, workers)
+    with np.errstate(all="ignore"):
+        return centroid.astype(validation.result_dtype(array), copy=False)
 
 
 def _nearest_to_all(
@@ -125,18 +125,20 @@ def _nearest_to_all(
     """Return the centroid of the least divergence to all rows, from another one on."""
     along = tuple(i + 1 for i in axes)
     cotangent = weights.reshape(-1, *(1,) * centroid.ndim)
-    total = centroid.sum(axis=axes, keepdims=True)
+    with np.errstate(all="ignore"):
+        total = centroid.sum(axis=axes, keepdims=True)
     settings: dict[str, Any] = {"axis": along, "cotangent": cotangent, "workers": workers}
     moved = np.inf
     for _ in range(int(max_iter)):
         _, _, slope = js_divergence_grad(rows, centroid[np.newaxis], **settings)
         # The slope is the mean of ½·log(c/m): this makes c the geometric mean of all m.
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             new = centroid * np.exp(-2.0 * slope[0])
             new *= total / new.sum(axis=axes, keepdims=True)
             steps = np.abs(new - centroid).sum(axis=axes, keepdims=True)
+            shares = np.where(total > 0, steps / total, 0.0)
         centroid = np.where(total > 0, new, centroid)
-        moved = float(np.max(np.where(total > 0, steps / total, 0.0), initial=0.0))
+        moved = float(np.max(shares, initial=0.0))
         if not moved > tol:
             return centroid
     warnings.warn(

@@ -52,6 +52,15 @@ def test_the_slopes_of_the_nearest_to_all_are_one(seed):
     assert np.ptp(slope) < 1e-9
 
 
+@pytest.mark.parametrize("method", ["mean", "cccp"])
+def test_no_setting_for_floating_point_errors_matters(method):
+    with np.errstate(all="raise"):
+        centroid = js_centroid([[1e-308, 1.0], [3e-320, 1.0]], method=method)
+        narrow = js_centroid(np.float32([[1e-38, 1.0], [3e-40, 1.0]]), method=method)
+    np.testing.assert_allclose(centroid, [0.0, 1.0], atol=1e-300)
+    np.testing.assert_allclose(narrow, [0.0, 1.0], atol=1e-30)
+
+
 def test_each_step_is_the_geometric_mean_of_midpoints():
     rows = P[:, 0]
     mean = rows.mean(axis=0)

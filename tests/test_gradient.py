@@ -407,6 +407,30 @@ def test_out_may_be_an_input_or_of_another_precision(gradient, divergence):
 
 
 @BOTH
+@pytest.mark.parametrize("reduce", [True, False])
+def test_out_may_be_the_cotangent(gradient, divergence, reduce):
+    shape = divergence(P, Q, reduce=reduce).shape
+    cotangent = np.random.default_rng(8).random(shape)
+    expected = gradient(P, Q, reduce=reduce, cotangent=cotangent)
+    for i in range(1 if reduce else 3):
+        given = cotangent.copy()
+        outs = tuple(given if i == j else None for j in range(3))
+        computed = gradient(P, Q, reduce=reduce, cotangent=given, out=outs)
+        for one, other in zip(computed, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@BOTH
+@pytest.mark.parametrize("narrow", [np.float16, np.float32, np.int8])
+def test_a_narrow_cotangent_is_divided_in_the_precision_of_the_value(gradient, divergence, narrow):
+    cotangent = np.arange(1, 13).reshape(4, 3, 1)
+    expected = gradient(P, Q, base=10, cotangent=cotangent.astype(float))
+    computed = gradient(P, Q, base=10, cotangent=cotangent.astype(narrow))
+    for one, other in zip(computed, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@BOTH
 def test_invalid_arguments(gradient, divergence):
     invalid, message = (-1, "is -1.0; prob") if divergence is js_divergence else (np.inf, "is inf")
     p = P.copy()

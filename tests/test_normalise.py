@@ -65,6 +65,16 @@ def test_dtypes_stay():
     assert entropy(np.float32([1, 3]), normalise=True).dtype == np.float32
     assert kl_divergence(np.float32([1, 3]), np.float32([1, 2]), normalise=True).dtype == np.float32
     assert js_divergence_many(np.ones((3, 2), np.float32), normalise=True).dtype == np.float32
+    # Both inputs decide it, as without `normalise`.
+    narrow, counts = np.float16([1, 3]), np.uint16([1, 2])
+    assert kl_divergence(narrow, counts).dtype == np.float32
+    assert kl_divergence(narrow, counts, normalise=True).dtype == np.float32
+
+
+def test_no_setting_for_floating_point_errors_matters():
+    with np.errstate(all="raise"):
+        assert entropy([1e-323, 1e300], normalise=True) == 0
+        assert js_divergence_many(np.float32([[1e-45, 1e30], [0, 3]]), normalise=True) == 0
 
 
 @pytest.mark.parametrize("function", [entropy, js_divergence_many])

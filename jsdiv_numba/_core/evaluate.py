@@ -126,13 +126,13 @@ def prepare(
 def normalised(measure: Measure, arrays: tuple[Any, ...], axis: Axis) -> tuple[FloatArray, ...]:
     """Return a measure's inputs, broadcast, each divided by its sums along `axis`."""
     names, given = measure.names, arrays
-    arrays, _ = validation.as_operands(names, arrays)
+    arrays, dtype = validation.as_operands(names, arrays)
     shape = validation.broadcast_shape(arrays, names)
     axes = validation.normalise_axes(axis, len(shape))
     alignment.check_labels(names, given, [a - len(shape) for a in axes])
     arrays = tuple(map(validation.known_to_numpy, arrays))
     measure.check(**dict(zip(names, arrays, strict=True)))
-    return tuple(validation.divided_by_sums(array, shape, axes) for array in arrays)
+    return tuple(validation.divided_by_sums(array, shape, axes, dtype) for array in arrays)
 
 
 AtOnce = Callable[[Measure, tuple[FloatArray, ...], bool, float | None], tuple[Any, bool]]

@@ -43,8 +43,8 @@ def evaluate_with_gradient(
     task = prepare(measure, arrays, axis, base, workers)
     shape = task.result_shape(keepdims, reduce)
     task = task.weighted(weights, keepdims, reduce)
-    outs = Outs(task, out, shape)
     cotangents = cotangents_of(task, cotangent, shape)
+    outs = Outs(task, out, shape, cotangents)
     value = outs.usable(0, shape)
     return outs.filled(value, *_run(task, value, cotangents, reduce, outs))
 
@@ -65,8 +65,8 @@ def total_with_gradient(
     rows = np.empty(task.result_shape(keepdims=True, reduce=True), task.dtype)
     task = task.weighted(weights, keepdims=True, reduce=True)
     shape = (1,) * rows.ndim if keepdims else ()
-    outs = Outs(task, out, shape)
     single = cotangents_of(task, cotangent, shape).reshape(())
+    outs = Outs(task, out, shape, single)
     gradients = _run(task, rows, np.broadcast_to(single, rows.shape), True, outs)
     with np.errstate(all="ignore"):
         total = np.full(shape, rows.sum())
@@ -76,7 +76,9 @@ def total_with_gradient(
 class Outs:
     """The caller's arrays for the value and the derivatives."""
 
-    def __init__(self, task: Task, out: Out, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, task: Task, out: Out, shape: tuple[int, ...], cotangents: FloatArray
+    ) -> None:
         shapes = (shape, *(array.shape for array in task.arrays))
         given: Any = (None,) * len(shapes) if out is None else out
         if not isinstance(given, tuple) or len(given) != len(shapes):
@@ -88,14 +90,14 @@ class Outs:
         for i, (array, needed) in enumerate(zip(given, shapes, strict=True)):
             if array is not None:
                 validation.result_array(array, needed, task.dtype, f"out[{i}]")
-        self.task, self.given = task, given
+        self.task, self.given, self.read = task, given, (*task.arrays, cotangents)
 
     def usable(self, i: int, shape: tuple[int, ...]) -> FloatArray:
         """Return an array to compute in: the caller's if nothing is in its way."""
         array: FloatArray | None = self.given[i]
         if array is None or array.shape != shape or array.dtype != self.task.dtype:
             return np.empty(shape, self.task.dtype)
-        others = *self.task.arrays, *self.given[:i], *self.given[i + 1 :]
+        others = *self.read, *self.given[:i], *self.given[i + 1 :]
         if any(other is not None and np.may_share_memory(array, other) for other in others):
             return np.empty(shape, self.task.dtype)
         return array
@@ -117,7 +119,8 @@ def cotangents_of(task: Task, cotangent: Any, shape: tuple[int, ...]) -> FloatAr
     """Return the cotangents of the value in nats, in its shape."""
     given = np.ones(()) if cotangent is None else validation.as_real("cotangent", cotangent)
     with np.errstate(all="ignore"):
-        scaled = given if task.divisor is None else given / task.divisor
+        # Narrow cotangents would be divided in their own precision.
+        scaled = given if task.divisor is None else np.divide(given, task.divisor, dtype=np.float64)
         scaled = scaled.astype(task.dtype, copy=False)
     try:
         return np.broadcast_to(scaled, shape)

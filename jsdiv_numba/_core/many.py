@@ -153,7 +153,8 @@ def normalised_many(P: Any, axis: Axis, over: int) -> FloatArray:
     stack = Stack.check(P, None, axis, over)
     validation.check_probabilities(P=validation.known_to_numpy(stack.array))
     axes = tuple(i + (i >= stack.over) for i in stack.axes)
-    return validation.divided_by_sums(stack.array, stack.array.shape, axes)
+    dtype = validation.result_dtype(stack.array)
+    return validation.divided_by_sums(stack.array, stack.array.shape, axes, dtype)
 
 
 def evaluate_many(
@@ -268,8 +269,8 @@ def evaluate_many_with_gradient(
     stack = Stack.check(P, weights, axis, over, measure)
     task = stack.task(base, workers)
     shape = task.result_shape(keepdims, reduce)
-    outs = Outs(task, out, shape)
     cotangents = cotangents_of(task, cotangent, shape)
+    outs = Outs(task, out, shape, cotangents)
     whole = outs.usable(1, stack.array.shape)
     if len(stack.weights) == 2:
         value, *both = evaluate_with_gradient(

@@ -392,17 +392,19 @@ def entry(name: str, where: tuple[int, ...]) -> str:
     return f"{name}[{', '.join(map(str, where))}]" if where else name
 
 
-def divided_by_sums(array: FloatArray, shape: tuple[int, ...], axes: tuple[int, ...]) -> FloatArray:
+def divided_by_sums(
+    array: FloatArray, shape: tuple[int, ...], axes: tuple[int, ...], dtype: np.dtype[Any]
+) -> FloatArray:
     """Return an array over its sums along the axes, as they are once it has a broadcast shape.
 
     A sum of 0 gives NaN; none overflows.
     """
     whole = np.broadcast_to(array, shape).astype(np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         if whole.size:
             whole /= whole.max(axis=axes, keepdims=True)
         whole /= whole.sum(axis=axes, keepdims=True)
-    return whole.astype(result_dtype(array), copy=False)
+        return whole.astype(dtype, copy=False)
 
 
 Naming = Callable[[str, tuple[int, ...]], str]

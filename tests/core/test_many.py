@@ -282,6 +282,9 @@ def test_central_differences_out_and_workers(axis, reduce):
     results = js_divergence_many_grad(P, cotangent=cotangent, out=outs, workers=2, **options)
     assert all(one is other for one, other in zip(results, outs, strict=True))
     np.testing.assert_array_equal(outs[0], value)
+    shared = cotangent.copy()
+    _, slopes = js_divergence_many_grad(P, cotangent=shared, out=(shared, None), **options)
+    np.testing.assert_array_equal(slopes, outs[1])
     direction = RNG.standard_normal(P.shape)
     ends = [
         (cotangent * js_divergence_many(P + step * direction, **options)).sum()
