@@ -411,7 +411,9 @@ def js_divergence_logit(
     rows = np.asarray(evaluate(LOGITS, (P, Q), -1, True, True, out=None, **options))
     shape = (1,) * rows.ndim if keepdims else ()
     result = validation.result_array(out, shape, rows.dtype)
-    result[...] = rows.sum()
+    with np.errstate(all="ignore"):
+        total = rows.sum()
+    validation.convert_into(result, total)
     return result if out is not None or result.ndim else result[()]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mpmath import mpf, workdps
+from scipy import sparse
 from scipy.spatial import distance
 from scipy.spatial.distance import squareform
 
@@ -148,10 +149,25 @@ class TestDtypes:
 
     def test_narrower_than_the_scale_of_the_rows(self):
         X = rows_of(6, 9) * np.array([1e300, 1e-300, 1e-320, 1e39, 1.7e308, 1])[:, None]
+        with_nan = np.vstack([X, np.where(np.arange(9) == 3, np.nan, X[:1])])
         with np.errstate(all="raise"):
             narrow = pdist(X, dtype=np.float32)
+            np.testing.assert_array_equal(cdist(X, with_nan, dtype=np.float32)[:, 6], np.nan)
         np.testing.assert_allclose(narrow, pdist(X), rtol=1e-3, atol=1e-4)
         assert narrow.dtype == np.float32
+
+    @pytest.mark.parametrize("of", [np.asarray, sparse.csr_array])
+    @pytest.mark.parametrize("length", [3, 3000])
+    def test_out_narrower_than_the_values(self, of, length):
+        X = np.tile(np.maximum(np.eye(3, length), 1e-300), (40, 1))
+        n = len(X)
+        whole, condensed = np.empty((n, n), np.float16), np.empty(n * (n - 1) // 2, np.float16)
+        with np.errstate(all="raise"):
+            cdist(of(X), of(X), "kl_divergence", out=whole)
+            pdist(of(X), "kl_divergence", out=condensed)
+        expected = cdist(X, X, "kl_divergence").astype(np.float16)
+        np.testing.assert_array_equal(whole, expected)
+        np.testing.assert_array_equal(condensed, expected[np.triu_indices(n, 1)])
 
     @pytest.mark.parametrize("value", [-1e-300, -np.inf, np.inf])
     def test_narrower_than_a_fault(self, value):

@@ -29,8 +29,7 @@ class DenseBlocks:
     def __init__(
         self, a: Compressed, b: Compressed, first: int, dtype: np.dtype[Any], metric: Metric
     ) -> None:
-        # As in `pairwise.Comparison`.
-        self.dtype = np.dtype(np.float64) if metric.measure == "kl" else dtype
+        self.dtype = metric.computed_in(dtype)
         self.a, self.b, self.first = a, b, first
         self.alike = b is a and metric.is_symmetric
         self.kernels = PairKernels(metric, self.dtype, a.width)

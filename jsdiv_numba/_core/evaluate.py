@@ -180,8 +180,7 @@ def evaluate(
     if compute(task, target, reduce):
         task.check()
     if target is not result:
-        with np.errstate(all="ignore"):
-            result[...] = target
+        validation.convert_into(result, target)
     return result if out is not None or result.ndim else result[()]
 
 

@@ -110,8 +110,7 @@ class Outs:
         if given is None:
             return result[()]
         if given is not result:
-            with np.errstate(all="ignore"):
-                given[...] = result
+            validation.convert_into(given, result)
         return given
 
 

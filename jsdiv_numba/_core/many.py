@@ -191,8 +191,7 @@ def evaluate_many(
     if _compute(stack, task, target, reduce):
         task.check()
     if target is not result:
-        with np.errstate(all="ignore"):
-            result[...] = target
+        validation.convert_into(result, target)
     return result if out is not None or result.ndim else result[()]
 
 
@@ -224,7 +223,7 @@ def evaluate_left_out(
     ufunc = task.ufunc("js_added_many")
     if blocks.run(ufunc, operands, values, 2, task.workers, task.finish):
         task.check()
-    result[...] = np.moveaxis(values.reshape(*shape, number), -1, place)
+    validation.convert_into(result, np.moveaxis(values.reshape(*shape, number), -1, place))
     return result
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .._kernels.records import Side, Weighing
 from . import validation
 from .metric import METRICS, named
@@ -60,6 +62,13 @@ class Metric:
         if self.name == "kl_divergence":
             return "kl"
         return "js" if self.weight == EQUAL else "skewed"
+
+    def computed_in(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the precision in which values of a dtype are computed.
+
+        As the logarithm of a ratio has no bound, float32 cannot add up that of many.
+        """
+        return np.dtype(np.float64) if self.measure == "kl" else dtype
 
     @property
     def kernels(self) -> Kernels:

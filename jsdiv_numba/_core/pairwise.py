@@ -294,8 +294,7 @@ class Comparison:
         progress: Progress | None,
     ) -> None:
         self.inputs = {a[0]: a[1], b[0]: b[1]}
-        # As the logarithm of a ratio has no bound, float32 cannot add up that of many.
-        self.dtype = np.dtype(np.float64) if metric.measure == "kl" else dtype
+        self.dtype = metric.computed_in(dtype)
         self.metric, self.workers, self.progress = metric, workers, progress
         self.a = unprepared(*a, self.dtype)
         alike = b[1] is a[1] and metric.is_symmetric
@@ -337,7 +336,7 @@ class Comparison:
         values = np.empty(block.shape, self.dtype)
         self._compute(block, values, condensed, False)
         if not condensed:
-            result[block.place] = values
+            validation.convert_into(result[block.place], values)
             return
         number = len(self.a.given)
         for i in range(block.i_start, block.i_stop):
@@ -345,7 +344,7 @@ class Comparison:
             if first < block.j_stop:
                 start = number * i - i * (i + 1) // 2 + first - i - 1
                 segment = values[i - block.i_start, first - block.j_start :]
-                result[start : start + len(segment)] = segment
+                validation.convert_into(result[start : start + len(segment)], segment)
 
     def compute(self, block: Block, values: FloatArray, above: bool = False) -> None:
         """Write the values of a block, or those with i < j, once the rows are prepared."""
@@ -411,6 +410,7 @@ def _narrowed(matrix: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
     _, exponents = np.frexp(matrix.max(axis=1, initial=0, keepdims=True))
     scales = np.ldexp(1.0, np.clip(-exponents, -1000, 1000))
     narrowed = np.empty(matrix.shape, dtype)
-    with np.errstate(under="ignore"):
+    # A row with a NaN has no largest entry to be divided by.
+    with np.errstate(all="ignore"):
         np.multiply(matrix, scales, out=narrowed, casting="same_kind")
     return narrowed

@@ -194,7 +194,7 @@ def as_dense(rows: Compressed, dtype: np.dtype[Any], some: slice = EVERY) -> Flo
     """Return some of the rows as dense ones; where all are full, a view of them if it can be."""
     start, stop, step = some.indices(len(rows))
     part = some_of(rows, start, max(start, stop))
-    with np.errstate(under="ignore"):
+    with np.errstate(all="ignore"):
         given = part.given.astype(dtype, copy=False)
     if given.size == len(part) * rows.width:
         full: FloatArray = given.reshape(part.shape)
@@ -306,7 +306,7 @@ class Comparison:
             if kernel_writes:
                 self.compute(block, result[block.place])
             else:
-                result[block.place] = self._values(block)
+                validation.convert_into(result[block.place], self._values(block))
 
         run_pairs(write, list(self._blocks()), self.workers, self.progress)
 
@@ -321,7 +321,7 @@ class Comparison:
 
         run_pairs(write, list(self._blocks(above=True)), self.workers, self.progress, above=True)
         if not kernel_writes:
-            result[...] = target
+            validation.convert_into(result, target)
 
     def within(self, most: float) -> Any:
         """Return those up to a value as a sparse array."""

@@ -150,7 +150,7 @@ def comparison_of(
     small = sum(map(len, sets)) * a.width <= SMALL
     in_range = all(each.min() > -np.inf for each in levels)
     if small and in_range and (_either_way(dtype, metric) or not share):
-        dense = [sparse.as_dense(rows, dtype) for rows in sets]
+        dense = [sparse.as_dense(rows, metric.computed_in(dtype)) for rows in sets]
         return OfDense(dense[0], dense[-1], dtype, metric, **told)
     if not share:
         # Their order is as good.

@@ -46,10 +46,8 @@ def by_rows(
         for part in np.array_split(chosen, -(-(chosen.size << power) // BLOCK_ELEMENTS)):
             own = {} if weights is None else {"weight": weights[part]}
             values[part] = measure(*side_by_side(rows, part, 1 << power), **own)
-    if out is None:
-        return values.reshape(shape).astype(dtype, copy=False)
     result = validation.result_array(out, shape, dtype)
-    result[...] = values.reshape(shape)
+    validation.convert_into(result, values.reshape(shape))
     return result
 
 
@@ -138,4 +136,5 @@ def _weights(weight: Any, shape: tuple[int, ...]) -> FloatArray | None:
     """Return one weight for each row; None if all are ½."""
     if weight is validation.EQUAL:
         return None
-    return validation.broadcast_weight(np.asarray(weight), shape, "the result's").ravel()
+    checked = validation.as_weight(weight)
+    return validation.broadcast_weight(checked, shape, "the result's").ravel()

@@ -16,7 +16,7 @@ from .._kernels.records import Block, IntArray
 from .pair_blocks import run_pairs, values_within
 from .progress import Progress
 from .threads import get_workers
-from .validation import FloatArray
+from .validation import FloatArray, convert_into
 
 HEIGHT, WIDTH = 256, 1024
 """Rows of one side and of the other in a block of dense rows: at most 2 MB of values."""
@@ -113,7 +113,7 @@ class Split(NamedTuple):
         target = result if fits else np.empty(result.shape)
         self._run(self._placing(target[None], condensed=True), above=True)
         if not fits:
-            result[...] = target
+            convert_into(result, target)
 
     def within(self, most: float) -> Any:
         """Return those up to a value as a sparse array."""
@@ -233,7 +233,7 @@ def _cut(start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
 
 
 def _assign(matrix: FloatArray, block: Block, values: FloatArray) -> None:
-    matrix[block.place] = values
+    convert_into(matrix[block.place], values)
 
 
 def _fits(result: FloatArray, dtype: np.dtype[Any]) -> bool:

@@ -387,6 +387,12 @@ def result_array(
     return out
 
 
+def convert_into(result: FloatArray, values: Any) -> None:
+    """Write values to an array of another precision, which need not hold them all."""
+    with np.errstate(all="ignore"):
+        result[...] = values
+
+
 def entry(name: str, where: tuple[int, ...]) -> str:
     """Return what an error calls an entry of an array."""
     return f"{name}[{', '.join(map(str, where))}]" if where else name

@@ -87,6 +87,18 @@ def test_rows_of_float64_are_compared_in_float32_if_asked_for():
     np.testing.assert_allclose(found, cdist(X, X), rtol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1.0, 2.0**200, 2.0**-200])
+def test_divergences_of_ratios_are_computed_in_float64_whatever_is_asked_for(scale):
+    X = rows_of(7, 0.9, 1.1)[:5] + 0.1
+    expected = cdist(X, X, "kl_divergence")
+    S = sparse.csr_array(X * scale)
+    for found in (
+        cdist(S, S, "kl_divergence", dtype=np.float32),
+        cdist(S, X * scale, "kl_divergence", dtype=np.float32, max_distance=99).toarray(),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-15)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_rows_out_of_scale_are_compared_as_ever(dtype):
     X = rows_of(100, 0.2, 1.2)

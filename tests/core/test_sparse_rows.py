@@ -80,6 +80,23 @@ def test_weights_are_those_of_the_rows(weight):
     agree(found, js.js_divergence(P, Q, weight=weight))
 
 
+def test_a_wrong_weight_is_named_where_it_was_passed():
+    weight = np.full((40, 1), 0.5)
+    weight[33] = 1.5
+    with pytest.raises(ValueError, match=r"weight\[33, 0\] is 1\.5; a weight must be between"):
+        js.js_divergence(sparse.csr_array(P), sparse.csr_array(Q), weight=weight)
+    with pytest.raises(ValueError, match=r"weight is 2; a weight must be between"):
+        js.js_divergence(sparse.csr_array(P), sparse.csr_array(Q), weight=2)
+
+
+@pytest.mark.parametrize("out", [None, np.empty((1, 1), np.float16)])
+def test_no_setting_for_floating_point_errors_matters(out):
+    p, q = np.float32([[3e38, 3e38, 0]]), np.float32([[0, 3e38, 3e38]])
+    with np.errstate(all="raise"):
+        found = js.js_divergence(sparse.csr_array(p), sparse.csr_array(q), out=out, base=1.01)
+    assert found == np.inf
+
+
 def test_float32_stays_float32():
     p, q = P.astype("f4"), Q.astype("f4")
     found = js.js_divergence(sparse.csr_array(p), sparse.csr_array(q))
