@@ -1,6 +1,7 @@
 """What many distributions have in the middle."""
 
 import warnings
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -93,10 +94,10 @@ def js_centroid(
     """
     if method not in METHODS:
         raise ValueError(f"method is {method!r}; it must be one of {', '.join(map(repr, METHODS))}")
-    for name, value in (("tol", tol), ("max_iter", max_iter)):
-        number = validation.real_number(value)
-        if number is None or not number > 0:
-            raise ValueError(f"{name} is {value!r}; it must be positive")
+    number = validation.real_number(tol)
+    if number is None or not number > 0:
+        raise ValueError(f"tol is {tol!r}; it must be positive")
+    steps = _number_of_steps(max_iter)
     if normalise:
         P = normalised_many(P, axis, over)
     stack = Stack.check(P, weights, axis, over)
@@ -108,9 +109,19 @@ def js_centroid(
     if method == "cccp":
         used = stack.weights > 0
         rows, weights = rows[used].astype(np.float64), stack.weights[used]
-        centroid = _nearest_to_all(rows, weights, centroid, stack.axes, tol, max_iter, workers)
+        centroid = _nearest_to_all(rows, weights, centroid, stack.axes, tol, steps, workers)
     with np.errstate(all="ignore"):
         return centroid.astype(validation.result_dtype(array), copy=False)
+
+
+def _number_of_steps(max_iter: Any) -> int:
+    try:
+        number = index(max_iter)
+    except TypeError:
+        raise TypeError(f"max_iter is {max_iter!r}; it must be an integer") from None
+    if number < 1:
+        raise ValueError(f"max_iter is {max_iter}; it must be positive")
+    return number
 
 
 def _nearest_to_all(
@@ -129,7 +140,7 @@ def _nearest_to_all(
         total = centroid.sum(axis=axes, keepdims=True)
     settings: dict[str, Any] = {"axis": along, "cotangent": cotangent, "workers": workers}
     moved = np.inf
-    for _ in range(int(max_iter)):
+    for _ in range(max_iter):
         _, _, slope = js_divergence_grad(rows, centroid[np.newaxis], **settings)
         # The slope is the mean of ½·log(c/m): this makes c the geometric mean of all m.
         with np.errstate(all="ignore"):

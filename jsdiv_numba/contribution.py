@@ -341,6 +341,8 @@ def _one_distribution(name: str, values: Any) -> FloatArray:
 def _checked_labels(labels: Iterable[Any] | None, count: int) -> Sequence[Any]:
     if labels is None:
         return range(count)
+    if not isinstance(labels, Iterable):
+        raise TypeError(f"labels is {labels!r}; it must be a sequence, a label for each category")
     names = labels if isinstance(labels, list | tuple) else list(labels)
     if len(names) != count:
         raise ValueError(f"labels has length {len(names)}; there are {count} categories")

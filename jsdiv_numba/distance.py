@@ -404,22 +404,17 @@ def _within(
     """Return the pairs up to a distance."""
     if out is not None:
         raise ValueError("out cannot be given with max_distance, whose result is sparse")
-    most = validation.real_number(max_distance)
-    if most is None or not most >= 0:
-        raise ValueError(
-            f"max_distance is {max_distance!r}; it must be a number that is not negative"
-        )
+    most = validation.not_negative("max_distance", max_distance)
     if sparse.any_sparse(XA, XB):
         of_sparse, kind = _sparse_comparison(XA, XB, metric, dtype, workers, progress)
-        return of_sparse.within(float(most)).astype(kind, copy=False)
+        return of_sparse.within(most).astype(kind, copy=False)
     given, (XA, XB) = (XA, XB), (pairwise.as_rows("XA", XA), pairwise.as_rows("XB", XB))
     pairwise.check_columns(XA.shape, XB.shape)
     alignment.check_labels(("XA", "XB"), given)
     kind = validation.pairs_dtype(dtype, XA, XB)
     sets = ("XA", XA), ("XB", XB)
-    found = pairwise.values_up_to(
-        float(most), *sets, kind, metric, workers=workers, progress=progress
-    )
+    told: dict[str, Any] = {"workers": workers, "progress": progress}
+    found = pairwise.values_up_to(most, *sets, kind, metric, **told)
     return found.astype(kind, copy=False)
 
 

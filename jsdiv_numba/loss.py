@@ -153,6 +153,8 @@ class Loss:
             finite = math.isfinite(nu)
         except TypeError:
             raise TypeError(f"nu is {nu!r}; it must be a real number") from None
+        except OverflowError:
+            raise ValueError("nu is an integer beyond the largest float64") from None
         if not finite:
             raise ValueError(f"nu is {nu!r}; it must be finite")
         self._nu = float(nu)

@@ -114,13 +114,19 @@ def test_a_nan_stays_where_it_is():
     [
         ({"method": "median"}, "method is 'median'; it must be one of 'mean', 'cccp'"),
         ({"tol": 0}, "tol is 0; it must be positive"),
-        ({"max_iter": "many"}, "max_iter is 'many'; it must be positive"),
+        ({"max_iter": 0}, "max_iter is 0; it must be positive"),
         ({"weights": [1, 2]}, r"weights has shape \(2,\); P has 5 distributions"),
     ],
 )
 def test_what_is_wrong_is_said(options, message):
     with pytest.raises(ValueError, match=message):
         js_centroid(P, **options)
+
+
+@pytest.mark.parametrize("max_iter", [1.5, np.inf, "many"])
+def test_a_number_of_steps_is_an_integer(max_iter):
+    with pytest.raises(TypeError, match=f"max_iter is {max_iter!r}; it must be an integer"):
+        js_centroid(P, max_iter=max_iter)
 
 
 def test_an_invalid_probability_is_named():

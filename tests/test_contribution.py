@@ -249,6 +249,11 @@ def test_what_is_refused(arguments, message):
         contributions(**{"P": [0.5, 0.5], "Q": [0.2, 0.8], **arguments})
 
 
+def test_labels_are_several():
+    with pytest.raises(TypeError, match="labels is 5; it must be a sequence, a label for each"):
+        contributions([0.5, 0.5], [0.2, 0.8], labels=5)
+
+
 def test_text_is_refused():
     with pytest.raises(TypeError, match="P has dtype <U1"):
         contributions(["a"], [1.0])

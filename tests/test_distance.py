@@ -360,6 +360,10 @@ class TestErrors:
         assert message_of(ValueError, cdist, [[1]], [[1]], dtype=dtype) == rule
         assert message_of(ValueError, pdist, [[1]], dtype=dtype) == rule
 
+    def test_of_what_is_no_dtype(self):
+        rule = "dtype is 'float23'; it must be float32 or float64"
+        assert message_of(TypeError, cdist, [[1]], [[1]], dtype="float23") == rule
+
     @pytest.mark.parametrize("base", [1, 0, -2, np.inf, np.nan, "2", True])
     def test_of_base(self, base):
         rule = f"base is {base!r}; it must be a finite number above 1, or None for nats"

@@ -362,6 +362,11 @@ def test_nan_in_one_row_is_not_hidden():
             "nu is 1j; it must be a real number",
         ),
         (
+            lambda: JSDivergenceLoss(10**400),
+            ValueError,
+            "nu is an integer beyond the largest float64",
+        ),
+        (
             lambda: JSDivergenceLogitLoss(np.nan),
             ValueError,
             "nu is nan; it must be finite",

@@ -106,7 +106,7 @@ def check_reduced(reduce: bool) -> None:
 def checked_axis(axis: Any) -> int:
     """Return 1 for sums of rows and 0 for those of columns, or raise."""
     try:
-        checked = index(axis)
+        checked = 2 if isinstance(axis, bool) else index(axis)
     except TypeError:
         checked = 2
     if not -2 <= checked < 2:

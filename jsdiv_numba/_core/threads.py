@@ -69,18 +69,19 @@ def get_workers(workers: int | None = None) -> int:
 
 
 @contextlib.contextmanager
-def set_workers(workers: int) -> Iterator[None]:
+def set_workers(workers: int | None) -> Iterator[None]:
     """Set the default number of worker threads within a ``with`` block.
 
     Parameters
     ----------
-    workers : int
-        Number of threads; -1 is every CPU that this process may use.
+    workers : int or None
+        Number of threads; -1 is every CPU that this process may use. None is what
+        there is without such a block.
 
     Raises
     ------
     ValueError
-        If `workers` is not an integer, or is 0.
+        If `workers` is not an integer or None, or is 0.
 
     Notes
     -----
@@ -96,7 +97,7 @@ def set_workers(workers: int) -> Iterator[None]:
     ...     jsdiv_numba.js_divergence([0.5, 0.5], [0.5, 0.5])
     array([0.])
     """
-    token = _default.set(check_workers(workers))
+    token = _default.set(None if workers is None else check_workers(workers))
     try:
         yield
     finally:

@@ -35,6 +35,8 @@ def as_numbers(name: str, values: object) -> FloatArray:
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         if array.dtype.name == "bfloat16":
             return array
+        if array.dtype.kind == "O" and not array.ndim and not isinstance(values, np.ndarray):
+            raise TypeError(f"{name} is a {type(values).__name__}; pass an array of real numbers")
         raise TypeError(
             f"{name} has dtype {array.dtype}; pass real numbers of at most 64 bits, "
             f"{_advice(name, array)}"
@@ -193,10 +195,15 @@ def pairs_dtype(dtype: npt.DTypeLike | None, *arrays: FloatArray) -> np.dtype[An
     """Return the dtype to compute in: `dtype`, or the one that the arrays ask for."""
     if dtype is None:
         return result_dtype(*arrays)
+    rule = "it must be float32 or float64"
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype is {dtype!r}; {rule}") from None
     for kind in FLOATS:
-        if np.dtype(dtype) == kind:
+        if wanted == kind:
             return kind
-    raise ValueError(f"dtype is {np.dtype(dtype)}; it must be float32 or float64")
+    raise ValueError(f"dtype is {wanted}; {rule}")
 
 
 FLOATS = _FLOAT64, _FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
@@ -290,16 +297,16 @@ def normalise_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
 def axis_numbers(axis: Any) -> list[int]:
     """Return one axis or several, as they were given, as Python's integers."""
     several = isinstance(axis, Sequence) or (isinstance(axis, np.ndarray) and axis.ndim == 1)
+    several = several and not isinstance(axis, str | bytes)
     return [_axis_number(a) for a in (axis if several else (axis,))]
 
 
 def _axis_number(axis: Any) -> int:
-    try:
-        return index(axis)
-    except TypeError:
-        raise TypeError(
-            f"axis is {axis!r}; it must be an integer, a sequence of integers or None"
-        ) from None
+    # True is meant for another argument.
+    if not isinstance(axis, bool):
+        with contextlib.suppress(TypeError):
+            return index(axis)
+    raise TypeError(f"axis is {axis!r}; it must be an integer, a sequence of integers or None")
 
 
 def log_base(base: object) -> float | None:
@@ -320,6 +327,14 @@ def real_number(value: object) -> Any:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     return value if isinstance(value, int | float | np.integer | np.floating) else None
+
+
+def not_negative(name: str, value: object) -> float:
+    """Return a number that is not negative as a float: what is beyond all of them is infinite."""
+    number = real_number(value)
+    if number is None or not number >= 0:
+        raise ValueError(f"{name} is {value!r}; it must be a number that is not negative")
+    return float(number) if number <= sys.float_info.max else math.inf
 
 
 def nearest_float(number: Any, dtype: np.dtype[Any]) -> Any:

@@ -51,10 +51,7 @@ def wanted_number(n_neighbors: Any, rows: int, among_itself: bool) -> int:
 
 def wanted_radius(radius: Any) -> float:
     """Return a radius as a float that is not negative."""
-    number = validation.real_number(radius)
-    if number is not None and number >= 0:
-        return float(number)
-    raise ValueError(f"radius is {radius!r}; it must be a number that is not negative")
+    return validation.not_negative("radius", radius)
 
 
 def wanted_mode(mode: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mpmath import log, mpf
 from scipy import sparse
 
-from jsdiv_numba import cdist, kneighbors, pdist
+from jsdiv_numba import cdist, kneighbors, pdist, radius_neighbors
 from tests import cases, oracle
 
 METRICS = pytest.mark.parametrize("metric", ["jensenshannon", "js_divergence"])
@@ -279,6 +279,11 @@ class TestErrors:
         assert "out cannot be given" in message_of(
             ValueError, cdist, np.eye(2), np.eye(2), out=np.eye(2), max_distance=1
         )
+
+
+def test_no_distance_is_beyond_an_integer_that_no_float_holds():
+    assert cdist(np.eye(2), np.eye(2), max_distance=10**400).nnz == 4
+    assert len(radius_neighbors(np.eye(2), radius=10**400, return_distance=False)[0]) == 1
 
 
 def rows_filled(number, length, least, most):

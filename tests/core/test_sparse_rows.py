@@ -167,6 +167,7 @@ S = sparse.csr_array(P)
         (lambda: js.js_divergence(S, S[:, :9]), "do not have equal numbers of rows, or one, and c"),
         (lambda: js.js_divergence(S, S, reduce=False), "of sparse rows there are only sums"),
         (lambda: js.js_divergence(S, S, axis=None), "axis is None; of sparse rows it must be 1"),
+        (lambda: js.entropy(S, axis=True), "axis is True; of sparse rows it must be 1 or -1"),
         (lambda: js.entropy(S, axis=2), "axis is 2; of sparse rows it must be 1 or -1"),
         (lambda: js.kl_divergence(S, -S), r"Q\[0, \d+\] is -0.\d+; probabilities must be finite"),
         (lambda: js.js_divergence(S, S, weight=[0.1, 0.2]), r"weight of shape \(2,\) does not"),

@@ -72,6 +72,8 @@ def test_the_argument_wins_over_the_context_and_that_over_the_environment(monkey
         assert get_workers(7) == 7
         with set_workers(-1):
             assert get_workers() == 4
+        with set_workers(None):
+            assert get_workers() == 3
         assert get_workers() == 2
     assert get_workers() == 3
 
