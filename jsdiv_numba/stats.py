@@ -163,11 +163,7 @@ def js_test(
         with told(progress, "Tests") as tell:
             report = counting(tell, len(pairs.i))
             outcome = outcome_of(pairs, settings._replace(report=report))
-
-    def rows_of(k: int) -> tuple[counts.IntArray, counts.IntArray]:
-        return samples.x[k], samples.y[k]
-
-    return result_of(outcome, rows_of, samples.missing, samples.shape, settings)
+    return result_of(outcome, samples.rows_of, samples.missing, samples.shape, settings)
 
 
 def js_divergence_counts(

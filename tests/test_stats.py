@@ -1,6 +1,7 @@
 """Tests and estimates for samples: what they return, for which inputs, and what they refuse."""
 
 import math
+import pickle
 from xml.etree import ElementTree
 
 import numpy as np
@@ -167,10 +168,31 @@ def test_workers_change_no_bit():
     np.testing.assert_array_equal(once, again)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, np.uint64, np.float32, bool])
+NARROW = [np.uint8, np.int16, np.int64, np.uint64, np.float16, np.float32, bool]
+
+
+@pytest.mark.parametrize("dtype", NARROW)
 def test_counts_are_of_any_dtype(dtype):
     x, y = (np.array(sample) for sample in ([1, 0, 1, 1], [1, 1, 0, 0]))
     same(js_test(x.astype(dtype), y.astype(dtype)), js_test(x, y))
+
+
+def test_results_can_be_pickled():
+    method = stats.BootstrapMethod(n_resamples=9, method="basic", rng=1)
+    rows = X[0]
+    grouped = js_test(rows, groups=[0, 1, 0, 1])
+    for result in (js_test(X, Y), pdist_test(sparse.csr_array(rows)), grouped):
+        copied = pickle.loads(pickle.dumps(result))
+        same(copied, result)
+        ends, others = (each.confidence_interval(method=method) for each in (copied, result))
+        np.testing.assert_array_equal(ends, others)
+
+
+def test_sparse_counts_stay_as_they_are():
+    given = sparse.csr_array(([1, 2, 3, 4], [2, 0, 0, 1], [0, 3, 4]), (2, 3))
+    same(pdist_test(given), pdist_test(given.toarray()))
+    assert given.indices.tolist() == [2, 0, 0, 1]
+    assert given.data.tolist() == [1, 2, 3, 4]
 
 
 def test_sparse_counts_are_counts():

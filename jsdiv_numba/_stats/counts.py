@@ -38,6 +38,10 @@ class Samples(NamedTuple):
     shape: tuple[int, ...]
     """The shape of the results."""
 
+    def rows_of(self, k: int) -> tuple[IntArray, IntArray]:
+        """Return both samples of a pair."""
+        return self.x[k], self.y[k]
+
 
 def check_nan_policy(policy: str) -> None:
     """Raise if a policy is none of SciPy's."""
@@ -80,7 +84,8 @@ def first_wrong(array: Any) -> int | None:
     if array.dtype.kind in "iub":
         wrong = (array < 0) | (array > MOST)
     else:
-        with np.errstate(invalid="ignore"):
+        # float16 holds no number as large as `MOST`.
+        with np.errstate(all="ignore"):
             wrong = ~((array >= 0) & (array <= MOST) & (array % 1 == 0)) & ~np.isnan(array)
     return int(wrong.argmax()) if wrong.any() else None
 

@@ -1,7 +1,9 @@
 """Rows in two groups: what permuting whole rows makes of the divergence of the groups' sums."""
 
 import math
+from dataclasses import dataclass
 from itertools import combinations
+from operator import ne
 from typing import Any
 
 import numpy as np
@@ -23,14 +25,30 @@ ESTIMATORS = "null", "adjusted", "plugin"
 
 def check_groups(groups: Any, rows: int) -> Any:
     """Return which rows are in the first of two groups."""
-    labels = np.asarray(groups)
+    given = np.asanyarray(groups)
+    mask, labels = getattr(given, "mask", False), np.asarray(given)
     if labels.shape != (rows,):
         raise ValueError(f"groups has shape {labels.shape}; x has {rows} rows, and each is in one")
+    lost = mask | np.fromiter(map(_is_lost, labels), bool, rows)
+    if lost.any():
+        place = int(lost.argmax())
+        found = "masked" if np.any(mask) else labels[place]
+        raise ValueError(f"groups[{place}] is {found}; each row of x is in a group")
     names, places = np.unique(labels, return_inverse=True)
     if len(names) != 2:
         found = ", ".join(map(repr, names[:5].tolist()))
         raise ValueError(f"groups has {len(names)} different labels ({found}); it must have two")
     return places.reshape(rows) == 0
+
+
+def _is_lost(label: Any) -> bool:
+    """Whether a label stands for none: None, NaN, NaT, or pandas' NA, which is equal to nothing."""
+    if label is None:
+        return True
+    try:
+        return bool(ne(label, label))
+    except TypeError:
+        return True
 
 
 def check_estimator_of_groups(estimator: str) -> None:
@@ -117,24 +135,6 @@ def compare_groups(
     mean = np.array([by_chance.mean()])
     estimate = by_moments(settings.estimator, observed, mean, mean)
 
-    def draw(method: Any, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        found = []
-        for count in batches(method, rows.shape[1]):
-            x, y = (_drawn(rows[part], count, rng) for part in (first, ~first))
-            with np.errstate(invalid="ignore"):
-                values = plain(x, y, settings.workers)
-            found.append(by_moments(settings.estimator, values, mean, mean))
-        return _defined(np.concatenate(found), estimate), observed[0]
-
-    def interval(level: float, method: Any) -> tuple[Any, Any]:
-        if method is None:
-            raise ValueError(
-                "method is None, and with groups an interval needs rows drawn again: pass "
-                "scipy.stats.BootstrapMethod(method='basic')"
-            )
-        low, high = by_drawing(estimate, [draw], method, level)
-        return shaped(low), shaped(high)
-
     def shaped(values: Any) -> Any:
         return (values / settings.divisor).reshape(shape)[()]
 
@@ -145,8 +145,42 @@ def compare_groups(
         null_mean=shaped(mean),
         null_std=shaped(np.array([by_chance.std()])),
         undersampled=np.full(shape, False)[()],
-        _interval=interval,
+        _interval=Intervals(rows, first, observed, mean, estimate, shape, settings),
     )
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """What gives confidence intervals of two groups that were tested; it can be pickled."""
+
+    rows: IntArray
+    first: Any
+    observed: FloatArray
+    mean: FloatArray
+    """Of the divergence by chance."""
+    estimate: FloatArray
+    shape: tuple[int, ...]
+    settings: Settings
+
+    def __call__(self, level: float, method: Any) -> tuple[Any, Any]:
+        """Return both ends, in the shape of the result."""
+        if method is None:
+            raise ValueError(
+                "method is None, and with groups an interval needs rows drawn again: pass "
+                "scipy.stats.BootstrapMethod(method='basic')"
+            )
+        ends = by_drawing(self.estimate, [self._draw], method, level)
+        low, high = ((end / self.settings.divisor).reshape(self.shape)[()] for end in ends)
+        return low, high
+
+    def _draw(self, method: Any, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        found = []
+        for count in batches(method, self.rows.shape[1]):
+            x, y = (_drawn(self.rows[part], count, rng) for part in (self.first, ~self.first))
+            with np.errstate(invalid="ignore"):
+                values = plain(x, y, self.settings.workers)
+            found.append(by_moments(self.settings.estimator, values, self.mean, self.mean))
+        return _defined(np.concatenate(found), self.estimate), self.observed[0]
 
 
 def _method(method: Any) -> Any:

@@ -41,7 +41,10 @@ def as_matrix(name: str, values: Any) -> Matrix:
     """Return an input as a matrix of counts."""
     if is_sparse(values):
         matrix = values.tocsr()
-        matrix.sum_duplicates()
+        if not matrix.has_canonical_format:
+            # It may be the caller's own.
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
         _check_sparse(name, matrix)
         missing = np.zeros(matrix.shape[0], bool)
         lost = np.isnan(matrix.data)

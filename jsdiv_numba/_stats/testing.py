@@ -1,5 +1,6 @@
 """The test of pairs of samples: what is known of them, their p-values and estimates."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,6 +77,27 @@ def _check_few(pairs: Pairs, logs: FloatArray) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Intervals:
+    """What gives confidence intervals of pairs that were tested; it can be pickled."""
+
+    outcome: Outcome
+    rows_of: RowsOf
+    shape: tuple[int, ...]
+    settings: Settings
+
+    def __call__(self, level: float, method: Any) -> tuple[Any, Any]:
+        """Return both ends, in the shape of the batch."""
+        (null, _, estimate), settings = self.outcome, self.settings
+        if method is None:
+            ends = by_score(estimate, settings.estimator, null, level)
+        else:
+            given = self.rows_of, null.divergence, settings.workers
+            ends = by_drawing(estimate, draws_of_counts(settings.estimator, *given), method, level)
+        low, high = ((end / settings.divisor).reshape(self.shape)[()] for end in ends)
+        return low, high
+
+
 def result_of(
     outcome: Outcome,
     rows_of: RowsOf,
@@ -91,15 +113,6 @@ def result_of(
     def shaped(values: Any) -> Any:
         return values.reshape(shape)[()]
 
-    def interval(level: float, method: Any) -> tuple[Any, Any]:
-        if method is None:
-            ends = by_score(outcome.estimate, settings.estimator, null, level)
-        else:
-            draws = draws_of_counts(settings.estimator, rows_of, null.divergence, settings.workers)
-            ends = by_drawing(outcome.estimate, draws, method, level)
-        low, high = (shaped(end / divisor) for end in ends)
-        return low, high
-
     return JSTestResult(
         statistic=shaped(null.divergence / divisor),
         pvalue=shaped(outcome.pvalue),
@@ -107,5 +120,5 @@ def result_of(
         null_mean=shaped(null.mean / divisor),
         null_std=shaped(np.sqrt(null.variance) / divisor),
         undersampled=shaped(is_undersampled(null)),
-        _interval=interval,
+        _interval=Intervals(outcome, rows_of, shape, settings._replace(report=None)),
     )

@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -95,6 +96,13 @@ def test_rows_without_observations_say_nothing():
         ({"groups": GROUPS, "y": ROWS}, "groups and y: with groups, both samples are rows of x"),
         ({"groups": GROUPS[:4]}, r"groups has shape \(4,\); x has 5 rows"),
         ({"groups": list("abcab")}, "groups has 3 different labels"),
+        (
+            {"groups": ["a", None, "a", "a", "a"]},
+            r"groups\[1\] is None; each row of x is in a group",
+        ),
+        ({"groups": [0, 0, 0, 0, np.nan]}, r"groups\[4\] is nan; each row of x is in a group"),
+        ({"groups": [pd.NA, 1, 1, 1, 1]}, r"groups\[0\] is <NA>; each row of x is in a group"),
+        ({"groups": np.ma.array([1, 1, 2, 2, 2], mask=[0, 0, 1, 0, 0])}, r"groups\[2\] is masked"),
         ({"groups": GROUPS, "method": "exact"}, "with groups, rows are permuted"),
         ({"groups": GROUPS, "estimator": "second_order"}, "with groups, it must be one of 'null'"),
         ({"groups": GROUPS, "axis": None}, "with groups it must be one axis"),
