@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from ._core import validation
@@ -146,7 +147,7 @@ def compare(
     settings = _settings(categories, level, floor, estimator, confidence_level, base, workers)
     if against not in AGAINST:
         raise ValueError(f"against is {against!r}; it must be 'reference' or 'previous'")
-    _require_count("bins", bins, 2)
+    bins, seed = _count("bins", bins, 2), _count("seed", seed, 0)
     if by is not None and isinstance(tables[1], Profile):
         raise ValueError(f"by is {by!r}, but current is a profile, which has no rows to group")
     grouping = None if by is None else Grouping(by, tables[1].columns, "current")
@@ -227,7 +228,7 @@ def profile(
     if isinstance(given, Profile):
         raise TypeError("table is a profile already")
     names = _chosen((given,), columns, exclude)
-    reading = Reading((given,), names, None, seed, advance or _nobody)
+    reading = Reading((given,), names, None, _count("seed", seed, 0), advance or _nobody)
     return profile_of(reading, Hashing(hash_key or b"") if hash_categories else None)
 
 
@@ -264,7 +265,8 @@ def _chosen(
 ) -> list[str]:
     """Return which columns are compared: in the reference's order, and then the current one's."""
     there = list(dict.fromkeys(name for table in tables for name in table.columns))
-    for argument, given in (("columns", columns or ()), ("exclude", exclude)):
+    wanted = there if columns is None else columns
+    for argument, given in (("columns", wanted), ("exclude", exclude)):
         if isinstance(given, str):
             raise TypeError(f"{argument} is {given!r}; it must be a sequence of names")
         for name in given:
@@ -274,7 +276,7 @@ def _chosen(
                     f"{'either' if len(tables) > 1 else 'the'} table; there are: "
                     f"{', '.join(map(repr, there[:5]))}{', …' if len(there) > 5 else ''}"
                 )
-    return [name for name in (columns or there) if name not in set(exclude)]
+    return [name for name in wanted if name not in set(exclude)]
 
 
 def _settings(
@@ -286,7 +288,7 @@ def _settings(
     base: float | None,
     workers: int | None,
 ) -> Settings:
-    _require_count("categories", categories, 1)
+    categories = _count("categories", categories, 1)
     if not 0 < level < 1:
         raise ValueError(f"level is {level!r}; it must be between 0 and 1")
     if not 0 <= floor < 1:
@@ -301,9 +303,11 @@ def _settings(
     return Settings(categories, level, floor, estimator, confidence_level, base, workers)
 
 
-def _require_count(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+def _count(name: str, value: Any, least: int) -> int:
+    """Return an argument that is a whole number, of Python's or NumPy's, as Python's."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise ValueError(f"{name} is {value!r}; it must be a whole number, at least {least}")
+    return int(value)
 
 
 def _result(

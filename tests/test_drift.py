@@ -322,6 +322,14 @@ def test_results_read_as_a_sequence_and_by_name():
 ERRORS = [
     (({"x": [1]}, {"x": [1]}), {"columns": ["y"]}, "columns has 'y', which is no column of either"),
     (({"x": [1]}, {"x": [1]}), {"exclude": ["x"]}, "no column is left to compare"),
+    (({"x": [1]}, {"x": [1]}), {"columns": []}, "no column is left to compare"),
+    (({"x": [1]}, {"x": [1]}), {"seed": "a"}, "seed is 'a'; it must be a whole number, at least 0"),
+    (({"x": [1]}, {"x": [1]}), {"seed": -1}, "seed is -1; it must be a whole number, at least 0"),
+    (
+        ({"x": [1]}, {"x": [1], "g": [[1]]}),
+        {"by": "g"},
+        "by is 'g'; column 'g' of current holds no numbers, times or text",
+    ),
     (({"x": [1]}, {"x": [1]}), {"by": "month(y)"}, "by is 'month(y)'; current has no column 'y'"),
     (({"x": [1]}, {"x": [1]}), {"against": "next"}, "against is 'next'; it must be 'reference' or"),
     (({"x": [1]}, {"x": [1]}), {"bins": 1}, "bins is 1; it must be a whole number, at least 2"),
@@ -345,6 +353,19 @@ ERRORS = [
 def test_wrong_arguments_say_what_is_wrong(tables, options, message):
     with pytest.raises(ValueError, match=rf"^{re.escape(message)}"):
         compare(*tables, **options)
+
+
+def test_a_column_that_groups_is_a_name():
+    with pytest.raises(TypeError, match=r"^by is \['x'\]; it must be the name of a column"):
+        compare({"x": [1]}, {"x": [1]}, by=["x"])
+
+
+def test_numbers_may_be_of_numpy():
+    rng = np.random.default_rng(0)
+    tables = [{"x": rng.normal(size=200)} for _ in range(2)]
+    options = {"bins": 5, "categories": 10, "seed": 2**40}
+    of_numpy = {name: np.int64(value) for name, value in options.items()}
+    assert compare(*tables, **of_numpy).to_dict() == compare(*tables, **options).to_dict()
 
 
 @pytest.mark.parametrize("table", [5, {"x": "text"}, {"x": 5}, [[1, 2]]])

@@ -14,8 +14,10 @@ _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 def values_of_arrow(column: Any) -> Values:
     """Return an array, or a chunked one, of PyArrow's as values."""
     import pyarrow as pa
-    from pyarrow import types
+    from pyarrow import compute, types
 
+    if types.is_run_end_encoded(column.type):
+        column = compute.run_end_decode(column)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     while isinstance(column, pa.ExtensionArray):

@@ -26,7 +26,7 @@ def table_of_frame(name: str, frame: Any) -> Table:
             f"{name} is a {_type(frame)}; pass a data frame, a mapping of arrays, or a file's name"
         ) from error
     except ValueError as error:
-        raise ValueError(f"{name}: {_first_line(error)}") from error
+        raise ValueError(f"{name}: {_in_one_line(error)}") from error
     if isinstance(wrapped, nw.LazyFrame):
         if wrapped.implementation.is_duckdb():
             return _relation(name, wrapped.to_native())
@@ -93,8 +93,8 @@ def _type(frame: Any) -> str:
     return f"{type(frame).__module__.partition('.')[0]} {type(frame).__name__}"
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _in_one_line(error: Exception) -> str:
+    return " ".join(line.removeprefix("- ") for line in str(error).strip().splitlines())
 
 
 def _values(series: Any) -> Values:

@@ -31,6 +31,8 @@ class Grouping:
     """
 
     def __init__(self, by: str, columns: Sequence[str], source: str) -> None:
+        if not isinstance(by, str):
+            raise TypeError(f"by is {by!r}; it must be the name of a column, or 'month(date)'")
         found = None if by in columns else _CALL.fullmatch(by)
         self.by, self.source = by, source
         self.period: str | None = found[1] if found else None
@@ -88,8 +90,13 @@ class Grouping:
                 f"by is {self.by!r}; column {self.column!r} of {self.source} holds no dates, but "
                 f"{values.kind}"
             )
+        if values.kind == "other":
+            raise ValueError(
+                f"by is {self.by!r}; column {self.column!r} of {self.source} holds no numbers, "
+                "times or text"
+            )
         missing = values.missing
-        if values.kind in ("empty", "other"):
+        if values.kind == "empty":
             return [None], np.zeros(values.size, np.intp)
         if values.kind in ("text", "boolean"):
             names: list[Key] = [*values.categories, None]

@@ -100,9 +100,16 @@ def test_what_pandas_alone_has():
     assert [column.missing_current for column in result][-1] == pytest.approx(2 / 3)
 
 
+def test_arrow_has_columns_of_runs():
+    runs = pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"])
+    for column in (runs, pa.chunked_array([runs, runs])):
+        found = compare(pa.table({"x": column}), {"x": ["a", "b"]})["x"]
+        assert (found.kind, found.bins.labels) == ("text", ("a", "b"))
+
+
 def test_two_columns_of_one_name_are_refused():
     frame = pandas.DataFrame([[1, 2]], columns=["a", "a"])
-    with pytest.raises(ValueError, match=r"^reference"):
+    with pytest.raises(ValueError, match=r"^reference: .*'a'"):
         compare(frame, {"a": [1]})
     with pytest.raises(ValueError, match=r"^reference has two columns '1'"):
         compare(pandas.DataFrame([[1, 2]], columns=[1, "1"]), {"a": [1]})
