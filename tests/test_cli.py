@@ -136,6 +136,7 @@ def test_top_says_how_many(capsys):
 
 FAULTS = {
     "missing file": (["pairwise", "no.csv"], "no.csv: No such file or directory"),
+    "no name": (["pairwise", ""], "'': no name of a file"),
     "unknown extension": (
         ["pairwise", "f.abc"],
         (

@@ -113,18 +113,24 @@ def _as_array(name: str, values: object) -> FloatArray:
         )
     if hasattr(values, "requires_grad"):
         return _of_tensor(name, values)
+    values = unmasked(name, values)
+    return _made(name, values)
+
+
+def unmasked(name: str, values: Any) -> Any:
+    """Return values as they are, and a masked array without masked entries as an array."""
     # NumPy imports this when it is asked for, which takes as long as to load a kernel; another
     # thread may be in the middle of it.
     masked: Any = sys.modules.get("numpy.ma")
     kind: Any = getattr(masked, "MaskedArray", ())
-    if isinstance(values, kind):
-        if masked.is_masked(values):
-            raise TypeError(
-                f"{name} is a masked array with masked entries, which have no divergence; "
-                "pass `.filled(0)`, or only the unmasked rows"
-            )
-        values = values.data
-    return _made(name, values)
+    if not isinstance(values, kind):
+        return values
+    if masked.is_masked(values):
+        raise TypeError(
+            f"{name} is a masked array with masked entries, which have no divergence; "
+            "pass `.filled(0)`, or only the unmasked rows"
+        )
+    return values.data
 
 
 def _made(name: str, values: object) -> FloatArray:

@@ -78,6 +78,8 @@ def place_of(source: str, options: TableOptions) -> Place:
         ...
     jsdiv_numba.batch.errors.FileError: counts.xls: a spreadsheet; save the sheet as CSV UTF-8
     """
+    if not source:
+        raise FileError("'': no name of a file")
     path, member = (_spooled(options), None) if source == STDIN else split_member(source)
     if path.is_dir():
         return Place(source, path, _kind_of_folder(path, source))

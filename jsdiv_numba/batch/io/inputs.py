@@ -18,7 +18,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from jsdiv_numba._core import sparse
+from jsdiv_numba._core import sparse, validation
 from jsdiv_numba.batch.errors import FileError, OutputError
 from jsdiv_numba.batch.io.compressed import (
     CHUNK,
@@ -70,8 +70,14 @@ class Input:
     member: str | None = None  # which array of an ``.npz`` file
     values: Any = None  # the array
     options: TableOptions = DEFAULT  # what is said of it
+    mapped: Path | None = None  # the file whose bytes an array of NumPy's is
     tell: Callable[[Reading], None] = field(default=lambda _: None, compare=False)
     """Is told what the file was taken for."""
+
+    @property
+    def read(self) -> Path | None:
+        """The file or folder that is read, if there is one."""
+        return self.mapped if self.kind == "array" else self.path
 
     def fingerprint(self) -> Fingerprint:
         """Return what changes when the rows do."""
@@ -175,12 +181,22 @@ def as_input(
     Raises `FileError` if the file is missing, or of no known kind.
     """
     if not isinstance(given, str | os.PathLike):
+        given = validation.unmasked(name, given)
         values = given if sparse.is_sparse(given) else np.asanyarray(given)
-        return Input(name, Path(), "array", values=values)
+        return Input(name, Path(), "array", values=values, mapped=_mapped(values))
     with reading(os.fspath(given)):
         source, path, kind, member = place_of(os.fspath(given), options)
     # Tiles may be computed by another process, in another folder.
     return Input(source, path.absolute(), kind, member, options=options, tell=tell)
+
+
+def _mapped(values: Any) -> Path | None:
+    """Return the file that an array, or what it is a view of, is mapped from."""
+    while values is not None:
+        if isinstance(values, np.memmap) and values.filename is not None:
+            return Path(os.fspath(values.filename))
+        values = getattr(values, "base", None)
+    return None
 
 
 class _Copy:

@@ -100,6 +100,20 @@ class TableOptions:
         for name in ("label_column", "columns", "exclude", "exclude_rows", "long"):
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else _listed(name, given))
+        if self.transpose not in (True, False):
+            raise ValueError(f"transpose is {self.transpose!r}; it must be True or False")
+        self._check_text()
+        if self.missing not in MISSING:
+            listed = ", ".join(map(repr, MISSING))
+            raise ValueError(f"missing is {self.missing!r}; it must be one of {listed}")
+        if self.long is not None:
+            self._check_long()
+        if self.format is not None:
+            object.__setattr__(self, "format", f".{self.format.lower().lstrip('.')}")
+
+    def _check_text(self) -> None:
+        if self.header not in (None, True, False):
+            raise ValueError(f"header is {self.header!r}; it must be True, False or None")
         object.__setattr__(self, "sep", _separator(self.sep))
         if self.decimal not in (None, ".", ","):
             raise ValueError(f"decimal is {self.decimal!r}; it must be '.' or ','")
@@ -107,15 +121,8 @@ class TableOptions:
             raise ValueError(f"sep and decimal are both {self.sep!r}")
         if self.comment is not None and not self.comment.strip():
             raise ValueError(f"comment is {self.comment!r}; it must be what begins a line")
-        if self.missing not in MISSING:
-            listed = ", ".join(map(repr, MISSING))
-            raise ValueError(f"missing is {self.missing!r}; it must be one of {listed}")
         if self.encoding is not None:
             _require_encoding(self.encoding)
-        if self.long is not None:
-            self._check_long()
-        if self.format is not None:
-            object.__setattr__(self, "format", f".{self.format.lower().lstrip('.')}")
 
     def _check_long(self) -> None:
         given = tuple(_as_listed(self.long))
@@ -162,7 +169,7 @@ def _listed(name: str, given: Names) -> tuple[str | int, ...]:
     if isinstance(given, str):
         found: list[str | int] = list(*csv.reader([given], skipinitialspace=True))
     else:
-        found = [given] if isinstance(given, int) else list(given)
+        found = list(given) if isinstance(given, Iterable) else [given]
     wrong = [item for item in found if isinstance(item, bool) or not isinstance(item, str | int)]
     if wrong or not found:
         raise ValueError(f"{name} is {given!r}; it must be names or numbers")

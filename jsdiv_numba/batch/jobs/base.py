@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from jsdiv_numba._core.alignment import check_labels
 from jsdiv_numba._core.metric import METRICS, SYMMETRIC
 from jsdiv_numba._core.pair_metric import metric_of
 from jsdiv_numba._core.threads import get_workers
-from jsdiv_numba._core.validation import EQUAL
+from jsdiv_numba._core.validation import EQUAL, real_number
 from jsdiv_numba.batch.io.columns import require_same_columns
 from jsdiv_numba.batch.io.inputs import Input, as_input
 from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
@@ -33,6 +34,8 @@ from jsdiv_numba.batch.run.tiling import (
 
 ON_BAD = ("error", "nan")
 ARRAYS = (".npy", ".zarr")
+OPTIONAL = "Y"
+"""The input without which rows are compared with those of the first."""
 EDGE_BYTES = 100
 """What a pair that is kept takes, all in all."""
 
@@ -62,9 +65,9 @@ class RunOptions:
         weight = metric_of(metric, base, EQUAL if weight is None else weight).weight
         if on_bad not in ON_BAD:
             raise ValueError(f"on_bad is {on_bad!r}; it must be one of {listed(ON_BAD)}")
-        for name, number in (("tile", tile), ("memory", memory)):
-            if number is not None and number < 1:
-                raise ValueError(f"{name} is {number!r}; it must be positive")
+        if tile is not None:
+            _require_positive("tile", tile, Integral, "a whole number of rows")
+        _require_positive("memory", memory, Real, "a number of bytes, such as 500_000_000")
         if memory > MOST_MEMORY:
             raise ValueError(
                 f"memory is {memory!r}; no machine has more than {MOST_MEMORY:,} bytes"
@@ -72,6 +75,7 @@ class RunOptions:
         self.output, self.quantity, self.tile = Path(out), Quantity(metric, base, weight), tile
         self.on_bad, self.lenient, self.table = on_bad, on_bad == "nan", table
         self.bad_is_nan = self.lenient or table.missing == "nan"
+        require_methods("executor", executor, Executor, ("workers", "results"))
         self.executor = Threads(get_workers(workers)) if executor is None else executor
         self.memory, self.budget = memory, share(memory, self.executor.workers)
 
@@ -82,19 +86,23 @@ class RunOptions:
             raise ValueError(f"test and {other} cannot be used together")
 
     def inputs(self, progress: Progress | None, **given: Any) -> tuple[Input, ...]:
-        """Return what was given, by the names of the arguments; None stands for nothing."""
+        """Return what was given, by the names of the arguments; `OPTIONAL` may be None."""
 
         def tell(reading: Reading) -> None:
             if progress is not None:
                 progress.say("read", file=reading.source, line=str(reading))
 
+        require_methods("progress", progress, Progress, ("start", "advance", "say", "stop"))
+        for name, value in given.items():
+            if value is None and name != OPTIONAL:
+                raise TypeError(f"{name} is None; pass the name of a file, or an array")
         there = {name: value for name, value in given.items() if value is not None}
         check_labels(list(there), list(there.values()))
         return tuple(as_input(value, name, self.table, tell) for name, value in there.items())
 
     def check(self, files: Sequence[Input], suffixes: Sequence[str]) -> None:
         """Raise `FileError` if the output could not be written."""
-        read = [str(file.path) for file in files if file.kind != "array"]
+        read = [str(file.read) for file in files if file.read is not None]
         # The folder of the unfinished run, which is made next, is the probe.
         check_destination(self.output, suffixes, read, probe=False)
 
@@ -164,6 +172,31 @@ def array_sink(
             return ZarrGroupSink(part, shape, dtype, chunks=chunks, fresh=fresh)
         return ZarrSink(part, shape, dtype, chunks=chunks, mirrored=mirrored, fresh=fresh)
     return NpySink(part, shape, dtype, mirrored=mirrored, fresh=fresh)
+
+
+def check_bound(max_distance: float | None) -> None:
+    """Raise if a bound excludes all values, or is none."""
+    if max_distance is None:
+        return
+    most = real_number(max_distance)
+    if most is None or not most >= 0:
+        raise ValueError(
+            f"max_distance is {max_distance!r}; it must be a number that is not negative"
+        )
+
+
+def _require_positive(name: str, value: Any, kind: Any, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, kind) or not value >= 1:
+        raise ValueError(f"{name} is {value!r}; it must be positive: {what}")
+
+
+def require_methods(name: str, value: Any, protocol: type, wanted: Sequence[str]) -> None:
+    """Raise if an argument has not what its protocol has."""
+    if value is not None and not all(hasattr(value, attribute) for attribute in wanted):
+        raise TypeError(
+            f"{name} is {value!r}; it must be an object with what jsdiv_numba.batch."
+            f"{protocol.__name__} has: {', '.join(wanted)}"
+        )
 
 
 def listed(names: Sequence[str]) -> str:

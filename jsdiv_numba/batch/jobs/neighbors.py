@@ -16,7 +16,14 @@ from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.options import TableArguments, TableOptions
 from jsdiv_numba.batch.io.sources import Source
 from jsdiv_numba.batch.io.write import OUTPUT_SUFFIXES, TABLE_SUFFIXES, check_headings
-from jsdiv_numba.batch.jobs.base import ARRAYS, EDGE_BYTES, FileJob, RunOptions, array_sink
+from jsdiv_numba.batch.jobs.base import (
+    ARRAYS,
+    EDGE_BYTES,
+    FileJob,
+    RunOptions,
+    array_sink,
+    check_bound,
+)
 from jsdiv_numba.batch.jobs.neighbor_tasks import NearestTask, SearchTask, WithinTask, edges_of
 from jsdiv_numba.batch.jobs.tested import (
     TestedNearestTask,
@@ -134,12 +141,12 @@ def neighbors(
     """
     if n_neighbors is not None and max_distance is not None:
         raise ValueError("n_neighbors and max_distance cannot be used together")
-    for name, least, value in (("n_neighbors", 1, n_neighbors), ("max_distance", 0, max_distance)):
-        if value is not None and not value >= least:
-            raise ValueError(f"{name} is {value!r}; it must be at least {least}")
+    check_bound(max_distance)
     number = None
     if max_distance is None:
         number = NUMBER if n_neighbors is None else _integer("n_neighbors", n_neighbors)
+        if number < 1:
+            raise ValueError(f"n_neighbors is {n_neighbors!r}; it must be at least 1")
     options = TableOptions(**table)
     settings = tile, memory, on_bad, workers, executor, options, weight
     run_options = RunOptions(out, metric, base, *settings)

@@ -18,7 +18,15 @@ from jsdiv_numba.batch.io.write import (
     arrow_table,
     check_headings,
 )
-from jsdiv_numba.batch.jobs.base import ARRAYS, EDGE_BYTES, FileJob, RunOptions, array_sink, listed
+from jsdiv_numba.batch.jobs.base import (
+    ARRAYS,
+    EDGE_BYTES,
+    FileJob,
+    RunOptions,
+    array_sink,
+    check_bound,
+    listed,
+)
 from jsdiv_numba.batch.jobs.tasks import REDUCTIONS, BandTask, MatrixTask
 from jsdiv_numba.batch.jobs.tested import (
     PAIR_BYTES,
@@ -179,6 +187,7 @@ def pairwise(
     for name, value in (("reduce", reduce), ("max_distance", max_distance)):
         if test and value is not None:
             raise ValueError(f"test and {name} cannot be used together: all pairs are tested")
+    check_bound(max_distance)
     options = TableOptions(**table)
     settings = tile, memory, on_bad, workers, executor, options, weight
     run_options = RunOptions(out, metric, base, *settings)

@@ -151,8 +151,8 @@ def test_labels_may_be_called_like_the_other_columns():
     ("arguments", "message"),
     [
         ({"n_neighbors": 0}, "n_neighbors is 0; it must be at least 1"),
-        ({"max_distance": -1}, "max_distance is -1; it must be at least 0"),
-        ({"max_distance": np.nan}, "max_distance is nan; it must be at least 0"),
+        ({"max_distance": -1}, "max_distance is -1; it must be a number that is not negative"),
+        ({"max_distance": np.nan}, "max_distance is nan; it must be a number that is not negative"),
         ({"n_neighbors": 1, "max_distance": 1}, "n_neighbors and max_distance cannot be used toge"),
         ({"n_neighbors": 23}, "X: 23 neighbours of a row are wanted of 22"),
         ({"Y": Y, "n_neighbors": 10}, "Y: 10 neighbours of a row are wanted of 9"),

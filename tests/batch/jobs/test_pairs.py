@@ -177,7 +177,14 @@ def test_text_that_is_wrong_is_named_by_its_line(tmp_path):
         ({"reduce": "min", "max_distance": 1}, "reduce and max_distance cannot be used together"),
         ({"on_bad": "skip"}, "on_bad is 'skip'; it must be one of 'error', 'nan'"),
         ({"tile": 0}, "tile is 0; it must be positive"),
+        ({"tile": 1.5}, "tile is 1.5; it must be positive: a whole number of rows"),
         ({"memory": -1}, "memory is -1; it must be positive"),
+        ({"memory": "500MB"}, "memory is '500MB'; it must be positive: a number of bytes"),
+        ({"max_distance": np.nan}, "max_distance is nan; it must be a number that is not negative"),
+        ({"max_distance": -1}, "max_distance is -1; it must be a number that is not negative"),
+        ({"header": "no"}, "header is 'no'; it must be True, False or None"),
+        ({"transpose": "no"}, "transpose is 'no'; it must be True or False"),
+        ({"columns": 1.5}, "columns is 1.5; it must be names or numbers"),
         ({"workers": 0}, "workers is 0; it must be positive"),
         ({"max_distance": 1}, r"d.npy: unknown extension '.npy'; use .parquet"),
         ({"Y": X[:, :3]}, "Y: number of numeric columns is 3, but X has 7"),
@@ -187,6 +194,35 @@ def test_wrong_arguments(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         batch.pairwise(X, out=tmp_path / "d.npy", **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"X": None}, "X is None; pass the name of a file, or an array"),
+        ({"X": np.ma.masked_less(X, 0.1)}, "X is a masked array with masked entries"),
+        ({"progress": True}, "progress is True; it must be an object with what jsdiv_numba"),
+        ({"executor": 4}, "executor is 4; it must be an object with what jsdiv_numba"),
+    ],
+)
+def test_arguments_of_no_use(tmp_path, arguments, message):
+    with pytest.raises(TypeError, match=f"^{message}"):
+        batch.pairwise(**{"X": X, "out": tmp_path / "d.npy"} | arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_are_of_two_inputs(tmp_path):
+    with pytest.raises(TypeError, match="^Q is None; pass the name of a file, or an array"):
+        batch.rows(X, None, out=tmp_path / "d.npy")
+
+
+@pytest.mark.parametrize("view", [lambda X: X, lambda X: X[1:], np.asarray])
+def test_the_file_of_a_mapped_array_is_not_written_over(tmp_path, view):
+    np.save(tmp_path / "x.npy", X)
+    mapped = view(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    with pytest.raises(FileError, match=r"x.npy: is read as well; write to another file"):
+        batch.pairwise(mapped, out=tmp_path / "x.npy")
+    assert np.array_equal(np.load(tmp_path / "x.npy"), X)
 
 
 @pytest.mark.parametrize(
