@@ -29,12 +29,17 @@ def check_groups(groups: Any, rows: int) -> Any:
     mask, labels = getattr(given, "mask", False), np.asarray(given)
     if labels.shape != (rows,):
         raise ValueError(f"groups has shape {labels.shape}; x has {rows} rows, and each is in one")
-    lost = mask | np.fromiter(map(_is_lost, labels), bool, rows)
+    # Beside text, NumPy makes text of a NaN too.
+    as_given = np.asarray(groups, object) if labels.dtype.kind in "US" else labels
+    lost = mask | np.fromiter(map(_is_lost, as_given), bool, rows)
     if lost.any():
         place = int(lost.argmax())
-        found = "masked" if np.any(mask) else labels[place]
+        found = "masked" if np.any(mask) else as_given[place]
         raise ValueError(f"groups[{place}] is {found}; each row of x is in a group")
-    names, places = np.unique(labels, return_inverse=True)
+    try:
+        names, places = np.unique(labels, return_inverse=True)
+    except TypeError as error:
+        raise TypeError("groups has labels of several kinds; make all of them text") from error
     if len(names) != 2:
         found = ", ".join(map(repr, names[:5].tolist()))
         raise ValueError(f"groups has {len(names)} different labels ({found}); it must have two")

@@ -100,6 +100,7 @@ def test_rows_without_observations_say_nothing():
             {"groups": ["a", None, "a", "a", "a"]},
             r"groups\[1\] is None; each row of x is in a group",
         ),
+        ({"groups": ["a", "b", "a", "b", np.nan]}, r"groups\[4\] is nan; each row of x"),
         ({"groups": [0, 0, 0, 0, np.nan]}, r"groups\[4\] is nan; each row of x is in a group"),
         ({"groups": [pd.NA, 1, 1, 1, 1]}, r"groups\[0\] is <NA>; each row of x is in a group"),
         ({"groups": np.ma.array([1, 1, 2, 2, 2], mask=[0, 0, 1, 0, 0])}, r"groups\[2\] is masked"),
@@ -111,6 +112,11 @@ def test_rows_without_observations_say_nothing():
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         js_test(ROWS, **arguments)
+
+
+def test_labels_of_several_kinds_are_refused():
+    with pytest.raises(TypeError, match=r"^groups has labels of several kinds; make all of them"):
+        js_test(ROWS, groups=np.array(["a", 1, 1, 1, 1], object))
 
 
 def test_more_observations_than_are_exact_are_named():
