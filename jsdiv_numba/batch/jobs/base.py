@@ -13,7 +13,7 @@ from jsdiv_numba._core.alignment import check_labels
 from jsdiv_numba._core.metric import METRICS, SYMMETRIC
 from jsdiv_numba._core.pair_metric import metric_of
 from jsdiv_numba._core.threads import get_workers
-from jsdiv_numba._core.validation import EQUAL, real_number
+from jsdiv_numba._core.validation import EQUAL, not_negative
 from jsdiv_numba.batch.io.columns import require_same_columns
 from jsdiv_numba.batch.io.inputs import Input, as_input
 from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
@@ -176,13 +176,8 @@ def array_sink(
 
 def check_bound(max_distance: float | None) -> None:
     """Raise if a bound excludes all values, or is none."""
-    if max_distance is None:
-        return
-    most = real_number(max_distance)
-    if most is None or not most >= 0:
-        raise ValueError(
-            f"max_distance is {max_distance!r}; it must be a number that is not negative"
-        )
+    if max_distance is not None:
+        not_negative("max_distance", max_distance)
 
 
 def _require_positive(name: str, value: Any, kind: Any, what: str) -> None:

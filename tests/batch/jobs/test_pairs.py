@@ -212,7 +212,7 @@ def test_arguments_of_no_use(tmp_path, arguments, message):
 
 
 def test_rows_are_of_two_inputs(tmp_path):
-    with pytest.raises(TypeError, match="^Q is None; pass the name of a file, or an array"):
+    with pytest.raises(TypeError, match=r"^Q is None; pass the name of a file"):
         batch.rows(X, None, out=tmp_path / "d.npy")
 
 
