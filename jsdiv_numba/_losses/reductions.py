@@ -18,6 +18,9 @@ from .._core.validation import Axis, FloatArray, axis_numbers, normalise_axes
 _sum: Callable[..., Any] = np.add.reduce
 _largest: Callable[..., Any] = np.maximum.reduce
 
+# Scores may be infinite, as Kullback-Leibler divergences are, or of any scale.
+_unwarned = np.errstate(all="ignore")
+
 GradPath: TypeAlias = Literal["weight", "input"] | None
 
 
@@ -51,11 +54,13 @@ def mean_grad(scores: FloatArray, cotangent: FloatArray, axis: Axis, keepdims: b
     return total_grad(scores, cotangent / max(count, 1), axis, keepdims)
 
 
+@_unwarned
 def mean_square(scores: FloatArray, axis: Axis, keepdims: bool) -> Any:
     """Mean of the squares, in float64."""
     return mean(np.square(scores, dtype=np.float64), axis, keepdims)
 
 
+@_unwarned
 def mean_square_grad(
     scores: FloatArray, cotangent: FloatArray, axis: Axis, keepdims: bool
 ) -> FloatArray:
@@ -83,6 +88,7 @@ def maximum_grad(
     return _kept(cotangent, axes, keepdims) * _shared(scores == largest, axes)
 
 
+@_unwarned
 def norm(scores: FloatArray, p: Any, force_vector_norm: bool, axis: Axis, keepdims: bool) -> Any:
     """Vector or matrix norm, in float64."""
     axes = normalise_axes(axis, scores.ndim)
@@ -93,6 +99,7 @@ def norm(scores: FloatArray, p: Any, force_vector_norm: bool, axis: Axis, keepdi
     return np.linalg.norm(scores, ord=p, axis=matrix, keepdims=keepdims)
 
 
+@_unwarned
 def norm_grad(
     scores: FloatArray,
     cotangent: FloatArray,
@@ -114,6 +121,7 @@ def norm_grad(
     return _kept(cotangent, axes, keepdims) * direction
 
 
+@_unwarned
 def weighted_mean(
     scores: FloatArray, weight: FloatArray, axes: tuple[int, ...], keepdims: bool, weighing: str
 ) -> Any:
@@ -156,6 +164,7 @@ def own_weight(scores: FloatArray, axes: tuple[int, ...]) -> FloatArray:
     return np.where(blank, 1.0, scores)
 
 
+@_unwarned
 def softmax(scores: FloatArray, axes: tuple[int, ...]) -> FloatArray:
     """Softmax over some axes, in float64."""
     shifted = np.subtract(scores, np.max(scores, axis=axes, keepdims=True), dtype=np.float64)
@@ -171,6 +180,7 @@ def softmax_axes(softmax_axis: Axis | bool, ndim: int) -> tuple[int, ...] | None
     return normalise_axes(None if softmax_axis is True else softmax_axis, ndim)
 
 
+@_unwarned
 def selfwmean_grad(
     scores: FloatArray,
     cotangent: FloatArray,
@@ -202,10 +212,10 @@ def _kept(cotangent: FloatArray, axes: tuple[int, ...], keepdims: bool) -> Float
     return cotangent if keepdims else np.expand_dims(cotangent, axes)
 
 
+@_unwarned
 def _shared(extreme: Any, axes: tuple[int, ...] | int) -> FloatArray:
     # No score equals NaN, the extreme of scores with a NaN; the quotient is NaN then.
-    with np.errstate(invalid="ignore"):
-        shares: FloatArray = extreme / np.sum(extreme, axis=axes, keepdims=True)
+    shares: FloatArray = extreme / np.sum(extreme, axis=axes, keepdims=True)
     return shares
 
 

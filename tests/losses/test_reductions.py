@@ -53,6 +53,16 @@ def test_every_map_knows_its_derivative(name, params, axis, keepdims):
     assert_derivative(scalarise.vnorm_scalarise(p=3, axis=None, inner=inner), scores)
 
 
+@smooth
+@pytest.mark.parametrize("extreme", [np.inf, 1e300, 1e-300, np.nan])
+def test_no_setting_for_floating_point_errors_matters(name, params, extreme):
+    scalarisation = getattr(scalarise, name)(**{"axis": None, **params})
+    with np.errstate(all="raise"):
+        value, grad = scalarisation.value_and_grad(np.array([extreme, 0.5, 0.25]))
+    assert grad.shape == (3,)
+    np.testing.assert_equal(value, scalarisation([extreme, 0.5, 0.25]))
+
+
 @pytest.mark.parametrize("p", MATRIX_NORMS)
 @pytest.mark.parametrize("axis", [(0, 1), (1, 0), (-1, 0)], ids=str)
 @pytest.mark.parametrize("keepdims", [False, True])
