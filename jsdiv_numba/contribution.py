@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ._core import alignment, validation
 from ._core.evaluate import evaluate
 from ._core.measures import NORMALISED, PROBABILITIES
-from ._core.sparse import any_sparse
+from ._core.sparse import any_sparse, of_dtype
 from ._core.sparse_rows import as_one_row, columns_of, side_by_side
 from ._core.validation import FloatArray
 
@@ -316,11 +316,12 @@ def _of_sparse(P: Any, Q: Any, *, labels: Iterable[Any] | None, **settings: Any)
     rows = [as_one_row("P", P), as_one_row("Q", Q)]
     if rows[0].width != rows[1].width:
         raise ValueError(
-            f"P of shape {P.shape} and Q of shape {Q.shape} have different numbers of categories"
+            f"P of shape {np.shape(P)} and Q of shape {np.shape(Q)} have different numbers of "
+            "categories"
         )
     columns = columns_of(rows)
     names = _checked_labels(labels, rows[0].width)
-    dtype = np.result_type(np.float32, P.dtype, Q.dtype)
+    dtype = validation.result_dtype(of_dtype(P), of_dtype(Q))
     dense = side_by_side(rows, np.zeros(1, np.intp), columns.size)
     p, q = (row[0].astype(dtype, copy=False) for row in dense)
     found = contributions(p, q, labels=[names[i] for i in columns.tolist()], **settings)
@@ -399,6 +400,7 @@ def _make_add_up(values: FloatArray, total: Any, movable: NDArray[np.bool]) -> N
         _move(values, movable, missing)
 
 
+@np.errstate(all="ignore")
 def _move(values: FloatArray, movable: NDArray[np.bool], missing: float) -> None:
     """Move as many as it takes to add what is missing, one at least."""
     left, number = abs(missing), 0
@@ -456,9 +458,9 @@ def _numbers(values: NDArray[Any]) -> Iterator[Any]:
     return chain.from_iterable(values[i : i + PART].tolist() for i in starts)
 
 
+@np.errstate(all="ignore")
 def _rounded_sum(values: FloatArray) -> Any:
-    with np.errstate(over="ignore"):
-        return values.dtype.type(_exact_sum(values))
+    return values.dtype.type(_exact_sum(values))
 
 
 def _exact_sum(values: FloatArray) -> float:

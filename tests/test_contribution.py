@@ -249,6 +249,15 @@ def test_what_is_refused(arguments, message):
         contributions(**{"P": [0.5, 0.5], "Q": [0.2, 0.8], **arguments})
 
 
+def test_no_setting_for_floating_point_errors_matters():
+    rng = np.random.default_rng(8)
+    with np.errstate(all="raise"):
+        for _ in range(50):
+            p, q = rng.integers(0, 3, (2, 20))
+            parts = contributions(p, q, base=2, top=7)
+            assert np.sum([*parts.values, parts.rest]) > 0
+
+
 def test_labels_are_several():
     with pytest.raises(TypeError, match="labels is 5; it must be a sequence, a label for each"):
         contributions([0.5, 0.5], [0.2, 0.8], labels=5)

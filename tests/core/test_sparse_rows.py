@@ -157,6 +157,18 @@ def test_contributions_are_those_of_the_dense_row(top, labels, normalise):
     assert np.isclose(found.total, expected.total, rtol=1e-14, atol=0)
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.int64, np.float32])
+def test_contributions_have_the_dtype_of_those_of_dense_rows(dtype):
+    p, q = np.array([[1, 0, 1], [1, 1, 0]]).astype(dtype)
+    for other in (q.tolist(), sparse.csr_array([q])):
+        found = js.contributions(sparse.csr_array([p]), other)
+        expected = js.contributions(p, np.asarray(other) if isinstance(other, list) else q)
+        assert found.values.dtype == expected.values.dtype
+        assert found.total == expected.total
+    with pytest.raises(ValueError, match=r"and Q of shape \(2,\) have different numbers"):
+        js.contributions(sparse.csr_array([p]), [0.5, 0.5])
+
+
 S = sparse.csr_array(P)
 
 
