@@ -6,6 +6,7 @@ and Python, the processor, and Numba's settings. No stale kernel can be found. T
 :doc:`/startup` says where they are kept and whom that place has to belong to.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -116,6 +117,14 @@ def _unused_because(places: tuple[Path, Path, Path] | None) -> str:
     return f"{untrusted} is another user's or may be written to by others: code is run from it"
 
 
+def _unwritable_because(folder: Path | None) -> str:
+    """Return why nothing can be put into a folder, or made where it will be."""
+    for path in (folder, *folder.parents) if folder is not None else ():
+        if os.path.exists(path):
+            return "" if os.access(path, os.W_OK | os.X_OK) else f"{path} cannot be written to"
+    return ""
+
+
 def build(
     *, workers: int | None = None, progress: Callable[[int, int], object] | None = None
 ) -> int:
@@ -148,7 +157,8 @@ def build(
     """
     from ._kernels import build as builder
 
-    reason = info().unused_because
+    found = info()
+    reason = found.unused_because or _unwritable_because(found.folder)
     if reason:
         raise RuntimeError(f"compiled kernels cannot be kept: {reason}")
     return builder.build(get_workers(workers), progress)
@@ -196,6 +206,9 @@ def build_for(
 
     if target not in LEVELS:
         raise ValueError(f"target is {target!r}; it must be one of {', '.join(LEVELS)}")
+    reason = _unwritable_because(Path(folder).absolute())
+    if reason:
+        raise RuntimeError(f"kernels cannot be built into {folder}: {reason}")
     into = builder.Bundle(target, Path(folder))
     return builder.build(get_workers(workers), progress, into)
 

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -197,6 +198,18 @@ def test_all_may_read_what_is_kept_in_a_folder_that_they_may_read(folder):
     modes = [stat.S_IMODE(each.stat().st_mode) for each in (path, *path.parents[:3])]
     assert modes == [0o644, 0o755, 0o755, 0o755]
     assert on_disk.read("js_sum", "float64") == MADE
+
+
+def test_nothing_is_built_that_cannot_be_kept(folder, monkeypatch):
+    monkeypatch.setattr(builder, "build", lambda *_: pytest.fail("built"))
+    asked = []
+    monkeypatch.setattr(os, "access", lambda path, _mode: asked.append(path))
+    message = f"{re.escape(str(folder.parent))} cannot be written to$"
+    with pytest.raises(RuntimeError, match=f"^compiled kernels cannot be kept: {message}"):
+        cache.build()
+    with pytest.raises(RuntimeError, match=rf"^kernels cannot be built into .*: {message}"):
+        cache.build_for("x86-64-v3", folder / "more")
+    assert asked == [folder.parent, folder.parent]
 
 
 @pytest.mark.parametrize("level", range(4), ids=["file", "processor", "version", "all"])
