@@ -8,6 +8,7 @@ from typing import Any
 
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.columnar import BLOCK_BYTES, SAMPLE, Columns
+from jsdiv_numba.batch.io.folders import files_below
 from jsdiv_numba.batch.io.options import TableOptions
 from jsdiv_numba.batch.io.rows import Stream
 
@@ -19,7 +20,7 @@ _PIECE = 1 << 18
 
 def files_of(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder and of those in it, in the order of their names."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() == SUFFIX)
+    return [path for path in files_below(folder) if path.suffix.lower() == SUFFIX]
 
 
 def stream_parquet(path: Path, source: str, options: TableOptions) -> Stream:

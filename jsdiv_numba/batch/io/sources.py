@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from jsdiv_numba._core.sparse import is_sparse
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.file_errors import reading
+from jsdiv_numba.batch.io.folders import files_below
 from jsdiv_numba.batch.io.leases import end_lease, nobody_waits, take_lease
 from jsdiv_numba.batch.io.npy import DAMAGE, UNREADABLE, float_type, require_rows
 
@@ -432,7 +433,7 @@ def _samples(size: int) -> Iterator[int]:
 def folder_fingerprint(path: Path) -> Fingerprint:
     """Return the number of files in a folder and a digest of their names, sizes and times."""
     digest = hashlib.blake2b(digest_size=16)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = [file for file in files_below(path) if file.is_file()]
     for file in files:
         status = file.stat()
         entry = f"{file.relative_to(path)}\0{status.st_size}\0{status.st_mtime_ns}\n"
