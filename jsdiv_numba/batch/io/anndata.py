@@ -26,7 +26,7 @@ def open_h5ad(path: Path, source: str, member: str | None) -> SparseTable:
     name = "X" if member is None else member
     with _opened(path, source) as file:
         matrix = file.get(name)
-        if matrix is None:
+        if not _is_matrix(matrix):
             raise FileError(f"{source}: no matrix {name!r} in {path}; it has {_listed(file)}")
         shape, dtype = _shape(matrix), _array(matrix).dtype
         require_rows(tuple(shape), dtype, source)
@@ -34,10 +34,13 @@ def open_h5ad(path: Path, source: str, member: str | None) -> SparseTable:
             _names(file.get("obs")),
             _names(file.get("raw/var" if name[:4] == "raw/" else "var")),
         )
-    fit = [
-        None if names is None or len(names) != n else names
-        for names, n in zip(names, shape, strict=False)
-    ]
+    fit = [_fitting(own, n) for own, n in zip(names, shape, strict=False)]
+    if name == "X" or name.startswith(("raw/", "layers/")):
+        for frame, own, found, n in zip(("obs", "var"), names, fit, shape, strict=False):
+            if own is not found:
+                raise FileError(
+                    f"{source}: damaged: {frame} has {len(own or ()):,} names, of {n:,} in {name}"
+                )
 
     def entries() -> Iterator[Entries]:
         with _opened(path, source) as file:
@@ -69,6 +72,17 @@ def _opened(path: Path, source: str) -> Iterator[Any]:
             yield file
     except OSError as error:
         raise FileError(f"{source}: damaged, or not an HDF5 file") from error
+
+
+def _is_matrix(found: Any) -> bool:
+    if not hasattr(found, "keys"):
+        return found is not None
+    return "data" in found or "indptr" in found
+
+
+def _fitting(names: tuple[str, ...] | None, number: int) -> tuple[str, ...] | None:
+    """Return the names of an axis, unless they are of another."""
+    return names if names is not None and len(names) == number else None
 
 
 def _listed(file: Any) -> str:

@@ -176,7 +176,8 @@ def stream_sparse(table: SparseTable, options: TableOptions) -> Stream:
     about = table.source, table.columns, found, all_rows, table.dtype, ()
     stream = stream_of(blocks, *about, totals=False)
     if not found.labels and labels is not None:
-        stream = stream._replace(labelled=True, label_name=table.label_name)
+        reading = replace(stream.reading, labels=(f"the names of its {table.label_name}s",))
+        stream = stream._replace(labelled=True, label_name=table.label_name, reading=reading)
     label_name = stream.label_name
     matrix = chosen._replace(columns=stream.columns, rows=names, label_name=label_name)
     return stream._replace(matrix=matrix)

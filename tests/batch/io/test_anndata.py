@@ -9,6 +9,7 @@ import pytest
 from jsdiv_numba.batch.errors import FileError
 from jsdiv_numba.batch.io.options import TableOptions
 from jsdiv_numba.batch.io.read import read_rows
+from jsdiv_numba.cli import main
 from tests.batch.io.test_inputs import write_anndata
 
 X = np.random.default_rng(0).poisson(0.5, (6, 8)) + np.eye(6, 8)
@@ -21,6 +22,18 @@ def test_cells_and_genes_have_their_names(tmp_path):
     np.testing.assert_array_equal(rows.values.toarray(), X)
 
 
+def test_cells_are_matched_by_their_names_in_memory_too(tmp_path, capsys):
+    one = write_anndata(tmp_path / "x.h5ad", X)
+    other = write_anndata(tmp_path / "y.h5ad", X[::-1])
+    with h5py.File(other, "a") as file:
+        file["obs/_index"][:] = [f"c{i}" for i in reversed(range(6))]
+    reading = read_rows(str(one)).reading
+    assert "; rows labelled by the names of its cells; 8 categories" in str(reading)
+    assert main(["rows", str(one), str(other), "-q"]) == 0
+    values = [line.split() for line in capsys.readouterr().out.splitlines()[-6:]]
+    assert values == [[f"c{i}", "0.0000"] for i in range(6)]
+
+
 def test_float32_stays_what_it_is(tmp_path):
     rows = read_rows(str(write_anndata(tmp_path / "x.h5ad", X.astype(np.float32))))
     assert rows.values.dtype == np.float32
@@ -29,8 +42,9 @@ def test_float32_stays_what_it_is(tmp_path):
 def test_a_layer(tmp_path):
     path = write_anndata(tmp_path / "x.h5ad", X, layer=2 * X)
     np.testing.assert_array_equal(read_rows(f"{path}:layers/raw").values.toarray(), 2 * X)
-    with pytest.raises(FileError, match=r"no matrix 'layers/a' in .*; it has X, layers/raw$"):
-        read_rows(f"{path}:layers/a")
+    for name in ("layers/a", "layers", "obs"):
+        with pytest.raises(FileError, match=rf"no matrix '{name}' in .*; it has X, layers/raw$"):
+            read_rows(f"{path}:{name}")
 
 
 def test_genes_are_chosen_by_their_names(tmp_path):
@@ -71,6 +85,16 @@ def test_damaged_files_are_errors(tmp_path, damage, message):
     with h5py.File(path, "a") as file:
         damage(file["X"])
     with pytest.raises(FileError, match=rf"x\.h5ad: .*{message}"):
+        read_rows(str(path))
+
+
+@pytest.mark.parametrize(("frame", "number"), [("obs", 6), ("var", 8)])
+def test_names_of_an_axis_of_another_length_are_damage(tmp_path, frame, number):
+    path = write_anndata(tmp_path / "x.h5ad", X)
+    with h5py.File(path, "a") as file:
+        del file[f"{frame}/_index"]
+        file[f"{frame}/_index"] = ["a", "b"]
+    with pytest.raises(FileError, match=rf"damaged: {frame} has 2 names, of {number} in X$"):
         read_rows(str(path))
 
 
