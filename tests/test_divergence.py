@@ -6,7 +6,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from jsdiv_numba import js_divergence, js_divergence_logit
+from jsdiv_numba import (
+    js_divergence,
+    js_divergence_grad,
+    js_divergence_logit,
+    js_divergence_many,
+    kl_divergence,
+)
 from tests import oracle
 from tests.strategies import LAYOUTS
 
@@ -316,6 +322,26 @@ def test_nan_makes_its_own_row_nan(divergence, dtype):
         result = divergence(p, q, keepdims=False)
         np.testing.assert_array_equal(np.argwhere(np.isnan(result)), [[1, 2], [3, 0]])
         assert np.isnan(divergence(p, q, axis=None)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("length", [2, 16, 100, 1100])
+def test_a_nan_beside_a_small_number_is_not_lost_in_a_large_sum(dtype, length):
+    """It is added up with the small terms, which do not matter to sums above 1."""
+    p, q = np.random.default_rng(length).random((2, 5, length)).astype(dtype) * 20
+    p[:, 0], q[1:, 0] = np.nan, [0, np.finfo(dtype).smallest_subnormal, np.finfo(dtype).tiny, 1e30]
+    for x, y in ((p, q), (q, p)):
+        results = {
+            "js": js_divergence(x, y),
+            "columns": js_divergence(x.T, y.T, axis=0),
+            "weight": js_divergence(x, y, weight=0.3),
+            "gradient": js_divergence_grad(x, y)[0],
+            "many": js_divergence_many([x, y, y]),
+            "added": js_divergence_many([x, y, y], leave_one_out=True),
+            "KL": kl_divergence(x, y),
+        }
+        for name, result in results.items():
+            assert np.isnan(result).all(), name
 
 
 def signalling_nan(dtype):

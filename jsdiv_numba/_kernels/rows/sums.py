@@ -224,6 +224,9 @@ def add_scaled(totals, rests, scale, value):
 @njit_no_refcount
 def total_of_scaled(totals, rests):
     """Return what `add_scaled` has added up, not scaled, and what rounding left of it."""
+    if np.isnan(totals[0]):
+        # Where the greater of a NaN and a small number is that number, it stands among the small.
+        return np.nan, 0.0
     total, rest = totals[1], rests[1]
     if totals[2] != 0.0:
         total, error = two_sum(totals[2], total * SCALE_DOWN)
