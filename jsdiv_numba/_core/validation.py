@@ -340,7 +340,10 @@ def not_negative(name: str, value: object) -> float:
     number = real_number(value)
     if number is None or not number >= 0:
         raise ValueError(f"{name} is {value!r}; it must be a number that is not negative")
-    return float(number) if number <= sys.float_info.max else math.inf
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def nearest_float(number: Any, dtype: np.dtype[Any]) -> Any:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 import jsdiv_numba as js
 from jsdiv_numba import cdist, jensenshannon, js_divergence, js_divergence_logit, pdist
+from jsdiv_numba._core import validation
 
 ROWS = np.full((2, 3), 0.25)
 BOTH = pytest.mark.parametrize(
@@ -411,3 +412,9 @@ def test_tensors():
         TypeError, match="P is a tensor that requires gradients; use the function of"
     ):
         js_divergence(Tensor(P, "torch.float32", requires_grad=True), P)
+
+
+@pytest.mark.parametrize("kind", [int, float, np.float16, np.float32, np.int8, np.longdouble])
+def test_a_bound_is_a_float_of_any_number(kind):
+    assert validation.not_negative("radius", kind(2)) == 2.0
+    assert validation.not_negative("radius", 10**400) == np.inf
