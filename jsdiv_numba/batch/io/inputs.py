@@ -41,7 +41,7 @@ from jsdiv_numba.batch.io.formats import (
     stream_rows,
     stream_source,
 )
-from jsdiv_numba.batch.io.npy import DAMAGE
+from jsdiv_numba.batch.io.npy import DAMAGE, chosen_member
 from jsdiv_numba.batch.io.options import DEFAULT, TableOptions
 from jsdiv_numba.batch.io.roles import require_categories
 from jsdiv_numba.batch.io.rows import ROW, Block, Reading, Stream, faults
@@ -149,25 +149,13 @@ class Input:
         # A member of an .npz file is an .npy file.
         try:
             with ZipFile(self.path) as archive:
-                names = [name.removesuffix(".npy") for name in archive.namelist()]
-                with archive.open(f"{self._chosen(names)}.npy") as member:
+                chosen = chosen_member(archive, self.path, self.source, self.member)
+                with archive.open(chosen) as member:
                     shutil.copyfileobj(member, file, 1 << 20)
         except FileError:
             raise
         except DAMAGE as error:
             raise FileError(f"{self.source}: damaged, or not an .npz file") from error
-
-    def _chosen(self, names: list[str]) -> str:
-        listed = ", ".join(names) or "none"
-        if self.member is None and len(names) != 1:
-            raise FileError(
-                f"{self.source}: say which of its arrays ({listed}), as {self.path}:NAME"
-            )
-        if self.member is not None and self.member not in names:
-            raise FileError(
-                f"{self.source}: no array {self.member!r} in {self.path}; its arrays: {listed}"
-            )
-        return names[0] if self.member is None else self.member
 
 
 def as_input(

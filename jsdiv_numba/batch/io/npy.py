@@ -29,7 +29,7 @@ def read_npz(path: Path, source: str, member: str | None = None) -> NDArray[Any]
     """Return the only array of an ``.npz`` file, or the one called `member`."""
     try:
         with path.open("rb") as file, _archive(file, source) as archive:
-            return _member(archive, _chosen(archive, path, source, member))
+            return _member(archive, chosen_member(archive, path, source, member))
     except FileError:
         raise
     except DAMAGE as error:
@@ -42,10 +42,12 @@ def _archive(file: BinaryIO, source: str) -> ZipFile:
     return ZipFile(file)
 
 
-def _chosen(archive: ZipFile, path: Path, source: str, member: str | None) -> str:
+def chosen_member(archive: ZipFile, path: Path, source: str, member: str | None) -> str:
     """Return the name of a member: that of the only one, or of what is called `member`."""
     names = {name.removesuffix(".npy"): name for name in archive.namelist()}
-    listed = ", ".join(names) or "none"
+    if not names:
+        raise FileError(f"{source}: it holds no array")
+    listed = ", ".join(names)
     if member is None and len(names) != 1:
         raise FileError(f"{source}: say which of its arrays ({listed}), as {path}:NAME")
     if member is not None and member not in names:

@@ -235,6 +235,7 @@ def test_the_file_of_a_mapped_array_is_not_written_over(tmp_path, view):
         ("text.npz", "damaged, or not an .npz file"),
         ("two.npz", "say which of its arrays (a, b), as "),
         ("two.npz:c", "no array 'c' in "),
+        ("no.npz", "it holds no array"),
         ("text.parquet", "not a readable Parquet file ("),
         ("flat.npy", "shape (3,); rows need a 2-D array"),
         ("complex.npy", "dtype complex128; values have to be real numbers"),
@@ -246,6 +247,7 @@ def test_files_that_cannot_be_read(tmp_path, name, message):
     for suffix in ("npy", "npz", "parquet"):
         (tmp_path / f"text.{suffix}").write_text("no such thing at all")
     np.savez(tmp_path / "two.npz", a=X, b=X)
+    np.savez(tmp_path / "no.npz")
     np.save(tmp_path / "flat.npy", np.ones(3))
     np.save(tmp_path / "complex.npy", X * 1j)
     np.save(tmp_path / "none.npy", np.ones((0, 3)))
