@@ -49,7 +49,10 @@ def chosen_member(archive: ZipFile, path: Path, source: str, member: str | None)
         raise FileError(f"{source}: it holds no array")
     listed = ", ".join(names)
     if member is None and len(names) != 1:
-        raise FileError(f"{source}: say which of its arrays ({listed}), as {path}:NAME")
+        # Of stdin, and of a file under another name, none can be named.
+        named = path.suffix.lower() == ".npz"
+        how = f"as {path}:NAME" if named else "as FILE.npz:NAME of a file under such a name"
+        raise FileError(f"{source}: say which of its arrays ({listed}), {how}")
     if member is not None and member not in names:
         raise FileError(f"{source}: no array {member!r} in {path}; its arrays: {listed}")
     return names[member] if member is not None else next(iter(names.values()))

@@ -118,6 +118,13 @@ def test_npz_errors_list_the_arrays(tmp_path, member, message):
     assert str(error.value) == message.format(path=path)
 
 
+def test_an_array_of_several_can_be_named_in_a_file_that_is_called_so(tmp_path):
+    np.savez(tmp_path / "f.npz", a=MATRIX, b=MATRIX)
+    (tmp_path / "f.npz").rename(tmp_path / "stdin")
+    with pytest.raises(FileError, match=r"^-: say which .* \(a, b\), as FILE\.npz:NAME of a file"):
+        read_npz(tmp_path / "stdin", "-")
+
+
 def test_an_archive_without_arrays(tmp_path):
     np.savez(tmp_path / "f.npz")
     with pytest.raises(FileError, match=r"f\.npz: it holds no array$"):
