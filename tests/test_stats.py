@@ -20,6 +20,7 @@ from jsdiv_numba.stats import (
     pdist_test,
 )
 from tests import counts_oracle as oracle
+from tests.strategies import LAYOUTS
 
 FIELDS = "statistic", "pvalue", "estimate", "null_mean", "null_std", "undersampled"
 RNG = np.random.default_rng(2)
@@ -175,6 +176,12 @@ NARROW = [np.uint8, np.int16, np.int64, np.uint64, np.float16, np.float32, bool]
 def test_counts_are_of_any_dtype(dtype):
     x, y = (np.array(sample) for sample in ([1, 0, 1, 1], [1, 1, 0, 0]))
     same(js_test(x.astype(dtype), y.astype(dtype)), js_test(x, y))
+
+
+def test_counts_lie_anywhere():
+    misaligned = LAYOUTS["misaligned"]
+    same(pdist_test(misaligned(X[0])), pdist_test(X[0]))
+    same(js_test(misaligned(X), misaligned(Y)), js_test(X, Y))
 
 
 def test_results_can_be_pickled():

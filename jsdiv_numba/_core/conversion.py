@@ -37,7 +37,8 @@ def written(array: FloatArray, memory: FloatArray) -> FloatArray:
     if flags.forc:
         rows, result_rows = rows.reshape(1, -1), memory[np.newaxis]
     is_narrow = array.dtype == np.float16 and memory.dtype == np.float32 and array.size > SMALL
-    if is_narrow and rows.ndim == 2 and rows.strides[1] == rows.itemsize:
+    # Kernels read no number that lies across two places of one.
+    if is_narrow and flags.aligned and rows.ndim == 2 and rows.strides[1] == rows.itemsize:
         # NumPy 2.4 converts one number at a time.
         routine("widen_float16", "float32")(rows.view(np.int16), result_rows)
     else:

@@ -28,6 +28,9 @@ def column_axis(array: FloatArray) -> int | None:
     itemsize, strides = array.itemsize, array.strides
     if array.size < LEAST or array.ndim < 2 or strides[-1] in {0, itemsize}:
         return None
+    # What lies across two places of a number is copied by NumPy.
+    if not array.flags.aligned:
+        return None
     for axis in range(array.ndim - 1):
         if strides[axis] == itemsize and array.shape[axis] > 1:
             return axis

@@ -15,6 +15,7 @@ from jsdiv_numba import (
 )
 from jsdiv_numba._core.rooms import BLOCK_ELEMENTS, Room
 from jsdiv_numba._kernels.load import built
+from tests import strategies
 
 EVERY = np.arange(1 << 16, dtype=np.uint16)
 """The bits of every float16, and of every bfloat16."""
@@ -31,6 +32,7 @@ LAYOUTS = {
     "backwards": lambda bits: bits[::-1],
     "three axes": lambda bits: bits.reshape(64, 32, 32).transpose(1, 0, 2),
     "three axes apart": lambda bits: np.tile(bits.reshape(64, 32, 32), 2)[..., :30],
+    "between two places": lambda bits: strategies.LAYOUTS["misaligned"](bits.reshape(256, 256)),
     "broadcast": lambda bits: np.broadcast_to(bits[:8192], (2, 8192)),
     "small": lambda bits: bits[5:9],
     "empty": lambda bits: bits.reshape(256, 256)[:, :0],

@@ -281,6 +281,13 @@ class TestErrors:
         )
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble, np.array])
+def test_a_distance_is_of_any_real_dtype(kind):
+    with np.errstate(all="raise"):
+        assert cdist(np.eye(2), np.eye(2), max_distance=kind(0.5)).nnz == 2
+        assert len(radius_neighbors(np.eye(2), radius=kind(1))[0][0]) == 1
+
+
 def test_no_distance_is_beyond_an_integer_that_no_float_holds():
     assert cdist(np.eye(2), np.eye(2), max_distance=10**400).nnz == 4
     assert len(radius_neighbors(np.eye(2), radius=10**400, return_distance=False)[0]) == 1

@@ -17,6 +17,7 @@ from jsdiv_numba import (
 )
 from jsdiv_numba._core import transposition
 from jsdiv_numba._core.transposition import column_axis, in_rows, size_in_rows
+from tests import strategies
 
 DTYPES = np.float32, np.float64
 SIZES = 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 40
@@ -52,6 +53,22 @@ def written(array):
     memory = np.full(size + 64, 7.0, array.dtype)
     result = in_rows(array, column_axis(array), memory[:size])
     return result, (memory[size:] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_columns_of_numbers_across_two_places(dtype):
+    misaligned = strategies.LAYOUTS["misaligned"]
+    a, b = np.random.default_rng(1).random((2, 40, 300)).astype(dtype)
+    given = misaligned(a.T), misaligned(b.T)
+    many = js_divergence_many_logit(misaligned(np.stack([a, b, a], axis=-1)), axis=1, over=-1)
+    pairs = [
+        (js_divergence_logit(*given, axis=0), js_divergence_logit(a, b)),
+        (many, js_divergence_many_logit(np.stack([a, b, a]))),
+        *zip(js_divergence_logit_grad(*given, axis=0), js_divergence_logit_grad(a, b), strict=True),
+    ]
+    for found, expected in pairs:
+        same = found if found.shape == expected.shape else found.T
+        np.testing.assert_allclose(same, expected, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
