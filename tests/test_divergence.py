@@ -307,6 +307,17 @@ def test_inputs_are_not_changed(divergence):
     np.testing.assert_array_equal(q, Q)
 
 
+def test_a_narrow_out_need_not_hold_nats():
+    p, q = np.full((2, 3), 1e5), np.zeros((2, 3))
+    for call in (
+        lambda out: js_divergence(p, q, base=1e9, keepdims=False, out=out),
+        lambda out: js_divergence_many([p, q, q], base=1e9, keepdims=False, out=out),
+    ):
+        out = np.empty(2, np.float16)
+        np.testing.assert_array_equal(call(out), call(None).astype(np.float16))
+        assert np.isfinite(out).all()
+
+
 def test_minus_zero_is_a_zero_probability():
     result = js_divergence([-0.0, 1], [0.0, 1], reduce=False)
     np.testing.assert_array_equal(result, [0, 0])

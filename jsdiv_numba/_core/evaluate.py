@@ -69,6 +69,15 @@ class Task(NamedTuple):
         """What makes the result of a divergence in nats."""
         return finisher(self.divisor, self.measure.root)
 
+    def may_write_to(self, out: FloatArray) -> bool:
+        """Whether blocks of the result may be written to the caller's array at once.
+
+        It must be no input, and hold what is in nats still.
+        """
+        if self.finish is not None and out.dtype.itemsize < self.dtype.itemsize:
+            return False
+        return not any(np.may_share_memory(out, array) for array in self.arrays)
+
     @property
     def is_small(self) -> bool:
         """Whether the inputs may be what `validation.are_plain`, once they are converted."""
@@ -175,7 +184,7 @@ def evaluate(
     result_shape = task.result_shape(keepdims, reduce)
     task = task.weighted(weights, keepdims, reduce)
     result = target = validation.result_array(out, result_shape, task.dtype)
-    if out is not None and any(np.may_share_memory(out, array) for array in task.arrays):
+    if out is not None and not task.may_write_to(out):
         target = np.empty(result_shape, task.dtype)
     if compute(task, target, reduce):
         task.check()

@@ -186,7 +186,7 @@ def evaluate_many(
     task = stack.task(base, workers)
     shape = task.result_shape(keepdims, reduce)
     result = target = validation.result_array(out, shape, task.dtype)
-    if out is not None and np.may_share_memory(out, stack.array):
+    if out is not None and not task.may_write_to(out):
         target = np.empty(shape, task.dtype)
     if _compute(stack, task, target, reduce):
         task.check()
