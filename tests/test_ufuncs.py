@@ -328,16 +328,26 @@ def test_zeros_of_the_family_are_positive(dtype):
     np.testing.assert_array_equal(kl_term(p, p[::-1]), [0, 0, np.inf, np.inf])
 
 
-@pytest.mark.parametrize(("results", "length"), [(1, 1 << 22), (400, 1 << 14)])
-def test_other_threads_run_beside_few_long_rows(results, length):
+@pytest.mark.parametrize(
+    ("name", "shape", "others"),
+    [
+        ("js_sum_logit", (1, 1 << 22), ()),
+        ("js_sum_logit", (400, 1 << 14), ()),
+        ("js_sum_columns", (2000, 500), ()),
+        ("js_sum_many", (3, 1 << 22), (np.full(3, 1 / 3),)),
+    ],
+)
+def test_other_threads_run_beside_few_results(name, shape, others):
     # NumPy itself releases the GIL only where there are more results than 500.
-    rows = [np.broadcast_to(row, (results, length)) for row in RNG.standard_normal((2, length))]
-    js_sum_logit([0.0], [0.0])
+    ufunc = ufuncs.built(name, ("float64",))
+    # Of subnormal numbers, none is computed in the loops: it takes a while.
+    rows = np.full(shape, 5e-324)
+    operands = [rows, *others] if others else [rows, rows]
     # Where other programs have every processor, this thread may wait while the other one runs.
-    assert any(seen_while_it_runs(rows) >= 3 for _ in range(50))
+    assert any(seen_while_it_runs(ufunc, operands) >= 3 for _ in range(50))
 
 
-def seen_while_it_runs(rows):
+def seen_while_it_runs(ufunc, operands):
     """Return how often this thread is seen to run within a call of another.
 
     That may be once if the call keeps the GIL: before it takes that along.
@@ -347,7 +357,7 @@ def seen_while_it_runs(rows):
     def call():
         called.set()
         begun_and_done.append(time.perf_counter())
-        js_sum_logit(*rows)
+        ufunc(*operands)
         begun_and_done.append(time.perf_counter())
 
     thread = threading.Thread(target=call)

@@ -226,9 +226,8 @@ def _emit_generalised(call: Call, name: str, ufunc: Ufunc) -> None:
     """Emit an inner loop that releases the GIL where that is worth it."""
     loop = _generalised_loop(call, f"{name}_loop", ufunc)
     function, builder = _loop_function(call.module, name)
-    shape = function.args[1]
-    results, length = (builder.load(builder.gep(shape, [SIZE(i)])) for i in range(2))
-    is_long = builder.icmp_signed(">=", builder.mul(results, length), SIZE(WORTH_RELEASING))
+    axes = [_at(builder, function.args[1], i) for i in range(1 + len(_core_axes(ufunc)))]
+    is_long = builder.icmp_signed(">=", reduce(builder.mul, axes), SIZE(WORTH_RELEASING))
     held = builder.icmp_signed("!=", _python(builder, "PyGILState_Check", INT), INT(0))
     with builder.if_else(builder.and_(is_long, held)) as (released, kept):
         with released:
@@ -286,15 +285,17 @@ def _store(
         builder.store(value, builder.bitcast(address, value.type.as_pointer()))
 
 
+def _core_axes(ufunc: Ufunc) -> list[str]:
+    """Return the names of the core axes, in the order of their lengths."""
+    return list(dict.fromkeys(name for each in ufunc.dimensions for name in each))
+
+
 def _core_operands(
     call: Call, builder: ir.IRBuilder, function: ir.Function, ufunc: Ufunc
 ) -> list[Callable[[Any], Any]]:
     """Return, for each operand that a body takes, what emits its value in one turn of the loop."""
     arrays, shape, strides, _ = function.args
-    names = list(dict.fromkeys(name for each in ufunc.dimensions for name in each))
-    lengths = {
-        name: builder.load(builder.gep(shape, [SIZE(1 + i)])) for i, name in enumerate(names)
-    }
+    lengths = {name: _at(builder, shape, 1 + i) for i, name in enumerate(_core_axes(ufunc))}
     kinds, next_stride, operands = iter(call.compiled.fndesc.argtypes), len(ufunc.dimensions), []
     rows = [builder.load(shape)] if ufunc.in_rows else []
     for i, own in enumerate(ufunc.dimensions):
