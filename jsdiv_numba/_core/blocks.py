@@ -79,36 +79,63 @@ def run(
     The last `core` axes of the operands are those of the ufunc's signature. The
     longest of the others is split into blocks.
     """
-    shape = operands[0].shape
-    outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
-    elements = math.prod(outer) * length
-    columns = column_axes(operands) if core else set()
-    block_elements = BLOCK_WITH_SECONDARY if secondary else BLOCK_ELEMENTS
-    in_place = all(isinstance(array, np.ndarray) for array in (*operands, out))
-    if columns or are_converted(operands, dtypes_of(ufunc)):
-        block_elements = rooms.BLOCK_ELEMENTS
-    elif core and in_place and not secondary and elements > BLOCK_ELEMENTS:
-        block_elements = _larger_block(elements, get_workers(workers))
-    is_small = elements <= block_elements
-    if is_small and isinstance(out, np.ndarray):
-        with rooms.Room() as room:
-            inputs = (*operands, *weights)
-            return unwarned(_of_block, room, ufunc, inputs, out, finish, secondary)
+    return _run([_Whole(ufunc, operands, out, core, secondary, weights)], workers, finish)
+
+
+class _Whole(NamedTuple):
+    """What is computed in blocks: one array of results, of one ufunc."""
+
+    ufunc: Callable[..., Any]
+    operands: tuple[Operand, ...]
+    out: FloatArray | GatheredRows
+    core: int
+    secondary: SecondaryOutput | None
+    weights: Weights
+
+    def blocks(self, workers: int | None) -> list[Any]:
+        """Return the blocks' indices, by the outer axes; one alone is all."""
+        operands, core = self.operands, self.core
+        shape = operands[0].shape
+        outer, length = shape[: len(shape) - core], math.prod(shape[len(shape) - core :])
+        elements = math.prod(outer) * length
+        columns = column_axes(operands) if core else set()
+        block_elements = BLOCK_WITH_SECONDARY if self.secondary else BLOCK_ELEMENTS
+        in_place = all(isinstance(array, np.ndarray) for array in (*operands, self.out))
+        if columns or are_converted(operands, dtypes_of(self.ufunc)):
+            block_elements = rooms.BLOCK_ELEMENTS
+        elif core and in_place and not self.secondary and elements > BLOCK_ELEMENTS:
+            block_elements = _larger_block(elements, get_workers(workers))
+        if elements <= block_elements:
+            return [...]
+        return _blocks(outer, length, block_elements, columns)
+
+    def compute(self, block: Any, room: rooms.Room, finish: Finish | None) -> bool:
+        """Write the results of one block, finished; return whether there is any NaN."""
+        if block is ... and isinstance(self.out, np.ndarray):
+            inputs = (*self.operands, *self.weights)
+            return _of_block(room, self.ufunc, inputs, self.out, finish, self.secondary)
+        beside = self.secondary.each(lambda array: array[block]) if self.secondary else None
+        inputs = tuple([array[block] for array in (*self.operands, *self.weights)])
+        result = self.out[block] if isinstance(self.out, np.ndarray) else self.out.empty(block)
+        with_nan = _of_block(room, self.ufunc, inputs, result, finish, beside)
+        if isinstance(self.out, GatheredRows):
+            self.out[block] = result
+        return with_nan
+
+
+def _run(wholes: list[_Whole], workers: int | None, finish: Finish | None = None) -> bool:
+    """Compute all of them, whose blocks threads share; return whether there is any NaN."""
+    shares = [(whole, block) for whole in wholes for block in whole.blocks(workers)]
     with_nan: list[Any] = []
 
-    def compute(block: Any) -> None:
-        beside = secondary.each(lambda array: array[block]) if secondary else None
-        inputs = tuple([array[block] for array in (*operands, *weights)])
-        result = out[block] if isinstance(out, np.ndarray) else out.empty(block)
+    def compute(share: tuple[_Whole, Any]) -> None:
+        whole, block = share
         with free.one() as room:
-            if unwarned(_of_block, room, ufunc, inputs, result, finish, beside):
+            if unwarned(whole.compute, block, room, finish):
                 with_nan.append(block)
-        if isinstance(out, GatheredRows):
-            out[block] = result
 
-    blocks = [...] if is_small else _blocks(outer, length, block_elements, columns)
     with rooms.Rooms() as free:
-        run_blocks(compute, blocks, workers)
+        run_blocks(compute, shares, workers)
     return bool(with_nan)
 
 
@@ -174,12 +201,13 @@ def run_pieces(
     whole, rest = np.moveaxis(parts[..., :pieces], -1, 1), parts[..., pieces]
 
     of_pieces = _OfPieces(ufunc, number)
+    cuts = []
     for part, view in (whole, partial(_whole, core, piece)), (rest, partial(_rest, core, piece)):
         beside = secondary.each(view) if secondary else None
         sums = np.moveaxis(part, 0, -1)
         each = tuple(np.broadcast_to(weight, sums.shape[:-1]) for weight in weights)
-        cut = tuple(map(view, operands))
-        run(of_pieces, cut, sums, core, workers, secondary=beside, weights=each)
+        cuts.append(_Whole(of_pieces, tuple(map(view, operands)), sums, core, beside, each))
+    _run(cuts, workers)
     with np.errstate(all="ignore"):
         out[...] = add(*parts, axis=-1)
         if finish is not None:
