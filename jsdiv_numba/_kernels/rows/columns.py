@@ -207,8 +207,8 @@ def _added_up(precision, summand):
     def added_up(p, q, *weights):
         """Return the columns' sums, masses and gaps, each sum with what its rounding left.
 
-        All are 0 where columns are not side by side. Weights are contiguous arrays of
-        one for each column, `repeated` for `rows_together`.
+        Masses are infinite where columns are not side by side, and nothing was added up. Weights
+        are contiguous arrays of one for each column, `repeated` for `rows_together`.
         """
         length, number = p.shape
         totals, rests, masses = (
@@ -218,6 +218,7 @@ def _added_up(precision, summand):
         )
         gaps, gap_errors, gap_rests = zeroed((3, number if with_gap else 0), np.float64)
         if p.strides[1] != itemsize or q.strides[1] != itemsize:
+            masses[:] = np.inf
             return totals, rests, masses, gaps, gap_errors
         most = rows_together(p, q)
         sums, own_masses = empty(most * number, Float), empty(most * number, Float)
@@ -242,6 +243,12 @@ def _added_up(precision, summand):
     return added_up
 
 
+@njit_inline
+def _is_nothing(total, mass):
+    """Whether a sum is 0 because no element, of those that count, is anything else."""
+    return total == 0.0 and mass == 0.0
+
+
 def _column_sums(precision, summand, row_sum):
     Float = precision.Float
     trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
@@ -254,7 +261,8 @@ def _column_sums(precision, summand, row_sum):
         for j in range(result.size):
             total = totals[j] + rests[j]
             if not (abs(total) > trusted and masses[j] < huge):
-                total = row_sum(p[:, j], q[:, j], *items(weights, j))
+                if not _is_nothing(total, masses[j]):
+                    total = row_sum(p[:, j], q[:, j], *items(weights, j))
             elif with_gap:
                 total += gaps[j] + gap_rests[j]
             result[j] = Float(total)
@@ -271,7 +279,9 @@ def _column_parts(precision, summand, row_parts):
         """Write the sums over pieces of columns, gaps included, and what their rounding left."""
         totals, rests, masses, gaps, gap_rests = added_up(p, q)
         for j in range(result.size):
-            if abs(totals[j]) > trusted and masses[j] < huge:
+            if _is_nothing(totals[j], masses[j]):
+                result[j] = left[j] = 0.0
+            elif abs(totals[j]) > trusted and masses[j] < huge:
                 result[j], error = two_sum(totals[j], gaps[j])
                 left[j] = error + rests[j] + gap_rests[j]
             else:

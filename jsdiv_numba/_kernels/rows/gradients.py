@@ -106,8 +106,7 @@ def _block_gradient(precision):
 @cache
 def sum_with_gradient(precision: Precision) -> Any:
     """Compile the kernel for one precision."""
-    Float, Int = precision.Float, precision.Int
-    trusted, none, zero = 2.0**precision.trusted, Int(0), Float(0)
+    Float, none, zero = precision.Float, precision.Int(0), precision.Float(0)
     block_sum, block_gradient = _block_sum(precision), _block_gradient(precision)
     kernels = row_kernels(precision)
     needs_full_range, full_range_sum = kernels.needs_full_range, kernels.js_full_range_sum
@@ -128,7 +127,7 @@ def sum_with_gradient(precision: Precision) -> Any:
             rest += error
             bits |= part_bits
         total += rest
-        if not abs(total) > trusted or needs_full_range(p, q, bits):
+        if needs_full_range(p, q, bits, total):
             total, rest = full_range_sum(p, q)
             total += rest
             clear_exceptions()

@@ -70,6 +70,18 @@ def heaviest(weights):
     return r
 
 
+@njit_refcounted
+def _are_equal(rows):
+    """Whether all rows of a matrix are the same, as those of zeros are."""
+    for i in range(1, rows.shape[0]):
+        differ = False
+        for j in range(rows.shape[1]):
+            differ |= row_item(rows, i, j) != row_item(rows, 0, j)
+        if differ:
+            return False
+    return True
+
+
 @njit_inline
 def gap_of(reference, mean, excess):
     """Return the gap, given what the mean exceeds the reference by."""
@@ -260,7 +272,7 @@ def _total(precision, block_terms, slow_term):
             rest += error
             bits = Int(bits | own)
         total += rest
-        if bits < none or not total > trusted:
+        if bits < none or not (total > trusted or (total == 0.0 and _are_equal(rows))):
             total = slow_total(rows, weights)
             clear_exceptions()
         return Float(total)
@@ -466,7 +478,7 @@ def _parts(precision, mix, slow_parts):
         """Write the parts of a matrix's rows with weights; return the divergence."""
         bits = fast_parts(rows, weights, parts)
         total = _weighted_sum(weights, parts.own)
-        if bits < none or not total > trusted:
+        if bits < none or not (total > trusted or (total == 0.0 and _are_equal(rows))):
             slow_parts(rows, weights, parts)
             clear_exceptions()
             total = _weighted_sum(weights, parts.own)

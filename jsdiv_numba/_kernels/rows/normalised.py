@@ -200,7 +200,7 @@ def _row_scale_by_largest(precision, scale_of, scaled):
 def _row_scale(precision, scale_of):
     Float = precision.Float
     lowest, highest = 2.0**-precision.weighed, 2.0**precision.weighed
-    nan, scaled = Float(np.nan), _scaled(precision)
+    zero, nan, scaled = Float(0), Float(np.nan), _scaled(precision)
     row_scale_by_largest = _row_scale_by_largest(precision, scale_of, scaled)
     sums = _sums_in_float64(precision) if precision is FLOAT32 else _split_sums(precision)
 
@@ -216,6 +216,8 @@ def _row_scale(precision, scale_of):
             for i in range(p.size):
                 if p[i] < 0:
                     return nan, nan, nan
+        if total == 0.0:
+            return scale_of(zero), zero, zero
         if not lowest < total < highest:
             return row_scale_by_largest(p)
         return scaled(inverse_power(total), total, rest)
@@ -271,11 +273,32 @@ def is_ordinary_kernel(precision: Precision, weighed: int) -> Any:
     return is_ordinary
 
 
+def _extreme_sum(precision, summand):
+    one, zero, extreme_term = precision.Float(1), precision.Float(0), summand.extreme_term
+    weights_of, over = _weights_of(precision), sum_over(summand)
+
+    @njit_no_refcount
+    def extreme_sum(p, q, p_scale, q_scale, p_sum, q_sum, *beside):
+        noinline()
+        if p_sum[0] == zero or q_sum[0] == zero:
+            return np.nan
+        p_weight, q_weight, divisor = weights_of(one, one, p_sum, q_sum)
+        total, rest = 0.0, 0.0
+        for i in range(p.size):
+            x, y = abs(p[i]), abs(q[i])
+            term = extreme_term(x, y, p_scale, q_scale, p_weight, q_weight, *beside)
+            total, error = two_sum(total, np.float64(term))
+            rest += error
+        return over(total, rest, divisor)
+
+    return extreme_sum
+
+
 @cache
 def normalised_sum(precision: Precision, summand: PairSummand) -> Any:
     """Return what adds up a summand over two rows, each divided by its sum."""
     Float = precision.Float
-    one, term_of, extreme_term, most = Float(1), summand.term, summand.extreme_term, summand.most
+    term_of, most, extreme_sum = summand.term, summand.most, _extreme_sum(precision, summand)
     is_ordinary = is_ordinary_kernel(precision, summand.weighed)
     weights_of = _weights_of(precision)
     over = sum_over(summand)
@@ -299,18 +322,6 @@ def normalised_sum(precision: Precision, summand: PairSummand) -> Any:
                 add_run(totals, run_total)
         add_run(totals, run_total)
         return sum_of_runs(totals)
-
-    @njit_no_refcount
-    def extreme_sum(p, q, p_scale, q_scale, p_sum, q_sum, *beside):
-        noinline()
-        p_weight, q_weight, divisor = weights_of(one, one, p_sum, q_sum)
-        total, rest = 0.0, 0.0
-        for i in range(p.size):
-            x, y = abs(p[i]), abs(q[i])
-            term = extreme_term(x, y, p_scale, q_scale, p_weight, q_weight, *beside)
-            total, error = two_sum(total, np.float64(term))
-            rest += error
-        return over(total, rest, divisor)
 
     @njit_inline
     def sum_of(p, q, p_known, q_known, *beside):

@@ -35,6 +35,12 @@ class Summand(NamedTuple):
     with_gap: bool = False
     """Whether p - q is added up apart: the sum is then that of both."""
 
+    has_infinite: bool = False
+    """Whether a term is infinite where q alone is 0, which rows are then searched for first."""
+
+    is_weighted: bool = False
+    """Whether there are weights, which may make a term of any elements tiny."""
+
 
 @cache
 def js_summand(precision: Precision) -> Summand:
@@ -101,7 +107,7 @@ def kl_summand(precision: Precision) -> Summand:
     """Return the excess with p - q apart: both added up are the sum of p·log(p/q)."""
     scaled_up = kl_formulas(FLOAT64).scaled_excess
     term, bits, mass = _excess_in_loops(precision)
-    return Summand(term, bits, mass, scaled_up, with_gap=True)
+    return Summand(term, bits, mass, scaled_up, with_gap=True, has_infinite=True)
 
 
 @cache
@@ -129,7 +135,7 @@ def skewed_summand(precision: Precision) -> Summand:
         scale, value = full_term(p, q, p_weight, q_weight)
         return scale, value, 0.0
 
-    return Summand(skewed_formulas(precision).term, bits, mass, scaled_up)
+    return Summand(skewed_formulas(precision).term, bits, mass, scaled_up, is_weighted=True)
 
 
 def _bits(precision):

@@ -19,6 +19,7 @@ from ..codegen.intrinsics import (
     njit_reassoc,
     njit_refcounted,
     noinline,
+    where,
     zeroed,
 )
 from ..codegen.lanes import lane_kernels
@@ -64,8 +65,8 @@ def row_kernels(precision: Precision) -> SimpleNamespace:
         kl_parts=_row_parts(precision, kl_summand(precision)),
         excess_sum=_of_any_stride(_row_sum(precision, excess_summand(precision))),
         entropy_sum=_of_any_stride(of_contiguous.entropy_sum),
-        needs_full_range=_needs_full_range(precision),
-        js_full_range_sum=_full_range_sum(js_summand(precision)),
+        needs_full_range=_needs_full_range(precision, _has_tiny(precision)),
+        js_full_range_sum=_full_range_sum(precision, js_summand(precision)),
         skewed_sum=_of_any_stride(of_contiguous.skewed_sum),
     )
 
@@ -183,9 +184,77 @@ def _split_gap():
     return split_gap
 
 
-def _needs_full_range(precision):
+def _has_tiny(precision):
+    Int, lowest, none = precision.Int, precision.Float(2.0**precision.tiny), precision.Int(0)
+
+    @njit_reassoc
+    def tiny_bits(p):
+        bits = none
+        for i in range(p.size):
+            x = item(p, i)
+            bits = Int(bits | where(x < lowest, bits_of(x), none))
+        return bits
+
+    @njit_no_refcount
+    def has_tiny(p, q):
+        """Whether contiguous rows have an element that a term may be lost of.
+
+        Where there is none, a small sum is right, as that of equal rows, or of zeros.
+        """
+        noinline()
+        return Int(tiny_bits(p) | tiny_bits(q)) != none
+
+    return has_tiny
+
+
+def _differ(precision):
+    Int, none = precision.Int, precision.Int(0)
+
+    @njit_reassoc
+    def differing_bits(p, q):
+        bits = none
+        for i in range(p.size):
+            bits = Int(bits | Int(bits_of(item(p, i)) ^ bits_of(item(q, i))))
+        return bits
+
+    @njit_no_refcount
+    def differ(p, q):
+        """Whether two contiguous rows differ: if not, their divergence is 0 with any weights."""
+        noinline()
+        return differing_bits(p, q) != none
+
+    return differ
+
+
+def _is_infinite(precision):
+    Float, Int = precision.Float, precision.Int
+    zero, none = Float(0), Int(0)
+    infinite = Int(Float(np.inf).view(Int))
+
+    @njit_reassoc
+    def bits_among(p, q):
+        """Return the bits that any p has where q is 0, those of all, and the largest."""
+        alone, bits, top = none, none, none
+        for i in range(p.size):
+            x, y = item(p, i), item(q, i)
+            alone = Int(alone | where(y == zero, bits_of(x), none))
+            bits = Int(bits | Int(bits_of(x) | bits_of(y)))
+            top = maximum(maximum(bits_of(x), bits_of(y)), top)
+        return alone, bits, top
+
+    @njit_no_refcount
+    def is_infinite(p, q):
+        """Whether a q is 0 where p is not, among contiguous rows of valid elements."""
+        alone, bits, top = bits_among(p, q)
+        return alone != none and bits >= none and top < infinite
+
+    return is_infinite
+
+
+def _needs_full_range(precision, may_have_lost):
     Float, Int = precision.Float, precision.Int
     none, above_two = Int(0), Int(Float(2).view(precision.Int))
+    trusted = 2.0**precision.trusted
     huge = Int(Float(2.0**precision.huge).view(precision.Int))
 
     @njit_reassoc
@@ -201,14 +270,15 @@ def _needs_full_range(precision):
         return maximum(largest_bits(p), largest_bits(q)) > huge
 
     @njit_inline
-    def needs_full_range(p, q, bits):
-        """Whether contiguous rows, with these bits among them, have a sign or a huge element.
+    def needs_full_range(p, q, bits, total):
+        """Whether contiguous rows, of these bits and this sum, have elements that it is wrong for.
 
-        Nothing below 2 has the exponent's first bit, so most rows are not searched.
+        A sign, a huge element or, where the sum is small, one that it may have lost. Nothing
+        below 2 has the exponent's first bit, so most rows are not searched.
         """
-        if bits < none or (bits & above_two) == none:
-            return bits < none
-        return has_huge(p, q)
+        if bits < none or (not abs(total) > trusted and may_have_lost(p, q)):
+            return True
+        return (bits & above_two) != none and has_huge(p, q)
 
     return needs_full_range
 
@@ -237,8 +307,9 @@ def total_of_scaled(totals, rests):
     return total, rest
 
 
-def _full_range_sum(summand):
-    scaled_up = summand.scaled_up
+def _full_range_sum(precision, summand):
+    scaled_up, has_infinite = summand.scaled_up, summand.has_infinite
+    is_infinite = _is_infinite(precision)
 
     @njit_refcounted
     def full_range_sum(p, q, *weights):
@@ -249,6 +320,8 @@ def _full_range_sum(summand):
         Return the sum and what its rounding left.
         """
         noinline()
+        if has_infinite and is_infinite(p, q):
+            return np.inf, 0.0
         totals, rests, infinite = zeroed(3, np.float64), zeroed(3, np.float64), False
         for i in range(p.size):
             x, y = np.float64(p[i]), np.float64(q[i])
@@ -268,11 +341,11 @@ def _full_range_sum(summand):
 
 
 def _row_sum(precision, summand):
-    Float, Int = precision.Float, precision.Int
-    trusted, none = 2.0**precision.trusted, Int(0)
+    Float, none = precision.Float, precision.Int(0)
     with_gap = summand.with_gap
-    block_sum = _block_sum(precision, summand)
-    needs_full_range, full_range_sum = _needs_full_range(precision), _full_range_sum(summand)
+    block_sum, full_range_sum = _block_sum(precision, summand), _full_range_sum(precision, summand)
+    may_have_lost = _differ(precision) if summand.is_weighted else _has_tiny(precision)
+    needs_full_range = _needs_full_range(precision, may_have_lost)
     exact_gap, block = _exact_gap(precision), GAP_BLOCK if with_gap else BLOCK
 
     @njit_inline
@@ -289,7 +362,7 @@ def _row_sum(precision, summand):
             gap += part_gap
             abs_diff_sum += part_abs_diff_sum
         total += rest
-        if not abs(total) > trusted or needs_full_range(x, y, bits):
+        if needs_full_range(x, y, bits, total):
             total, rest = full_range_sum(x, y, *weights)
             total += rest
             clear_exceptions()
@@ -311,9 +384,10 @@ def _of_any_stride(row_sum):
 
 
 def _row_parts(precision, summand):
-    trusted, none = 2.0**precision.trusted, precision.Int(0)
-    block_sum, gap_parts = _block_sum(precision, summand), _gap_parts(precision)
-    needs_full_range, full_range_sum = _needs_full_range(precision), _full_range_sum(summand)
+    none, block_sum = precision.Int(0), _block_sum(precision, summand)
+    gap_parts = _gap_parts(precision)
+    needs_full_range = _needs_full_range(precision, _has_tiny(precision))
+    full_range_sum = _full_range_sum(precision, summand)
 
     @njit_refcounted
     def row_parts(p, q):
@@ -333,7 +407,7 @@ def _row_parts(precision, summand):
             part, part_rest = gap_parts(x, y, start, size)
             gap, error = two_sum(gap, part)
             gap_rest += error + part_rest
-        if not abs(total) > trusted or needs_full_range(x, y, bits):
+        if needs_full_range(x, y, bits, total):
             total, rest = full_range_sum(x, y)
             clear_exceptions()
             return total, rest
