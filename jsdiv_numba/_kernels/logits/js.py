@@ -2,14 +2,13 @@
 
 A row's divergence is first computed from entropies, at one logarithm an element.
 Where that has cancelled, it is computed again term by term from the probabilities;
-and where the rounding of those is no longer small beside p - q, once more: float32
-in float64, and float64 from the differences of the logits (`near_terms`).
+and where the rounding of those is no longer small beside p - q, once more, from the
+differences of the logits (`near`).
 """
 
 import math
 from functools import cache
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from ..codegen.intrinsics import (
     contiguous,
     empty,
     fma,
-    in_float64,
     item,
     larger,
     maximum,
@@ -31,10 +29,11 @@ from ..codegen.intrinsics import (
     row_of,
     where,
 )
-from ..codegen.precision import FLOAT64, Precision
-from ..formulas.js import scalar_formulas, two_sum
+from ..codegen.precision import Precision
+from ..formulas.js import scalar_formulas
 from ..formulas.skewed import skewed_formulas
 from ..rows.sums import BLOCK, row_kernels
+from .near import comes_first, near_terms
 from .softmax import softmax_kernels
 
 
@@ -42,12 +41,7 @@ from .softmax import softmax_kernels
 def logit_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
     kernels = softmax_kernels(precision)
-    if precision is FLOAT64:
-        near_js_terms = _near_js_terms(kernels.softmax)
-        near_skewed_terms = _near_skewed_terms(kernels.softmax)
-    else:
-        near_js_terms = terms_in_float64(logit_kernels(FLOAT64).logit_terms)
-        near_skewed_terms = terms_in_float64(logit_kernels(FLOAT64).skewed_terms)
+    near_js_terms, near_skewed_terms = _near_js_terms(precision), _near_skewed_terms(precision)
     sum_of_exponentials = _sum_of_exponentials(precision, kernels, _sum_of(near_js_terms))
     js_term = scalar_formulas(precision).js_term
     skewed_term = skewed_formulas(precision).skewed_term
@@ -115,7 +109,7 @@ def _sum_of_exponentials(precision, kernels, near_sum):
 
         That is the largest of each of two rows that come next.
         """
-        if not _comes_first(a, b):
+        if not comes_first(a, b):
             a, b, x, y, x_sums, y_sums = b, a, y, x, y_sums, x_sums
         x_total, x_moment = x_sums
         y_total, y_moment = y_sums
@@ -125,9 +119,11 @@ def _sum_of_exponentials(precision, kernels, near_sum):
             return Float(where(total > ln2, ln2, total)), False, a_top, b_top
         scale(x, x_total)
         scale(y, y_total)
-        total = np.float64(row_sum(x, y))
+        # What has cancelled is off by less than a half of the smaller bound.
+        if not total < 0.5 * near:
+            total = np.float64(row_sum(x, y))
         if total < near:
-            total = near_sum(a, b)
+            total = near_sum(a, b, x, y)
             clear_exceptions()
         return Float(total), True, a_top, b_top
 
@@ -135,14 +131,18 @@ def _sum_of_exponentials(precision, kernels, near_sum):
 
 
 def _sum_of(near_terms):
-    @njit_refcounted
-    def near_sum(a, b, *weights):
-        terms = empty(a.size, np.float64)
-        near_terms(a, b, terms, *weights)
+    @njit_reassoc
+    def sum_of(terms):
         total = 0.0
         for i in range(terms.size):
-            total += terms[i]
+            total += np.float64(item(terms, i))
         return total
+
+    @njit_refcounted
+    def near_sum(a, b, p, q, *weights):
+        terms = any_layout(empty(p.size, p.dtype))
+        near_terms(a, b, p, q, terms, *weights)
+        return sum_of(terms)
 
     return near_sum
 
@@ -188,9 +188,11 @@ def _skewed_sum(precision, softmax, near_terms):
         """Return the skewed divergence of two rows of logits of any stride."""
         if a.size == 0:
             return Float(0)
-        total = np.float64(row_sum(softmax(a), softmax(b), p_weight, q_weight))
+        a, b = contiguous(a), contiguous(b)
+        p, q = softmax(a), softmax(b)
+        total = np.float64(row_sum(p, q, p_weight, q_weight))
         if total < near * _concentration(p_weight, q_weight):
-            total = near_sum(a, b, p_weight, q_weight)
+            total = near_sum(a, b, p, q, p_weight, q_weight)
         clear_exceptions()
         return Float(total)
 
@@ -203,126 +205,54 @@ def _logit_terms(precision, softmax, term, near_terms):
     @njit_refcounted
     def logit_terms(a, b, terms, *weights):
         """Write the terms of two rows of logits of any stride."""
+        a, b = contiguous(a), contiguous(b)
         p, q = softmax(a), softmax(b)
         total = 0.0
         for i in range(p.size):
             terms[i] = term(p[i], q[i], *weights)
             total += terms[i]
         if total < near * _concentration(*weights):
-            near_terms(a, b, terms, *weights)
+            near_terms(a, b, p, q, terms, *weights)
             clear_exceptions()
 
     return logit_terms
 
 
-def terms_in_float64(logit_terms: Any) -> Any:
-    """Compile, of a kernel for float64, one for the terms of float32 logits."""
-
-    @njit_refcounted
-    def terms_in_float64(a, b, terms, *weights):
-        """Compute the terms of float32 logits in float64."""
-        wide = empty(a.size, np.float64)
-        logit_terms(in_float64(a), in_float64(b), wide, *weights)
-        for i in range(a.size):
-            terms[i] = wide[i]
-
-    return terms_in_float64
-
-
-@njit_no_refcount
-def _comes_first(a, b):
-    """Whether `a` is the first of the two, so that swapping them changes no bit of the result."""
-    for i in range(a.size):
-        if a[i] != b[i]:
-            return a[i] < b[i]
-    return True
-
-
-@njit_no_refcount
-def _pivot(p, q):
-    """Return the category, of those that matter, where p and q differ least, or -1."""
-    largest = 0.0
-    for i in range(p.size):
-        largest = p[i] if p[i] > largest else largest
-    pivot, least = -1, np.inf
-    for i in range(p.size):
-        if p[i] > 1e-6 * largest and abs(p[i] - q[i]) < least * (p[i] + q[i]):
-            pivot, least = i, abs(p[i] - q[i]) / (p[i] + q[i])
-    return pivot
-
-
-def near_terms(softmax: Any, part: Any, symmetric: bool) -> Any:
-    """Compile the loop over near-equal rows for one function of p, q, p - q and log(p/q)."""
-    smallest = np.finfo(np.float64).tiny
-
-    @njit_no_refcount
-    def relative_difference(a, b, i, pivot_difference, pivot_error):
-        """Return δ at category i less the pivot, of which half is given: δ may overflow."""
-        difference, error = two_sum(0.5 * a[i], -0.5 * b[i])
-        return 2.0 * ((difference - pivot_difference) + (error - pivot_error))
-
-    @njit_refcounted
-    def near_terms(a, b, terms, *weights):
-        """Write the terms of two near-equal rows of logits from the differences of the logits.
-
-        With δ = a - b and Λ = log Σ q·e^δ, p/q = e^(δ - Λ) and (p - q)/(p + q) = tanh((δ - Λ)/2).
-        δ is taken less its value at the pivot, which cancels whatever constant was added to a row.
-        """
-        if symmetric and not _comes_first(a, b):
-            a, b = b, a
-        p, q = softmax(a), softmax(b)
-        pivot = _pivot(p, q)
-        if pivot < 0:
-            return
-        pivot_difference, pivot_error = two_sum(0.5 * a[pivot], -0.5 * b[pivot])
-        q_pivot = q[pivot]
-        excess = 0.0
-        for i in range(p.size):
-            if p[i] == 0.0 and q[i] == 0.0:
-                continue
-            delta = relative_difference(a, b, i, pivot_difference, pivot_error)
-            if abs(delta) < 1.0:
-                excess += q[i] * math.expm1(delta)
-            else:
-                excess += math.exp(a[i] - a[pivot]) * q_pivot - q[i]
-        log_total = math.log1p(excess)
-        for i in range(p.size):
-            x, y = p[i], q[i]
-            difference = x - y
-            delta = relative_difference(a, b, i, pivot_difference, pivot_error) - log_total
-            if abs(delta) < 1.0:
-                difference = maximum(x + y, smallest) * math.tanh(0.5 * delta)
-            terms[i] = part(x, y, difference, delta, *weights)
-
-    return near_terms
-
-
-def _near_js_terms(softmax):
-    term_of = scalar_formulas(FLOAT64).term_of
-    smallest = np.finfo(np.float64).tiny
+def _near_js_terms(precision):
+    term_of, smallest = scalar_formulas(precision).term_of, np.finfo(precision.Float).tiny
 
     @njit_inline
     def js_part(p, q, difference, _log_ratio):
         return term_of(maximum(p + q, smallest), abs(difference), minimum(p, q), maximum(p, q))
 
-    return near_terms(softmax, js_part, symmetric=True)
+    near = near_terms(precision, js_part)
+
+    @njit_refcounted
+    def near_js_terms(a, b, p, q, terms):
+        """Write the terms, in an order of the rows that is not that of the arguments."""
+        if comes_first(a, b):
+            near(a, b, p, q, terms)
+        else:
+            near(b, a, q, p, terms)
+
+    return near_js_terms
 
 
-def _near_skewed_terms(softmax):
-    term_of = skewed_formulas(FLOAT64).term_of
+def _near_skewed_terms(precision):
+    term_of = skewed_formulas(precision).term_of
 
     @njit_inline
     def skewed_part(p, q, difference, _log_ratio, p_weight, q_weight):
         return term_of(p, q, difference, p_weight, q_weight)
 
-    near = near_terms(softmax, skewed_part, symmetric=False)
+    near = near_terms(precision, skewed_part)
 
     @njit_refcounted
-    def near_skewed_terms(a, b, terms, p_weight, q_weight):
-        """Do so in an order of the two rows that does not depend on that of the arguments."""
-        if _comes_first(a, b):
-            near(a, b, terms, p_weight, q_weight)
+    def near_skewed_terms(a, b, p, q, terms, p_weight, q_weight):
+        """Do so for the skewed divergence."""
+        if comes_first(a, b):
+            near(a, b, p, q, terms, p_weight, q_weight)
         else:
-            near(b, a, terms, q_weight, p_weight)
+            near(b, a, q, p, terms, q_weight, p_weight)
 
     return near_skewed_terms

@@ -41,43 +41,25 @@ from ..codegen.intrinsics import (
     where,
 )
 from ..codegen.precision import Precision
-from ..formulas.js import scalar_formulas, two_sum
+from ..formulas.js import scalar_formulas
 from ..rows.sums import BLOCK
 from .js import logit_kernels
+from .near import log_ratios_kernel
 from .softmax import place_of_largest, softmax_kernels
 
 
 @cache
 def logit_gradient_kernels(precision: Precision) -> SimpleNamespace:
     """Compile the kernels for one precision."""
-    log_ratios = _log_ratios(precision)
-    differences = _differences(log_ratios, _slope_changes(precision))
+    differences = _differences(log_ratios_kernel(precision), _slope_changes(precision))
     of_terms = _of_terms(precision, differences)
     return SimpleNamespace(
-        log_ratios=log_ratios,
         sum_with_gradient=_sum_with_gradient(
             precision, _plain(precision), _near(precision, differences)
         ),
         of_terms=_of_equal_terms(precision, of_terms),
         of_skewed_terms=of_terms,
     )
-
-
-def _log_ratios(precision):
-    zero = precision.Float(0)
-
-    @njit_no_refcount
-    def log_ratios(a, b, reference, ratios):
-        """Write t; where p is 0 it may be any number, and where it is ∞ - ∞ it is 0."""
-        a_reference, b_reference = a[reference], b[reference]
-        for i in range(ratios.size):
-            x, x_error = two_sum(item(a, i), -a_reference)
-            y, y_error = two_sum(item(b, i), -b_reference)
-            error = x_error - y_error
-            ratio = (x - y) + where(np.isnan(error), zero, error)
-            set_item(ratios, i, where(np.isnan(ratio), zero, ratio))
-
-    return log_ratios
 
 
 def _slope_changes(precision):

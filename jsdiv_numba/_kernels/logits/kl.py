@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..codegen.intrinsics import (
+    any_layout,
     clear_exceptions,
     contiguous,
     empty,
@@ -27,7 +28,7 @@ from ..codegen.intrinsics import (
 from ..codegen.precision import FLOAT64, Precision
 from ..formulas.kl import kl_formulas
 from ..rows.sums import BLOCK, row_kernels
-from .js import near_terms, terms_in_float64
+from .near import near_terms
 from .softmax import softmax_kernels
 
 FAR_FROM_ZERO = 40.0
@@ -50,7 +51,7 @@ def kl_logit_kernels(precision: Precision) -> SimpleNamespace:
     log_total = _log_total(precision)
     return SimpleNamespace(
         kl_sum=_kl_sum(precision, kernels, log_ratios),
-        kl_terms=_kl_terms(precision, kernels, log_ratios),
+        kl_terms=_kl_terms(precision, log_ratios),
         entropy_sum=_entropy_sum(precision, kernels, log_total),
         entropy_terms=_entropy_terms(precision, kernels, log_total),
     )
@@ -132,9 +133,9 @@ def _extreme():
     return extreme
 
 
-def _near_kl_terms(softmax, whole):
+def _near_kl_terms(whole):
     """Compile the loop over near-equal rows, for their excesses or for the whole terms."""
-    excess_of = kl_formulas(FLOAT64).excess_of
+    excess_of, softmax = kl_formulas(FLOAT64).excess_of, softmax_kernels(FLOAT64).softmax
 
     @njit_inline
     def excess_part(p, q, difference, log_ratio):
@@ -147,7 +148,16 @@ def _near_kl_terms(softmax, whole):
     def whole_part(p, _q, _difference, log_ratio):
         return 0.0 if p == 0.0 else p * log_ratio
 
-    return near_terms(softmax, whole_part if whole else excess_part, symmetric=False)
+    near = near_terms(FLOAT64, whole_part if whole else excess_part)
+
+    @njit_refcounted
+    def near_kl_terms(a, b):
+        """Return the terms in float64, where next to no q is 0 but that of -inf."""
+        terms, a, b = any_layout(empty(a.size, np.float64)), in_float64(a), in_float64(b)
+        near(a, b, softmax(a), softmax(b), terms)
+        return terms
+
+    return near_kl_terms
 
 
 def _kl_sum(precision, kernels, log_ratio_kernels):
@@ -155,8 +165,7 @@ def _kl_sum(precision, kernels, log_ratio_kernels):
     cancelled, near = precision.logit_cancelled, precision.logit_near
     log_ratios, scale = log_ratio_kernels.log_ratios, kernels.scale
     extreme = log_ratio_kernels.extreme
-    excess_sum = row_kernels(precision).excess_sum
-    near_sum = _near_sum(kernels.softmax) if precision is FLOAT64 else _sum_in_float64()
+    excess_sum, near_sum = row_kernels(precision).excess_sum, _near_sum()
 
     @njit_refcounted
     def kl_sum(a, b):
@@ -182,14 +191,12 @@ def _kl_sum(precision, kernels, log_ratio_kernels):
     return kl_sum
 
 
-def _near_sum(softmax):
-    near_excesses = _near_kl_terms(softmax, whole=False)
+def _near_sum():
+    near_excesses = _near_kl_terms(whole=False)
 
     @njit_refcounted
     def near_sum(a, b):
-        terms = empty(a.size, np.float64)
-        near_excesses(a, b, terms)
-        total = 0.0
+        total, terms = 0.0, near_excesses(a, b)
         for i in range(terms.size):
             total += terms[i]
         return total
@@ -197,24 +204,10 @@ def _near_sum(softmax):
     return near_sum
 
 
-def _sum_in_float64():
-    kl_sum = kl_logit_kernels(FLOAT64).kl_sum
-
-    @njit_refcounted
-    def sum_in_float64(a, b):
-        return kl_sum(in_float64(a), in_float64(b))
-
-    return sum_in_float64
-
-
-def _kl_terms(precision, kernels, log_ratio_kernels):
+def _kl_terms(precision, log_ratio_kernels):
     Float, cancelled = precision.Float, precision.logit_cancelled
     log_ratios, weighted = log_ratio_kernels.log_ratios, log_ratio_kernels.weighted
-    half_term = log_ratio_kernels.half_term
-    if precision is FLOAT64:
-        near_kl_terms = _near_kl_terms(kernels.softmax, whole=True)
-    else:
-        near_kl_terms = terms_in_float64(kl_logit_kernels(FLOAT64).kl_terms)
+    half_term, near_kl_terms = log_ratio_kernels.half_term, _near_kl_terms(whole=True)
 
     @njit_refcounted
     def kl_terms(a, b, terms):
@@ -226,7 +219,9 @@ def _kl_terms(precision, kernels, log_ratio_kernels):
         x, y = workspace[0], workspace[1]
         (a_top, x_total), (b_top, y_total), total, _ = log_ratios(a, b, x, y)
         if total < cancelled:
-            near_kl_terms(a, b, terms)
+            near = near_kl_terms(a, b)
+            for i in range(a.size):
+                terms[i] = Float(near[i])
             clear_exceptions()
             return
         if np.isnan(total):

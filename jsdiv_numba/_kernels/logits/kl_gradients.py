@@ -32,7 +32,7 @@ from ..codegen.intrinsics import (
 from ..codegen.precision import Precision
 from ..formulas.js import scalar_formulas
 from ..rows.sums import BLOCK
-from .js_gradients import logit_gradient_kernels
+from .near import log_ratios_kernel
 from .softmax import place_of_largest, softmax_kernels
 
 SMALL = 2.0**-6
@@ -198,7 +198,7 @@ def _small_ratios(precision):
 def _kl_gradient(precision, weighted_sums, write_first):
     small_ratios = _small_ratios(precision)
     softmax = softmax_kernels(precision).softmax
-    log_ratios = logit_gradient_kernels(precision).log_ratios
+    log_ratios = log_ratios_kernel(precision)
     log_total_of, write_second = _log_total(precision), _write_second(precision)
     reference_of, rules_out = _reference(precision), _rules_out(precision)
 

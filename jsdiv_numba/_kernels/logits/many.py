@@ -21,6 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..codegen.intrinsics import (
+    any_layout,
     clear_exceptions,
     empty,
     in_float64,
@@ -32,7 +33,7 @@ from ..codegen.precision import FLOAT64, Precision
 from ..formulas.kl import kl_formulas
 from ..formulas.skewed import skewed_formulas
 from ..rows.many import heaviest, mixture_kernels
-from .js import near_terms
+from .near import near_terms
 from .softmax import place_of_largest, softmax_kernels
 
 
@@ -79,23 +80,24 @@ def _concentration(weights):
 
 
 def _apart():
-    softmax, softmaxes = softmax_kernels(FLOAT64).softmax, _softmaxes(FLOAT64)
+    softmaxes = _softmaxes(FLOAT64)
 
     @njit_inline
     def difference_of(_p, _q, difference, _log_ratio):
         return difference
 
-    write_differences = near_terms(softmax, difference_of, symmetric=False)
+    write_differences = near_terms(FLOAT64, difference_of)
 
     @njit_refcounted
     def apart(logits, weights):
         """Return rows of probabilities, their mean m, and what each exceeds it by, in float64."""
         rows, differences = softmaxes(logits), zeroed(logits.shape, np.float64)
         means, r = zeroed(logits.shape[1], np.float64), heaviest(weights)
-        reference = in_float64(logits[r])
+        a, p = in_float64(logits[r]), any_layout(rows[r])
         for i in range(weights.size):
             if i != r and weights[i] > 0.0:
-                write_differences(in_float64(logits[i]), reference, differences[i])
+                b, q = in_float64(logits[i]), any_layout(rows[i])
+                write_differences(b, a, q, p, any_layout(differences[i]))
         for j in range(means.size):
             difference = 0.0
             for i in range(weights.size):
