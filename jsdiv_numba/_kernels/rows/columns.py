@@ -9,6 +9,7 @@ from ..codegen.intrinsics import (
     FIRST_LINES,
     LINE_BYTES,
     any_layout,
+    bits_of,
     empty,
     item,
     items,
@@ -40,6 +41,14 @@ how its rows lie in memory, nor on the other columns."""
 WIDTH = 2048
 """Adjacent rows are read as one of so many elements or fewer: it fills vectors where there are few
 columns, and is longer than what a processor loads ahead by itself."""
+
+
+SEVERAL = 16
+"""Where more than one column in so many is doubtful, all are looked at once more, side by side: one
+by one takes longer."""
+
+SUM, KNOWN, DOUBTFUL = range(3)
+"""A column's sum is right; is known to be 0 or infinite; has to be computed as that of a row."""
 
 
 @cache
@@ -243,27 +252,88 @@ def _added_up(precision, summand):
     return added_up
 
 
-@njit_inline
-def _is_nothing(total, mass):
-    """Whether a sum is 0 because no element, of those that count, is anything else."""
-    return total == 0.0 and mass == 0.0
+def _look_at(precision, summand):
+    Float, Int = precision.Float, precision.Int
+    is_weighted, has_infinite = summand.is_weighted, summand.has_infinite
+    lowest, zero, none = Float(2.0**precision.tiny), Float(0), Int(0)
+
+    @njit_inline
+    def lost_bits(x, y):
+        if is_weighted:
+            return Int(bits_of(x) ^ bits_of(y))
+        return Int(where(x < lowest, bits_of(x), none) | where(y < lowest, bits_of(y), none))
+
+    @njit_refcounted
+    def look_at(p, q, i, lost, tops, alone):
+        """Collect the bits that sums may have lost, the largest, and those of p where q is 0."""
+        for j in range(lost.size):
+            x, y = row_item(p, i, j), row_item(q, i, j)
+            set_item(lost, j, Int(item(lost, j) | lost_bits(x, y)))
+            set_item(tops, j, maximum(item(tops, j), maximum(bits_of(x), bits_of(y))))
+            if has_infinite:
+                set_item(alone, j, Int(item(alone, j) | where(y == zero, bits_of(x), none)))
+
+    return look_at
+
+
+def _look_again(precision, summand):
+    Float, Int = precision.Float, precision.Int
+    none, infinite = Int(0), Int(Float(np.inf).view(Int))
+    huge, look_at = 2.0**precision.huge, _look_at(precision, summand)
+
+    @njit_refcounted
+    def look_again(p, q, totals, masses, states):
+        """Settle what is doubtful by the elements of all columns, which are side by side."""
+        lost, tops, alone = zeroed((3, totals.size), Int)
+        for i in range(p.shape[0]):
+            look_at(p, q, i, lost, tops, alone)
+        for j in range(totals.size):
+            if states[j] == DOUBTFUL and lost[j] >= none and tops[j] < infinite:
+                if alone[j] != none:
+                    totals[j], states[j] = np.inf, KNOWN
+                elif lost[j] == none and masses[j] < huge:
+                    states[j] = SUM
+
+    return look_again
+
+
+def _settled(precision, summand):
+    itemsize, look_again = precision.Float(0).itemsize, _look_again(precision, summand)
+    trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
+
+    @njit_refcounted
+    def settled(p, q, totals, masses):
+        """Return which columns' sums are right; one that is known may be written."""
+        states, number = empty(totals.size, np.int8), 0
+        for j in range(totals.size):
+            states[j] = SUM if abs(totals[j]) > trusted and masses[j] < huge else DOUBTFUL
+            if totals[j] == 0.0 and masses[j] == 0.0:
+                # No element, of those that count, is anything but 0.
+                states[j] = KNOWN
+            number += states[j] == DOUBTFUL
+        adjacent = p.strides[1] == itemsize and q.strides[1] == itemsize
+        if adjacent and number * SEVERAL > totals.size:
+            look_again(p, q, totals, masses, states)
+        return states
+
+    return settled
 
 
 def _column_sums(precision, summand, row_sum):
     Float = precision.Float
-    trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
-    added_up, with_gap = _added_up(precision, summand), summand.with_gap
+    settled, with_gap = _settled(precision, summand), summand.with_gap
+    added_up = _added_up(precision, summand)
 
     @njit_refcounted
     def column_sums(p, q, result, *weights):
         """Write the sum over each column of p with that of q."""
         totals, rests, masses, gaps, gap_rests = added_up(p, q, *weights)
+        states = settled(p, q, totals, masses)
         for j in range(result.size):
             total = totals[j] + rests[j]
-            if not (abs(total) > trusted and masses[j] < huge):
-                if not _is_nothing(total, masses[j]):
-                    total = row_sum(p[:, j], q[:, j], *items(weights, j))
-            elif with_gap:
+            if states[j] == DOUBTFUL:
+                total = row_sum(p[:, j], q[:, j], *items(weights, j))
+            elif states[j] == SUM and with_gap:
                 total += gaps[j] + gap_rests[j]
             result[j] = Float(total)
 
@@ -271,20 +341,20 @@ def _column_sums(precision, summand, row_sum):
 
 
 def _column_parts(precision, summand, row_parts):
-    trusted, huge = 2.0**precision.trusted, 2.0**precision.huge
-    added_up = _added_up(precision, summand)
+    settled, added_up = _settled(precision, summand), _added_up(precision, summand)
 
     @njit_refcounted
     def column_parts(p, q, result, left):
         """Write the sums over pieces of columns, gaps included, and what their rounding left."""
         totals, rests, masses, gaps, gap_rests = added_up(p, q)
+        states = settled(p, q, totals, masses)
         for j in range(result.size):
-            if _is_nothing(totals[j], masses[j]):
-                result[j] = left[j] = 0.0
-            elif abs(totals[j]) > trusted and masses[j] < huge:
+            if states[j] == SUM:
                 result[j], error = two_sum(totals[j], gaps[j])
                 left[j] = error + rests[j] + gap_rests[j]
-            else:
+            elif states[j] == DOUBTFUL:
                 result[j], left[j] = row_parts(p[:, j], q[:, j])
+            else:
+                result[j], left[j] = totals[j], 0.0
 
     return column_parts
