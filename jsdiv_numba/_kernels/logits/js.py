@@ -117,6 +117,9 @@ def _sum_of_exponentials(precision, kernels, near_sum):
         if total >= cancelled:
             # No divergence of distributions is above ln 2, though rounding may be.
             return Float(where(total > ln2, ln2, total)), False, a_top, b_top
+        if np.isnan(x_total + y_total):
+            clear_exceptions()
+            return Float(np.nan), False, a_top, b_top
         scale(x, x_total)
         scale(y, y_total)
         # What has cancelled is off by less than a half of the smaller bound.

@@ -26,6 +26,9 @@ from ..codegen.precision import Precision
 from ..formulas.js import scalar_formulas, two_sum
 from ..rows.sums import BLOCK
 
+SEARCHED = 128
+"""A maximum is that of so many elements first, which are then searched for its place."""
+
 
 @cache
 def log_ratios_kernel(precision: Precision) -> Any:
@@ -67,16 +70,20 @@ def _reference_of(precision):
         return m * (m / maximum(M, smallest))
 
     @njit_reassoc
-    def largest(p, q):
+    def largest(p, q, start, size):
         top = zero
-        for i in range(p.size):
+        for i in range(start, start + size):
             top = larger(likeness(item(p, i), item(q, i)), top)
         return top
 
     @njit_no_refcount
     def reference_of(p, q):
         """Return a category of which both rows have much, and about as much."""
-        top, i = largest(p, q), 0
+        top, i = zero, 0
+        for start in range(0, p.size, SEARCHED):
+            own = largest(p, q, start, minimum(SEARCHED, p.size - start))
+            if own > top:
+                top, i = own, start
         while likeness(p[i], q[i]) < top:
             i += 1
         return i
