@@ -16,6 +16,7 @@ from benchmarks import (
     drift,
     features,
     gradients,
+    kinds,
     layouts,
     memory,
     neighbors,
@@ -311,6 +312,13 @@ def test_every_line_of_the_table_of_layouts_is_there(capsys):
     lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if " | " in line]
     assert {len(cells) for cells in lines} == {6}
     assert len(lines) == 2 + 2 * (len(layouts.FUNCTIONS) + 1)
+
+
+def test_every_line_of_the_table_of_kinds_is_there(capsys):
+    kinds.main(["--quick"])
+    lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if " | " in line]
+    assert {len(cells) for cells in lines} == {7}
+    assert len(lines) == 2 + 2 * (len(kinds.OF_PROBABILITIES) + len(kinds.OF_LOGITS))
 
 
 def test_every_line_of_the_table_of_small_calls_is_there(monkeypatch, capsys):
