@@ -141,7 +141,7 @@ def fault(value: float, written: str) -> str | None:
     'negative value -3; a distribution has no negative values'
     """
     if math.isnan(value):
-        return f"{written} is not a number; fill the value in or leave the row out"
+        return f"{written} is not a number; fill it in, leave the row out, or say --missing zero"
     if math.isinf(value):
         return f"infinite value {written}; a distribution has finite values only"
     if value < 0:

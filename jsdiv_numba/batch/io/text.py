@@ -300,7 +300,7 @@ class _Reader:
             elif value is None and self.lenient and is_missing(cell):
                 value = math.nan
         right = value is not None and 0 <= value < math.inf
-        wrong = None if right else self._cell_fault(value, cell, j)
+        wrong = None if right else self._cell_fault(value, record, j)
         if wrong:
             place = f"{self.dialect.source}, line {record.line}, {self.dialect.column(j)}"
             raise FileError(f"{place}: {wrong}")
@@ -316,7 +316,8 @@ class _Reader:
                     f"{shown(cell, _SHOWN)!r} is no percentage, but others in the file are"
                 )
 
-    def _cell_fault(self, value: float | None, cell: str, j: int) -> str | None:
+    def _cell_fault(self, value: float | None, record: Record, j: int) -> str | None:
+        cell = record.cells[j]
         written = shown(cell.strip(" "), _SHOWN)
         if value is not None:
             if self.lenient or (math.isnan(value) and self.options.missing == "nan"):
@@ -331,13 +332,16 @@ class _Reader:
             return (
                 f"{written!r} is not written as the numbers above it; --decimal says how they are"
             )
-        return f"{written!r} is not a number{self._cure(j)}"
+        return f"{written!r} is not a number{self._cure(record, j)}"
 
-    def _cure(self, j: int) -> str:
+    def _cure(self, record: Record, j: int) -> str:
+        is_first = self.dialect.header is None and record.line == self.dialect.preamble + 1
+        header = " --header yes if the line names the columns," if is_first else ""
         named = self.dialect.header is not None and self.dialect.header[j]
         name = repr(self.dialect.header[j]) if self.dialect.header and named else str(j + 1)
         return (
-            f"; --label-column {name} takes the column for labels, --exclude {name} leaves it out"
+            f";{header} --label-column {name} takes the column for labels, "
+            f"--exclude {name} leaves it out"
         )
 
 

@@ -45,7 +45,10 @@ def test_a_zero_row_is_no_distribution():
         (
             [[1, 1], [np.nan, -1], [0, 0]],
             ("a", "b"),
-            "f, row 1, column 'a': nan is not a number; fill the value in or leave the row out",
+            (
+                "f, row 1, column 'a': nan is not a number; fill it in, leave the row out, or say "
+                "--missing zero"
+            ),
         ),
         (
             [[1, 1], [0, 0], [1, -1]],

@@ -331,7 +331,10 @@ FAULTS = [
     ),
     (
         "1,2\nnan,2\n",
-        "f.csv, line 2, column 1: nan is not a number; fill the value in or leave the row out",
+        (
+            "f.csv, line 2, column 1: nan is not a number; fill it in, leave the row out, or say "
+            "--missing zero"
+        ),
     ),
     (
         "1,2\n3,inf\n",
@@ -408,6 +411,19 @@ def test_options_that_leave_nothing_are_named(tmp_path, options, message):
     with pytest.raises(FileError) as error:
         read(tmp_path, "k,a,b\nx,1,2\ny,2,1\n", **options)
     assert str(error.value) == f"f.csv: {message}"
+
+
+def test_a_header_that_is_said_to_be_a_row_is_named_as_what_it_may_be(tmp_path):
+    cures = "--label-column 1 takes the column for labels, --exclude 1 leaves it out"
+    with pytest.raises(FileError) as error:
+        read(tmp_path, "a,b\n1,2\n3,4\n", header=False, label_column="none")
+    assert str(error.value) == (
+        "f.csv, line 1, column 1: 'a' is not a number; --header yes if the line names the columns, "
+        + cures
+    )
+    with pytest.raises(FileError) as error:
+        read(tmp_path, "1,2\na,4\n", header=False, label_column="none")
+    assert str(error.value) == f"f.csv, line 2, column 1: 'a' is not a number; {cures}"
 
 
 def test_what_is_below_no_name_is_named_however_far_below(tmp_path):
