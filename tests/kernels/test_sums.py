@@ -75,3 +75,14 @@ def test_entries_that_cancel_are_invalid_all_the_same(name, dtype):
         along_columns = columns_of(ufuncs.built(f"{name}_sum_columns", (dtype.__name__,)), operands)
         for computed in (getattr(ufuncs, f"{name}_sum")(*operands), along_columns):
             np.testing.assert_array_equal(computed, np.nan)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("length", [1, 70, 1500])
+def test_a_sum_that_overflows_does_not_hide_an_infinite_divergence(length, dtype):
+    rows = np.full((3, length), np.finfo(dtype).max, dtype)
+    operands = rows, np.zeros_like(rows)
+    with np.errstate(all="ignore"):
+        along_columns = columns_of(ufuncs.built("kl_sum_columns", (dtype.__name__,)), operands)
+        for computed in (ufuncs.kl_sum(*operands), along_columns):
+            np.testing.assert_array_equal(computed, np.inf)

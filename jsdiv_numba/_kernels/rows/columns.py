@@ -330,11 +330,13 @@ def _column_sums(precision, summand, row_sum):
         totals, rests, masses, gaps, gap_rests = added_up(p, q, *weights)
         states = settled(p, q, totals, masses)
         for j in range(result.size):
-            total = totals[j] + rests[j]
+            total = totals[j]
             if states[j] == DOUBTFUL:
                 total = row_sum(p[:, j], q[:, j], *items(weights, j))
-            elif states[j] == SUM and with_gap:
-                total += gaps[j] + gap_rests[j]
+            elif states[j] == SUM:
+                total += rests[j]
+                if with_gap:
+                    total += gaps[j] + gap_rests[j]
             result[j] = Float(total)
 
     return column_sums
