@@ -376,6 +376,15 @@ def test_a_broadcast_row_has_the_sum_of_its_copies(gradient, divergence):
     np.testing.assert_allclose(in_row, each.sum(axis=0, dtype=float), rtol=1e-6, atol=1e-3)
 
 
+@PRECISIONS
+@pytest.mark.parametrize("shape", [(3,), (1, 1, 3), (2, 1, 1), (4999, 1), ()], ids=str)
+def test_derivatives_of_equal_copies_are_added_up_accurately(shape, dtype):
+    copies = np.full((2, 4999, 3), 0.3, dtype)
+    _, in_row, _ = js_divergence_grad(np.full(shape, 0.7, dtype), copies)
+    _, each, _ = js_divergence_grad(dtype(0.7), dtype(0.3))
+    np.testing.assert_allclose(in_row, float(each) * (copies.size // in_row.size), ERROR[dtype])
+
+
 @BOTH
 @pytest.mark.parametrize("axis", AXES, ids=str)
 @pytest.mark.parametrize("reduce", [True, False])

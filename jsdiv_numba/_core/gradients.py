@@ -262,10 +262,25 @@ def _beside(task: Task, weight: FloatArray, reduce: bool) -> FloatArray:
 
 
 def _add(gradient: FloatArray, total: FloatArray) -> None:
-    """Add derivatives to their sums over the axes along which an input was broadcast."""
+    """Add derivatives, which are lost, to their sums over the axes an input was broadcast along."""
     added = gradient.ndim - total.ndim
     repeated = (added + i for i, n in enumerate(total.shape) if n != gradient.shape[added + i])
     axes = (*range(added), *repeated)
     # Derivatives may be infinite, of either sign.
     with np.errstate(all="ignore"):
-        total += gradient.sum(axis=axes, dtype=np.float64).reshape(total.shape)
+        if gradient.dtype == total.dtype:
+            # Along the last one NumPy does.
+            for axis in axes:
+                if axis < gradient.ndim - 1:
+                    gradient = _added_in_pairs(gradient, axis)
+        total += gradient.sum(axis=axes, dtype=total.dtype).reshape(total.shape)
+
+
+def _added_in_pairs(values: FloatArray, axis: int) -> FloatArray:
+    """Return sums along an axis, of length 1 then, in the place of the first of the values."""
+    number = values.shape[axis]
+    while number > 1:
+        half = number // 2
+        _part(values, axis, slice(half))[...] += _part(values, axis, slice(number - half, number))
+        number -= half
+    return _part(values, axis, slice(number))
