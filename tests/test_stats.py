@@ -184,6 +184,16 @@ def test_counts_lie_anywhere():
     same(js_test(misaligned(X), misaligned(Y)), js_test(X, Y))
 
 
+def test_results_do_not_change_with_what_was_passed():
+    method = stats.BootstrapMethod(n_resamples=9, method="basic", rng=1)
+    for test, settings in ((js_test, {"groups": [0, 1, 0, 1]}), (pdist_test, {})):
+        rows = X[0].copy()
+        result, expected = test(rows, **settings), test(X[0], **settings)
+        rows[:] = 7
+        ends, others = (each.confidence_interval(method=method) for each in (result, expected))
+        np.testing.assert_array_equal(ends, others)
+
+
 def test_results_can_be_pickled():
     method = stats.BootstrapMethod(n_resamples=9, method="basic", rng=1)
     rows = X[0]

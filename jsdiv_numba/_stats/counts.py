@@ -59,7 +59,8 @@ def as_counts(name: str, values: Any, policy: str) -> Counts:
         where = tuple(int(i) for i in np.unravel_index(wrong, array.shape))
         raise no_count(name, where, array[where])
     if array.dtype.kind in "iub":
-        return Counts(np.require(array, np.intp, "A"), None)
+        # Results keep them, and what was passed may be changed.
+        return Counts(np.array(array, np.intp), None)
     missing = np.isnan(array)
     if not missing.any():
         return Counts(array.astype(np.intp), None)
