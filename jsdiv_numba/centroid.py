@@ -99,7 +99,7 @@ def js_centroid(
         raise ValueError(f"tol is {tol!r}; it must be positive")
     steps = _number_of_steps(max_iter)
     if normalise:
-        P = normalised_many(P, axis, over)
+        P = normalised_many(P, axis, over, reduce=False)
     stack = Stack.check(P, weights, axis, over)
     array = validation.known_to_numpy(stack.array)
     validation.check_probabilities(P=array)

@@ -183,8 +183,8 @@ def js_divergence_many(
         without `over`.
     normalise : bool, default False
         Whether each distribution is first divided by its sum along `axis`, as counts need. A sum
-        of 0 gives NaN. Each probability is rounded once: the error is then some units
-        in the last place of 1, besides what is said below.
+        of 0, which is that of no categories too, gives NaN. Each probability is rounded once: the
+        error is then some units in the last place of 1, besides what is said below.
     leave_one_out : bool, default False
         If True, return what each distribution adds: the divergence of all, less that of
         all but it, whose weights are divided by their sum. It is negative where it makes
@@ -247,7 +247,7 @@ def js_divergence_many(
     """
     options: dict[str, Any] = {"base": base, "out": out, "workers": workers}
     if normalise:
-        P = normalised_many(P, axis, over)
+        P = normalised_many(P, axis, over, reduce)
     if not leave_one_out:
         return evaluate_many(P, weights, axis, over, keepdims, reduce, **options)
     if not reduce:
@@ -496,7 +496,7 @@ def kl_divergence(
         settings: Any = {"base": base, "workers": workers, "normalise": normalise}
         dense = partial(kl_divergence, keepdims=False, **settings)
         return by_rows(dense, {"P": P, "Q": Q}, axis, keepdims, reduce, out)
-    inputs = normalised(KL_PROBABILITIES, (P, Q), axis) if normalise else (P, Q)
+    inputs = normalised(KL_PROBABILITIES, (P, Q), axis, reduce) if normalise else (P, Q)
     return evaluate(
         KL_PROBABILITIES, inputs, axis, keepdims, reduce, base=base, out=out, workers=workers
     )

@@ -85,7 +85,7 @@ def entropy(
         dense = partial(entropy, keepdims=False, **settings)
         return by_rows(dense, {"X": X}, axis, keepdims, reduce, out)
     measure = ENTROPY_PROBABILITIES
-    inputs = normalised(measure, (X,), axis) if normalise else (X,)
+    inputs = normalised(measure, (X,), axis, reduce) if normalise else (X,)
     return evaluate(measure, inputs, axis, keepdims, reduce, base=base, out=out, workers=workers)
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.sparse import csr_array
 
 from jsdiv_numba import entropy, js_divergence_many, kl_divergence
 from tests import oracle
@@ -81,3 +82,29 @@ def test_no_setting_for_floating_point_errors_matters():
 def test_wrong_entries_are_named_as_they_were_passed(function):
     with pytest.raises(ValueError, match=r"\[1, 0\] is -3; prob"):
         function([[1, 2], [-3, 1]], normalise=True)
+
+
+@pytest.mark.parametrize("keepdims", [True, False])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 0), -1), ((0,), 0), ((2, 0, 4), (0, 1))])
+def test_the_sum_of_no_categories_is_0_too(shape, axis, keepdims):
+    empty, options = np.zeros(shape), {"axis": axis, "keepdims": keepdims}
+    for measure, inputs in ((entropy, [empty]), (kl_divergence, [empty, empty])):
+        ours = measure(*inputs, **options, normalise=True)
+        np.testing.assert_array_equal(ours, np.full_like(measure(*inputs, **options), np.nan))
+        terms = measure(*inputs, **options, reduce=False, normalise=True)
+        assert terms.shape == shape
+
+
+def test_many_without_categories_are_nan_too():
+    for leave_one_out in (False, True):
+        options = {"normalise": True, "leave_one_out": leave_one_out}
+        assert np.isnan(js_divergence_many(np.zeros((2, 0)), **options)).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sparse_rows_without_categories_are_as_dense_ones(axis):
+    empty = np.zeros((3, 0) if axis else (0, 3))
+    for measure, number in ((entropy, 1), (kl_divergence, 2)):
+        options = {"axis": axis, "normalise": True}
+        ours = measure(*[csr_array(empty)] * number, **options)
+        np.testing.assert_array_equal(ours, measure(*[empty] * number, **options))

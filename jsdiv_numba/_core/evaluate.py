@@ -132,7 +132,9 @@ def prepare(
     return Task(measure, arrays, shape, axes, dtype, validation.log_base(base), workers)
 
 
-def normalised(measure: Measure, arrays: tuple[Any, ...], axis: Axis) -> tuple[FloatArray, ...]:
+def normalised(
+    measure: Measure, arrays: tuple[Any, ...], axis: Axis, reduce: bool
+) -> tuple[FloatArray, ...]:
     """Return a measure's inputs, broadcast, each divided by its sums along `axis`."""
     names, given = measure.names, arrays
     arrays, dtype = validation.as_operands(names, arrays)
@@ -141,7 +143,7 @@ def normalised(measure: Measure, arrays: tuple[Any, ...], axis: Axis) -> tuple[F
     alignment.check_labels(names, given, [a - len(shape) for a in axes])
     arrays = tuple(map(validation.known_to_numpy, arrays))
     measure.check(**dict(zip(names, arrays, strict=True)))
-    return tuple(validation.divided_by_sums(array, shape, axes, dtype) for array in arrays)
+    return tuple(validation.divided_by_sums(array, shape, axes, dtype, reduce) for array in arrays)
 
 
 AtOnce = Callable[[Measure, tuple[FloatArray, ...], bool, float | None], tuple[Any, bool]]

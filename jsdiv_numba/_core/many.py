@@ -148,13 +148,13 @@ def shape_of_many(P: Any, axis: Axis, over: int, keepdims: bool, reduce: bool) -
     return Stack.check(P, None, axis, over).task(None, None).result_shape(keepdims, reduce)
 
 
-def normalised_many(P: Any, axis: Axis, over: int) -> FloatArray:
+def normalised_many(P: Any, axis: Axis, over: int, reduce: bool) -> FloatArray:
     """Return P with each distribution divided by its sum."""
     stack = Stack.check(P, None, axis, over)
     validation.check_probabilities(P=validation.known_to_numpy(stack.array))
     axes = tuple(i + (i >= stack.over) for i in stack.axes)
     dtype = validation.result_dtype(stack.array)
-    return validation.divided_by_sums(stack.array, stack.array.shape, axes, dtype)
+    return validation.divided_by_sums(stack.array, stack.array.shape, axes, dtype, reduce)
 
 
 def evaluate_many(

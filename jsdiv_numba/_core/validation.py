@@ -423,12 +423,19 @@ def entry(name: str, where: tuple[int, ...]) -> str:
 
 
 def divided_by_sums(
-    array: FloatArray, shape: tuple[int, ...], axes: tuple[int, ...], dtype: np.dtype[Any]
+    array: FloatArray,
+    shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    dtype: np.dtype[Any],
+    reduce: bool,
 ) -> FloatArray:
     """Return an array over its sums along the axes, as they are once it has a broadcast shape.
 
-    A sum of 0 gives NaN; none overflows.
+    A sum of 0 gives NaN; none overflows. Where there is nothing to add up, and what is returned is
+    to be `reduce`d, a NaN stands for the categories.
     """
+    if reduce and not math.prod(shape[axis] for axis in axes):
+        return np.full(reduced_shape(shape, axes, keepdims=True), np.nan, dtype)
     whole = np.broadcast_to(array, shape).astype(np.float64)
     with np.errstate(all="ignore"):
         if whole.size:
