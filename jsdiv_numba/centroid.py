@@ -39,7 +39,8 @@ def js_centroid(
     Parameters
     ----------
     P : array_like
-        Probabilities, of two dimensions at least. Finite and not negative, of one sum.
+        Probabilities, of two dimensions at least. Finite and not negative, of one sum. A NaN
+        makes its category of the mean NaN, and with "cccp" all of them.
     weights, axis, over
         As for `js_divergence_many`.
     method : {"mean", "cccp"}, default "mean"
@@ -109,7 +110,15 @@ def js_centroid(
     if method == "cccp":
         used = stack.weights > 0
         rows, weights = rows[used].astype(np.float64), stack.weights[used]
-        centroid = _nearest_to_all(rows, weights, centroid, stack.axes, tol, steps, workers)
+        with np.errstate(all="ignore"):
+            # A power of two by which no sum overflows.
+            infinite = np.isinf(centroid.sum(axis=stack.axes, keepdims=True))
+            scale = np.where(infinite, 2.0**-64, 1.0)
+            start = centroid * scale
+            centroid = _nearest_to_all(
+                rows * scale, weights, start, stack.axes, tol, steps, workers
+            )
+            centroid /= scale
     with np.errstate(all="ignore"):
         return centroid.astype(validation.result_dtype(array), copy=False)
 
@@ -138,6 +147,7 @@ def _nearest_to_all(
     cotangent = weights.reshape(-1, *(1,) * centroid.ndim)
     with np.errstate(all="ignore"):
         total = centroid.sum(axis=axes, keepdims=True)
+    centroid = np.where(np.isnan(total), np.nan, centroid)
     settings: dict[str, Any] = {"axis": along, "cotangent": cotangent, "workers": workers}
     moved = np.inf
     for _ in range(max_iter):

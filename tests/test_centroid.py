@@ -132,3 +132,20 @@ def test_a_number_of_steps_is_an_integer(max_iter):
 def test_an_invalid_probability_is_named():
     with pytest.raises(ValueError, match=r"P\[0, 1\] is -1"):
         js_centroid([[1, -1], [0, 1]])
+
+
+def test_sums_that_overflow():
+    rows, scale = np.array([[1.2, 0.9, 0.9], [1.0, 1.9, 0.1]]), np.finfo(float).max / 2
+    expected = js_centroid(rows, method="cccp")
+    ours = js_centroid(scale * rows, method="cccp") / scale
+    np.testing.assert_allclose(ours, expected, rtol=1e-14)
+
+
+def test_a_nan_concerns_its_distributions_alone():
+    settings = {"method": "cccp", "tol": 1e-13}
+    pairs = np.stack([P[:2], P[1:3]], axis=1)
+    expected = js_centroid(pairs, **settings)
+    pairs[0, 0, 0, 1] = np.nan
+    ours = js_centroid(pairs, **settings)
+    np.testing.assert_array_equal(ours[0, 0], np.nan)
+    np.testing.assert_allclose(ours[1], expected[1], rtol=1e-11)
