@@ -331,7 +331,11 @@ class LossScheme(_Applying):
         apply: Apply = None,
         vjp: Callable[..., Any] | None = None,
     ) -> None:
-        self.loss = tuple(loss)
+        try:
+            terms = iter(loss)
+        except TypeError:
+            raise TypeError(f"loss is {loss!r}; it must be a sequence of losses") from None
+        self.loss = tuple(terms)
         for i, term in enumerate(self.loss):
             if not isinstance(term, Loss | LossApply | LossScheme):
                 raise TypeError(
