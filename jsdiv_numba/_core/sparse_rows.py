@@ -46,6 +46,9 @@ def by_rows(
         for part in np.array_split(chosen, -(-(chosen.size << power) // BLOCK_ELEMENTS)):
             own = {} if weights is None else {"weight": weights[part]}
             values[part] = measure(*side_by_side(rows, part, 1 << power), **own)
+    if not number:
+        # What the measure refuses, it refuses of no rows too.
+        measure(*np.zeros((len(rows), 0, 1)))
     result = validation.result_array(out, shape, dtype)
     validation.convert_into(result, values.reshape(shape))
     return result

@@ -110,6 +110,15 @@ def test_out_is_written_to():
     agree(out, js.js_divergence(P, Q))
 
 
+@pytest.mark.parametrize(("name", "value"), [("base", -1), ("workers", 0)])
+def test_what_is_refused_is_refused_of_no_rows_too(name, value):
+    none = sparse.csr_array((0, 3))
+    for measure, inputs in ((js.js_divergence, [none] * 2), (js.entropy, [none])):
+        assert measure(*inputs).shape == (0, 1)
+        with pytest.raises(ValueError, match=f"{name} is {value}"):
+            measure(*inputs, **{name: value})
+
+
 _VALUES = st.sampled_from([0.0, 0.0, 0.25, 1e-9, 0.25 + 1e-9, 3.0])
 _MATRIX = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9).flatmap(
     lambda shape: st.tuples(*[hnp.arrays(float, shape, elements=_VALUES)] * 2)
