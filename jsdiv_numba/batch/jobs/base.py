@@ -76,6 +76,10 @@ class RunOptions:
         self.on_bad, self.lenient, self.table = on_bad, on_bad == "nan", table
         self.bad_is_nan = self.lenient or table.missing == "nan"
         require_methods("executor", executor, Executor, ("workers", "results"))
+        if executor is not None and workers is not None:
+            raise ValueError(
+                f"workers is {workers!r}, but an executor has its own; pass one of both"
+            )
         self.executor = Threads(get_workers(workers)) if executor is None else executor
         self.memory, self.budget = memory, share(memory, self.executor.workers)
 
@@ -98,7 +102,18 @@ class RunOptions:
                 raise TypeError(f"{name} is None; pass the name of a file, or an array")
         there = {name: value for name, value in given.items() if value is not None}
         check_labels(list(there), list(there.values()))
+        if not any(isinstance(value, str | os.PathLike) for value in there.values()):
+            self._require_nothing_of_files()
         return tuple(as_input(value, name, self.table, tell) for name, value in there.items())
+
+    def _require_nothing_of_files(self) -> None:
+        """Raise if something is said of how files are read; NaN of arrays may be missing, too."""
+        for name, value in self.table.given.items():
+            if (name, value) != ("missing", "nan"):
+                raise ValueError(
+                    f"{name} is {value!r}, but no file is read; pass arrays as they are to be "
+                    "compared"
+                )
 
     def check(self, files: Sequence[Input], suffixes: Sequence[str]) -> None:
         """Raise `FileError` if the output could not be written."""

@@ -131,12 +131,12 @@ def pairwise(
         ``label_j``, the metric's name, ``corrected``, ``p`` and ``q`` (p for as many pairs as
         there are, by Benjamini and Hochberg). Not with `max_distance` or `reduce`.
     executor : Executor, optional
-        Who computes the tiles; by default threads.
+        Who computes the tiles, with its own `workers`; by default threads.
     **table
         What is known of the files, and not to be guessed: `header`, `label_column`,
         `columns`, `exclude`, `exclude_rows`, `transpose`, `sep`, `decimal`, `comment`,
         `encoding`, `missing`, `long` and `format`, as
-        `jsdiv_numba.batch.TableOptions` has them.
+        `jsdiv_numba.batch.TableOptions` has them. Arrays are taken as they are.
 
     Returns
     -------

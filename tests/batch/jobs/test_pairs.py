@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from jsdiv_numba import batch
 from jsdiv_numba.batch.errors import FileError
+from jsdiv_numba.batch.run.executor import Threads
 from jsdiv_numba.distance import cdist, jensenshannon
 from tests import batch_files
 
@@ -186,6 +187,9 @@ def test_text_that_is_wrong_is_named_by_its_line(tmp_path):
         ({"transpose": "no"}, "transpose is 'no'; it must be True or False"),
         ({"columns": 1.5}, "columns is 1.5; it must be names or numbers"),
         ({"workers": 0}, "workers is 0; it must be positive"),
+        ({"workers": 2, "executor": Threads(1)}, "workers is 2, but an executor has its own; "),
+        ({"transpose": True}, "transpose is True, but no file is read; pass arrays as they are to"),
+        ({"missing": "zero", "Y": X}, "missing is 'zero', but no file is read; "),
         ({"max_distance": 1}, r"d.npy: unknown extension '.npy'; use .parquet"),
         ({"Y": X[:, :3]}, "Y: number of numeric columns is 3, but X has 7"),
     ],

@@ -470,7 +470,7 @@ def test_a_disk_that_is_full_once_tiles_are_finished_says_how_to_go_on(small_dis
 
     message = r"d\.npy: cannot be written: No space left on device; --resume goes on with what "
     with pytest.raises(FileError, match=message):
-        batch.pairwise(rows, out=out, tile=1, workers=1, executor=FillTheDisk(2))
+        batch.pairwise(rows, out=out, tile=1, executor=FillTheDisk(2))
     assert not out.exists()
     (small_disk / "ballast").unlink()
     assert batch.pairwise(rows, out=out, tile=1, resume=True).resumed > 0
