@@ -626,6 +626,22 @@ runpy.run_module("jsdiv_numba", run_name="__main__")
     assert (completed.returncode, completed.stdout, completed.stderr) == (130, "", "")
 
 
+def test_pandas_is_not_looked_for_where_ctrl_c_would_be_lost():
+    count = """
+import runpy, sys
+class Pandas:
+    def find_spec(self, name, *_):
+        if name == "pandas":
+            print("looked for")
+sys.meta_path.insert(0, Pandas())
+sys.argv = ["jsdiv", "drift", "f.csv", "g.csv", "--quiet", "-o", "d.json"]
+runpy.run_module("jsdiv_numba", run_name="__main__")
+"""
+    completed = run("-c", count)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert "looked for" not in completed.stdout
+
+
 @pytest.mark.parametrize("package", ["click", "rich", "pyarrow", "matplotlib"])
 def test_without_the_extra_it_says_what_to_install(package):
     block = f"import runpy, sys; sys.modules[{package!r}] = None; "
