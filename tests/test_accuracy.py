@@ -280,6 +280,24 @@ def test_long_rows_at_the_ends_of_the_scale(length, exponent, dtype):
         assert oracle.relative_error(computed, exact) < ROW_ERROR[dtype], (p, q)
 
 
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ([-np.inf, 26.14145851135254], [-25.78423309326172, 61.24646759033203]),
+        ([37.93162536621094, -54.038944244384766], [38.06263732910156, -54.012386322021484]),
+        ([0, -60, -1], [5, -56, 4]),
+    ],
+)
+def test_float32_logits_that_differ_where_next_to_nothing_is(a, b):
+    a, b = np.float32(a), np.float32(b)
+    exact, computed = oracle.js_divergence_logit(a, b), js_divergence_logit(a, b, keepdims=False)
+    assert 0 < computed < 1e-24
+    assert oracle.relative_error(computed, exact) < 1e-4
+    assert js_divergence_logit(a, b, reduce=False).sum() == pytest.approx(computed, 1e-4, 3e-45)
+    skewed = js_divergence_logit(a, b, weight=0.3, keepdims=False)
+    assert oracle.relative_error(skewed, sum(oracle.skewed_terms_logit(a, b, 0.3))) < 1e-4
+
+
 @PRECISIONS
 @pytest.mark.parametrize("distinct", [2, 100])
 @pytest.mark.parametrize("length", LONG)

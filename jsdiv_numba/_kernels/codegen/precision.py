@@ -94,6 +94,10 @@ class Precision:
     logit_near: float
     """And below this, from their differences."""
 
+    lift: int
+    """By this power of two are multiplied the probabilities of near-equal logits: those that are
+    nothing beside others may be all that differ."""
+
     gradient_cancelled: float
     """Where no derivative in logits is larger than this times the largest probability, they are
     computed again from differences."""
@@ -190,6 +194,7 @@ FLOAT32 = Precision(
     pair_block=512,
     logit_cancelled=0.05,
     logit_near=1e-3,
+    lift=60,
     gradient_cancelled=4e-3,
     device_log2=0,
     device_gradient_cancelled=1e-2,
@@ -289,6 +294,7 @@ FLOAT64 = Precision(
     pair_block=1024,
     logit_cancelled=4e-3,
     logit_near=1e-7,
+    lift=0,
     gradient_cancelled=1e-3,
     device_log2=52,
     device_gradient_cancelled=1e-3,

@@ -33,7 +33,7 @@ from ..codegen.precision import Precision
 from ..formulas.js import scalar_formulas
 from ..formulas.skewed import skewed_formulas
 from ..rows.sums import BLOCK, row_kernels
-from .near import comes_first, near_terms
+from .near import comes_first, lifted_terms, near_terms
 from .softmax import softmax_kernels
 
 
@@ -144,8 +144,8 @@ def _sum_of(near_terms):
     @njit_refcounted
     def near_sum(a, b, p, q, *weights):
         terms = any_layout(empty(p.size, p.dtype))
-        near_terms(a, b, p, q, terms, *weights)
-        return sum_of(terms)
+        unit = near_terms(a, b, p, q, terms, *weights)
+        return sum_of(terms) * np.float64(unit)
 
     return near_sum
 
@@ -215,7 +215,9 @@ def _logit_terms(precision, softmax, term, near_terms):
             terms[i] = term(p[i], q[i], *weights)
             total += terms[i]
         if total < near * _concentration(*weights):
-            near_terms(a, b, p, q, terms, *weights)
+            unit = near_terms(a, b, p, q, terms, *weights)
+            for i in range(terms.size):
+                terms[i] *= unit
             clear_exceptions()
 
     return logit_terms
@@ -238,7 +240,7 @@ def _near_js_terms(precision):
         else:
             near(b, a, q, p, terms)
 
-    return near_js_terms
+    return lifted_terms(precision, near_js_terms)
 
 
 def _near_skewed_terms(precision):
@@ -258,4 +260,4 @@ def _near_skewed_terms(precision):
         else:
             near(b, a, q, p, terms, q_weight, p_weight)
 
-    return near_skewed_terms
+    return lifted_terms(precision, near_skewed_terms)

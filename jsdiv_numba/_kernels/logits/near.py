@@ -19,12 +19,14 @@ from ..codegen.intrinsics import (
     njit_inline,
     njit_no_refcount,
     njit_reassoc,
+    njit_refcounted,
     set_item,
     where,
 )
 from ..codegen.precision import Precision
 from ..formulas.js import scalar_formulas, two_sum
 from ..rows.sums import BLOCK
+from .softmax import softmax_kernels
 
 SEARCHED = 128
 """A maximum is that of so many elements first, which are then searched for its place."""
@@ -115,11 +117,27 @@ def _excess(precision):
     return excess
 
 
+def lifted_terms(precision: Precision, terms: Any) -> Any:
+    """Compile, of a loop over near-equal rows, one that lifts their probabilities itself."""
+    softmax, unit = softmax_kernels(precision).lifted, precision.Float(2.0**-precision.lift)
+    is_lifted = precision.lift != 0
+
+    @njit_refcounted
+    def lifted_terms(a, b, p, q, result, *weights):
+        """Write the lifted terms; return what to multiply them by."""
+        if is_lifted:
+            p, q = softmax(a), softmax(b)
+        terms(a, b, p, q, result, *weights)
+        return unit
+
+    return lifted_terms
+
+
 def near_terms(precision: Precision, part: Any) -> Any:
     """Compile the loop over near-equal rows for one function of p, q, p - q and log(p/q)."""
     Float, zero, one = precision.Float, precision.Float(0), precision.Float(1)
     exp_and_rest, log_ratios = scalar_formulas(precision).exp_and_rest, log_ratios_kernel(precision)
-    reference_of, excess = _reference_of(precision), _excess(precision)
+    reference_of, excess, unit = _reference_of(precision), _excess(precision), 2.0**-precision.lift
 
     @njit_inline
     def relative_difference(ratio):
@@ -130,10 +148,13 @@ def near_terms(precision: Precision, part: Any) -> Any:
 
     @njit_no_refcount
     def near_terms(a, b, p, q, terms, *weights):
-        """Write the terms of rows of logits, with their probabilities, all of them contiguous."""
+        """Write the terms of contiguous rows of logits, given their probabilities.
+
+        Those are lifted, and so are the terms.
+        """
         reference = reference_of(p, q)
         log_ratios(a, b, reference, terms)
-        log_total = Float(math.log1p(excess(p, q, terms, reference)))
+        log_total = Float(math.log1p(unit * excess(p, q, terms, reference)))
         for i in range(p.size):
             x, y, ratio = item(p, i), item(q, i), item(terms, i) - log_total
             # Far apart, p and q say as much: and where they have nothing in common, they alone.

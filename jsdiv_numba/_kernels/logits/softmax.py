@@ -56,7 +56,8 @@ def softmax_kernels(precision: Precision) -> SimpleNamespace:
         near_zero=near_zero,
         powers_of_both=powers_of_both,
         scale=scale,
-        softmax=_softmax(largest, near_zero, powers, scale),
+        softmax=_softmax(precision, largest, near_zero, powers, scale, 0),
+        lifted=_softmax(precision, largest, near_zero, powers, scale, precision.lift),
     )
 
 
@@ -156,20 +157,21 @@ def _powers_of_block(precision):
 def _powers(precision):
     Float = precision.Float
     line = LINE_BYTES // Float(0).itemsize
-    far, log2_e = Float(precision.exp_min - FAR), Float(1 / np.log(2))
-    ln2 = np.log(2.0)
-    of_block = _powers_of_block(precision)
+    far, log2_e, zero = Float(precision.exp_min - FAR), Float(1 / np.log(2)), Float(0)
+    ln2, of_block = np.log(2.0), _powers_of_block(precision)
     leaves_exceptions = not has_multiply_add()
 
     @njit_inline
-    def powers(row, top, values):
+    def powers(row, top, values, lift):
         """Write e^x times a factor, of a row with this largest element; return Σ e^x and Σ x·e^x.
 
-        x are the logits less the largest one, plus what the factor is the exponential of.
+        x are the logits less the largest one, plus what the factor is the exponential of: some
+        rounding, and `lift` times log 2.
         """
         for i in range(0, minimum(row.size, FIRST_LINES * line), line):
             prefetch_to_second(row, i + row.size)
-        lowest, more, total, moment = top + far, -(top * log2_e), 0.0, 0.0
+        lowest, more = top + (far - lift * Float(ln2)), lift - top * log2_e
+        total, moment = 0.0, 0.0
         for start in range(0, row.size, BLOCK):
             size = minimum(BLOCK, row.size - start)
             part, part_moment = of_block(row, lowest, more, values, start, size)
@@ -184,7 +186,7 @@ def _powers(precision):
     @njit_no_refcount
     def of_both(a, b, a_top, b_top, x, y):
         """Do so for two rows: a call for each costs as much as a short one."""
-        return powers(a, a_top, x), powers(b, b_top, y)
+        return powers(a, a_top, x, zero), powers(b, b_top, y, zero)
 
     return powers, of_both
 
@@ -231,15 +233,17 @@ def _scale(precision):
     return scale
 
 
-def _softmax(largest, near_zero, powers, scale):
+def _softmax(precision, largest, near_zero, powers, scale, lift):
+    own_lift, unit = precision.Float(lift), 2.0**-lift
+
     @njit_refcounted
     def softmax(logits):
-        """Return the probabilities of a row of any stride."""
+        """Return the probabilities of a row of any stride, times a power of two."""
         values = any_layout(empty(logits.size, logits.dtype))
         row = contiguous(logits)
         row, top = near_zero(row, largest(row), values)
-        total, _ = powers(row, top, values)
-        scale(values, total)
+        total, _ = powers(row, top, values, own_lift)
+        scale(values, total * unit)
         return values
 
     return softmax
