@@ -123,6 +123,7 @@ def compare(
     -----
     A column never raises. What is different in kind is compared as text; nested values are
     not compared; a column that is empty, or missing from one table, is a line that says so.
+    Moments with a time zone are compared in UTC, others as they are written.
 
     Where an edge of a bin is does not depend on which sample a row is of: so under the
     hypothesis that the samples do not differ, p-values are what they say. An observation more,

@@ -13,7 +13,7 @@ from pyarrow import csv, feather, parquet
 from scipy.stats import false_discovery_control
 
 from jsdiv_numba._drift import tables
-from jsdiv_numba.drift import compare
+from jsdiv_numba.drift import compare, profile
 from jsdiv_numba.stats import js_test
 from tests.oracle import js_divergence as exact
 
@@ -212,6 +212,27 @@ def test_kinds_that_differ_are_compared_as_text_and_said():
     column = compare({"x": [1, 2] * 50}, {"x": ["1", "2"] * 50})["x"]
     assert (column.kind, column.divergence) == ("text", 0.0)
     assert column.note == "integer in the reference, text now: compared as text"
+
+
+@pytest.mark.parametrize("as_table", [dict, pa.table])
+def test_times_of_a_zone_and_of_none_are_compared_as_in_utc_and_said(as_table):
+    naive = [datetime.datetime(2024, 1, 1 + k % 20, 23, 30) for k in range(100)]
+    zone = datetime.timezone(datetime.timedelta(hours=1))
+    zoned = [moment.replace(tzinfo=zone) + datetime.timedelta(hours=1) for moment in naive]
+    samples = [as_table({"t": column}) for column in (naive, zoned)]
+    column = compare(*samples)["t"]
+    assert (column.kind, column.divergence) == ("time", 0.0)
+    assert column.note == (
+        "time in the reference, time with a zone now: compared as if both were in UTC"
+    )
+    assert compare(samples[1], samples[0])["t"].note.startswith(
+        "time with a zone in the reference, "
+    )
+    assert compare(samples[1], samples[1])["t"].note == ""
+    # Which of them a profile is of is not known.
+    assert compare(profile(samples[1]), samples[1])["t"].note == ""
+    text = compare(samples[1], {"t": ["noon"] * 100})["t"]
+    assert text.note.startswith("time with a zone in the reference, text now: compared as text")
 
 
 def test_batches_change_no_bit(monkeypatch):

@@ -100,7 +100,8 @@ def values_of_objects(objects: Iterable[Any]) -> Values:
         return Values("boolean", codes, None, BOOLEANS)
     data = np.full(len(found), np.nan) if kind == "float" else np.zeros(len(found), np.int64)
     data[~missing] = [_NUMBER[kind](value) for value in there]
-    return Values(kind, data, None if kind == "float" else ~missing)
+    zoned = kind == "time" and all(map(_is_zoned, there))
+    return Values(kind, data, None if kind == "float" else ~missing, zoned=zoned)
 
 
 def is_missing(value: Any) -> bool:
@@ -157,8 +158,12 @@ def _seconds(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def _is_zoned(value: Any) -> bool:
+    return isinstance(value, datetime.datetime) and value.utcoffset() is not None
+
+
 def _microseconds(value: Any) -> int:
-    offset = value.utcoffset() if isinstance(value, datetime.datetime) else None
+    offset = value.utcoffset() if _is_zoned(value) else None
     if offset is not None:
         # In UTC it may be of the year 0 or 10000, which Python does not know.
         value = value.replace(tzinfo=None)

@@ -92,7 +92,10 @@ def _times(column: Any) -> Values:
     of_day = types.is_time(kind)
     wanted = pa.time64("us") if of_day else pa.timestamp("us", getattr(kind, "tz", None))
     data = column.cast(wanted, safe=False).cast(pa.int64()).fill_null(0)
-    return Values("clock" if of_day else "time", data.to_numpy(zero_copy_only=False), present)
+    numbers = data.to_numpy(zero_copy_only=False)
+    if of_day:
+        return Values("clock", numbers, present)
+    return Values("time", numbers, present, zoned=wanted.tz is not None)
 
 
 def _texts(column: Any) -> Values:

@@ -13,7 +13,7 @@ from .binning import FEW_VALUES
 from .counting import ColumnPlan, Counted
 from .results import ColumnBins, ColumnDrift
 from .tally import BinTally, CategoryTally, Tally
-from .values import Array
+from .values import ZONED, Array
 
 OTHERS = "{:,} other categories"
 IDENTIFIER = 0.9
@@ -322,7 +322,8 @@ def _note(plan: ColumnPlan, tally: Tally, found: Categories, n: Array, absent: s
         return f"not compared: {first} in the reference, {second} now, and only counts of one"
     notes = []
     if first != second and "empty" not in (first, second) and "float" not in (plan.kind,):
-        notes.append(f"{first} in the reference, {second} now: compared as {plan.kind}")
+        how = "if both were in UTC" if {first, second} == {"time", ZONED} else plan.kind
+        notes.append(f"{first} in the reference, {second} now: compared as {how}")
     if not n.all():
         where = "both tables" if not n.any() else _SIDES[int(n.argmin())]
         notes.append(f"no values in {where}")

@@ -23,7 +23,7 @@ from .states import (
 )
 from .tables import Batch, ColumnsChanged, Table
 from .tally import BinTally, CategoryTally, CellTally, PeriodTally, Summary
-from .values import Values, common_kind, converted
+from .values import ZONED, Values, common_kind, converted
 
 Advance = Callable[[int], None]
 """Is told how many more rows have been read."""
@@ -165,8 +165,15 @@ def _made_plans(reading: Reading, planning: Planning, *, take_up: bool) -> dict[
 
 
 def kinds_of(name: str, kinds: Kinds) -> list[str | None]:
-    """Return the kind of a column in each table; None where it is not."""
-    return [common_kind(found[name]) if name in found else None for found in kinds]
+    """Return the kind of a column in each table, which may be `ZONED`; None where it is not."""
+    return [
+        None
+        if name not in found
+        else ZONED
+        if found[name] - {"empty"} == {ZONED}
+        else common_kind(found[name])
+        for found in kinds
+    ]
 
 
 def in_bins(bins: int) -> Planning:

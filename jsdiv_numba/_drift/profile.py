@@ -248,6 +248,8 @@ def counted_with_profiles(
         }
         if not there:
             return in_bins(bins)(name, kinds, sample)
+        # Of times, a profile does not say whether they had a zone.
+        found = [kind and common_kind([kind]) for kind in found]
         for k, summary in there.items():
             found[k] = summary.kind
         summarised = [summary.kind for summary in there.values()]

@@ -10,6 +10,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 KINDS = ("empty", "boolean", "integer", "float", "time", "clock", "text", "other")
 """`time` is a date or a moment, `clock` a time of day; `other` is not compared."""
 
+ZONED = "time with a zone"
+"""What times are found to be that are in UTC; others are of a zone that nobody knows."""
+
 BOOLEANS = ("False", "True")
 _NUMBERS = {"boolean": 0, "integer": 1, "float": 2}
 
@@ -19,12 +22,14 @@ class Values(NamedTuple):
 
     `data` is float64 with NaN for what is missing; int64, in microseconds where it is a time,
     with `present`; or, of text and booleans, indices into `categories`, -1 for what is missing.
+    `zoned` says of times whether they had a time zone, and are now in UTC.
     """
 
     kind: str
     data: Array
     present: Array | None = None
     categories: Sequence[str] = ()
+    zoned: bool = False
 
     def take(self, rows: Any) -> "Values":
         """Return the values of some rows."""
@@ -38,9 +43,11 @@ class Values(NamedTuple):
 
     @property
     def kind_found(self) -> str:
-        """The kind; that of nothing where all are missing."""
+        """The kind, which may be `ZONED`; that of nothing where all are missing."""
         first = self.size and self.take(slice(1)).missing[0]
-        return "empty" if first and self.kind != "other" and self.missing.all() else self.kind
+        if first and self.kind != "other" and self.missing.all():
+            return "empty"
+        return ZONED if self.zoned else self.kind
 
     @property
     def missing(self) -> Array:
@@ -69,7 +76,7 @@ def common_kind(kinds: Iterable[str]) -> str:
     >>> common_kind({"integer", "text"}), common_kind({"text", "other"})
     ('text', 'other')
     """
-    found = set(kinds) - {"empty"}
+    found = {"time" if kind == ZONED else kind for kind in kinds} - {"empty"}
     if len(found) < 2:
         return next(iter(found), "empty")
     if "other" in found:
