@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._core.threads import host
 from ._core.validation import (
     EQUAL,
     Axis,
@@ -235,6 +236,7 @@ def entropy_logit(
 def _differentiable(
     functions: Functions, axis: Axis, settings: dict[str, Any], **inputs: Any
 ) -> jax.Array:
+    host.start()
     arrays = [jnp.asarray(x) for x in inputs.values()]
     for name, array in zip(inputs, arrays, strict=True):
         as_numbers(name, np.empty(0, array.dtype))  # refuses complex numbers
@@ -286,7 +288,8 @@ def _value(functions: Functions, settings: Settings, *inputs: jax.Array) -> jax.
     result = jax.ShapeDtypeStruct(shape, inputs[0].dtype)
 
     def value(*inputs: jax.Array) -> Any:
-        return np.asarray(functions[0](*map(np.asarray, inputs), **keywords))
+        arrays = map(np.asarray, inputs)
+        return np.asarray(host.run(functools.partial(functions[0], *arrays, **keywords)))
 
     called: jax.Array = jax.pure_callback(value, result, *inputs, vmap_method="broadcast_all")
     return called
@@ -299,8 +302,9 @@ def _gradients(
     results = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in inputs)
 
     def gradients(cotangent: jax.Array, *inputs: jax.Array) -> Any:
-        arrays = map(np.asarray, inputs)
-        _, *grads = functions[1](*arrays, cotangent=np.asarray(cotangent), **dict(settings))
+        arrays, keywords = map(np.asarray, inputs), dict(settings)
+        keywords["cotangent"] = np.asarray(cotangent)
+        _, *grads = host.run(functools.partial(functions[1], *arrays, **keywords))
         return tuple(map(np.asarray, grads))
 
     grads: tuple[jax.Array, ...] = jax.pure_callback(

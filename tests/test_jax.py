@@ -254,3 +254,12 @@ def test_scan_and_jit_of_grad(name):
         return jax.lax.scan(lambda total, one: (total + loss(one), None), 0.0, rows)[0]
 
     np.testing.assert_allclose(jax.grad(summed)(rows), slopes, rtol=1e-14)
+
+
+def test_subnormal_numbers_count():
+    p, q = np.full((2, 20_000, 64), 1e-320) * [[[3]], [[1]]]
+    for workers in (1, 2):
+        found = jax.jit(lambda p, q, n=workers: bridge.js_divergence(p, q, workers=n))(p, q)
+        np.testing.assert_array_equal(found, jsdiv_numba.js_divergence(p, q, workers=workers))
+    slopes = jax.grad(lambda p: bridge.js_divergence(p, q).sum())(p)
+    np.testing.assert_array_equal(slopes, jsdiv_numba.js_divergence_grad(p, q)[1])

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from itertools import islice
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -188,6 +188,46 @@ class _SharedPool:
             self._executor.submit(work)
 
 
+class _Host:
+    """A thread that computes what others ask for, in the floating-point mode it was started in.
+
+    Some, as those that JAX calls back from, take subnormal numbers as 0. A thread has the mode of
+    the one that starts it: a pool made there would take them so for good.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, as a pool does."""
+        self._lock = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Start the thread if there is none."""
+        with self._lock:
+            if self._executor is None:
+                from concurrent.futures import ThreadPoolExecutor
+
+                executor = ThreadPoolExecutor(1, thread_name_prefix="jsdiv_numba_host")
+                # No thread starts while the interpreter exits.
+                with contextlib.suppress(RuntimeError):
+                    executor.submit(int)
+                    self._executor = executor
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Return what a function does, called in the thread if it was started, and else here."""
+        if self._executor is None:
+            return function()
+        try:
+            future = self._executor.submit(copy_context().run, function)
+        except RuntimeError:
+            return function()
+        return future.result()
+
+
 _shared_pool = _SharedPool()
+host = _Host()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_shared_pool.forget)
+    os.register_at_fork(after_in_child=host.forget)

@@ -11,6 +11,7 @@ import pytest
 from jsdiv_numba import set_workers
 from jsdiv_numba._core.threads import (
     ENVIRONMENT_VARIABLE,
+    _Host,
     available_cpus,
     check_workers,
     get_workers,
@@ -271,3 +272,17 @@ except KeyboardInterrupt:
     print(finished == len(done) < 50_000)
 """
     assert run_program(program).stdout == "True\n"
+
+
+def test_a_host_computes_in_a_thread_of_its_own_with_the_caller_s_context():
+    host = _Host()
+    assert host.run(threading.get_ident) == threading.get_ident()
+    host.start()
+    host.start()
+    assert host.run(threading.get_ident) != threading.get_ident()
+    with set_workers(3):
+        assert host.run(get_workers) == 3
+    with pytest.raises(ZeroDivisionError):
+        host.run(lambda: 1 // 0)
+    host._executor.shutdown()
+    assert host.run(threading.get_ident) == threading.get_ident()
