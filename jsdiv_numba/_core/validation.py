@@ -49,11 +49,12 @@ def _advice(name: str, array: FloatArray) -> str:
     if array.dtype.kind == "O" and array.size and isinstance(array.flat[0], Mapping):
         return "such as `pandas.DataFrame(...).fillna(0)` makes of dictionaries"
     advice = _ADVICE.get(array.dtype.kind, "for example `.astype(float)`")
-    if array.dtype.kind == "O" and array.ndim:
-        for where, value in np.ndenumerate(array):
+    is_text = array.dtype.kind in "US"
+    if is_text or (array.dtype.kind == "O" and array.ndim):
+        for where, value in np.ndenumerate(array.astype(object, copy=False)):
             if not _becomes_float(value):
                 return f"{advice}: {entry(name, where)} is {reprlib.repr(value)}"
-    return advice
+    return _ADVICE["f"] if is_text else advice
 
 
 def _becomes_float(value: Any) -> bool:

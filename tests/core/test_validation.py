@@ -42,8 +42,10 @@ NOT_REAL = {
         np.longdouble([1]),
         f"P has dtype {np.dtype(np.longdouble)}; {REAL}, such as `.astype(float)`",
     ),
-    "text": (["a"], f"P has dtype <U1; {REAL}, not text"),
-    "bytes": (b"ab", f"P has dtype |S2; {REAL}, not text"),
+    "text": ([["1", "a"]], f"P has dtype <U1; {REAL}, not text: P[0, 1] is 'a'"),
+    "numbers as text": (["0.5", "1"], f"P has dtype <U3; {REAL}, such as `.astype(float)`"),
+    "the name of a file": ("f.csv", f"P has dtype <U5; {REAL}, not text: P is 'f.csv'"),
+    "bytes": (b"ab", f"P has dtype |S2; {REAL}, not text: P is b'ab'"),
     "dates": (
         np.array(["2020-01-01"], "M8[D]"),
         f"P has dtype datetime64[D]; {REAL}, for example `.astype(float)`",
