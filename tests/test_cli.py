@@ -447,7 +447,8 @@ def test_absurd_numbers_are_as_many_as_there_are(capsys):
         assert main(["neighbors", "f.npy", "-k", "1", "-o", "n.npy", "-q", option, huge]) == 0
     assert main(["pairwise", "f.npy", "-q", "--top", huge]) == 0
     assert main(["neighbors", "f.npy", "-k", huge, "-o", "n.npy", "-q"]) == 2
-    assert f"f.npy: {huge} neighbours of a row are wanted of 2" in capsys.readouterr().err
+    wanted = f"f.npy: {huge} neighbours of a row are wanted, but there are only 2"
+    assert wanted in capsys.readouterr().err
 
 
 def test_an_absurd_memory_is_an_error_in_python_too():

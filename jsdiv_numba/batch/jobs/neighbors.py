@@ -194,7 +194,8 @@ class NeighborJob(FileJob):
         others = second.shape[0] - (first is second)
         if self.number is not None and self.number > others:
             raise FileError(
-                f"{second.source}: {self.number} neighbours of a row are wanted of {others}"
+                f"{second.source}: {self.number} neighbours of a row are wanted, but there are "
+                f"only {others}"
             )
 
     def _sizes(self, first: Source, second: Source) -> list[int]:

@@ -154,8 +154,8 @@ def test_labels_may_be_called_like_the_other_columns():
         ({"max_distance": -1}, "max_distance is -1; it must be a number that is not negative"),
         ({"max_distance": np.nan}, "max_distance is nan; it must be a number that is not negative"),
         ({"n_neighbors": 1, "max_distance": 1}, "n_neighbors and max_distance cannot be used toge"),
-        ({"n_neighbors": 23}, "X: 23 neighbours of a row are wanted of 22"),
-        ({"Y": Y, "n_neighbors": 10}, "Y: 10 neighbours of a row are wanted of 9"),
+        ({"n_neighbors": 23}, "X: 23 neighbours of a row are wanted, but there are only 22"),
+        ({"Y": Y, "n_neighbors": 10}, "Y: 10 neighbours of a row are wanted, but there are only 9"),
         ({"Y": X[:, :3]}, "Y: number of numeric columns is 3, but X has 7"),
         ({"metric": "cosine"}, "metric is 'cosine'; it must be one of 'jensenshannon', "),
         (
@@ -197,7 +197,7 @@ def test_the_command_takes_a_second_file_and_the_options_of_tiles(capsys):
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["-k", "5"], "counts.csv: 5 neighbours of a row are wanted of 4"),
+        (["-k", "5"], "counts.csv: 5 neighbours of a row are wanted, but there are only 4"),
         (["-k", "0"], "Invalid value for '-k' / '--number'"),
         (["-k", "1", "--max-distance", "1"], "--number and --max-distance: one of them, not both"),
         (["--max-distance", "nan"], "Invalid value for '--max-distance': nan is not a finite"),
