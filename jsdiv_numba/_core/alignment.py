@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["check_labels", "joined"]
+__all__ = ["Columns", "check_labels", "columns_of", "joined"]
 
 WITHOUT_LABELS = {np.ndarray, list, tuple}
 """Of most inputs it is known at once."""
@@ -30,6 +30,18 @@ def check_labels(names: Sequence[str], values: Sequence[Any], axes: Iterable[int
         in_tables = axis == -1 and all(len(labels) > 1 for _, labels in labelled)
         for pair in pairwise(along):
             _check_pair(*pair, "column" if in_tables else "label")
+
+
+class Columns(NamedTuple):
+    """The labels of a table's last axis, which stand for the table in `check_labels`."""
+
+    column_names: list[Any] | None
+
+
+def columns_of(value: Any) -> Columns:
+    """Return those of any input."""
+    labels = [] if type(value) in WITHOUT_LABELS else _labels(value)
+    return Columns(list(labels[-1]) if len(labels) and labels[-1] is not None else None)
 
 
 def joined(names: tuple[str, str], values: tuple[Any, Any]) -> tuple[Any, Any, list[Any] | None]:

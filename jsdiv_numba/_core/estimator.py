@@ -3,12 +3,22 @@
 from inspect import signature
 from typing import Any
 
-from . import pairwise, sparse
+from . import alignment, pairwise, sparse
 
 __all__ = ["base_class"]
 
 
-class _Alone:
+class _Aligned:
+    """What remembers in which order the columns were."""
+
+    def _align(self, X: Any, reset: bool) -> None:
+        if reset:
+            self._columns = alignment.columns_of(X)
+        else:
+            alignment.check_labels(("the fitted X", "X"), (self._columns, X))
+
+
+class _Alone(_Aligned):
     """What an estimator needs of a base class, without scikit-learn."""
 
     n_features_in_: int
@@ -33,6 +43,7 @@ class _Alone:
                 f"X has {matrix.shape[1]} features, but {name} is expecting "
                 f"{self.n_features_in_} features as input"
             )
+        self._align(X, reset)
         return matrix
 
     def _require_fitted(self) -> None:
@@ -68,12 +79,16 @@ def base_class() -> Any:
     except ModuleNotFoundError:
         return _Alone
 
-    class WithScikitLearn(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    class WithScikitLearn(
+        _Aligned, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ):
         def _validated(self, X: Any, reset: bool) -> Any:
             if not reset:
                 self._require_fitted()
             options = {"dtype": ("float64", "float32"), "accept_sparse": "csr"}
-            return validate_data(self, X, reset=reset, ensure_non_negative=True, **options)
+            matrix = validate_data(self, X, reset=reset, ensure_non_negative=True, **options)
+            self._align(X, reset)
+            return matrix
 
         def _require_fitted(self) -> None:
             check_is_fitted(self)

@@ -111,3 +111,10 @@ def test_the_searcher_compares_with_what_it_was_fitted_to():
     search = JensenShannonNeighbors(1).fit(TABLE)
     with pytest.raises(ValueError, match="order"):
         search.kneighbors(OTHER)
+    one, other = (
+        TABLE[order].to_xarray().to_dataarray().T for order in (["a", "b", "c"], ["a", "c", "b"])
+    )
+    search = JensenShannonNeighbors(1).fit(one)
+    search.kneighbors(one)
+    with pytest.raises(ValueError, match=r"^the fitted X and X have .* column 1 is 'b' in"):
+        search.kneighbors(other)

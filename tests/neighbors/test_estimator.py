@@ -40,17 +40,28 @@ try:
     search.kneighbors([[1, 1]])
 except ValueError as error:
     print(error)
+class Table:
+    def __init__(self, *columns):
+        self.columns = list(columns)
+    def __array__(self, dtype=None, copy=None):
+        import numpy
+        return numpy.ones((2, 2))
+try:
+    JensenShannonNeighbors(1).fit(Table("a", "b")).kneighbors(Table("b", "a"))
+except ValueError as error:
+    print(error)
 print(search)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
-    unfitted, graph, mismatch, shown = done.stdout.splitlines()
+    unfitted, graph, mismatch, order, shown = done.stdout.splitlines()
     assert unfitted == "this JensenShannonNeighbors has no rows yet: call `fit` first"
     rows = [[4, 1, 0], [3, 1, 0], [0, 1, 5], [0, 2, 8]]
     expected = JensenShannonNeighbors(1).fit_transform(rows)
     assert graph == f"{expected.toarray().tolist()} 3"
     assert mismatch.startswith("X has 2 features, but JensenShannonNeighbors is expecting 3")
+    assert order.startswith("the fitted X and X have the same columns in another order: column 0")
     assert shown == repr(JensenShannonNeighbors(1)) == "JensenShannonNeighbors(n_neighbors=1)"
 
 
