@@ -86,7 +86,7 @@ def _reference_of(precision):
             own = largest(p, q, start, minimum(SEARCHED, p.size - start))
             if own > top:
                 top, i = own, start
-        while likeness(p[i], q[i]) < top:
+        while i + 1 < p.size and likeness(p[i], q[i]) < top:
             i += 1
         return i
 
