@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from jsdiv_numba.batch.io.dialect import dialect_of, split
@@ -43,6 +43,7 @@ cells = st.text("ab1 ,;\"'\n.é", min_size=1, max_size=5)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(st.lists(cells, min_size=3, max_size=3), min_size=1, max_size=6))
 def test_records_are_those_of_the_csv_module(tmp_path, rows):
+    assume("".join(cell for row in rows for cell in row).strip())
     written = io.StringIO()
     csv.writer(written, quoting=csv.QUOTE_ALL).writerows(rows)
     path = tmp_path / "f.csv"
