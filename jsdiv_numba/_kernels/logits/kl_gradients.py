@@ -32,7 +32,7 @@ from ..codegen.intrinsics import (
 from ..codegen.precision import Precision
 from ..formulas.js import scalar_formulas
 from ..rows.sums import BLOCK
-from .near import log_ratios_kernel
+from .near import excess_kernel, log_ratios_kernel
 from .softmax import place_of_largest, softmax_kernels
 
 SMALL = 2.0**-6
@@ -127,16 +127,7 @@ def _rules_out(precision):
 
 
 def _log_total(precision):
-    exp_and_rest, zero = scalar_formulas(precision).exp_and_rest, precision.Float(0)
-
-    @njit_reassoc
-    def block_excess(p, q, ratios, quotient, start, size):
-        excess = zero
-        for i in range(start, start + size):
-            ratio = item(ratios, i)
-            _, rest = exp_and_rest(-abs(ratio))
-            excess += where(ratio > zero, item(p, i) * quotient * rest, -item(q, i) * rest)
-        return excess
+    excess_of = excess_kernel(precision)
 
     @njit_refcounted
     def log_total(p, q, b, ratios, reference):
@@ -144,10 +135,7 @@ def _log_total(precision):
 
         It is log(q_r/p_r) too, which serves where that is far from 0.
         """
-        excess, quotient = 0.0, q[reference] / p[reference]
-        for start in range(0, p.size, BLOCK):
-            size = minimum(BLOCK, p.size - start)
-            excess += block_excess(p, q, ratios, quotient, start, size)
+        excess = excess_of(p, q, ratios, reference)
         if abs(excess) < 0.5:
             return math.log1p(excess)
         top = place_of_largest(q)

@@ -93,7 +93,9 @@ def _reference_of(precision):
     return reference_of
 
 
-def _excess(precision):
+@cache
+def excess_kernel(precision: Precision) -> Any:
+    """Compile what says how far ratios exceed log(p/q), for one precision."""
     exp_and_rest, zero = scalar_formulas(precision).exp_and_rest, precision.Float(0)
 
     @njit_reassoc
@@ -107,7 +109,7 @@ def _excess(precision):
 
     @njit_no_refcount
     def excess(p, q, ratios, reference):
-        """Return Σ q·(e^t - 1), t being `log_ratios`."""
+        """Return Σ q·(e^t - 1) of ratios t."""
         total, quotient = 0.0, q[reference] / p[reference]
         for start in range(0, p.size, BLOCK):
             size = minimum(BLOCK, p.size - start)
@@ -137,7 +139,8 @@ def near_terms(precision: Precision, part: Any) -> Any:
     """Compile the loop over near-equal rows for one function of p, q, p - q and log(p/q)."""
     Float, zero, one = precision.Float, precision.Float(0), precision.Float(1)
     exp_and_rest, log_ratios = scalar_formulas(precision).exp_and_rest, log_ratios_kernel(precision)
-    reference_of, excess, unit = _reference_of(precision), _excess(precision), 2.0**-precision.lift
+    reference_of, excess = _reference_of(precision), excess_kernel(precision)
+    unit = 2.0**-precision.lift
 
     @njit_inline
     def relative_difference(ratio):
