@@ -107,10 +107,9 @@ def js_centroid(
     rows = np.moveaxis(array, stack.over, 0)
     with np.errstate(all="ignore"):
         centroid = np.tensordot(stack.weights, rows, 1)
-    if method == "cccp":
-        used = stack.weights > 0
-        rows, weights = rows[used].astype(np.float64), stack.weights[used]
-        with np.errstate(all="ignore"):
+        if method == "cccp":
+            used = stack.weights > 0
+            rows, weights = rows[used].astype(np.float64), stack.weights[used]
             # A power of two by which no sum overflows.
             infinite = np.isinf(centroid.sum(axis=stack.axes, keepdims=True))
             scale = np.where(infinite, 2.0**-64, 1.0)
@@ -119,7 +118,6 @@ def js_centroid(
                 rows * scale, weights, start, stack.axes, tol, steps, workers
             )
             centroid /= scale
-    with np.errstate(all="ignore"):
         return centroid.astype(validation.result_dtype(array), copy=False)
 
 
@@ -145,19 +143,17 @@ def _nearest_to_all(
     """Return the centroid of the least divergence to all rows, from another one on."""
     along = tuple(i + 1 for i in axes)
     cotangent = weights.reshape(-1, *(1,) * centroid.ndim)
-    with np.errstate(all="ignore"):
-        total = centroid.sum(axis=axes, keepdims=True)
+    total = centroid.sum(axis=axes, keepdims=True)
     centroid = np.where(np.isnan(total), np.nan, centroid)
     settings: dict[str, Any] = {"axis": along, "cotangent": cotangent, "workers": workers}
     moved = np.inf
     for _ in range(max_iter):
         _, _, slope = js_divergence_grad(rows, centroid[np.newaxis], **settings)
         # The slope is the mean of ½·log(c/m): this makes c the geometric mean of all m.
-        with np.errstate(all="ignore"):
-            new = centroid * np.exp(-2.0 * slope[0])
-            new *= total / new.sum(axis=axes, keepdims=True)
-            steps = np.abs(new - centroid).sum(axis=axes, keepdims=True)
-            shares = np.where(total > 0, steps / total, 0.0)
+        new = centroid * np.exp(-2.0 * slope[0])
+        new *= total / new.sum(axis=axes, keepdims=True)
+        steps = np.abs(new - centroid).sum(axis=axes, keepdims=True)
+        shares = np.where(total > 0, steps / total, 0.0)
         centroid = np.where(total > 0, new, centroid)
         moved = float(np.max(shares, initial=0.0))
         if not moved > tol:

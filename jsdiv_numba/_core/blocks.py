@@ -79,10 +79,10 @@ def run(
     The last `core` axes of the operands are those of the ufunc's signature. The
     longest of the others is split into blocks.
     """
-    return _run([_Whole(ufunc, operands, out, core, secondary, weights)], workers, finish)
+    return _run([_Job(ufunc, operands, out, core, secondary, weights)], workers, finish)
 
 
-class _Whole(NamedTuple):
+class _Job(NamedTuple):
     """What is computed in blocks: one array of results, of one ufunc."""
 
     ufunc: Callable[..., Any]
@@ -123,15 +123,15 @@ class _Whole(NamedTuple):
         return with_nan
 
 
-def _run(wholes: list[_Whole], workers: int | None, finish: Finish | None = None) -> bool:
+def _run(jobs: list[_Job], workers: int | None, finish: Finish | None = None) -> bool:
     """Compute all of them, whose blocks threads share; return whether there is any NaN."""
-    shares = [(whole, block) for whole in wholes for block in whole.blocks(workers)]
+    shares = [(job, block) for job in jobs for block in job.blocks(workers)]
     with_nan: list[Any] = []
 
-    def compute(share: tuple[_Whole, Any]) -> None:
-        whole, block = share
+    def compute(share: tuple[_Job, Any]) -> None:
+        job, block = share
         with free.one() as room:
-            if unwarned(whole.compute, block, room, finish):
+            if unwarned(job.compute, block, room, finish):
                 with_nan.append(block)
 
     with rooms.Rooms() as free:
@@ -206,7 +206,7 @@ def run_pieces(
         beside = secondary.each(view) if secondary else None
         sums = np.moveaxis(part, 0, -1)
         each = tuple(np.broadcast_to(weight, sums.shape[:-1]) for weight in weights)
-        cuts.append(_Whole(of_pieces, tuple(map(view, operands)), sums, core, beside, each))
+        cuts.append(_Job(of_pieces, tuple(map(view, operands)), sums, core, beside, each))
     _run(cuts, workers)
     with np.errstate(all="ignore"):
         out[...] = add(*parts, axis=-1)

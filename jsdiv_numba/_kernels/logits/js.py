@@ -234,7 +234,7 @@ def _near_js_terms(precision):
 
     @njit_refcounted
     def near_js_terms(a, b, p, q, terms):
-        """Write the terms, in an order of the rows that is not that of the arguments."""
+        """Write the terms, in an order of the rows that the arguments' does not decide."""
         if comes_first(a, b):
             near(a, b, p, q, terms)
         else:
